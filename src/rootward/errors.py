@@ -1,0 +1,84 @@
+"""What rootward raises on purpose.
+
+    RootwardError
+    ├── InputError                what the user gave cannot be used; the command line exits with 2
+    │   ├── TableError            a file: its name and row, what stood there, what was needed
+    │   ├── HierarchyError        edges that are no hierarchy
+    │   │   └── CycleError        ... because they run in a circle; `.cycle` holds the ids
+    │   ├── PairsError            pairs that cannot be trained on or measured
+    │   ├── UnknownIdError        an id that is not there, with the nearest that are
+    │   ├── RunFolderError        a run folder that is missing, damaged or from a newer version
+    │   └── MissingExtraError     an optional package is needed here; the message has the install line
+    └── TrainingError             training went wrong (a loss that is no number)
+
+Every message says what was given, what was needed and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class RootwardError(Exception):
+    """The root of everything that rootward raises on purpose."""
+
+
+class InputError(RootwardError, ValueError):
+    """What the user gave cannot be used."""
+
+
+class TableError(InputError):
+    """A file that cannot be read as it was meant to be."""
+
+
+class HierarchyError(InputError):
+    """Edges that are no hierarchy."""
+
+
+class CycleError(HierarchyError):
+    """Edges that run in a circle. `cycle` lists the ids, child before parent, the first one again at the end."""
+
+    def __init__(self, message: str, cycle: Sequence[str]) -> None:
+        super().__init__(message)
+        self.cycle = tuple(cycle)
+
+
+class PairsError(InputError):
+    """Pairs that cannot be trained on or measured."""
+
+
+class UnknownIdError(InputError):
+    """An id that is not there."""
+
+
+class RunFolderError(InputError):
+    """A run folder that is missing, damaged or from a newer version."""
+
+
+class MissingExtraError(InputError, ImportError):
+    """An optional package is needed at this door and is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an optional package. Install it with: pip install 'rootward[{extra}]'")
+
+
+class TrainingError(RootwardError):
+    """Training went wrong in a way that going on would not mend."""
+
+
+def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:
+    """The known words most like `word`, best first: material for 'Did you mean ...?'.
+
+    Looks at words of similar length that begin alike first, so that it stays quick among a million ids.
+    """
+    pool = [w for w in known if abs(len(w) - len(word)) <= 3]
+    if len(pool) > 20_000:
+        pool = [w for w in pool if w[:2].lower() == word[:2].lower()]
+    return difflib.get_close_matches(word, pool, n=n, cutoff=0.6)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """' Did you mean 'a' or 'b'?' with a leading space, or nothing when no known word is close."""
+    close = nearest(word, known)
+    return f" Did you mean {' or '.join(repr(w) for w in close)}?" if close else ""

@@ -1,0 +1,296 @@
+"""`Pairs`: which documents answer which query, and how far above it they stand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rootward.errors import PairsError
+from rootward.pairs.columns import Format, Source
+from rootward.pairs.ids import Ids, Rows
+from rootward.pairs.ragged import expand, is_sorted, offsets_of
+from rootward.pairs.splits import PairSample, Split, held_out, sampled
+from rootward.pairs.storage import read_pairs, write_pairs
+from rootward.pairs.table import read_table
+from rootward.pairs.texts import Texts
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Matching (query, document) pairs with their distance, as CSR from query to documents.
+
+    The relevant set S(q) of query row q is `documents[offsets[q]:offsets[q + 1]]`, nearest first, documents of
+    the same distance in ascending row order. A query may have none; it is then left out of every average.
+
+    Attributes:
+        query_ids, document_ids: the users' labels; sources with one kind of node use one table for both sides.
+        offsets: int64, n_queries + 1.
+        documents: int32 document rows, one a pair.
+        distances: int32 hops, 0 for the exact match, one a pair.
+        query_texts, document_texts: names where the source has them, else None.
+        notes: what the reader of the source did that its user should know, a sentence each.
+
+    Raises:
+        PairsError: arrays that do not fit each other.
+    """
+
+    query_ids: Ids
+    document_ids: Ids
+    offsets: npt.NDArray[np.int64]
+    documents: npt.NDArray[np.int32]
+    distances: npt.NDArray[np.int32]
+    query_texts: Texts | None = None
+    document_texts: Texts | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n_pairs = len(self.documents)
+        if len(self.offsets) != len(self.query_ids) + 1 or self.offsets[0] != 0 or self.offsets[-1] != n_pairs:
+            raise PairsError(
+                f"offsets must run from 0 to {n_pairs} with {len(self.query_ids) + 1} entries, "
+                f"got {len(self.offsets)} from {self.offsets[:1]} to {self.offsets[-1:]}."
+            )
+        if len(self.distances) != n_pairs:
+            raise PairsError(f"{n_pairs} documents need as many distances, got {len(self.distances)}.")
+
+    @classmethod
+    def from_arrays(
+        cls,
+        query_ids: Ids,
+        document_ids: Ids,
+        queries: npt.ArrayLike,
+        documents: npt.ArrayLike,
+        distances: npt.ArrayLike,
+        *,
+        query_texts: Texts | None = None,
+        document_texts: Texts | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Pairs:
+        """Pairs from one (query row, document row, distance) per pair, in any order.
+
+        Raises:
+            PairsError: a row outside its table, a distance that is no whole number from 0, or one pair given twice.
+        """
+        q, d = (np.asarray(rows, np.int64) for rows in (queries, documents))
+        given = np.asarray(distances)
+        hops = given.astype(np.int64)
+        if not len(q) == len(d) == len(hops):
+            raise PairsError(
+                f"Each pair needs a query, a document and a distance, got {len(q)}, {len(d)} and {len(hops)} of them."
+            )
+        for rows, ids, side in ((q, query_ids, "query"), (d, document_ids, "document")):
+            if len(rows) and (rows.min() < 0 or rows.max() >= len(ids)):
+                raise PairsError(f"{side} rows must lie in 0..{len(ids) - 1}, got {rows.min()}..{rows.max()}.")
+        wrong = np.flatnonzero((hops != given) | (hops < 0) | (hops > np.iinfo(np.int32).max))
+        if len(wrong):
+            raise PairsError(f"Distances are whole numbers of hops from 0; pair {wrong[0]} has {given[wrong[0]]}.")
+        if not is_sorted(q, hops, d):  # a saved file is, and sorting is most of the work
+            order = np.lexsort((d, hops, q))
+            q, d, hops = q[order], d[order], hops[order]
+        twice = np.sort(q * len(document_ids) + d)
+        again = np.flatnonzero(twice[1:] == twice[:-1])
+        if len(again):
+            row, doc = divmod(int(twice[again[0]]), len(document_ids))
+            raise PairsError(
+                f"The pair ({query_ids[row]!r}, {document_ids[doc]!r}) is given twice; keep one, with one distance."
+            )
+        return cls(
+            query_ids,
+            document_ids,
+            offsets_of(np.bincount(q, minlength=len(query_ids))),
+            d.astype(np.int32),
+            hops.astype(np.int32),
+            query_texts,
+            document_texts,
+            notes,
+        )
+
+    @classmethod
+    def from_table(
+        cls,
+        source: Source,
+        *,
+        query: str = "query",
+        document: str = "document",
+        distance: str = "distance",
+        levels: Mapping[str, int] | None = None,
+        format: Format | None = None,
+    ) -> Pairs:
+        """Pairs from a table with one row a pair, such as clicks or annotations; no graph is needed.
+
+        Ids are numbered in order of first appearance, each side by itself: "sandals" among the queries and "sandals"
+        among the documents are two things. A pair repeated with the same distance counts once, and a note says so.
+
+        Args:
+            source: path of a CSV, TSV or Parquet file (a suffix .csv, .tsv or .parquet, or `format`), a pyarrow
+                Table, or an iterable of (query, document, distance).
+            query, document, distance: names of the columns; rows of an iterable go by position.
+            levels: the distance of each label, such as {"exact": 0, "substitute": 1}, where the distance column holds
+                labels. None: it holds whole numbers from 0.
+            format: "csv", "tsv" or "parquet", where the suffix does not tell.
+
+        Raises:
+            TableError: a file or row that cannot be read, an empty id, a distance or label that means nothing; the
+                message names file and row.
+            PairsError: one pair with two distances; the message names both rows.
+            InputError: a format or levels that cannot be used.
+        """
+        parts = read_table(source, query=query, document=document, distance=distance, levels=levels, format=format)
+        return cls.from_arrays(**parts._asdict())
+
+    # -- on disk ---------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write everything, also ids without pairs and texts, to one Parquet file; whole or not at all."""
+        return write_pairs(path, self)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Pairs:
+        """The pairs that `save` wrote.
+
+        Raises:
+            TableError: no such file, not written by `save`, damaged, or from a newer version.
+        """
+        return cls.from_arrays(**read_pairs(path)._asdict())
+
+    # -- sizes -----------------------------------------------------------------------------------------------
+
+    @property
+    def n_queries(self) -> int:
+        """How many queries there are, those without pairs among them."""
+        return len(self.query_ids)
+
+    @property
+    def n_documents(self) -> int:
+        """How many documents there are, those relevant to no query among them."""
+        return len(self.document_ids)
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def __repr__(self) -> str:
+        return (
+            f"Pairs({len(self):,} pairs, {self.n_queries:,} queries, {self.n_documents:,} documents, "
+            f"distances 0..{self.max_distance}, |S(q)| {self.sizes.mean() if len(self.sizes) else 0:.1f} on average)"
+        )
+
+    @property
+    def max_distance(self) -> int:
+        """The largest distance of any pair; 0 when there are no pairs."""
+        return int(self.distances.max()) if len(self) else 0
+
+    @cached_property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """|S(q)| of every query (int64, n_queries)."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def generality(self) -> npt.NDArray[np.int64]:
+        """How many queries each document is relevant to (int64, n_documents): large for what stands high."""
+        return np.bincount(self.documents, minlength=self.n_documents)
+
+    # -- looking inside --------------------------------------------------------------------------------------
+
+    @property
+    def query_of(self) -> npt.NDArray[np.int64]:
+        """The query row of every pair (int64, n_pairs)."""
+        return np.repeat(np.arange(self.n_queries), self.sizes)
+
+    def relevant(self, query: str) -> list[tuple[str, int]]:
+        """S(q) of one query id as (document id, distance), nearest first.
+
+        Raises:
+            UnknownIdError: no such query.
+        """
+        row = self.query_ids.row(query)
+        part = slice(self.offsets[row], self.offsets[row + 1])
+        return [
+            (self.document_ids[d], hops)
+            for d, hops in zip(self.documents[part].tolist(), self.distances[part].tolist(), strict=True)
+        ]
+
+    def of(self, rows: npt.ArrayLike) -> tuple[Rows, Rows]:
+        """The pairs of these query rows: (place of the query among `rows`, index of the pair), both int64."""
+        return expand(self.offsets, np.asarray(rows, np.int64))
+
+    @cached_property
+    def weights(self) -> npt.NDArray[np.float64]:
+        """The chance of each pair under regular sampling: q uniform over queries with pairs, d uniform in S(q)."""
+        n_answered = np.count_nonzero(self.sizes)
+        return 1.0 / (self.sizes[self.query_of] * n_answered) if n_answered else np.empty(0)
+
+    def shares(self, weights: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
+        """The share of each distance 0..max_distance (float64) under these weights of pairs, such as a sampler's.
+
+        None is regular sampling. Adds up to what the weights add up to, 1 for those of a sampler.
+        """
+        chances = self.weights if weights is None else weights
+        return np.bincount(self.distances, chances, self.max_distance + 1).astype(np.float64)
+
+    # -- slices ----------------------------------------------------------------------------------------------
+
+    def keep(self, wanted: npt.ArrayLike) -> Pairs:
+        """The pairs where `wanted` (bool, n_pairs) holds. Queries and documents keep their rows and ids.
+
+        Raises:
+            PairsError: not one truth value a pair.
+        """
+        mask = np.asarray(wanted, np.bool_)
+        if mask.shape != self.documents.shape:
+            raise PairsError(f"keep needs one True or False for each of {len(self)} pairs, got shape {mask.shape}.")
+        kept = np.r_[0, np.cumsum(mask)]
+        return replace(self, offsets=kept[self.offsets], documents=self.documents[mask], distances=self.distances[mask])
+
+    def near(self, high: int) -> Pairs:
+        """Pairs at most `high` hops apart. Queries and documents keep their rows and ids."""
+        return self.keep(self.distances <= high)
+
+    def far(self, low: int) -> Pairs:
+        """Pairs at least `low` hops apart. Queries and documents keep their rows and ids."""
+        return self.keep(self.distances >= low)
+
+    # -- parts for training ----------------------------------------------------------------------------------
+
+    def split(
+        self,
+        by: Literal["pairs", "queries"] = "pairs",
+        *,
+        validation: float = 0.0,
+        test: float = 0.1,
+        low: int = 0,
+        seed: int = 0,
+    ) -> Split[Pairs]:
+        """Disjoint train, validation and test pairs, held out at random. Rows and ids stay the same in all three.
+
+        by="pairs": shares of the pairs at distance >= `low`; nearer ones all stay in train. A query may lose all its
+        pairs to the other parts. by="queries": shares of the queries that have pairs, each with all its pairs.
+
+        The same seed holds out the same pairs, however the rows of the source were ordered, and the test part does
+        not depend on the validation share.
+
+        Raises:
+            InputError: shares that leave nothing for training, `low` with by="queries", an unknown `by`.
+        """
+        return held_out(self, by, validation=validation, test=test, low=low, seed=seed)
+
+    def sample(
+        self, *, train: int = 10_000_000, validation: int = 10_000, test: int = 10_000, seed: int = 0
+    ) -> Split[PairSample]:
+        """Train, validation and test pairs drawn as in the paper (arXiv 2509.16411, section 6.1, its sizes by default).
+
+        Each is drawn independently by regular sampling with replacement: q uniform over the queries with pairs, d
+        uniform in S(q). So test pairs may be training pairs too: the task is to memorise. To measure pairs never
+        seen, use `split`.
+
+        Raises:
+            PairsError: there are no pairs.
+            InputError: a negative number of pairs.
+        """
+        return sampled(self, train=train, validation=validation, test=test, seed=seed)

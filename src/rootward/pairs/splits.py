@@ -1,0 +1,133 @@
+"""Parts of the pairs for training, validation and test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from rootward.errors import InputError
+from rootward.pairs.ids import Ids, Rows
+from rootward.pairs.samplers import Regular
+from rootward.rng import stream
+
+if TYPE_CHECKING:
+    from rootward.pairs.pairs import Pairs
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Split(Generic[Part]):
+    """Three parts of one thing: `Split[Pairs]` by holding out, `Split[PairSample]` by sampling."""
+
+    train: Part
+    validation: Part
+    test: Part
+
+
+@dataclass(frozen=True, eq=False)
+class PairSample:
+    """Pairs drawn at random with replacement; a pair may be there more than once.
+
+    Attributes:
+        pairs: what they were drawn from.
+        index: int64, indices of pairs in the order drawn.
+    """
+
+    pairs: Pairs
+    index: Rows
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __repr__(self) -> str:
+        return f"PairSample({len(self):,} of {self.pairs!r})"
+
+    @cached_property
+    def queries(self) -> Rows:
+        """The query row of each draw (int64)."""
+        return self.pairs.query_of[self.index]
+
+    @cached_property
+    def documents(self) -> npt.NDArray[np.int32]:
+        """The document row of each draw (int32)."""
+        return self.pairs.documents[self.index]
+
+    @cached_property
+    def distances(self) -> npt.NDArray[np.int32]:
+        """The distance of each draw (int32)."""
+        return self.pairs.distances[self.index]
+
+
+def held_out(
+    pairs: Pairs, by: Literal["pairs", "queries"], *, validation: float, test: float, low: int, seed: int
+) -> Split[Pairs]:
+    """Disjoint parts that together are all pairs; `Pairs.split` says how they are made."""
+    if not (validation >= 0 and test >= 0 and validation + test < 1):
+        raise InputError(
+            f"validation and test are shares from 0 that leave something for training, "
+            f"got validation={validation} and test={test}."
+        )
+    if by == "queries":
+        if low:
+            raise InputError(
+                f"low={low} holds out far pairs; holding out queries takes all their pairs. Use by='pairs'."
+            )
+        tags = _deal(pairs.n_queries, _answered_by_id(pairs), validation, test, stream(seed, "split", "queries"))
+        tags = tags[pairs.query_of]
+    elif by == "pairs":
+        tags = _deal(len(pairs), _far_by_id(pairs, low), validation, test, stream(seed, "split", "pairs"))
+    else:
+        raise InputError(f"by={by!r} is not known; it must be 'pairs' or 'queries'.")
+    return Split(*(pairs.keep(tags == tag) for tag in (_TRAIN, _VALIDATION, _TEST)))
+
+
+def sampled(pairs: Pairs, *, train: int, validation: int, test: int, seed: int) -> Split[PairSample]:
+    """Three independent draws by regular sampling; `Pairs.sample` says more. Each has a stream of its own."""
+    sampler = Regular(pairs)
+    wanted = {"train": train, "validation": validation, "test": test}
+    for name, size in wanted.items():
+        if size < 0:
+            raise InputError(f"{name}={size}: a number of pairs to draw cannot be negative.")
+    return Split(
+        **{name: PairSample(pairs, sampler.draw(stream(seed, "sample", name), size)) for name, size in wanted.items()}
+    )
+
+
+_TRAIN, _VALIDATION, _TEST = 0, 1, 2
+
+
+def _deal(n: int, order: Rows, validation: float, test: float, rng: np.random.Generator) -> npt.NDArray[np.int8]:
+    """A tag for each of n things: a share of those in `order`, shuffled, goes to test and one to validation.
+
+    Test is dealt first, so that another validation share leaves the test part as it is.
+    """
+    dealt = rng.permutation(order)
+    n_test, n_validation = round(test * len(dealt)), round(validation * len(dealt))
+    tags = np.full(n, _TRAIN, np.int8)
+    tags[dealt[:n_test]] = _TEST
+    tags[dealt[n_test : n_test + n_validation]] = _VALIDATION
+    return tags
+
+
+def _answered_by_id(pairs: Pairs) -> Rows:
+    """The query rows that have pairs, sorted by id: the order of a file's rows decides nothing."""
+    rows = np.argsort(_ranks(pairs.query_ids))
+    return rows[pairs.sizes[rows] > 0]
+
+
+def _far_by_id(pairs: Pairs, low: int) -> Rows:
+    """The pairs at distance >= `low`, sorted by query and document id."""
+    order = np.lexsort((_ranks(pairs.document_ids)[pairs.documents], _ranks(pairs.query_ids)[pairs.query_of]))
+    return order[pairs.distances[order] >= low]
+
+
+def _ranks(ids: Ids) -> Rows:
+    """The place of each id among all of them in alphabetical order."""
+    ranks = np.empty(len(ids), np.int64)
+    ranks[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
+    return ranks

@@ -1,0 +1,157 @@
+"""`Pairs` as one Parquet file that any Parquet reader opens.
+
+One row a query, then one row a document; where both sides are the same nodes, one row a node with side "both":
+
+    side        "query", "document" or "both"
+    row         the integer by which `documents` names it, counted from 0 on each side
+    id          the user's label
+    documents   of a query: the rows of its relevant set S(q), nearest first
+    distances   of a query: their hops, in the same order
+    name, synonyms, definition     the texts, where there are any
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet
+
+from rootward.errors import TableError
+from rootward.files import atomic_write
+from rootward.pairs.ids import Ids
+from rootward.pairs.parts import Parts
+from rootward.pairs.texts import Texts
+
+if TYPE_CHECKING:
+    from rootward.pairs.pairs import Pairs
+
+VERSION = 1
+_KEY = b"rootward.pairs"
+
+
+def write_pairs(path: str | os.PathLike[str], pairs: Pairs) -> Path:
+    """Write `pairs` to one Parquet file, whole or not at all."""
+    # Sources with one kind of node share their tables; so does what is read back.
+    one_table = pairs.query_ids == pairs.document_ids and pairs.query_texts == pairs.document_texts
+    sets = {"documents": _ragged(pairs.offsets, pairs.documents), "distances": _ragged(pairs.offsets, pairs.distances)}
+    if one_table:
+        table = _nodes("both", pairs.query_ids, pairs.query_texts, sets)
+    else:
+        none = np.zeros(pairs.n_documents + 1, np.int64)
+        no_sets = dict.fromkeys(sets, _ragged(none, np.empty(0, np.int32)))
+        queries = _nodes("query", pairs.query_ids, pairs.query_texts, sets)
+        documents = _nodes("document", pairs.document_ids, pairs.document_texts, no_sets)
+        table = pa.concat_tables([queries, documents])
+    about = {
+        "version": VERSION,
+        "one_table": one_table,
+        "query_texts": pairs.query_texts is not None,
+        "document_texts": pairs.document_texts is not None,
+        "notes": pairs.notes,
+    }
+    table = table.replace_schema_metadata({_KEY: json.dumps(about)})
+    return atomic_write(path, lambda to: pyarrow.parquet.write_table(table, to, compression="zstd"))
+
+
+def read_pairs(path: str | os.PathLike[str]) -> Parts:
+    """Read what `write_pairs` wrote.
+
+    Raises:
+        TableError: no such file, not a file of pairs, damaged, or written by a newer version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise TableError(f"There is no file {path} to load pairs from.")
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{path.name} cannot be read as Parquet: {error}") from error
+    about = _about(path, table)
+    if about["one_table"]:
+        ids, texts = _side(path, table, "both", about["query_texts"])
+        both = Parts(ids, ids, *_triples(table), texts, texts)
+    else:
+        query_ids, query_texts = _side(path, table, "query", about["query_texts"])
+        document_ids, document_texts = _side(path, table, "document", about["document_texts"])
+        both = Parts(query_ids, document_ids, *_triples(table), query_texts, document_texts)
+    return both._replace(notes=tuple(about["notes"]))
+
+
+def is_saved(source: object) -> bool:
+    """Whether this is the path of a file that `write_pairs` wrote, by what the file says of itself."""
+    try:
+        return isinstance(source, (str, os.PathLike)) and _KEY in (pyarrow.parquet.read_schema(source).metadata or {})
+    except (pa.ArrowException, OSError):
+        return False
+
+
+def _about(path: Path, table: Any) -> dict[str, Any]:
+    """What the file says of itself."""
+    found = (table.schema.metadata or {}).get(_KEY)
+    if found is None:
+        raise TableError(
+            f"{path.name} was not written by Pairs.save; read a table of labelled pairs with Pairs.from_table."
+        )
+    about: dict[str, Any] = json.loads(found)
+    if about["version"] > VERSION:
+        raise TableError(
+            f"{path.name} was written by a newer rootward (format {about['version']}, this one reads up to {VERSION}); "
+            f"update rootward to open it."
+        )
+    return about
+
+
+# -- arrays and columns ------------------------------------------------------------------------------------------
+
+
+def _nodes(side: str, ids: Ids, texts: Texts | None, sets: dict[str, Any]) -> Any:
+    """One row a node of one side."""
+    empty = pa.nulls(len(ids), pa.string())
+    synonyms = pa.list_(pa.string())
+    return pa.table(
+        {
+            "side": pa.repeat(pa.scalar(side), len(ids)),
+            "row": pa.array(np.arange(len(ids), dtype=np.int32)),
+            "id": pa.array(list(ids), pa.string()),
+            **sets,
+            "name": empty if texts is None else pa.array(texts.names, pa.string()),
+            "synonyms": pa.nulls(len(ids), synonyms) if texts is None else pa.array(texts.synonyms, synonyms),
+            "definition": empty if texts is None else pa.array(texts.definitions, pa.string()),
+        }
+    )
+
+
+def _ragged(offsets: npt.NDArray[np.int64], values: npt.NDArray[np.int32]) -> Any:
+    """CSR rows as a column of lists."""
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values))
+
+
+def _side(path: Path, table: Any, side: str, has_texts: bool) -> tuple[Ids, Texts | None]:
+    """The ids of one side, and its texts if it has any."""
+    part = table.filter(pa.compute.equal(table["side"], side))
+    if not np.array_equal(part["row"].to_numpy(), np.arange(part.num_rows)):
+        raise TableError(
+            f"The rows of {path.name} are not in the order in which they were saved; save the pairs again."
+        )
+    ids = Ids(part["id"].to_pylist())
+    if not has_texts:
+        return ids, None
+    synonyms = tuple(map(tuple, part["synonyms"].to_pylist()))
+    return ids, Texts(tuple(part["name"].to_pylist()), synonyms, tuple(part["definition"].to_pylist()))
+
+
+def _triples(table: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(query row, document row, distance) of every pair; queries stand before documents, so rows are query rows."""
+    sizes = pa.compute.list_value_length(table["documents"]).to_numpy()
+    queries = np.repeat(np.arange(len(sizes)), sizes)
+    documents, distances = (
+        pa.compute.list_flatten(table[name]).to_numpy().astype(np.int64) for name in ("documents", "distances")
+    )
+    return queries, documents, distances
