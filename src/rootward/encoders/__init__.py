@@ -1,0 +1,6 @@
+"""Encoders: queries and documents to vectors whose inner product is the score."""
+
+from rootward.encoders.dual_encoder import DualEncoder, Queries
+from rootward.encoders.towers import LookupTower, Tower
+
+__all__ = ["DualEncoder", "LookupTower", "Queries", "Tower"]

@@ -1,0 +1,216 @@
+"""`DualEncoder`: a query tower, a document tower, and what their rows are called."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from rootward.encoders.names import find
+from rootward.encoders.start import construct_start, random_start
+from rootward.encoders.storage import Stored, read_model, write_model
+from rootward.encoders.towers import LookupTower, Tower
+from rootward.errors import InputError
+from rootward.pairs import Ids, Pairs, Texts
+
+Start = Literal["constructed", "random"]
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Encoded queries, ready for an index.
+
+    Attributes:
+        ids: the users' labels.
+        vectors: float32, n x dim.
+        thresholds: float32, n, NaN where unknown: documents that score at least this are the query's answer set.
+        fingerprint: of the model that made them, so that an index can refuse another model's queries.
+    """
+
+    ids: Sequence[str]
+    vectors: Tensor
+    thresholds: Tensor
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(eq=False)
+class DualEncoder:
+    """Queries and documents as vectors in one space; the score of a pair is their inner product.
+
+    Attributes:
+        query_tower, document_tower: row to vector, one table or network a side.
+        query_ids, document_ids: the users' labels, row by row.
+        generality: int64, n_documents; how many training queries each document is relevant to. Answer sets are
+            found by score and *shown* by ascending generality, nearest first.
+        thresholds: float32, n_queries; where a query's answer set ends, NaN while unknown. `train` sets them.
+        query_texts, document_texts: names, where the source had them.
+    """
+
+    query_tower: Tower
+    document_tower: Tower
+    query_ids: Ids
+    document_ids: Ids
+    generality: npt.NDArray[np.int64]
+    thresholds: Tensor = field(default_factory=lambda: torch.empty(0))
+    query_texts: Texts | None = None
+    document_texts: Texts | None = None
+
+    def __post_init__(self) -> None:
+        if self.query_tower.dim != self.document_tower.dim:
+            raise InputError(
+                f"Both towers need one width, got {self.query_tower.dim} for queries and "
+                f"{self.document_tower.dim} for documents."
+            )
+        if not len(self.thresholds):
+            self.thresholds = torch.full((len(self.query_ids),), torch.nan)
+
+    @classmethod
+    def lookup(cls, pairs: Pairs, dim: int, *, seed: int = 0, start: Start = "constructed") -> DualEncoder:
+        """A vector for every query and every document of `pairs`: untrained lookup tables on the unit sphere.
+
+        Args:
+            pairs: their ids, texts and relevant sets are taken over.
+            dim: width of the vectors, at least 1.
+            seed: of the random start.
+            start: "constructed": random documents, each query the normalised sum of its relevant documents
+                (the paper's Algorithm 1, arXiv 2509.16411 section 3), which saves the first epochs of training;
+                "random": independent unit vectors on both sides, as the paper trains.
+
+        Raises:
+            InputError: dim below 1.
+        """
+        if dim < 1:
+            raise InputError(f"dim must be at least 1, got {dim}.")
+        begin = {"constructed": construct_start, "random": random_start}.get(start)
+        if begin is None:
+            raise InputError(f"start must be 'constructed' or 'random', got {start!r}.")
+        queries, documents = begin(pairs, dim, seed)
+        return cls.from_vectors(pairs, queries, documents)
+
+    @classmethod
+    def from_vectors(
+        cls, pairs: Pairs, queries: npt.ArrayLike | Tensor, documents: npt.ArrayLike | Tensor
+    ) -> DualEncoder:
+        """A lookup encoder of given vectors (n_queries x dim and n_documents x dim), rows in the order of `pairs`.
+
+        Raises:
+            InputError: the number of rows is not that of the ids, or an entry is not finite.
+        """
+        tables = []
+        for given, ids, side in ((queries, pairs.query_ids, "query"), (documents, pairs.document_ids, "document")):
+            table = torch.as_tensor(given).to(torch.float32).contiguous()
+            if len(table) != len(ids):
+                raise InputError(f"{len(ids):,} {side} ids need as many vectors, got {len(table):,}.")
+            tables.append(LookupTower(table))
+        return cls(
+            tables[0],
+            tables[1],
+            pairs.query_ids,
+            pairs.document_ids,
+            pairs.generality,
+            query_texts=pairs.query_texts,
+            document_texts=pairs.document_texts,
+        )
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors."""
+        return self.query_tower.dim
+
+    def __repr__(self) -> str:
+        return f"DualEncoder({len(self.query_ids):,} queries, {len(self.document_ids):,} documents, dim {self.dim})"
+
+    # -- encoding --------------------------------------------------------------------------------------------
+
+    def query_vectors(self, rows: npt.ArrayLike | None = None) -> Tensor:
+        """Query vectors of these rows, or of all (float32, n x dim)."""
+        return self.query_tower.encode(rows)
+
+    def document_vectors(self, rows: npt.ArrayLike | None = None) -> Tensor:
+        """Document vectors of these rows, or of all (float32, n x dim)."""
+        return self.document_tower.encode(rows)
+
+    def queries(self, ids: Iterable[Hashable] | None = None) -> Queries:
+        """Queries by id, encoded and with the thresholds of their answer sets; all of them when none are named.
+
+        Raises:
+            UnknownIdError: an id that is no query of this model.
+        """
+        rows = np.arange(len(self.query_ids)) if ids is None else self.query_ids.rows(ids)
+        return Queries(
+            [self.query_ids[row] for row in rows.tolist()],
+            self.query_vectors(rows),
+            self.thresholds[torch.from_numpy(rows)],
+            self.fingerprint(),
+        )
+
+    def find(self, text: str) -> list[str]:
+        """The query ids that `text` can mean: that id itself, else every query so named, best match first.
+
+        Raises:
+            UnknownIdError: nothing is called so; the message names what is close.
+        """
+        return find(text, self.query_ids, self.query_texts)
+
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change whenever a vector or an id does."""
+        digest = hashlib.sha256()
+        for tower, ids in ((self.query_tower, self.query_ids), (self.document_tower, self.document_ids)):
+            for name, tensor in sorted(tower.tensors().items()):
+                digest.update(name.encode())
+                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+            digest.update("\x1f".join(ids).encode())
+        return digest.hexdigest()[:16]
+
+    # -- on disk ---------------------------------------------------------------------------------------------
+
+    def save(
+        self, folder: str | Path, *, config: Mapping[str, Any] | None = None, more_files: tuple[str, ...] = ()
+    ) -> Path:
+        """Write the encoder as a folder (see `rootward.encoders.storage` for its files) and return it.
+
+        Args:
+            folder: made if it is not there; files of the same names are replaced, each in one step.
+            config: further sections for `config.json`, JSON values only.
+            more_files: names of files already in the folder whose checksums `config.json` shall hold.
+        """
+        folder = Path(folder)
+        tensors = {
+            "queries": self.query_vectors().detach().cpu().contiguous(),
+            "documents": self.document_vectors().detach().cpu().contiguous(),
+            "generality": torch.from_numpy(np.ascontiguousarray(self.generality)),
+            "thresholds": self.thresholds,
+        }
+        ids = {"query": self.query_ids, "document": self.document_ids}
+        texts = {"query": self.query_texts, "document": self.document_texts}
+        write_model(folder, Stored(tensors, ids, texts), config or {}, more_files)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> DualEncoder:
+        """Read an encoder that `save` or `train` wrote; every file's checksum is checked.
+
+        Raises:
+            RunFolderError: the folder is missing, damaged, or from a newer version.
+        """
+        stored = read_model(Path(folder))
+        return cls(
+            LookupTower(stored.tensors["queries"]),
+            LookupTower(stored.tensors["documents"]),
+            stored.ids["query"],
+            stored.ids["document"],
+            stored.tensors["generality"].numpy(),
+            stored.tensors["thresholds"],
+            stored.texts["query"],
+            stored.texts["document"],
+        )

@@ -1,0 +1,183 @@
+"""A dual encoder as a folder: `model.safetensors`, `ids.parquet`, `texts.parquet` and the `config.json` over them.
+
+`config.json` is written last and holds every other file's checksum, so a folder with a `config.json` is whole.
+
+    model.safetensors  float32 `queries` (n_queries x dim) and `documents` (n_documents x dim), exactly as scored;
+                       int64 `generality` (n_documents) and float32 `thresholds` (n_queries, NaN where unknown)
+    ids.parquet        side ("query" or "document"), row, id
+    texts.parquet      side, row, name, synonyms, definition; only where the source had names
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from rootward.errors import RunFolderError
+from rootward.files import atomic_write, sha256
+from rootward.pairs import Ids, Texts
+
+FORMAT = 1
+CONFIG, MODEL, IDS, TEXTS = "config.json", "model.safetensors", "ids.parquet", "texts.parquet"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a model folder holds: tensors by name, ids and texts by side ("query", "document")."""
+
+    tensors: dict[str, Tensor]
+    ids: dict[str, Ids]
+    texts: dict[str, Texts | None]
+
+
+def write_model(folder: Path, stored: Stored, config: Mapping[str, Any], more_files: tuple[str, ...] = ()) -> None:
+    """Write a model folder; every file to a temporary name first, `config.json` last.
+
+    Args:
+        folder: made if it is not there. Files of the same names are replaced.
+        stored: what to write.
+        config: sections of `config.json` of the caller's own, JSON values only.
+        more_files: names of files that stand in the folder already and get a checksum too.
+    """
+    atomic_write(folder / MODEL, lambda path: save_file(stored.tensors, path))
+    atomic_write(folder / IDS, lambda path: pq.write_table(_ids_table(stored.ids), path, compression="zstd"))
+    names = [MODEL, IDS]
+    if any(texts is not None for texts in stored.texts.values()):
+        table = _texts_table(stored.texts)
+        atomic_write(folder / TEXTS, lambda path: pq.write_table(table, path, compression="zstd"))
+        names.append(TEXTS)
+    write_config(folder, {**config, "files": {name: sha256(folder / name) for name in (*names, *more_files)}})
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write `config.json` with the format's number and our version on top."""
+    head = {"format": FORMAT, "made_by": f"rootward {version('rootward')}"}
+    text = json.dumps({**config, **head}, indent=2, sort_keys=True) + "\n"
+    atomic_write(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The `config.json` of a folder that we wrote.
+
+    Raises:
+        RunFolderError: no such folder, no config in it, no JSON in that, or a newer version's format.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        what = "has no config.json" if folder.is_dir() else "does not exist"
+        raise RunFolderError(
+            f"{folder} {what}, so it is no run of rootward. Make one: rootward train ... --out {folder}"
+        )
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunFolderError(f"{path} is not JSON ({error}). The run cannot be read; train it again.") from error
+    if config.get("format", 0) > FORMAT:
+        raise RunFolderError(
+            f"{folder} was written by {config.get('made_by', 'a newer rootward')} in format {config['format']}; this "
+            f"version reads up to format {FORMAT}. Upgrade with: pip install --upgrade rootward"
+        )
+    return config
+
+
+def check_files(folder: Path, config: Mapping[str, Any]) -> None:
+    """Check that every file that `config.json` lists is there and unchanged.
+
+    Raises:
+        RunFolderError: one is missing, or its bytes are not those that were written.
+    """
+    for name, expected in config.get("files", {}).items():
+        path = folder / name
+        if not path.is_file():
+            raise RunFolderError(f"{path} is missing, though {CONFIG} lists it. Restore it or train again.")
+        if sha256(path) != expected:
+            raise RunFolderError(
+                f"{path} is damaged: its checksum is not the one in {CONFIG}. Restore it or train again."
+            )
+
+
+def read_model(folder: Path) -> Stored:
+    """Read a model folder, every checksum checked.
+
+    Raises:
+        RunFolderError: see `read_config` and `check_files`; or tensors and ids that do not belong together.
+    """
+    config = read_config(folder)
+    check_files(folder, config)
+    for name in (MODEL, IDS):
+        if name not in config.get("files", {}):
+            raise RunFolderError(f"{folder} holds no trained model yet ({name} is not listed in {CONFIG}).")
+    try:
+        tensors = load_file(folder / MODEL)
+        rows = pq.read_table(folder / IDS)
+    except (SafetensorError, pa.ArrowInvalid, OSError) as error:
+        raise RunFolderError(f"{folder} cannot be read: {error}") from error
+    ids = {side: _ids_of(rows, side) for side in ("query", "document")}
+    for side, name in (("query", "queries"), ("document", "documents")):
+        if name not in tensors or len(tensors[name]) != len(ids[side]):
+            raise RunFolderError(
+                f"{folder}: {MODEL} has no {name!r} with one row for each of the {len(ids[side])} ids."
+            )
+    has_texts = TEXTS in config["files"]
+    return Stored(tensors, ids, _texts_of(folder / TEXTS, ids) if has_texts else {"query": None, "document": None})
+
+
+# -- tables ------------------------------------------------------------------------------------------------------
+
+
+def _ids_table(ids: Mapping[str, Ids]) -> pa.Table:
+    sides = [side for side, labels in ids.items() for _ in range(len(labels))]
+    rows = np.concatenate([np.arange(len(labels)) for labels in ids.values()])
+    return pa.table({"side": sides, "row": rows, "id": [label for labels in ids.values() for label in labels]})
+
+
+def _ids_of(table: pa.Table, side: str) -> Ids:
+    part = table.filter(pa.compute.equal(table["side"], side)).sort_by("row")
+    return Ids(part["id"].to_pylist())
+
+
+def _texts_table(texts: Mapping[str, Texts | None]) -> pa.Table:
+    """One row a text. Where both sides are one and the same they are written once, as side "both"."""
+    if texts["query"] is not None and texts["query"] == texts["document"]:
+        texts = {"both": texts["query"]}
+    parts = [(side, part) for side, part in texts.items() if part is not None]
+    return pa.table(
+        {
+            "side": pa.array([side for side, part in parts for _ in range(len(part))], pa.string()),
+            "row": np.concatenate([np.arange(len(part)) for _, part in parts]),
+            "name": pa.array([x for _, part in parts for x in part.names], pa.string()),
+            "synonyms": pa.array([x for _, part in parts for x in part.synonyms], pa.list_(pa.string())),
+            "definition": pa.array([x for _, part in parts for x in part.definitions], pa.string()),
+        }
+    )
+
+
+def _texts_of(path: Path, ids: Mapping[str, Ids]) -> dict[str, Texts | None]:
+    table = pq.read_table(path)
+    present = set(table["side"].unique().to_pylist())
+    found: dict[str, Texts | None] = {}
+    for side in ("query", "document"):
+        written = "both" if "both" in present else side
+        if written not in present:
+            found[side] = None
+        elif written == "both" and side == "document":
+            found[side] = found["query"]
+        else:
+            part = table.filter(pa.compute.equal(table["side"], written)).sort_by("row")
+            synonyms = tuple(tuple(names) for names in part["synonyms"].to_pylist())
+            found[side] = Texts(tuple(part["name"].to_pylist()), synonyms, tuple(part["definition"].to_pylist()))
+        texts = found[side]
+        if texts is not None and len(texts) != len(ids[side]):
+            raise RunFolderError(f"{path} has {len(texts)} {side} texts for {len(ids[side])} ids.")
+    return found
