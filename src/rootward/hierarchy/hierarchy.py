@@ -1,0 +1,282 @@
+"""`Hierarchy`: what stands below what. Every reader ends here, and `pairs()` leads on."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order, connected_components
+
+from rootward.errors import HierarchyError, InputError
+from rootward.hierarchy import closure
+from rootward.hierarchy.closure import Closure
+from rootward.hierarchy.draft import Draft
+from rootward.hierarchy.exchange import write_networkx
+from rootward.hierarchy.readers import Readers
+from rootward.hierarchy.validate import circle_error, find_circle, settle
+from rootward.pairs import Ids, Pairs, Texts
+from rootward.pairs.ragged import expand, offsets_of
+
+Rows = npt.NDArray[np.int64]
+Rows32 = npt.NDArray[np.int32]
+Number = TypeVar("Number", bound=np.generic)
+
+_SCRAP = 1 / 1000
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Hierarchy(Readers):
+    """An immutable DAG with edges child -> parent, as CSR: row i's parents are parents[offsets[i]:offsets[i + 1]].
+
+    Make one with a classmethod: `from_edges`, `from_obo`, `wordnet` and so on. Anything hashable may be an id; it is
+    kept as text. The arrays are read-only.
+
+    Attributes:
+        ids: the nodes' labels; row i is the i-th.
+        parent_offsets: int64, n_nodes + 1.
+        parents: int32 rows, ascending within each child.
+        texts: names, synonyms and definitions where the source has them, else None.
+        notes: what was left out when reading, for people to read.
+
+    Raises:
+        HierarchyError: arrays that do not fit each other.
+        CycleError: the edges run in a circle.
+    """
+
+    ids: Ids
+    parent_offsets: Rows
+    parents: Rows32
+    texts: Texts | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parent_offsets", _frozen(np.asarray(self.parent_offsets, np.int64)))
+        object.__setattr__(self, "parents", _frozen(np.asarray(self.parents, np.int32)))
+        offsets, parents, n = self.parent_offsets, self.parents, len(self.ids)
+        if len(offsets) != n + 1 or offsets[0] != 0 or offsets[-1] != len(parents) or (np.diff(offsets) < 0).any():
+            raise HierarchyError(f"parent_offsets must rise from 0 to {len(parents)} with {n + 1} entries.")
+        if len(parents) and not (parents.min() >= 0 and parents.max() < n):
+            raise HierarchyError(f"parents must be rows 0..{n - 1}, got {parents.min()}..{parents.max()}.")
+        keys = np.repeat(np.arange(n), np.diff(offsets)) * n + parents
+        if (np.diff(keys) <= 0).any():
+            raise HierarchyError("parents must ascend within each child, none of them twice.")
+        if self.texts is not None and len(self.texts) != n:
+            raise HierarchyError(f"{n} nodes need as many rows of texts, got {len(self.texts)}.")
+        if circle := find_circle(offsets, parents):
+            raise circle_error(circle, self.ids)
+
+    @classmethod
+    def _of(cls, draft: Draft) -> Self:
+        offsets, parents, notes = settle(draft)
+        return cls(draft.ids, offsets, parents, draft.texts, notes)
+
+    # -- sizes and shape -------------------------------------------------------------------------------------------
+
+    @property
+    def n_nodes(self) -> int:
+        """How many nodes there are."""
+        return len(self.ids)
+
+    @property
+    def n_edges(self) -> int:
+        """How many child -> parent edges there are."""
+        return len(self.parents)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        deepest = int(self.depth.max(initial=0))
+        return (
+            f"Hierarchy({self.n_nodes:,} nodes, {self.n_edges:,} edges, {len(self.root_rows):,} roots, "
+            f"{len(self.leaf_rows):,} leaves, depth {deepest})"
+        )
+
+    @cached_property
+    def _downward(self) -> tuple[Rows, Rows32]:
+        child_of_edge = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.parent_offsets))
+        offsets = offsets_of(np.bincount(self.parents, minlength=len(self)))
+        return _frozen(offsets), _frozen(child_of_edge[np.argsort(self.parents, kind="stable")])
+
+    def _sparse(self) -> csr_array[np.int8, tuple[int, int]]:
+        """Parent -> child as a sparse matrix, for scipy's walks."""
+        n = len(self)
+        return csr_array((np.ones(self.n_edges, np.int8), self.children, self.child_offsets), shape=(n, n))
+
+    @property
+    def child_offsets(self) -> Rows:
+        """Row i's children are children[child_offsets[i]:child_offsets[i + 1]] (int64, n_nodes + 1)."""
+        offsets, _ = self._downward
+        return offsets
+
+    @property
+    def children(self) -> Rows32:
+        """The rows of all nodes' children, ascending within each parent (int32, n_edges)."""
+        _, rows = self._downward
+        return rows
+
+    @cached_property
+    def depth(self) -> Rows32:
+        """Hops from the nearest root, 0 for roots (int32, n_nodes)."""
+        return _frozen(closure.depth_of(self.parent_offsets, self.parents, self.child_offsets, self.children))
+
+    @cached_property
+    def root_rows(self) -> Rows:
+        """Rows of the nodes without parents (int64)."""
+        return _frozen(np.flatnonzero(np.diff(self.parent_offsets) == 0))
+
+    @cached_property
+    def leaf_rows(self) -> Rows:
+        """Rows of the nodes without children (int64)."""
+        return _frozen(np.flatnonzero(np.diff(self.child_offsets) == 0))
+
+    @cached_property
+    def top_rows(self) -> Rows:
+        """Rows of the roots that stand above something worth the name (int64): what keep_roots=False leaves out.
+
+        Not among them: a root with nothing below it, and the roots of scraps, parts joined to nothing else that have
+        less than a thousandth of the nodes of the largest part. WordNet has one top, `entity`; its 7,725 other roots
+        are instances whose edges up are not read, 11 of them with one to three synsets below ("Spain", "Titan").
+        """
+        _, part = connected_components(self._sparse(), directed=True, connection="weak")
+        size = np.bincount(part)[part]
+        stands_above = np.diff(self.child_offsets) > 0
+        return _frozen(self.root_rows[(stands_above & (size >= _SCRAP * size.max(initial=0)))[self.root_rows]])
+
+    @property
+    def roots(self) -> list[str]:
+        """Ids of the nodes without parents."""
+        return self._labels(self.root_rows)
+
+    @property
+    def leaves(self) -> list[str]:
+        """Ids of the nodes without children."""
+        return self._labels(self.leaf_rows)
+
+    def parents_of(self, node: Hashable) -> list[str]:
+        """Ids one hop above a node. Raises UnknownIdError."""
+        row = self.ids.row(node)
+        return self._labels(self.parents[self.parent_offsets[row] : self.parent_offsets[row + 1]])
+
+    def children_of(self, node: Hashable) -> list[str]:
+        """Ids one hop below a node. Raises UnknownIdError."""
+        row = self.ids.row(node)
+        return self._labels(self.children[self.child_offsets[row] : self.child_offsets[row + 1]])
+
+    def edges(self) -> list[tuple[str, str]]:
+        """Every edge as (child id, parent id), in the order of the child's row."""
+        children = np.repeat(np.arange(len(self)), np.diff(self.parent_offsets))
+        return list(zip(self._labels(children), self._labels(self.parents), strict=True))
+
+    def _labels(self, rows: npt.NDArray[np.integer]) -> list[str]:
+        return [self.ids[row] for row in rows.tolist()]
+
+    # -- ancestors -------------------------------------------------------------------------------------------------
+
+    def ancestors(
+        self, nodes: Iterable[Hashable] | None = None, *, max_distance: int | None = None, block: int | None = None
+    ) -> Closure:
+        """The ancestors of these node ids (None: of all nodes) with their distance, each node its own at 0.
+
+        Args:
+            nodes: ids, in the order of the answer.
+            max_distance: leave out ancestors more hops away; None keeps all.
+            block: how many nodes are worked on at a time; None takes what fits in about 100 MB.
+
+        Raises:
+            UnknownIdError: an id that is not there.
+            InputError: there would be more than a billion pairs; the message says how many.
+        """
+        return closure.whole_closure(
+            self.parent_offsets, self.parents, self.depth, self._rows(nodes), max_distance=max_distance, block=block
+        )
+
+    def iter_ancestors(
+        self, nodes: Iterable[Hashable] | None = None, *, max_distance: int | None = None, block: int | None = None
+    ) -> Iterator[Closure]:
+        """The same piece by piece, each for at most `block` nodes, so that any size can be streamed."""
+        return closure.iter_closure(
+            self.parent_offsets, self.parents, self.depth, self._rows(nodes), max_distance=max_distance, block=block
+        )
+
+    def _rows(self, nodes: Iterable[Hashable] | None) -> Rows:
+        if isinstance(nodes, str):
+            raise InputError(f"Needed a list of ids, got the text {nodes!r}. Write [{nodes!r}].")
+        return np.arange(len(self)) if nodes is None else self.ids.rows(nodes)
+
+    # -- parts of it -----------------------------------------------------------------------------------------------
+
+    def induced(self, nodes: Iterable[Hashable]) -> Hierarchy:
+        """The hierarchy on these nodes alone, with the edges between them. Nodes keep their order, not their rows.
+
+        Raises:
+            UnknownIdError: an id that is not there.
+        """
+        return self._part(np.unique(self._rows(nodes)))
+
+    def below(self, node: Hashable) -> Hierarchy:
+        """The hierarchy of a node and everything below it.
+
+        Raises:
+            UnknownIdError: no such node.
+        """
+        reached = breadth_first_order(self._sparse(), self.ids.row(node), directed=True, return_predecessors=False)
+        return self._part(np.sort(reached).astype(np.int64))
+
+    def _part(self, rows: Rows) -> Hierarchy:
+        """The hierarchy on these ascending rows."""
+        new_row = np.full(len(self), -1, np.int32)
+        new_row[rows] = np.arange(len(rows), dtype=np.int32)
+        place, edge = expand(self.parent_offsets, rows)
+        parents = new_row[self.parents[edge]]
+        kept = parents >= 0
+        return Hierarchy(
+            self.ids.take(rows),
+            offsets_of(np.bincount(place[kept], minlength=len(rows))),
+            parents[kept],
+            None if self.texts is None else self.texts.take(rows),
+            self.notes,
+        )
+
+    # -- onwards ---------------------------------------------------------------------------------------------------
+
+    def pairs(self, *, max_distance: int | None = None, keep_roots: bool = True) -> Pairs:
+        """Every node as a query, with itself and its ancestors as relevant documents.
+
+        Args:
+            max_distance: leave out ancestors more hops away; None keeps all.
+            keep_roots: False leaves the `top_rows` out of every S(q), their own included, since what holds for
+                everything says nothing; they stay in both id tables.
+
+        Raises:
+            InputError: there would be more than a billion pairs.
+        """
+        found = self.ancestors(max_distance=max_distance)
+        offsets, documents, distances = found.offsets, found.ancestors, found.distances
+        if not keep_roots:
+            top = np.zeros(len(self), np.bool_)
+            top[self.top_rows] = True
+            kept = ~top[documents]
+            offsets = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])[offsets]
+            documents, distances = documents[kept], distances[kept]
+        return Pairs(self.ids, self.ids, offsets, documents, distances, self.texts, self.texts)
+
+    def to_networkx(self) -> Any:
+        """A networkx DiGraph with edges child -> parent, texts as attributes of the nodes.
+
+        Raises:
+            MissingExtraError: networkx is not installed.
+        """
+        return write_networkx(self.ids, self.edges(), self.texts)
+
+
+def _frozen(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """A view that cannot be written to; the array itself stays as it was."""
+    view = array.view()
+    view.setflags(write=False)
+    return view
