@@ -52,6 +52,7 @@ class LookupTower:
 
     @property
     def dim(self) -> int:
+        """Width of the vectors."""
         return self.vectors.shape[1]
 
     def encode(self, rows: npt.ArrayLike | None = None) -> Tensor:

@@ -1,0 +1,182 @@
+"""What one step sees: some queries, the documents that compete, and which of these are relevant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from rootward.pairs import AllTargets, HeavyTail, Pairs, Rebalanced, Regular
+from rootward.pairs.ids import Rows
+from rootward.rng import stream
+from rootward.training.losses import Targets
+from rootward.training.stage import Stage
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's share of the data.
+
+    Attributes:
+        queries: int64 query rows, unique (B).
+        documents: int64 document rows, unique: the columns of the score matrix (N).
+        log_counts: float32, N; see `rootward.training.losses`. None when every column stands for itself.
+        own_counts: False when a query's own targets stand for themselves whatever `log_counts` says.
+        targets: every relevant entry among the columns; the weights of all of them add up to 1.
+        n_pairs: how many (query, target) pairs the batch trains on.
+    """
+
+    queries: Tensor
+    documents: Tensor
+    log_counts: Tensor | None
+    own_counts: bool
+    targets: Targets
+    n_pairs: int
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on this device; itself when it is there already."""
+        if self.queries.device == device:
+            return self
+        targets = Targets(*(part.to(device) for part in self.targets.parts()))
+        counts = None if self.log_counts is None else self.log_counts.to(device)
+        return replace(
+            self,
+            queries=self.queries.to(device),
+            documents=self.documents.to(device),
+            log_counts=counts,
+            targets=targets,
+        )
+
+
+@dataclass(eq=False)
+class Batches:
+    """The batches of a stage, each a function of (seed, stage, step) alone: a resumed run sees what it would have seen.
+
+    Attributes:
+        pairs: what is trained on.
+        stage: with batch_size, steps and negatives derived (`rootward.training.defaults`).
+        seed, place: of the run, and which of its stages this is; they name the random streams.
+    """
+
+    pairs: Pairs
+    stage: Stage
+    seed: int
+    place: int
+    _epoch: tuple[int, list[Rows]] = field(default=(-1, []), init=False, repr=False)
+
+    def __getitem__(self, step: int) -> Batch:
+        queries, entries, weights = self._drawn(step)
+        rows, index = entries
+        documents = self.pairs.documents[index].astype(np.int64)
+        columns, log_counts = self._candidates(step, len(queries), documents, weights)
+        place = np.searchsorted(columns, documents)
+        there = columns[np.minimum(place, len(columns) - 1)] == documents
+        return Batch(
+            torch.from_numpy(queries),
+            torch.from_numpy(columns),
+            None if log_counts is None else torch.from_numpy(log_counts.astype(np.float32)),
+            not self.stage.log_q,
+            Targets(
+                torch.from_numpy(rows[there]),
+                torch.from_numpy(place[there]),
+                torch.from_numpy((weights[there] / weights.sum()).astype(np.float32)),
+                torch.from_numpy(self.pairs.distances[index[there]]),
+            ),
+            int(np.count_nonzero(weights)),
+        )
+
+    # -- queries and their targets -------------------------------------------------------------------------------
+
+    def _drawn(self, step: int) -> tuple[Rows, tuple[Rows, Rows], Floats]:
+        """Query rows, all their pairs as (place of the query, index of the pair), and how often each was drawn."""
+        size = self.stage.batch_size
+        assert size is not None
+        if self.stage.sampler == "all_targets":
+            epoch, part = divmod(step, self.steps_per_epoch)
+            if self._epoch[0] != epoch:
+                self._epoch = epoch, list(self._all_targets.epoch(self._rng("order", epoch), size))
+            queries = self._epoch[1][part]
+            rows, index = self.pairs.of(queries)
+            return queries, (rows, index), 1.0 / self.pairs.sizes[queries][rows]
+        drawn, times = np.unique(self._sampler.draw(self._rng("draw", step), size), return_counts=True)
+        queries = np.unique(self._query_of[drawn])
+        rows, index = self.pairs.of(queries)
+        weights = np.zeros(len(index))
+        weights[np.searchsorted(index, drawn)] = times
+        return queries, (rows, index), weights
+
+    @cached_property
+    def steps_per_epoch(self) -> int:
+        """Steps in one pass over the answered queries (all_targets) or over as many pairs as there are."""
+        assert self.stage.batch_size is not None
+        n = self._n_answered if self.stage.sampler == "all_targets" else len(self.pairs)
+        return -(-n // self.stage.batch_size)
+
+    # -- documents that compete ----------------------------------------------------------------------------------
+
+    def _candidates(self, step: int, n_queries: int, documents: Rows, weights: Floats) -> tuple[Rows, Floats | None]:
+        """Document rows in ascending order, and the log of how many documents each stands for."""
+        n = self.pairs.n_documents
+        if self.stage.candidates == "all":
+            return np.arange(n), None
+        targets = weights > 0
+        drawn = np.unique(documents[targets])
+        if self.stage.candidates == "batch":
+            counts = np.bincount(np.searchsorted(drawn, documents[targets]), weights=weights[targets])
+            if self.stage.log_q:
+                counts = counts / (weights.sum() * self._chance[drawn])
+            return drawn, np.log(counts)
+        assert self.stage.negatives is not None
+        uniform = self._rng("negatives", step).integers(n, size=self.stage.negatives)
+        columns = np.union1d(drawn, uniform)
+        return columns, -np.log(self._inclusion(columns, n_queries)) if self.stage.log_q else None
+
+    def _inclusion(self, documents: Rows, n_queries: int) -> Floats:
+        """The chance of these documents to be in a batch: drawn uniformly, or a target of one of its queries."""
+        assert self.stage.negatives is not None
+        missed = self.stage.negatives * np.log1p(-1.0 / max(self.pairs.n_documents, 2))
+        if self.stage.sampler == "all_targets":
+            share = min(n_queries / self._n_answered, 1 - 1e-9)
+            missed = missed + self.pairs.generality[documents] * np.log1p(-share)
+        else:
+            missed = missed + n_queries * np.log1p(-np.minimum(self._chance[documents], 1 - 1e-9))
+        chance: Floats = np.maximum(-np.expm1(missed), 1e-12)
+        return chance
+
+    @cached_property
+    def _chance(self) -> Floats:
+        """The chance of each document to be the target of the next pair drawn (Q of the log-Q correction)."""
+        weights = self.pairs.weights if self.stage.sampler == "all_targets" else self._sampler.weights
+        return np.bincount(self.pairs.documents, weights=weights, minlength=self.pairs.n_documents).astype(np.float64)
+
+    # -- random choices ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _sampler(self) -> Regular | HeavyTail | Rebalanced:
+        if self.stage.sampler == "heavy_tail":
+            return HeavyTail(self.pairs)
+        if self.stage.sampler == "rebalanced":
+            assert self.stage.regular_share is not None
+            return Rebalanced(self.pairs, self.stage.regular_share)
+        return Regular(self.pairs)
+
+    @cached_property
+    def _all_targets(self) -> AllTargets:
+        return AllTargets(self.pairs)
+
+    @cached_property
+    def _n_answered(self) -> int:
+        return int(np.count_nonzero(self.pairs.sizes))
+
+    @cached_property
+    def _query_of(self) -> Rows:
+        return self.pairs.query_of
+
+    def _rng(self, choice: str, number: int) -> np.random.Generator:
+        return stream(self.seed, "train", self.place, choice, number)

@@ -1,0 +1,77 @@
+"""What a stage leaves open, derived from the data: sane for 200 nodes and for a million, tuned to no one graph.
+
+Rules, with n answered queries, m documents, s = mean |S(q)| and the dimension d of the vectors:
+
+    batch_size   queries: n / 8 within 32 and 512, so that small data still gets several steps an epoch; pairs: 4,096
+    negatives    2,048 uniform documents a batch; all documents compete when that is half of them or more
+    scale        20 at the start, times sqrt(s / 8) for sets larger than 8: with unit vectors a set of size s can be
+                 told apart by a gap of about 1/sqrt(s) only (arXiv 2601.20844), and tau has to make up for it
+    scale_end    2 at dim 64, 3 at dim 16, 4 at dim 8 (2 (64/d)^(1/3), at least 2) times the start: short vectors
+                 have small gaps
+    epochs       14 at dim 64, 28 at dim 16, 40 at dim 8 (14 sqrt(64/d), at least 8), and never fewer than 2,000
+                 steps: an epoch moves each query once
+    learning_rate  0.3 for lazy_adam (radians, see `LazyAdam`), 0.01 for adam, 20 for sgd
+    validate_every a twentieth of the stage
+
+The figures behind these are in docs/lab-log.md.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from rootward.pairs import Pairs
+from rootward.training.stage import Stage
+
+RATES = {"lazy_adam": 0.3, "adam": 0.01, "sgd": 20.0}
+NEGATIVES = 2_048
+PAIRS_A_BATCH = 4_096
+FEWEST_STEPS = 2_000
+
+
+def resolve(stage: Stage, pairs: Pairs, dim: int) -> Stage:
+    """The stage with every `None` that matters filled in, and `steps` in place of `epochs`."""
+    filled = stage.model_copy(
+        update={
+            "batch_size": stage.batch_size or _batch_size(stage, pairs),
+            "learning_rate": stage.learning_rate or RATES[stage.optimizer],
+        }
+    )
+    filled = filled.model_copy(update=_candidates(filled, pairs) | _scales(filled, pairs, dim))
+    steps = filled.steps or _steps(filled, pairs, dim)
+    every = filled.validate_every or max(1, -(-steps // 20))
+    return filled.model_copy(update={"steps": steps, "epochs": None, "validate_every": every})
+
+
+def _batch_size(stage: Stage, pairs: Pairs) -> int:
+    if stage.sampler != "all_targets":
+        return PAIRS_A_BATCH
+    return int(np.clip(np.count_nonzero(pairs.sizes) // 8, 32, 512))
+
+
+def _candidates(stage: Stage, pairs: Pairs) -> dict[str, object]:
+    if stage.candidates != "sampled":
+        return {}
+    negatives = stage.negatives or NEGATIVES
+    if 2 * negatives >= pairs.n_documents:
+        return {"candidates": "all", "negatives": None}
+    return {"negatives": negatives}
+
+
+def _scales(stage: Stage, pairs: Pairs, dim: int) -> dict[str, float]:
+    answered = pairs.sizes[pairs.sizes > 0]
+    size = float(answered.mean()) if len(answered) else 1.0
+    start = stage.scale or 20.0 * math.sqrt(max(1.0, size / 8))
+    growth = max(2.0, 2.0 * (64 / dim) ** (1 / 3))
+    return {"scale": start, "scale_end": stage.scale_end or start * growth}
+
+
+def _steps(stage: Stage, pairs: Pairs, dim: int) -> int:
+    assert stage.batch_size is not None
+    n = np.count_nonzero(pairs.sizes) if stage.sampler == "all_targets" else len(pairs)
+    per_epoch = max(1, -(-int(n) // stage.batch_size))
+    if stage.epochs is not None:
+        return max(1, round(stage.epochs * per_epoch))
+    return max(FEWEST_STEPS, round(per_epoch * max(8.0, 14 * math.sqrt(64 / dim))))

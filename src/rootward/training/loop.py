@@ -1,0 +1,199 @@
+"""The one loop: every stage of every recipe goes through `run_stage`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from rootward.errors import TrainingError
+from rootward.training.batches import Batch, Batches
+from rootward.training.gradients import gradients
+from rootward.training.losses import LOSSES
+from rootward.training.stage import Stage
+from rootward.training.state import State
+
+CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the loop reports after a step that was validated, or that ends a stage; one line of `log.jsonl`.
+
+    Attributes:
+        stage, step, steps: the stage's name, its steps done and in all.
+        loss: mean over the steps since the last report, of the mean over a batch's queries.
+        learning_rate, scale: at this step.
+        pairs_per_second: (query, target) pairs trained on since the last report.
+        recall: overall recall at |S(q)| of the validation queries, None where there was no validation.
+        by_distance: the same by distance.
+        seconds: since training began, all stages and earlier processes counted, validation left out.
+    """
+
+    stage: str
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+    scale: float
+    pairs_per_second: float
+    recall: float | None
+    by_distance: list[float] | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """What the loop calls at the edge: nothing in here changes what is trained.
+
+    Attributes:
+        stepped: after every step, with the stage, the steps done and the running loss.
+        reported: with each `Progress`.
+        validate: overall recall and recall by distance of the current tables.
+        save: write a checkpoint.
+        stop: whether somebody asked to stop.
+    """
+
+    stepped: Callable[[Stage, int, float], object]
+    reported: Callable[[Progress], object]
+    validate: Callable[[State], tuple[float, list[float]]]
+    save: Callable[[State], object]
+    stop: Callable[[], bool]
+
+
+def run_stage(state: State, batches: Batches, watch: Watcher, block_bytes: int, precision: torch.dtype) -> bool:
+    """Train one stage from `state.step` to its end, in place. False when it was asked to stop before.
+
+    Raises:
+        TrainingError: the loss is no number any more.
+    """
+    stage = batches.stage
+    assert stage.steps is not None and stage.validate_every is not None
+    since, saved = Since(), time.monotonic()
+    while state.step < stage.steps:
+        if watch.stop():
+            watch.save(state)
+            return False
+        began = time.perf_counter()
+        batch = batches[state.step]
+        value = train_step(state, stage, batch, block_bytes, precision)
+        state.step += 1
+        state.seconds += time.perf_counter() - began
+        since.add(value, batch.n_pairs, time.perf_counter() - began)
+        watch.stepped(stage, state.step, value)
+        if state.step % stage.validate_every == 0 or state.step == stage.steps:
+            overall, by_distance = watch.validate(state)
+            if stage.keep == "best":
+                state.remember_best(overall)
+            watch.reported(since.report(stage, state, overall, by_distance))
+            since = Since()
+        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            watch.save(state)
+            saved = time.monotonic()
+    if stage.keep == "best":
+        state.take_best()
+    return True
+
+
+def train_step(state: State, stage: Stage, batch: Batch, block_bytes: int, precision: torch.dtype) -> float:
+    """One step of both tables, in place; returns the mean loss of the batch's queries.
+
+    Raises:
+        TrainingError: the loss is no number.
+    """
+    assert state.optimizers is not None
+    batch = batch.to(state.queries.device)
+    scale, rate = scale_at(stage, state.step), rate_at(stage, state.step)
+    value, by_query, by_document = gradients(
+        LOSSES[stage.loss],
+        state.queries[batch.queries],
+        state.documents[batch.documents],
+        batch,
+        scale,
+        block_bytes,
+        precision,
+    )
+    loss = float(value)
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"The loss became {loss} at step {state.step} of stage {stage.name!r} (learning rate {rate:.3g}, tau "
+            f"{scale:.3g}). Lower the learning rate or tau."
+        )
+    state.optimizers[0].step(batch.queries, by_query, rate)
+    state.optimizers[1].step(batch.documents, by_document, rate)
+    return loss
+
+
+def scale_at(stage: Stage, step: int) -> float:
+    """Tau at a step: from `scale` geometrically towards `scale_end`."""
+    assert stage.scale is not None and stage.scale_end is not None and stage.steps is not None
+    return float(stage.scale * (stage.scale_end / stage.scale) ** (step / stage.steps))
+
+
+def rate_at(stage: Stage, step: int) -> float:
+    """The learning rate at a step."""
+    assert stage.learning_rate is not None and stage.steps is not None
+    return stage.learning_rate * (1 - step / stage.steps if stage.decay == "linear" else 1.0)
+
+
+@dataclass
+class Since:
+    """What has added up since the last report."""
+
+    loss: float = 0.0
+    steps: int = 0
+    pairs: int = 0
+    seconds: float = 0.0
+
+    def add(self, loss: float, pairs: int, seconds: float) -> None:
+        """Count one step."""
+        self.loss += loss
+        self.steps += 1
+        self.pairs += pairs
+        self.seconds += seconds
+
+    def report(self, stage: Stage, state: State, overall: float, by_distance: list[float]) -> Progress:
+        """The report of the steps counted."""
+        assert stage.steps is not None
+        return Progress(
+            stage=stage.name,
+            step=state.step,
+            steps=stage.steps,
+            loss=self.loss / max(1, self.steps),
+            learning_rate=rate_at(stage, state.step),
+            scale=scale_at(stage, state.step),
+            pairs_per_second=self.pairs / max(self.seconds, 1e-9),
+            recall=overall,
+            by_distance=by_distance,
+            seconds=round(state.seconds, 3),
+        )
+
+
+def seconds_per_step(state: State, batches: Batches, block_bytes: int, precision: torch.dtype, n: int = 12) -> float:
+    """How long a step takes here: the median of some, taken on copies, so that nothing is trained by it."""
+    scratch = State(state.queries.clone(), state.documents.clone())
+    scratch.begin(batches.place, batches.stage)
+    took: list[float] = []
+    for step in range(n):
+        began = time.perf_counter()
+        train_step(scratch, batches.stage, batches[step], block_bytes, precision)
+        took.append(time.perf_counter() - began)
+        scratch.step += 1
+    return sorted(took)[len(took) // 2]
+
+
+def device_of(name: str) -> torch.device:
+    """The device to train on: "auto" takes a CUDA device where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def precision_of(name: str, device: torch.device) -> torch.dtype:
+    """What scores are multiplied in: "auto" takes bfloat16 on a CUDA device that has it, else float32."""
+    if name == "auto":
+        name = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]

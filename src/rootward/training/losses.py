@@ -1,0 +1,248 @@
+r"""Losses over a matrix of scores and a mask of relevant documents: a scalar and its gradient out.
+
+Rows are queries, columns are candidate documents; `targets[b, n]` says that document n is relevant to query b.
+With scores s, weights w over a query's targets (1/|S(q)| each unless given) and \bar S(q) the non-targets, what
+each loss wants:
+
+    softmax     sum_d w_d [ log sum_n exp s_n - s_d ]: every target above *everything* else, the query's other
+                targets included; with one target a query this is cross-entropy
+    decoupled   sum_d w_d log(1 + sum_{n in \bar S} exp(s_n - s_d)): every target above every non-target; two
+                targets are never set against each other. The same as softmax with the query's other targets masked
+    listwise    sum_d w_d [ log(exp s_d + sum_{k farther than d} exp s_k + sum_{n in \bar S} exp s_n) - s_d ]:
+                besides, every target above its farther ones (ListMLE, Xia et al. 2008), so that score alone shows
+                the nearest first
+
+Which documents are columns is the caller's choice, and makes the rest of the family:
+
+    all documents          every document a column
+    in-batch               the batch's targets are the columns; a document that was drawn c times stands for c
+                           columns: log_counts = log c
+    in-batch, log-Q        ... corrected for how often it was to be expected: log_counts = log(c / E[c])
+    sampled, log-Q         some documents drawn with a known chance p of being drawn: log_counts = -log p
+
+`log_counts[n]` is the log of the number of documents that column n stands for; it is added to the score wherever
+column n competes, never where it is the target. Under log-Q correction a query's own targets are there by
+construction and stand for themselves only (`own_counts=False`).
+
+The functions without underscore leave their arguments alone. Those with one write the gradient over the scores,
+for callers that hold a block of scores and want no second one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from rootward.errors import InputError
+
+
+class LossGradient(NamedTuple):
+    """A loss summed over its queries, and its gradient with respect to the scores (same shape as these)."""
+
+    value: Tensor
+    gradient: Tensor
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The relevant entries of a score matrix in coordinates, sorted by row, nearest first within a row.
+
+    Attributes:
+        rows, columns: int64, one entry a relevant (query, document) in the matrix.
+        weights: float32; how much each entry is trained on, 0 for relevant documents that are not this time's targets.
+        distances: int, hops; only `listwise` asks.
+    """
+
+    rows: Tensor
+    columns: Tensor
+    weights: Tensor
+    distances: Tensor
+
+    @classmethod
+    def of_mask(cls, mask: Tensor, weights: Tensor | None = None, distances: Tensor | None = None) -> Targets:
+        """The entries where `mask` (bool, B x N) holds; weights default to 1/|S(q)|, distances to 0 for all."""
+        if mask.dtype != torch.bool or mask.ndim != 2:
+            raise InputError(f"targets must be a bool matrix, got {mask.dtype} of shape {tuple(mask.shape)}.")
+        rows, columns = mask.nonzero(as_tuple=True)
+        near = torch.zeros_like(rows) if distances is None else distances[rows, columns]
+        if distances is not None:
+            order = torch.argsort(rows * (near.max() + 1 if len(near) else 1) + near, stable=True)
+            rows, columns, near = rows[order], columns[order], near[order]
+        if weights is None:
+            share = 1.0 / mask.sum(1).clamp(min=1)
+            return cls(rows, columns, share[rows].float(), near)
+        return cls(rows, columns, weights[rows, columns].float(), near)
+
+    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Rows, columns, weights and distances."""
+        return self.rows, self.columns, self.weights, self.distances
+
+    def part(self, first: int, last: int, start: int) -> Targets:
+        """Entries first..last, their rows counted from `start`: the targets of a block of rows."""
+        cut = slice(first, last)
+        return Targets(self.rows[cut] - start, self.columns[cut], self.weights[cut], self.distances[cut])
+
+
+InPlaceLoss = Callable[[Tensor, Targets, Tensor | None, bool], Tensor]
+
+
+def softmax(
+    scores: Tensor,
+    targets: Tensor,
+    *,
+    weights: Tensor | None = None,
+    log_counts: Tensor | None = None,
+    own_counts: bool = True,
+) -> LossGradient:
+    """Cross-entropy of each target against every column (module docstring: `softmax`).
+
+    Args:
+        scores: float, B x N, already scaled by tau.
+        targets: bool, B x N; a row without targets adds nothing.
+        weights: float, B x N; weight of each target, 1/|S(q)| unless given.
+        log_counts: float, N; log of the number of documents each column stands for, 0 unless given.
+        own_counts: False when a query's own targets stand for themselves only (log-Q correction).
+
+    Raises:
+        InputError: targets that are no bool matrix.
+    """
+    return _pure(softmax_, scores, Targets.of_mask(targets, weights), log_counts, own_counts)
+
+
+def decoupled(
+    scores: Tensor, targets: Tensor, *, weights: Tensor | None = None, log_counts: Tensor | None = None
+) -> LossGradient:
+    """Each target against the non-targets only (module docstring: `decoupled`). Arguments as for `softmax`."""
+    return _pure(decoupled_, scores, Targets.of_mask(targets, weights), log_counts, True)
+
+
+def listwise(
+    scores: Tensor,
+    targets: Tensor,
+    distances: Tensor,
+    *,
+    weights: Tensor | None = None,
+    log_counts: Tensor | None = None,
+) -> LossGradient:
+    """Each target against the non-targets and the farther targets (module docstring: `listwise`).
+
+    Args:
+        distances: int, B x N; hops, read where `targets` holds. The rest as for `softmax`.
+    """
+    return _pure(listwise_, scores, Targets.of_mask(targets, weights, distances), log_counts, True)
+
+
+def _pure(
+    loss: InPlaceLoss, scores: Tensor, targets: Targets, log_counts: Tensor | None, own_counts: bool
+) -> LossGradient:
+    gradient = scores.detach().clone()
+    value = loss(gradient, targets, log_counts, own_counts)
+    return LossGradient(value, gradient)
+
+
+# -- in place: scores become their gradient --------------------------------------------------------------------
+
+
+def softmax_(scores: Tensor, targets: Targets, log_counts: Tensor | None = None, own_counts: bool = True) -> Tensor:
+    """`softmax`, the gradient written over the scores. Returns the value."""
+    rows, columns, weights = targets.rows, targets.columns, targets.weights
+    aimed = scores[rows, columns]
+    if log_counts is not None:
+        scores += log_counts
+        if not own_counts:
+            own = weights > 0
+            scores[rows[own], columns[own]] = aimed[own]
+    log_sum, total = _exponentials_(scores)
+    per_row = _sum_rows(weights, rows, len(scores))
+    scores *= (per_row / total)[:, None]
+    scores[rows, columns] -= weights
+    return (weights * (log_sum[rows] - aimed)).sum()
+
+
+def decoupled_(scores: Tensor, targets: Targets, log_counts: Tensor | None = None, own_counts: bool = True) -> Tensor:
+    """`decoupled`, the gradient written over the scores. Returns the value."""
+    rows, columns, weights = targets.rows, targets.columns, targets.weights
+    aimed = scores[rows, columns]
+    log_sum, total = _non_targets_(scores, targets, log_counts)
+    lead = log_sum[rows] - aimed  # how far the non-targets together are ahead of this target
+    pull = torch.sigmoid(lead) * weights
+    scores *= (_sum_rows(pull, rows, len(scores)) / total)[:, None]
+    scores[rows, columns] = -pull
+    return (weights * torch.nn.functional.softplus(lead)).sum()
+
+
+def listwise_(scores: Tensor, targets: Targets, log_counts: Tensor | None = None, own_counts: bool = True) -> Tensor:
+    """`listwise`, the gradient written over the scores. Returns the value.
+
+    The competition among targets is worked out on a small padded matrix (B x largest |S(q)|) by automatic
+    differentiation; the non-targets enter it through their log-sum only.
+    """
+    rows, columns, weights = targets.rows, targets.columns, targets.weights
+    aimed = scores[rows, columns]
+    log_sum, total = _non_targets_(scores, targets, log_counts)
+    with torch.enable_grad():
+        aimed_ = aimed.detach().requires_grad_()
+        log_sum_ = log_sum.detach().requires_grad_()
+        rivals = torch.logaddexp(_farther(aimed_, targets, len(scores)), log_sum_[rows])
+        value = (weights * torch.nn.functional.softplus(rivals - aimed_)).sum()
+        by_aimed, by_log_sum = torch.autograd.grad(value, (aimed_, log_sum_))
+    scores *= (by_log_sum / total)[:, None]
+    scores[rows, columns] = by_aimed
+    return value.detach()
+
+
+# -- pieces ------------------------------------------------------------------------------------------------------
+
+_NEVER = -1e30  # a score that competes with nobody; finite, so that a row of nothing else gives no NaN
+
+
+def _exponentials_(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn scores into exp(score - the row's best); returns each row's log-sum-exp and sum of the new entries."""
+    best = scores.amax(1)
+    scores.sub_(best[:, None]).exp_()
+    total = scores.sum(1)
+    return best + total.log(), total
+
+
+def _non_targets_(scores: Tensor, targets: Targets, log_counts: Tensor | None) -> tuple[Tensor, Tensor]:
+    """As `_exponentials_`, with the targets taken out of the competition (their entries are left to overwrite)."""
+    if log_counts is not None:
+        scores += log_counts
+    scores[targets.rows, targets.columns] = _NEVER
+    log_sum, total = _exponentials_(scores)
+    return log_sum, total
+
+
+def _sum_rows(values: Tensor, rows: Tensor, n_rows: int) -> Tensor:
+    return torch.zeros(n_rows, dtype=values.dtype, device=values.device).index_add_(0, rows, values)
+
+
+def _farther(aimed: Tensor, targets: Targets, n_rows: int) -> Tensor:
+    """Log-sum-exp of the strictly farther targets of the same query, one a target; hardly anything where none is.
+
+    Works on targets sorted by row and distance. With distances 0 1 1 3 and scores a b c e the answers are
+    log(e^b + e^c + e^e), e, e and the never-score.
+    """
+    rows, distances = targets.rows, targets.distances
+    if not len(rows):
+        return aimed
+    sizes = torch.bincount(rows, minlength=n_rows)
+    ends = sizes.cumsum(0)
+    place = torch.arange(len(rows), device=rows.device) - (ends - sizes)[rows]
+    padded = torch.full((n_rows, int(sizes.max()) + 1), _NEVER, dtype=aimed.dtype, device=aimed.device)
+    padded = padded.index_put((rows, place), aimed)
+    suffix = padded.flip(1).logcumsumexp(1).flip(1)
+    # the first entry of the same row with a greater distance: where the run of equal (row, distance) ends
+    run = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
+    run[1:] = (rows[1:] != rows[:-1]) | (distances[1:] != distances[:-1])
+    starts = torch.cat([run.nonzero()[:, 0], torch.tensor([len(rows)], device=rows.device)])
+    next_run = starts[run.cumsum(0)]  # index into the entries, one past this entry's run
+    beyond = next_run - (ends - sizes)[rows]  # as a place in the same row; its padding when the run is the last
+    return suffix[rows, beyond]
+
+
+LOSSES: dict[str, InPlaceLoss] = {"softmax": softmax_, "decoupled": decoupled_, "listwise": listwise_}

@@ -1,0 +1,144 @@
+"""`Run`: what a training leaves behind, in memory and as a folder.
+
+config.json         how it was made, and the checksums of the files beside it
+model.safetensors   see `rootward.encoders.storage`, with ids.parquet and texts.parquet
+pairs.parquet       what was trained on, so that a run can be measured and resumed without its source
+report.json         recall by distance, written when training is done
+log.jsonl           one line a validation
+checkpoints/        what `resume` starts from
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rootward.encoders import DualEncoder
+from rootward.encoders.storage import CONFIG, read_config, write_config
+from rootward.errors import RunFolderError
+from rootward.evaluation import Report
+from rootward.files import atomic_write
+from rootward.pairs import Pairs
+from rootward.training.loop import Progress
+from rootward.training.stage import Recipe
+
+PAIRS, REPORT, LOG = "pairs.parquet", "report.json", "log.jsonl"
+
+
+@dataclass(eq=False)
+class Run:
+    """A training that was done, or interrupted.
+
+    Attributes:
+        model: as it was trained.
+        pairs: what it was trained on.
+        recipe: with everything derived filled in.
+        seed: of every random choice.
+        history: one record a validation, as in `log.jsonl`.
+        report: recall by distance at the end; None when training was interrupted or not measured.
+        finished: False when it was interrupted.
+        seconds: spent training, validation and measuring left out.
+        folder: where it was written, None when it was not.
+    """
+
+    model: DualEncoder
+    pairs: Pairs
+    recipe: Recipe
+    seed: int
+    history: list[Progress] = field(default_factory=list)
+    report: Report | None = None
+    finished: bool = False
+    seconds: float = 0.0
+    folder: Path | None = None
+
+    def __str__(self) -> str:
+        where = f" in {self.folder}" if self.folder else ""
+        state = "done" if self.finished else "interrupted"
+        head = f"Run of {self.recipe.name!r}{where}: {state} after {self.seconds:.0f} s of training, seed {self.seed}"
+        return head if self.report is None else f"{head}\n{self.report}"
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Run:
+        """Read a run folder; every file's checksum is checked.
+
+        Raises:
+            RunFolderError: the folder is missing, damaged, from a newer version, or holds a model but no run.
+        """
+        folder = Path(folder)
+        config = read_config(folder)
+        if "run" not in config:
+            raise RunFolderError(f"{folder} holds a model but no run: it was not written by train.")
+        model = DualEncoder.load(folder)
+        about = config["run"]
+        return cls(
+            model=model,
+            pairs=pairs_in(folder, model),
+            recipe=Recipe.model_validate(about["recipe"]),
+            seed=about["seed"],
+            history=read_log(folder),
+            report=Report.load(folder / REPORT) if (folder / REPORT).is_file() else None,
+            finished=about["finished"],
+            seconds=about["seconds"],
+            folder=folder,
+        )
+
+
+def begin_folder(folder: Path, pairs: Pairs, about: Mapping[str, Any]) -> None:
+    """Make a run folder with its pairs and a config that lists no model yet.
+
+    Raises:
+        RunFolderError: there is a run in it already.
+    """
+    if (folder / CONFIG).exists():
+        raise RunFolderError(
+            f"{folder} holds a run already. Go on with it (rootward train --resume {folder}), or choose another folder."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    save_pairs(folder, pairs)
+    atomic_write(folder / LOG, lambda path: path.write_text("", encoding="utf-8"))
+    write_config(folder, {"run": dict(about), "files": {}})
+
+
+def save_pairs(folder: Path, pairs: Pairs) -> None:
+    """Write `pairs.parquet`; the texts are left to the model's own files."""
+    replace(pairs, query_texts=None, document_texts=None).save(folder / PAIRS)
+
+
+def pairs_in(folder: Path, model: DualEncoder | None = None) -> Pairs:
+    """The pairs that a run was trained on, with the model's texts where it is given.
+
+    Raises:
+        RunFolderError: `pairs.parquet` is missing.
+    """
+    if not (folder / PAIRS).is_file():
+        raise RunFolderError(f"{folder / PAIRS} is missing; give the pairs themselves, or train again.")
+    pairs = Pairs.load(folder / PAIRS)
+    if model is None:
+        return pairs
+    return replace(pairs, query_texts=model.query_texts, document_texts=model.document_texts)
+
+
+def append_log(folder: Path, record: Progress) -> None:
+    """Add a line to `log.jsonl`."""
+    with (folder / LOG).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(record)) + "\n")
+
+
+def read_log(folder: Path) -> list[Progress]:
+    """The records of `log.jsonl`; a line that was cut off in writing is left out."""
+    records = []
+    for line in (folder / LOG).read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(Progress(**json.loads(line)))
+        except ValueError:
+            break
+    return records
+
+
+def rewrite_log(folder: Path, records: list[Progress]) -> None:
+    """Replace `log.jsonl` by these records."""
+    text = "".join(json.dumps(asdict(record)) + "\n" for record in records)
+    atomic_write(folder / LOG, lambda path: path.write_text(text, encoding="utf-8"))

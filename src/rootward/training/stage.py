@@ -1,0 +1,93 @@
+"""`Stage` and `Recipe`: a training as data. Flags, `config.json` and these defaults are one and the same."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Stage(BaseModel):
+    """One stretch of training. `None` means: derived from the data, see `rootward.training.defaults`.
+
+    Raises:
+        pydantic.ValidationError: an unknown field, or a value out of range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field("train", description="what the stage is called in logs")
+    loss: Literal["softmax", "decoupled", "listwise"] = Field(
+        "decoupled", description="see rootward.training.losses for what each wants to be true"
+    )
+    sampler: Literal["all_targets", "regular", "heavy_tail", "rebalanced"] = Field(
+        "all_targets", description="how training pairs are drawn, see rootward.pairs.samplers"
+    )
+    regular_share: float | None = Field(
+        None, ge=0, le=1, description="share of each batch drawn regularly; rebalanced only"
+    )
+    candidates: Literal["all", "batch", "sampled"] = Field(
+        "sampled",
+        description="documents that compete: all of them, the batch's targets, or these and some uniform ones",
+    )
+    log_q: bool = Field(True, description="correct candidates for how often they were to be expected in a batch")
+    negatives: int | None = Field(
+        None, ge=1, description="uniform documents a batch, besides its targets; sampled only"
+    )
+    optimizer: Literal["sgd", "adam", "lazy_adam"] = Field(
+        "lazy_adam", description="sgd and adam move every row at each step, lazy_adam only those in the batch"
+    )
+    learning_rate: float | None = Field(
+        None, gt=0, description="at the start; for lazy_adam the typical length of a row's step on the unit sphere"
+    )
+    decay: Literal["linear", "constant"] = Field("linear", description="of the learning rate, over the stage")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd; for the Adams the decay of the gradient's average")
+    second_moment: float = Field(0.99, ge=0, lt=1, description="decay of the squared gradient's average; Adams only")
+    scale: float | None = Field(None, gt=0, description="inverse temperature tau at the start")
+    scale_end: float | None = Field(None, gt=0, description="tau at the end, reached geometrically; None: derived")
+    batch_size: int | None = Field(None, ge=1, description="queries a step (all_targets), else pairs a step")
+    epochs: float | None = Field(None, gt=0, description="passes over the queries (all_targets) or the pairs")
+    steps: int | None = Field(None, ge=1, description="steps, instead of epochs")
+    keep: Literal["last", "best"] = Field("last", description="vectors to end with: the last, or the best validated")
+    validate_every: int | None = Field(None, ge=1, description="steps between two validations")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Stage:
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError("give epochs or steps, not both")
+        if (self.sampler == "rebalanced") != (self.regular_share is not None):
+            raise ValueError("regular_share belongs to sampler='rebalanced', and only to it")
+        if self.loss == "listwise" and self.sampler != "all_targets":
+            raise ValueError("loss='listwise' ranks all targets of a query, so it needs sampler='all_targets'")
+        return self
+
+
+class Recipe(BaseModel):
+    """A named list of stages, each starting from the vectors that the one before ended with.
+
+    Attributes:
+        name: of the recipe.
+        start: where lookup tables start, see `DualEncoder.lookup`; `rootward train` reads it.
+        stages: at least one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    start: Literal["constructed", "random"] = "constructed"
+    stages: tuple[Stage, ...] = Field(min_length=1)
+
+    def with_(self, **changes: object) -> Recipe:
+        """The same recipe with these fields changed in its *first* stage, `Recipe.with_(epochs=3)`.
+
+        Setting epochs clears steps and the other way round, as a stage takes one of them.
+
+        Raises:
+            pydantic.ValidationError: an unknown field, or a value out of range.
+        """
+        if changes.get("epochs") is not None:
+            changes.setdefault("steps", None)
+        if changes.get("steps") is not None:
+            changes.setdefault("epochs", None)
+        first = Stage.model_validate({**self.stages[0].model_dump(), **changes})
+        return self.model_copy(update={"stages": (first, *self.stages[1:])})
