@@ -1,0 +1,37 @@
+"""Evaluation: ranks of every pair, what follows from them, and how sure it is."""
+
+from rootward.evaluation.answer_sets import AnswerSets, answer_sets, best
+from rootward.evaluation.evaluate import evaluate, ranks_of
+from rootward.evaluation.intervals import Comparison, Difference
+from rootward.evaluation.metrics import AnswerOrder, Recall, answer_order, recall, recall_at, sampled_recall
+from rootward.evaluation.plots import plot_recall
+from rootward.evaluation.published import PublishedRow, published_row, published_rows
+from rootward.evaluation.ranking import rank_pairs
+from rootward.evaluation.ranks import Ranks
+from rootward.evaluation.report import Report, compare
+from rootward.evaluation.thresholds import answer_thresholds
+
+__all__ = [
+    "AnswerOrder",
+    "AnswerSets",
+    "Comparison",
+    "Difference",
+    "PublishedRow",
+    "Ranks",
+    "Recall",
+    "Report",
+    "answer_order",
+    "answer_sets",
+    "answer_thresholds",
+    "best",
+    "compare",
+    "evaluate",
+    "plot_recall",
+    "published_row",
+    "published_rows",
+    "rank_pairs",
+    "ranks_of",
+    "recall",
+    "recall_at",
+    "sampled_recall",
+]

@@ -1,0 +1,198 @@
+"""`evaluate`: a model and pairs in, a `Report` out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
+
+from rootward.errors import UnknownIdError, did_you_mean
+from rootward.evaluation.blocks import BLOCK_BYTES, Ints
+from rootward.evaluation.published import published_row
+from rootward.evaluation.ranking import rank_pairs
+from rootward.evaluation.ranks import Ranks, fingerprint_of
+from rootward.evaluation.report import Report, Scalar
+from rootward.pairs import Ids, Pairs
+
+PUBLISHED_DISTANCE = 8
+"""The bound on distances that the published rows were measured with."""
+
+ENCODE_ROWS = 4_096
+"""How many rows are encoded at a time."""
+
+
+class Encoder(Protocol):
+    """What is measured: a `DualEncoder`, or anything else with these members."""
+
+    query_ids: Ids
+    document_ids: Ids
+    generality: npt.NDArray[np.int64]
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors."""
+        ...
+
+    def query_vectors(self, rows: npt.ArrayLike | None = None) -> Tensor:
+        """Query vectors of these rows (n x dim)."""
+        ...
+
+    def document_vectors(self, rows: npt.ArrayLike | None = None) -> Tensor:
+        """Document vectors of these rows (n x dim)."""
+        ...
+
+
+def evaluate(
+    model: Encoder,
+    pairs: Pairs,
+    *,
+    source: str | None = None,
+    label: str = "",
+    known: Pairs | None = None,
+    bootstrap: int = 1_000,
+    seed: int = 0,
+    block_bytes: int = BLOCK_BYTES,
+    extras: dict[str, Scalar] | None = None,
+    progress: bool = False,
+) -> Report:
+    """Recall at |S(q)| by distance, exact, with intervals, and the order of the answers.
+
+    Ids are matched by label: `pairs` may hold some of the model's queries and documents, in another order. Documents
+    that the model knows and `pairs` does not still compete.
+
+    Args:
+        model: a `DualEncoder`.
+        pairs: what is relevant; queries without pairs are left out of every average.
+        source: the named source of the pairs; "wordnet" puts the paper's row beside ours, if distances go up to 8 as
+            there.
+        label: what to call the run in headings and comparisons.
+        known: pairs that are no competitors, such as `split.train` when `pairs` is `split.test`.
+        bootstrap: draws of queries for the 95 % intervals; 0 leaves them out.
+        seed: of the draws.
+        block_bytes: size of the buffer of scores.
+        extras: kept in the report.
+        progress: show a bar, where standard error is a terminal.
+
+    Raises:
+        UnknownIdError: pairs of a query or document that the model does not know.
+        PairsError: there are no pairs.
+        InputError: vectors that are NaN or infinite, `known` of other ids.
+    """
+    start = time.perf_counter()
+    ranks = ranks_of(model, pairs, known=known, block_bytes=block_bytes, progress=progress)
+    return Report.from_ranks(
+        ranks,
+        dim=model.dim,
+        label=label,
+        source=source,
+        bootstrap_draws=bootstrap,
+        seed=seed,
+        wall_seconds=round(time.perf_counter() - start, 3),
+        extras=extras,
+        published=published_row(source, model.dim) if pairs.max_distance == PUBLISHED_DISTANCE else None,
+    )
+
+
+def ranks_of(
+    model: Encoder,
+    pairs: Pairs,
+    *,
+    known: Pairs | None = None,
+    block_bytes: int = BLOCK_BYTES,
+    progress: bool = False,
+) -> Ranks:
+    """The rank of every pair among all documents of the model; `evaluate` says more, and `Report.from_ranks` goes on.
+
+    Raises:
+        UnknownIdError: pairs of a query or document that the model does not know.
+        InputError: vectors that are NaN or infinite, `known` of other ids.
+    """
+    wanted = _in_rows_of(model, pairs)
+    others = None if known is None else _in_rows_of(model, known)
+    with torch.inference_mode():
+        queries = _encoded(model.query_vectors, _used_rows(model.query_ids, pairs), model.dim)
+        documents = _encoded(model.document_vectors, np.arange(len(model.document_ids)), model.dim)
+    with _bar(int(np.count_nonzero(pairs.sizes)), progress) as advance:
+        ranks = rank_pairs(
+            queries,
+            documents,
+            wanted,
+            generality=model.generality,
+            known=others,
+            block_bytes=block_bytes,
+            progress=advance,
+        )
+    return replace(ranks, fingerprint=fingerprint_of(pairs))
+
+
+# -- from the ids of the pairs to the rows of the model ----------------------------------------------------------
+
+
+def _in_rows_of(model: Encoder, pairs: Pairs) -> Pairs:
+    """The same pairs in the same order, naming documents by the rows they have in the model."""
+    if pairs.document_ids == model.document_ids:
+        return pairs
+    rows = _rows(pairs.document_ids, model.document_ids, np.unique(pairs.documents), "document")
+    return replace(
+        pairs,
+        document_ids=model.document_ids,
+        documents=rows[pairs.documents].astype(np.int32),
+        document_texts=None,
+    )
+
+
+def _used_rows(known: Ids, pairs: Pairs) -> Ints:
+    """The model's row of every query that has pairs, -1 for the others."""
+    return _rows(pairs.query_ids, known, np.flatnonzero(pairs.sizes), "query")
+
+
+def _rows(ids: Ids, known: Ids, used: npt.NDArray[np.integer], side: str) -> Ints:
+    """The row in `known` of each id that is used, -1 for the others."""
+    out = np.full(len(ids), -1, np.int64)
+    if ids is known or ids == known:
+        out[used] = used
+        return out
+    labels = [ids[row] for row in used.tolist()]
+    missing = [label for label in labels if label not in known]
+    if missing:
+        named = ", ".join(map(repr, missing[:3])) + (", ..." if len(missing) > 3 else "")
+        raise UnknownIdError(
+            f"The pairs need {len(missing):,} {side} ids that the model does not know: {named}."
+            f"{did_you_mean(missing[0], known)} Measure pairs of ids it was made with."
+        )
+    out[used] = known.rows(labels)
+    return out
+
+
+def _encoded(encode: Callable[[npt.ArrayLike], Tensor], rows: Ints, dim: int) -> Tensor:
+    """The vectors of these rows, encoded some at a time (len(rows) x dim); zeros for rows of -1."""
+    used = np.flatnonzero(rows >= 0)
+    out: Tensor | None = None
+    for start in range(0, len(used), ENCODE_ROWS):
+        part = used[start : start + ENCODE_ROWS]
+        vectors = encode(rows[part]).to("cpu")
+        if out is None:
+            out = torch.zeros(len(rows), vectors.shape[1], dtype=vectors.dtype)
+        out[torch.from_numpy(part)] = vectors
+    return torch.zeros(len(rows), dim) if out is None else out
+
+
+@contextmanager
+def _bar(total: int, wanted: bool) -> Iterator[Callable[[int], object] | None]:
+    """What to call with the number of queries done, or None where nobody would see a bar."""
+    if not (wanted and sys.stderr.isatty()):
+        yield None
+        return
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Ranking", total=total)
+        yield lambda done: bar.advance(task, done)

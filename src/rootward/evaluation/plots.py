@@ -1,0 +1,61 @@
+"""Recall against distance, drawn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rootward.errors import InputError, MissingExtraError
+from rootward.evaluation.report import Report
+from rootward.files import atomic_write
+
+
+def plot_recall(reports: Report | Sequence[Report], path: str | os.PathLike[str]) -> Path:
+    """Recall at |S(q)| against distance: a line a report, its 95 % interval as a band, published rows dashed.
+
+    Args:
+        reports: one or several.
+        path: where to draw, with the suffix .png or .svg.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        InputError: no report, or another suffix.
+    """
+    drawn = [reports] if isinstance(reports, Report) else list(reports)
+    suffix = Path(path).suffix.lower().removeprefix(".")
+    if not drawn:
+        raise InputError("There is no report to draw; give at least one.")
+    if suffix not in ("png", "svg"):
+        raise InputError(f"A plot is saved as .png or .svg, got {os.fspath(path)!r}.")
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415
+        from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("Plotting", "plots") from error
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.add_subplot()
+    for report in drawn:
+        _draw(axes, report)
+    for row in {report.published: None for report in drawn if report.published is not None}:
+        axes.plot(range(len(row.by_distance)), row.by_distance, "--", color="0.5", label=f"published: {row.method}")
+    axes.set(xlabel="distance (hops)", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    return atomic_write(path, lambda to: figure.savefig(to, format=suffix, dpi=150))
+
+
+def _draw(axes: Any, report: Report) -> None:
+    """One line, and its band where there are intervals."""
+    distances = [each.distance for each in report.slices]
+    recalls = [each.recall for each in report.slices]
+    name = f"{report.label or report.source or 'recall'}, dim {report.dim} (overall {100 * report.overall.value:.1f})"
+    (line,) = axes.plot(distances, [100 * each.value for each in recalls], marker="o", markersize=4, label=name)
+    low, high = ([_or_nan(each.low) for each in recalls], [_or_nan(each.high) for each in recalls])
+    axes.fill_between(distances, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+
+
+def _or_nan(share: float | None) -> float:
+    return float("nan") if share is None else 100 * share

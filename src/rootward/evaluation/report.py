@@ -1,0 +1,304 @@
+"""`Report`: how a model answers its pairs, as a value that prints, saves and compares."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from rich.table import Table
+
+from rootward.errors import InputError
+from rootward.evaluation.intervals import Comparison, bootstrap, compare_ranks, interval
+from rootward.evaluation.metrics import AnswerOrder, Shares, answer_order, query_sums, recall
+from rootward.evaluation.published import PublishedRow
+from rootward.evaluation.ranks import Ranks
+from rootward.evaluation.table import markdown_table, plain_table
+from rootward.files import atomic_write
+
+VERSION = 1
+
+Scalar: TypeAlias = str | int | float | bool | None
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Figure(_Value):
+    """A share from 0 to 1 with its 95 % bootstrap interval; None when no queries were drawn again."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Slice(_Value):
+    """The pairs at one distance: how many, their weight under regular sampling, their recall."""
+
+    distance: int
+    n_pairs: int
+    share: float
+    recall: Figure
+
+
+class Report(_Value):
+    """Recall at |S(q)| by distance, and the order of answers; prints as a table in percent.
+
+    Attributes:
+        label: what was measured, for headings.
+        source: the named source of the pairs, such as "wordnet"; None for the user's own.
+        dim: width of the vectors.
+        n_queries: how many queries have pairs; the others are in no average.
+        n_documents: how many documents competed.
+        n_pairs: how many pairs were measured.
+        slices: one a distance that has pairs.
+        minimum: the lowest slice.
+        overall: the mean over queries of each query's recall.
+        order: of the answers, by score and as shown.
+        seed, bootstrap: of the intervals: seed and number of draws of queries.
+        wall_seconds: how long measuring took; None where nobody looked at the clock.
+        extras: whatever else a reader should know, such as the recipe.
+        published: the paper's row to stand beside, where there is one.
+        ranks: the raw results; not saved with the report (`ranks.save`), None after `load`.
+    """
+
+    format: int = VERSION
+    label: str
+    source: str | None
+    dim: int
+    n_queries: int
+    n_documents: int
+    n_pairs: int
+    slices: tuple[Slice, ...]
+    minimum: Figure
+    overall: Figure
+    order: AnswerOrder
+    seed: int = 0
+    bootstrap: int = 0
+    wall_seconds: float | None = None
+    extras: dict[str, Scalar] = {}
+    published: PublishedRow | None = None
+    ranks: Ranks | None = Field(default=None, exclude=True, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        """The same figures; raw ranks, which a saved report has not, are not looked at."""
+        return isinstance(other, Report) and self.model_dump() == other.model_dump()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @classmethod
+    def from_ranks(
+        cls,
+        ranks: Ranks,
+        *,
+        dim: int,
+        label: str = "",
+        source: str | None = None,
+        bootstrap_draws: int = 1_000,
+        seed: int = 0,
+        wall_seconds: float | None = None,
+        extras: dict[str, Scalar] | None = None,
+        published: PublishedRow | None = None,
+    ) -> Report:
+        """Every figure, derived from ranks. `bootstrap_draws=0` leaves the intervals out.
+
+        Raises:
+            PairsError: there are no pairs.
+            InputError: a negative number of draws.
+        """
+        if bootstrap_draws < 0:
+            raise InputError(f"bootstrap is a number of draws, 0 for no intervals, got {bootstrap_draws}.")
+        found = recall(ranks)
+        drawn = bootstrap((query_sums(ranks),), n=bootstrap_draws, seed=seed)[0] if bootstrap_draws else None
+
+        def figure(value: float, draws: Shares | None) -> Figure:
+            if draws is None:
+                return Figure(value=value)
+            low, high = interval(draws)
+            return Figure(value=value, low=low, high=high)
+
+        slices = tuple(
+            Slice(
+                distance=k,
+                n_pairs=int(found.n_pairs[k]),
+                share=float(found.shares[k]),
+                recall=figure(float(found.by_distance[k]), None if drawn is None else drawn.by_distance[:, k]),
+            )
+            for k in found.n_pairs.nonzero()[0].tolist()
+        )
+        return cls(
+            label=label,
+            source=source,
+            dim=dim,
+            n_queries=len(ranks.answered),
+            n_documents=ranks.n_documents,
+            n_pairs=len(ranks),
+            slices=slices,
+            minimum=figure(found.minimum, None if drawn is None else drawn.minimum),
+            overall=figure(found.overall, None if drawn is None else drawn.overall),
+            order=answer_order(ranks),
+            seed=seed,
+            bootstrap=bootstrap_draws,
+            wall_seconds=wall_seconds,
+            extras=extras or {},
+            published=published,
+            ranks=ranks,
+        )
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    @property
+    def title(self) -> str:
+        """'wordnet, dim 64: 82,114 queries, 82,115 documents, 593,042 pairs'."""
+        name = self.label or self.source or "report"
+        return (
+            f"{name}, dim {self.dim}: {self.n_queries:,} queries, {self.n_documents:,} documents, "
+            f"{self.n_pairs:,} pairs"
+        )
+
+    def cells(self) -> tuple[list[str], list[list[str]]]:
+        """(header, rows) of the table: a row a distance, then min and overall; columns with nothing to say are out."""
+        header = ["distance", "pairs", "share %", "recall %"]
+        rows = [
+            [str(each.distance), f"{each.n_pairs:,}", f"{100 * each.share:.1f}", _percent(each.recall.value)]
+            for each in self.slices
+        ]
+        rows += [["min", "", "", _percent(self.minimum.value)], ["overall", "", "", _percent(self.overall.value)]]
+        figures = [*(each.recall for each in self.slices), self.minimum, self.overall]
+        if self.bootstrap:
+            header.append("95 % interval")
+            for row, figure in zip(rows, figures, strict=True):
+                row.append(f"{_percent(figure.low)} to {_percent(figure.high)}")
+        if self.published is not None:
+            header.append("published %")
+            beside = [self._published_at(each.distance) for each in self.slices]
+            for row, value in zip(rows, [*beside, self.published.minimum, self.published.overall], strict=True):
+                row.append("" if value is None else f"{value:.1f}")
+        return header, rows
+
+    def _published_at(self, distance: int) -> float | None:
+        row = self.published
+        return row.by_distance[distance] if row is not None and distance < len(row.by_distance) else None
+
+    def remarks(self) -> list[str]:
+        """The lines below the table: order of answers, where the published row is from, extras."""
+        o = self.order
+        lines = [f"answer sets that are exactly S(q): {_percent(o.whole)} %"]
+        for name, by_score, shown in (
+            ("exact match first", o.exact_first_by_score, o.exact_first_shown),
+            ("relevant pairs in order of distance", o.in_order_by_score, o.in_order_shown),
+        ):
+            if by_score is not None:
+                lines.append(f"{name}: {_percent(shown)} % as shown, {_percent(by_score)} % by score alone")
+        if self.published is not None:
+            lines.append(f"published: {self.published}. {self.published.note}".rstrip(" ."))
+        if self.extras:
+            lines.append(", ".join(f"{key} {value}" for key, value in self.extras.items()))
+        if self.wall_seconds is not None:
+            lines.append(f"measured in {self.wall_seconds:.1f} s")
+        return lines
+
+    def __repr__(self) -> str:
+        return f"Report({self.title}, min {_percent(self.minimum.value)} %, overall {_percent(self.overall.value)} %)"
+
+    def __str__(self) -> str:
+        return "\n".join([self.title, plain_table(*self.cells()), *self.remarks()])
+
+    def __rich__(self) -> Table:
+        header, rows = self.cells()
+        table = Table(title=self.title, caption="\n".join(self.remarks()), caption_justify="left", title_style="bold")
+        for name in header:
+            style = {"recall %": "bold green", "published %": "cyan", "95 % interval": "dim"}.get(name)
+            table.add_column(name, justify="right", style=style)
+        for row in rows:
+            table.add_row(*row, end_section=row[0] == str(self.slices[-1].distance))
+        return table
+
+    # -- on disk ---------------------------------------------------------------------------------------------
+
+    def to_json(self) -> str:
+        """All figures as JSON, without the raw ranks."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    def to_markdown(self) -> str:
+        """The table and what stands below it, for a README or an issue."""
+        lines = [f"**{self.title}**", "", markdown_table(*self.cells()), ""]
+        return "\n".join([*lines, *(f"- {remark}" for remark in self.remarks())]) + "\n"
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write `to_json` or `to_markdown`, by the suffix .json or .md; whole or not at all.
+
+        Raises:
+            InputError: another suffix.
+        """
+        writers = {".json": self.to_json, ".md": self.to_markdown}
+        suffix = Path(path).suffix.lower()
+        if suffix not in writers:
+            raise InputError(f"A report is saved as .json or .md, got {os.fspath(path)!r}.")
+        text = writers[suffix]()
+        return atomic_write(path, lambda to: to.write_text(text, "utf-8"))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Report:
+        """The report that `save` wrote as JSON; its `ranks` are None.
+
+        Raises:
+            InputError: no such file, not a report, damaged, or from a newer version.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"There is no file {path} to load a report from.")
+        text = path.read_text("utf-8")
+        try:
+            version = json.loads(text)["format"]
+            if version > VERSION:
+                raise InputError(
+                    f"{path.name} was written by a newer rootward (format {version}, this one reads up to {VERSION}); "
+                    f"update rootward to open it."
+                )
+            return cls.model_validate_json(text)
+        except (ValidationError, json.JSONDecodeError, KeyError, TypeError) as error:
+            raise InputError(f"{path.name} is not a report that Report.save wrote as JSON: {error}") from error
+
+
+def compare(a: Report | Ranks, b: Report | Ranks, *, bootstrap: int = 1_000, seed: int = 0) -> Comparison:
+    """Two runs measured on the same pairs, slice by slice: b - a with a 95 % interval and a p-value.
+
+    Args:
+        a, b: reports just made, or ranks, also loaded ones.
+        bootstrap: how many draws of queries, the same ones for both.
+        seed: of the draws.
+
+    Raises:
+        InputError: measured on different pairs, or a report without its ranks.
+    """
+    labels = tuple((each.label if isinstance(each, Report) else "") or name for each, name in ((a, "a"), (b, "b")))
+    ranks = tuple(_ranks(each) for each in (a, b))
+    return compare_ranks(ranks[0], ranks[1], labels=(labels[0], labels[1]), bootstrap_draws=bootstrap, seed=seed)
+
+
+def _ranks(measured: Report | Ranks) -> Ranks:
+    if isinstance(measured, Ranks):
+        return measured
+    if measured.ranks is None:
+        raise InputError(
+            "A loaded report has no ranks, and comparing needs them query by query; keep them with "
+            "report.ranks.save(path) and compare Ranks.load(path)."
+        )
+    return measured.ranks
+
+
+def _percent(share: Any) -> str:
+    """'99.98'; 100.00 only for all of them, 0.00 only for none."""
+    if share is None or math.isnan(share):
+        return ""
+    rounded = round(100 * share, 2)
+    if rounded == 100 and share < 1:
+        rounded = 99.99
+    if rounded == 0 and share > 0:
+        rounded = 0.01
+    return f"{rounded:.2f}"
