@@ -1,1 +1,96 @@
-"""Hierarchical retrieval: a query's exact match and everything above it, from one inner product."""
+"""Hierarchical retrieval: a query's exact match and everything above it, from one inner product.
+
+    import rootward as rw
+
+    tree = rw.Hierarchy.from_edges("edges.parquet")
+    pairs = tree.pairs(max_distance=8)
+    model = rw.DualEncoder.lookup(pairs, dim=64)
+    run = rw.train(model, pairs, rw.recipes.decoupled(), seed=0, out="runs/mine")
+    hits = rw.Index.build(model).search(model.queries(["sandals"]), k=9)
+
+Importing this loads nothing: each name fetches its module when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rootward.encoders import DualEncoder
+    from rootward.errors import (
+        CycleError,
+        HierarchyError,
+        InputError,
+        MissingExtraError,
+        PairsError,
+        RootwardError,
+        RunFolderError,
+        TableError,
+        TrainingError,
+        UnknownIdError,
+    )
+    from rootward.evaluation import Ranks, Report, compare, evaluate, plot_recall
+    from rootward.hierarchy import Hierarchy
+    from rootward.pairs import Pairs
+    from rootward.retrieval import Hits, Index
+    from rootward.training import Recipe, Run, Settings, Stage, losses, recipes, resume, train
+
+    __version__: str
+
+__all__ = [
+    "CycleError",
+    "DualEncoder",
+    "Hierarchy",
+    "HierarchyError",
+    "Hits",
+    "Index",
+    "InputError",
+    "MissingExtraError",
+    "Pairs",
+    "PairsError",
+    "Ranks",
+    "Recipe",
+    "Report",
+    "RootwardError",
+    "Run",
+    "RunFolderError",
+    "Settings",
+    "Stage",
+    "TableError",
+    "TrainingError",
+    "UnknownIdError",
+    "__version__",
+    "compare",
+    "evaluate",
+    "losses",
+    "plot_recall",
+    "recipes",
+    "resume",
+    "train",
+]
+
+_ROOMS = {
+    "encoders": ("DualEncoder",),
+    "evaluation": ("Ranks", "Report", "compare", "evaluate", "plot_recall"),
+    "hierarchy": ("Hierarchy",),
+    "pairs": ("Pairs",),
+    "retrieval": ("Hits", "Index"),
+    "training": ("Recipe", "Run", "Settings", "Stage", "losses", "recipes", "resume", "train"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        found: Any = import_module("importlib.metadata").version("rootward")
+    elif name in __all__:
+        found = getattr(import_module(f"rootward.{_ROOM_OF.get(name, 'errors')}"), name)
+    else:
+        raise AttributeError(f"module 'rootward' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -71,12 +71,33 @@ def test_a_node_joined_to_nothing_keeps_its_exact_match_when_roots_are_left_out(
     assert pairs.relevant("gift card") == [("gift card", 0)]
 
 
-def test_all_tops_of_a_forest_are_left_out_but_not_the_heads_of_scraps():
-    small = [("b", "a"), ("d", "c")]
-    assert [Hierarchy.from_edges(small).ids[row] for row in Hierarchy.from_edges(small).top_rows] == ["a", "c"]
-    large = [(f"item {i}", "everything") for i in range(3000)]
-    forest = Hierarchy.from_edges([*large, *small])
-    assert [forest.ids[row] for row in forest.top_rows] == ["everything"]
+def test_every_root_with_something_below_is_left_out_however_little():
+    large = [(f"item {i}", "everything") for i in range(30)]
+    pairs = Hierarchy.from_edges([*large, ("b", "a")]).pairs(keep_roots=False)
+    assert pairs.relevant("item 7") == [("item 7", 0)]
+    assert pairs.relevant("b") == [("b", 0)]
+    assert pairs.relevant("a") == pairs.relevant("everything") == []
+
+
+def test_documents_named_in_leave_out_are_in_no_relevant_set():
+    pairs = shoes().pairs(leave_out=["shoes", "boots"])
+    assert pairs.relevant("flip-flops") == [("flip-flops", 0), ("sandals", 1), ("footwear", 3)]
+    assert pairs.relevant("boots") == [("footwear", 1)]
+    assert "shoes" in pairs.document_ids
+    both = shoes().pairs(keep_roots=False, leave_out=iter(["shoes"]))
+    assert both.relevant("flip-flops") == [("flip-flops", 0), ("sandals", 1)]
+
+
+def test_leave_out_refuses_what_is_not_there():
+    with pytest.raises(UnknownIdError, match="Did you mean 'sandals'"):
+        shoes().pairs(leave_out=["sandal"])
+    with pytest.raises(InputError, match=r"\['sandals'\]"):
+        shoes().pairs(leave_out="sandals")
+
+
+def test_pairs_carry_the_notes_of_their_hierarchy():
+    tree = Hierarchy.from_edges([("b", "a"), ("b", "a")])
+    assert tree.pairs().notes == tree.notes == ("Left out 1 duplicate edge.",)
 
 
 def test_induced_keeps_the_edges_between_the_kept_nodes():
@@ -173,17 +194,16 @@ def test_wordnet_texts_are_lemmas_and_gloss(wordnet):
 
 def test_wordnet_pairs_are_those_of_the_paper(wordnet):
     source = NAMED["wordnet"]
-    assert (source.max_distance, source.keep_roots) == (8, False)
+    assert (source.max_distance, source.keep_roots, source.leave_out) == (8, True, ("entity.n.01",))
     assert len(wordnet.pairs(max_distance=8)) == 675_156
-    pairs = wordnet.pairs(max_distance=source.max_distance, keep_roots=source.keep_roots)
+    pairs = source.pairs()
     assert len(pairs) == 626_780
     assert np.count_nonzero(pairs.sizes) == 82_114
     assert pairs.relevant("entity.n.01") == []
     np.testing.assert_allclose(100 * pairs.shares(), [21.1, 11.8, 12.1, 12.3, 12.1, 11.1, 9.2, 6.3, 4.0], atol=0.06)
 
 
-def test_only_entity_is_a_top_of_wordnet(wordnet):
-    assert [wordnet.ids[row] for row in wordnet.top_rows] == ["entity.n.01"]
+def test_instances_whose_edges_up_are_not_read_are_roots_of_wordnet(wordnet):
     assert len(wordnet.roots) == 7_726
 
 

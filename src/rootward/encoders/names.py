@@ -18,7 +18,7 @@ def find(text: str, ids: Ids, texts: Texts | None) -> list[str]:
     if text in ids:
         return [text]
     wanted = text.strip().casefold()
-    if texts is None:
+    if texts is None or not wanted:
         raise UnknownIdError(f"No query {text!r} among {len(ids):,}.{did_you_mean(text, ids)}")
     preferred = [ids[row] for row, name in enumerate(texts.names) if name.casefold() == wanted]
     others = [

@@ -18,13 +18,13 @@ def random_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
 def construct_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
     """Random documents; each query the normalised sum of its relevant documents (arXiv 2509.16411, Algorithm 1).
 
-    A query without relevant documents starts in a random direction.
+    A query without relevant documents, or whose documents cancel each other out, starts in a random direction.
     """
     queries, documents = random_start(pairs, dim, seed)
     places = torch.from_numpy(pairs.query_of)
     sums = torch.zeros_like(queries).index_add_(0, places, documents[torch.from_numpy(pairs.documents).long()])
-    answered = torch.from_numpy(pairs.sizes > 0)
-    queries[answered] = torch.nn.functional.normalize(sums[answered])
+    some = sums.any(1)
+    queries[some] = torch.nn.functional.normalize(sums[some])
     return queries, documents
 
 

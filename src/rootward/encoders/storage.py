@@ -80,15 +80,17 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{folder} {what}, so it is no run of rootward. Make one: rootward train ... --out {folder}"
         )
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        config: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RunFolderError(f"{path} is not JSON ({error}). The run cannot be read; train it again.") from error
+    if not isinstance(config, dict):
+        raise RunFolderError(f"{path} holds no sections of a run. The run cannot be read; train it again.")
     if config.get("format", 0) > FORMAT:
         raise RunFolderError(
             f"{folder} was written by {config.get('made_by', 'a newer rootward')} in format {config['format']}; this "
             f"version reads up to format {FORMAT}. Upgrade with: pip install --upgrade rootward"
         )
-    return config
+    return dict(config)
 
 
 def check_files(folder: Path, config: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components
+from scipy.sparse.csgraph import breadth_first_order
 
 from rootward.errors import HierarchyError, InputError
 from rootward.hierarchy import closure
@@ -25,8 +25,6 @@ from rootward.pairs.ragged import expand, offsets_of
 Rows = npt.NDArray[np.int64]
 Rows32 = npt.NDArray[np.int32]
 Number = TypeVar("Number", bound=np.generic)
-
-_SCRAP = 1 / 1000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -135,19 +133,6 @@ class Hierarchy(Readers):
         """Rows of the nodes without children (int64)."""
         return _frozen(np.flatnonzero(np.diff(self.child_offsets) == 0))
 
-    @cached_property
-    def top_rows(self) -> Rows:
-        """Rows of the roots that stand above something worth the name (int64): what keep_roots=False leaves out.
-
-        Not among them: a root with nothing below it, and the roots of scraps, parts joined to nothing else that have
-        less than a thousandth of the nodes of the largest part. WordNet has one top, `entity`; its 7,725 other roots
-        are instances whose edges up are not read, 11 of them with one to three synsets below ("Spain", "Titan").
-        """
-        _, part = connected_components(self._sparse(), directed=True, connection="weak")
-        size = np.bincount(part)[part]
-        stands_above = np.diff(self.child_offsets) > 0
-        return _frozen(self.root_rows[(stands_above & (size >= _SCRAP * size.max(initial=0)))[self.root_rows]])
-
     @property
     def roots(self) -> list[str]:
         """Ids of the nodes without parents."""
@@ -245,26 +230,34 @@ class Hierarchy(Readers):
 
     # -- onwards ---------------------------------------------------------------------------------------------------
 
-    def pairs(self, *, max_distance: int | None = None, keep_roots: bool = True) -> Pairs:
+    def pairs(
+        self, *, max_distance: int | None = None, keep_roots: bool = True, leave_out: Iterable[Hashable] = ()
+    ) -> Pairs:
         """Every node as a query, with itself and its ancestors as relevant documents.
+
+        What is left out of every S(q), its own included, stays in both id tables and still competes.
 
         Args:
             max_distance: leave out ancestors more hops away; None keeps all.
-            keep_roots: False leaves the `top_rows` out of every S(q), their own included, since what holds for
-                everything says nothing; they stay in both id tables.
+            keep_roots: False leaves out every root that has something below it. A node joined to nothing keeps its
+                exact match.
+            leave_out: ids of further documents to leave out, such as a top that holds for everything.
 
         Raises:
+            UnknownIdError: an id in `leave_out` that is not there.
             InputError: there would be more than a billion pairs.
         """
+        absent = np.zeros(len(self), np.bool_)
+        absent[self._rows(leave_out)] = True
+        if not keep_roots:
+            absent[self.root_rows] |= np.diff(self.child_offsets)[self.root_rows] > 0
         found = self.ancestors(max_distance=max_distance)
         offsets, documents, distances = found.offsets, found.ancestors, found.distances
-        if not keep_roots:
-            top = np.zeros(len(self), np.bool_)
-            top[self.top_rows] = True
-            kept = ~top[documents]
-            offsets = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])[offsets]
+        if absent.any():
+            kept = ~absent[documents]
+            offsets = offsets_of(kept)[offsets]
             documents, distances = documents[kept], distances[kept]
-        return Pairs(self.ids, self.ids, offsets, documents, distances, self.texts, self.texts)
+        return Pairs(self.ids, self.ids, offsets, documents, distances, self.texts, self.texts, self.notes)
 
     def to_networkx(self) -> Any:
         """A networkx DiGraph with edges child -> parent, texts as attributes of the nodes.

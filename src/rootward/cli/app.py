@@ -1,0 +1,123 @@
+"""`rootward`: the group of commands, and how each of them ends.
+
+Exit status: 0 ok, 1 a failure of ours, 2 the user's input, 130 interrupted. Errors are one message on standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from inspect import cleandoc
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from rootward.cli.evaluate import evaluate
+from rootward.cli.flags import spread
+from rootward.cli.search import search
+from rootward.cli.train import TrainCommand, train
+from rootward.errors import InputError, RootwardError
+
+FAILURE, INPUT, INTERRUPTED = 1, 2, 130
+
+_WRONG_PATH = (PermissionError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError)
+
+
+class Guarded(TyperGroup):
+    """Commands that end with a status and a message, never with a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; see the module for what becomes of what it raises."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever read our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            print("Interrupted.", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # typer's own: usage errors and exits
+                raise
+            status, message = ending(error)
+            print(f"Error: {message}", file=sys.stderr)
+            raise typer.Exit(status) from None
+        return result
+
+
+def ending(error: Exception) -> tuple[int, str]:
+    """The exit status and the message for what a command raised."""
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    if isinstance(error, ValidationError):
+        return INPUT, "; ".join(map(_told, error.errors()))
+    if isinstance(error, (InputError, *_WRONG_PATH)):
+        return INPUT, str(error)
+    if isinstance(error, RootwardError | OSError):
+        return FAILURE, str(error)
+    if os.environ.get("ROOTWARD_TRACEBACK"):
+        raise error
+    return FAILURE, (
+        f"{type(error).__name__}: {error}\nThis is a fault of rootward. Please report it with what "
+        "ROOTWARD_TRACEBACK=1 rootward ... prints."
+    )
+
+
+def _told(fault: Any) -> str:
+    """One fault that pydantic found: 'epochs: Input should be greater than 0, got -1'."""
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    place = ".".join(map(str, fault["loc"]))
+    return f"{place}: {message}, got {fault['input']!r}" if place else message
+
+
+def unwrapped(text: str | None) -> str:
+    """A docstring with each paragraph on one line, to be wrapped to the terminal; those marked with \\b stay."""
+    paragraphs = cleandoc(text or "").split("\n\n")
+    return "\n\n".join(each if each.startswith("\b") else each.replace("\n", " ") for each in paragraphs)
+
+
+app = typer.Typer(
+    cls=Guarded,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command, kind in ((train, TrainCommand), (evaluate, TyperCommand), (search, TyperCommand)):
+    app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import rootward  # noqa: PLC0415
+
+        print(f"rootward {rootward.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _rootward(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Find a query's exact match and everything above it, with one inner product.
+
+    Train on a hierarchy or on labelled pairs, measure recall by distance, search:
+
+    \b
+      rootward train wordnet --out runs/wordnet
+      rootward evaluate runs/wordnet
+      rootward search runs/wordnet "recliner" -k 9
+    """
+
+
+def main() -> None:
+    """The door of the `rootward` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without ✓ shows ? instead of failing
+    app(prog_name="rootward")

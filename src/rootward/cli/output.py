@@ -1,0 +1,35 @@
+"""Where results and remarks go: results to standard output or a file, everything else to standard error."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+STDOUT = Path("-")
+
+
+def say(text: str, quiet: bool) -> None:
+    """A remark for the person, on standard error, unless they want quiet."""
+    if not quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+def show(value: Any) -> None:
+    """A result: with colours on a terminal, as plain text elsewhere."""
+    if sys.stdout.isatty():
+        from rich.console import Console  # noqa: PLC0415
+
+        Console().print(value)
+    else:
+        print(value)
+
+
+def put(text: str, target: Path) -> None:
+    """Text to a file, whole or not at all; to standard output for "-"."""
+    if target == STDOUT:
+        sys.stdout.write(text)
+        return
+    from rootward.files import atomic_write  # noqa: PLC0415
+
+    atomic_write(target, lambda path: path.write_text(text, encoding="utf-8"))

@@ -1,0 +1,127 @@
+"""`rootward search`: queries in, answers out, the nearest first."""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rootward.cli.flags import given
+from rootward.cli.output import show
+from rootward.errors import InputError
+
+if TYPE_CHECKING:
+    from rootward.encoders import DualEncoder
+    from rootward.pairs import Pairs
+    from rootward.retrieval import Hits
+
+_MEANINGS_SHOWN = 5
+
+
+def search(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train wrote, or DualEncoder.save.")],
+    texts: Annotated[
+        list[str],
+        typer.Argument(metavar="TEXT", help="Ids, names or synonyms of queries; - reads them from stdin, one a line."),
+    ],
+    k: Annotated[
+        int | None,
+        typer.Option("--k", "-k", metavar="N", min=1, help="How many documents to show.", show_default=False),
+    ] = None,
+    threshold: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|SCORE",
+            show_default=False,
+            help="Only the answer set: documents that score at least this; auto is what training found for each query.",
+        ),
+    ] = None,
+    by_score: Annotated[bool, typer.Option("--by-score", help="Order by score alone.", show_default=False)] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a query and line.", show_default=False)] = False,
+) -> None:
+    """Search a run: the exact match and everything above it.
+
+    Documents that reach the query's threshold come first, the nearest of them first; a line, and a dim style, set the
+    others apart. ✓ marks the right answers, with their distance in hops. A name with several meanings shows the first
+    and tells the others.
+
+    \b
+      rootward search runs/wordnet "recliner" -k 9
+      rootward search runs/wordnet cat.n.01 dog --threshold auto
+      rootward search runs/wordnet - --json < queries.txt | jq -r '.documents[].id'
+    """
+    stop = _threshold(threshold)
+    asked = _asked(texts)
+    from rootward.encoders import DualEncoder  # noqa: PLC0415
+    from rootward.retrieval import Index  # noqa: PLC0415
+
+    model = DualEncoder.load(run)
+    meanings = [model.find(text) for text in asked]
+    queries = model.queries([found[0] for found in meanings])
+    index = Index.build(model)
+    if stop is None:
+        hits = index.search(queries, **given(k=k), nearest_first=not by_score)
+    else:
+        hits = index.answers(queries, threshold=stop, nearest_first=not by_score)
+        hits = hits if k is None else hits.first(k)
+    pairs = _pairs_of(run, model)
+    hits = hits if pairs is None else hits.marked(pairs)
+    for i, (text, found) in enumerate(zip(asked, meanings, strict=True)):
+        if json:
+            line = {"text": text, "others": found[1:], "exact": hits.exact, **hits.query_dict(i)}
+            print(json_format.dumps(line, ensure_ascii=False))
+        else:
+            if i:
+                print()
+            _print(hits, i, text, found[1:], model)
+
+
+def _threshold(text: str | None) -> float | str | None:
+    """The threshold as `Index.answers` takes it; None when it was not given."""
+    if text is None or text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"--threshold is auto or a score, such as 0.5; got {text!r}.") from None
+
+
+def _asked(texts: list[str]) -> list[str]:
+    """The texts, with the lines of standard input in place of "-".
+
+    Raises:
+        InputError: there is none.
+    """
+    asked: list[str] = []
+    for text in texts:
+        asked += [line.strip() for line in sys.stdin if line.strip()] if text == "-" else [text]
+    if not asked:
+        raise InputError("There is no query on standard input; needed one a line.")
+    return asked
+
+
+def _pairs_of(run: Path, model: DualEncoder) -> Pairs | None:
+    """The pairs of a run; None of a model that was saved without."""
+    from rootward.training.run import PAIRS, pairs_in  # noqa: PLC0415
+
+    return pairs_in(run, model) if (run / PAIRS).is_file() else None
+
+
+def _print(hits: Hits, i: int, text: str, others: list[str], model: DualEncoder) -> None:
+    listing = hits.listing(i, _title(hits.queries[i], model))
+    if others:
+        named = ", ".join(others[:_MEANINGS_SHOWN])
+        more = f" and {len(others) - _MEANINGS_SHOWN} more" if len(others) > _MEANINGS_SHOWN else ""
+        listing = replace(listing, remarks=(*listing.remarks, f"{text!r} also means {named}{more}; search for the id"))
+    show(listing)
+
+
+def _title(query: str, model: DualEncoder) -> str:
+    """'recliner.n.01: recliner, reclining chair, lounger' where there are names."""
+    texts: Any = model.query_texts
+    names = () if texts is None else texts.all_names(model.query_ids.row(query))
+    return f"{query}: {', '.join(names)}" if names and names != (query,) else query

@@ -1,0 +1,200 @@
+"""`Hits`: what a search found, as a value that prints and turns into JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Group
+from rich.table import Table
+
+from rootward.errors import InputError, UnknownIdError
+from rootward.evaluation.blocks import Floats, Ints
+from rootward.pairs import Ids, Pairs, Texts
+from rootward.pairs.ragged import expand, offsets_of
+from rootward.retrieval.engine import Found
+from rootward.retrieval.listing import Listing
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """Documents found for each query, in the order they are shown: `ids[i][j]` owns `scores[i][j]`.
+
+    Attributes:
+        queries: the queries' ids; the row's number for bare vectors.
+        found: document rows and scores as flat arrays with offsets.
+        thresholds: float32, one a query, NaN where unknown: a document that scores at least this is accepted.
+        exact: whether the engine can have missed nothing.
+        document_ids, document_texts: what the rows are called.
+        hops: int32, one an entry: its distance where it is relevant, -1 where not; None until `marked`.
+        n_relevant: int64, |S(q)| of every query; None until `marked`.
+    """
+
+    queries: tuple[str, ...]
+    found: Found
+    thresholds: npt.NDArray[np.float32]
+    exact: bool
+    document_ids: Ids
+    document_texts: Texts | None = None
+    hops: npt.NDArray[np.int32] | None = None
+    n_relevant: Ints | None = None
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def __repr__(self) -> str:
+        return f"Hits({len(self):,} queries, {len(self.found.rows):,} documents)"
+
+    def __eq__(self, other: object) -> bool:
+        """The same documents with the same scores, in the same order, for the same queries."""
+        return isinstance(other, Hits) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    # -- looking inside --------------------------------------------------------------------------------------
+
+    @cached_property
+    def ids(self) -> list[list[str]]:
+        """The document ids of each query, as shown."""
+        labels = [self.document_ids[row] for row in self.found.rows.tolist()]
+        return [labels[start:stop] for start, stop in self._bounds]
+
+    @cached_property
+    def scores(self) -> list[Floats]:
+        """The scores of the same documents."""
+        return [self.found.scores[start:stop] for start, stop in self._bounds]
+
+    @cached_property
+    def accepted(self) -> list[Flags]:
+        """Whether each of them reaches its query's threshold; False where that is unknown (NaN)."""
+        flags = self.found.scores >= self.thresholds[self.found.place]
+        return [flags[start:stop] for start, stop in self._bounds]
+
+    @cached_property
+    def _bounds(self) -> list[tuple[int, int]]:
+        offsets = self.found.offsets.tolist()
+        return list(pairwise(offsets))
+
+    def name(self, row: int) -> str:
+        """The preferred name of a document row, "" where it has none."""
+        return "" if self.document_texts is None else self.document_texts.names[row]
+
+    # -- onwards ---------------------------------------------------------------------------------------------
+
+    def first(self, k: int) -> Hits:
+        """The first k documents of each query, as shown.
+
+        Raises:
+            InputError: k below 1.
+        """
+        if k < 1:
+            raise InputError(f"k is how many documents to keep and at least 1, got {k}.")
+        offsets = self.found.offsets
+        kept = np.arange(offsets[-1]) - offsets[self.found.place] < k
+        found = Found(offsets_of(np.minimum(np.diff(offsets), k)), self.found.rows[kept], self.found.scores[kept])
+        return replace(self, found=found, hops=None if self.hops is None else self.hops[kept])
+
+    def marked(self, pairs: Pairs) -> Hits:
+        """The same with the right answers marked: printing and JSON say which documents are relevant, and how far.
+
+        Args:
+            pairs: with the index's documents, and the queries by id.
+
+        Raises:
+            InputError: pairs of other documents.
+            UnknownIdError: a query that is not among those of the pairs.
+        """
+        if pairs.document_ids != self.document_ids:
+            raise InputError(f"{pairs!r} has other documents than were searched; give the pairs of the same model.")
+        missing = [query for query in self.queries if query not in pairs.query_ids]
+        if missing:
+            raise UnknownIdError(f"{missing[0]!r} is no query of {pairs!r}; bare vectors cannot be marked.")
+        queries = pairs.query_ids.rows(self.queries)
+        hops = np.full(len(self.found.rows), -1, np.int32)
+        for i, (start, stop) in enumerate(self._bounds):
+            _, index = expand(pairs.offsets, queries[i : i + 1])
+            hop_of = dict(zip(pairs.documents[index].tolist(), pairs.distances[index].tolist(), strict=True))
+            hops[start:stop] = [hop_of.get(row, -1) for row in self.found.rows[start:stop].tolist()]
+        return replace(self, hops=hops, n_relevant=pairs.sizes[queries])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON values: {"exact": true, "queries": [{"query": ..., "documents": [...]}, ...]}."""
+        return {"exact": self.exact, "queries": [self.query_dict(i) for i in range(len(self))]}
+
+    def query_dict(self, i: int) -> dict[str, Any]:
+        """One query as JSON values; "accepted" is null where the threshold is unknown."""
+        threshold = float(self.thresholds[i])
+        start, stop = self._bounds[i]
+        documents = []
+        for j, row in enumerate(self.found.rows[start:stop].tolist()):
+            document: dict[str, Any] = {"rank": j + 1, "id": self.document_ids[row]}
+            if self.document_texts is not None:
+                document["name"] = self.name(row)
+            document["score"] = float(str(self.scores[i][j]))  # 0.1, not the 0.10000000149 that float32 makes of it
+            document["accepted"] = None if math.isnan(threshold) else bool(self.accepted[i][j])
+            if self.hops is not None:
+                hops = int(self.hops[start + j])
+                document |= {"relevant": hops >= 0, "hops": None if hops < 0 else hops}
+            documents.append(document)
+        told: dict[str, Any] = {
+            "query": self.queries[i],
+            "threshold": float(str(self.thresholds[i])) if math.isfinite(threshold) else None,
+        }
+        if self.n_relevant is not None:
+            told |= {"relevant": int(self.n_relevant[i]), "missing": self.n_missing(i)}
+        return {**told, "documents": documents}
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=2) + "\n"
+
+    def n_missing(self, i: int) -> int:
+        """How many right answers of query i are not among those shown; 0 until `marked`."""
+        if self.hops is None or self.n_relevant is None:
+            return 0
+        start, stop = self._bounds[i]
+        return int(self.n_relevant[i]) - int(np.count_nonzero(self.hops[start:stop] >= 0))
+
+    # -- printing --------------------------------------------------------------------------------------------
+
+    def listing(self, i: int, title: str | None = None) -> Listing:
+        """One query as a table: rank, id, name, hops, score and a mark for the right answers."""
+        start, stop = self._bounds[i]
+        rows = self.found.rows[start:stop].tolist()
+        columns = {"rank": [str(j + 1) for j in range(len(rows))], "id": self.ids[i]}
+        if self.document_texts is not None:
+            columns["name"] = [self.name(row) for row in rows]
+        remarks = []
+        scores = [f"{score:.3f}" for score in self.scores[i]]
+        if self.hops is None or self.n_relevant is None:
+            columns["score"] = scores
+        else:
+            hops = self.hops[start:stop].tolist()
+            columns |= {
+                "hops": [str(each) if each >= 0 else "" for each in hops],
+                "score": scores,
+                "": ["✓" if each >= 0 else "" for each in hops],
+            }
+            n_right, n_missing = int(self.n_relevant[i]), self.n_missing(i)
+            missing = f", {n_missing} missing" if n_missing else ""
+            remarks.append(f"{n_right - n_missing} of {n_right} right answers{missing}")
+        if not self.exact:
+            remarks.append("approximate: documents may have been missed")
+        unknown = bool(np.isnan(self.thresholds[i]))
+        accepted = np.ones(len(rows), np.bool_) if unknown else self.accepted[i]
+        return Listing(title or self.queries[i], columns, tuple(accepted.tolist()), tuple(remarks))
+
+    def __str__(self) -> str:
+        return "\n\n".join(str(self.listing(i)) for i in range(len(self)))
+
+    def __rich__(self) -> Group:
+        tables: list[Table] = [self.listing(i).__rich__() for i in range(len(self))]
+        return Group(*tables)

@@ -1,0 +1,77 @@
+"""`rootward evaluate`: a run in, its report out in every form."""
+
+import json
+import shutil
+
+import pytest
+
+from rootward.evaluation import Report
+
+
+def test_a_run_is_measured_on_its_own_pairs(rootward, run):
+    result = rootward("evaluate", run)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "37 pairs" in result.stdout
+    assert "overall" in result.stdout
+
+
+def test_a_report_comes_in_every_form(rootward, run, tmp_path):
+    pytest.importorskip("matplotlib")
+    result = rootward("evaluate", run, "--json", "r.json", "--markdown", "r.md", "--plot", "r.svg", "--bootstrap", "50")
+    assert result.exit_code == 0
+    assert Report.load("r.json").bootstrap == 50
+    assert "| overall |" in (tmp_path / "r.md").read_text()
+    assert (tmp_path / "r.svg").read_text().lstrip().startswith("<?xml")
+
+
+def test_json_alone_stands_on_standard_output(rootward, run):
+    told = json.loads(rootward("evaluate", run, "--json", "-", "--bootstrap", "0", "--quiet").stdout)
+    assert told["overall"]["value"] == 1
+    assert told["overall"]["low"] is None
+
+
+def test_other_pairs_can_be_given_as_for_train(rootward, run, tmp_path):
+    (tmp_path / "few.csv").write_text("query,document,distance\nsandals,shoes,1\nsandals,footwear,2\n")
+    result = rootward("evaluate", run, "--pairs", "few.csv", "--json", "-")
+    assert json.loads(result.stdout)["n_pairs"] == 2
+
+
+def test_two_runs_are_compared_query_by_query(rootward, run, plain_run):
+    result = rootward("evaluate", run, "--against", plain_run, "--bootstrap", "20")
+    assert result.exit_code == 0
+    assert f"a: {plain_run}" in result.stdout
+    assert f"b: {run}" in result.stdout
+    told = json.loads(rootward("evaluate", run, "--against", plain_run, "--json", "-").stdout)
+    assert set(told) == {"report", "against", "comparison"}
+    assert told["report"]["label"] == str(run)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--plot", "r.pdf"], ".png or .svg"),
+        (["--json", "-", "--markdown", "-"], "both want standard output"),
+        (["--bootstrap", "-1"], "Invalid value for '--bootstrap'"),
+        (["--against", "nowhere"], "nowhere does not exist"),
+        (["--against", "nowhere", "--bootstrap", "0"], "--bootstrap at least 1"),
+        (["--child", "x"], "Exactly one source is needed, got none"),
+        (["--paths", "nowhere.txt"], "nowhere.txt does not exist"),
+    ],
+)
+def test_what_the_user_got_wrong_ends_with_2(rootward, run, flags, message):
+    result = rootward("evaluate", run, *flags)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+
+
+def test_a_folder_that_is_no_run_is_refused(rootward, tmp_path):
+    result = rootward("evaluate", tmp_path)
+    assert (result.exit_code, "has no config.json" in result.stderr) == (2, True)
+
+
+def test_a_damaged_run_is_refused(rootward, run, tmp_path):
+    shutil.copytree(run, tmp_path / "bad")
+    with (tmp_path / "bad" / "model.safetensors").open("ab") as file:
+        file.write(b"x")
+    result = rootward("evaluate", "bad")
+    assert (result.exit_code, "damaged" in result.stderr) == (2, True)

@@ -1,0 +1,90 @@
+"""`rootward` as a shell sees it: exit statuses, the two streams, pipes, and what is imported when."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import rootward
+
+ROOTWARD = [sys.executable, "-m", "rootward"]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+
+
+def shell(*arguments, **options):
+    return subprocess.run(
+        [*ROOTWARD, *map(os.fspath, arguments)], capture_output=True, text=True, env=ENVIRONMENT, timeout=60, **options
+    )
+
+
+def python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
+
+
+def test_the_help_is_quick_and_loads_no_torch():
+    start = time.perf_counter()
+    result = shell("--help")
+    assert time.perf_counter() - start < 3  # 0.3 s on an idle machine
+    assert result.returncode == 0
+    for verb in ("train", "evaluate", "search"):
+        assert verb in result.stdout
+    loaded = python("import sys, rootward, rootward.cli; print([m for m in ('torch', 'numpy') if m in sys.modules])")
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_the_version_is_the_packages():
+    assert shell("--version").stdout.strip() == f"rootward {rootward.__version__}"
+
+
+def test_a_table_goes_to_standard_output_and_remarks_elsewhere(shop, tmp_path):
+    result = shell("train", "--edges", shop, "--dim", "8", "--steps", "40", cwd=tmp_path)
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[1].split()[0] == "distance"
+    assert "Next:" in result.stderr
+    assert "\x1b" not in result.stdout + result.stderr
+
+
+def test_what_the_user_got_wrong_ends_with_2_and_one_line():
+    result = shell("train", "wordnett")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: There is no named source 'wordnett'")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX pipes")
+def test_a_reader_that_leaves_is_no_error(run):
+    with subprocess.Popen(
+        [*ROOTWARD, "search", run, "-", "--json"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    ) as process:
+        process.stdout.close()
+        process.stdin.write("boots\n" * 500)
+        process.stdin.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=60) == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(shop, tmp_path):
+    arguments = ["train", "--edges", shop, "--dim", "8", "--steps", "500000", "--set", "validate_every=50"]
+    with subprocess.Popen(
+        [*ROOTWARD, *arguments],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    ) as process:
+        while "50/500,000" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert "Stopped. Go on with: rootward train --resume runs/shop" in err

@@ -1,0 +1,220 @@
+"""`rootward train`: sources, recipes, the folder, and what it says on the way."""
+
+import json
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from rootward.evaluation import Report
+from rootward.hierarchy import NAMED, Hierarchy
+from rootward.hierarchy.named import NamedSource
+from rootward.training import Run, Stage
+from shoes import shoes
+
+QUICK = ["--dim", "8", "--steps", "60", "--threads", "1"]
+
+
+def test_training_prints_the_report_and_leaves_a_run(rootward, shop):
+    result = rootward("train", "--edges", shop, *QUICK)
+    assert result.exit_code == 0
+    assert "overall" in result.stdout
+    assert "Next:" not in result.stdout
+    for remark in ("37 pairs, 12 queries", "60 steps of 32 queries", "rootward search runs/shop"):
+        assert remark in result.stderr
+    run = Run.load("runs/shop")
+    assert run.finished
+    assert run.report.overall.value == 1
+    assert run.model.dim == 8
+
+
+def test_a_folder_that_holds_a_run_is_refused_before_anything_is_computed(rootward, run, monkeypatch):
+    monkeypatch.setattr("rootward.cli.train.read", lambda *_: pytest.fail("the source was read"))
+    result = rootward("train", "--edges", "nowhere.csv", "--out", run)
+    assert result.exit_code == 2
+    assert f"{run} holds a run already" in result.stderr
+    assert f"--out {run}-2" in result.stderr
+
+
+def test_out_that_is_a_file_is_refused(rootward, shop):
+    result = rootward("train", "--edges", shop, "--out", shop)
+    assert (result.exit_code, "is a file" in result.stderr) == (2, True)
+
+
+def test_quiet_says_nothing_but_the_report(rootward, shop):
+    result = rootward("train", "--edges", shop, *QUICK, "--quiet")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "overall" in result.stdout
+
+
+def test_json_takes_the_place_of_the_table_on_standard_output(rootward, shop):
+    result = rootward("train", "--edges", shop, *QUICK, "--json", "-")
+    assert json.loads(result.stdout)["n_pairs"] == 37
+    rootward("train", "--edges", shop, *QUICK, "--out", "other", "--json", "deep/report.json")
+    assert Report.load("deep/report.json").n_pairs == 37
+
+
+def test_notes_of_the_source_are_told(rootward, tmp_path):
+    (tmp_path / "edges.csv").write_text("child,parent\na,b\na,b\n")
+    assert "Left out 1 duplicate edge." in rootward("train", "--edges", "edges.csv", *QUICK).stderr
+
+
+def test_a_named_source_takes_its_own_settings(rootward, monkeypatch):
+    monkeypatch.setitem(NAMED, "shop", NamedSource(shoes, "a shop", max_distance=2, leave_out=("footwear",)))
+    result = rootward("train", "shop", *QUICK)
+    assert result.exit_code == 0
+    run = Run.load("runs/shop")
+    assert run.pairs.relevant("flip-flops") == [("flip-flops", 0), ("sandals", 1), ("shoes", 2)]
+    assert json.loads((run.folder / "config.json").read_text())["run"]["source"] == "shop"
+    assert run.report.source == "shop"
+    refused = rootward("train", "shop", "--max-distance", "3", "--out", "x")
+    assert (refused.exit_code, "own settings" in refused.stderr) == (2, True)
+
+
+# -- sources -----------------------------------------------------------------------------------------------------
+
+
+def sources(tmp_path):
+    """Flags for a file of every format that needs no extra, and how many pairs it holds."""
+    (tmp_path / "edges.tsv").write_text("kind\tunder\nsandals\tshoes\nboots\tshoes\n")
+    (tmp_path / "clicks.csv").write_text("q,d,label\nsandal,sandals,exact\nsandal,shoes,broad\n")
+    (tmp_path / "terms.obo").write_text(
+        "[Term]\nid: X:1\nname: shoes\n\n[Term]\nid: X:2\nname: strap\nrelationship: part_of X:1\n"
+    )
+    (tmp_path / "paths.txt").write_text("Shoes/Sandals\nShoes/Boots\n")
+    (tmp_path / "nested.json").write_text('{"shoes": {"sandals": {}, "boots": {}}}')
+    shoes().pairs().save(tmp_path / "saved.parquet")
+    columns = ["--query", "q", "--document", "d", "--distance", "label"]
+    return [
+        (["--edges", "edges.tsv", "--child", "kind", "--parent", "under"], 5),
+        (["--edges", "edges.tsv", "--child", "kind", "--parent", "under", "--drop-roots"], 2),
+        (["--edges", "edges.tsv", "--child", "kind", "--parent", "under", "--leave-out", "boots"], 4),
+        (["--pairs", "clicks.csv", *columns, "--levels", "exact=0, broad=1"], 2),
+        (["--obo", "terms.obo", "--relations", "is_a,part_of"], 3),
+        (["--obo", "terms.obo"], 2),
+        (["--paths", "paths.txt", "--separator", "/"], 5),
+        (["--nested", "nested.json", "--layout", "mapping", "--ids", "name", "--max-distance", "0"], 3),
+        (["--pairs", "saved.parquet"], 37),
+        (["--pairs", "saved.parquet", "--max-distance", "1"], 24),
+    ]
+
+
+def test_every_format_with_its_options(rootward, tmp_path):
+    for i, (flags, n_pairs) in enumerate(sources(tmp_path)):
+        result = rootward("train", *flags, "--dim", "4", "--steps", "2", "--out", f"out{i}")
+        assert result.exit_code == 0, (flags, result.stderr)
+        assert len(Run.load(f"out{i}").pairs) == n_pairs, flags
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Exactly one source is needed, got none"),
+        (["wordnet", "--obo", "x.obo"], "got --obo x.obo and wordnet"),
+        (["wordnett"], "Did you mean 'wordnet'?"),
+        (["shop.csv"], "For a file say what it holds: --edges shop.csv"),
+        (["--edges", "shop.csv", "--separator", "/"], "--separator does not go with --edges shop.csv: it takes"),
+        (["--edges", "nowhere.csv"], "nowhere.csv does not exist"),
+        (["--edges", "shop.csv", "--leave-out", "sandal"], "Did you mean 'sandals'"),
+        (["--pairs", "shop.csv", "--levels", "exact"], "--levels holds 'exact'; needed LABEL=N"),
+        (["--edges", "shop.csv", "--format", "xlsx"], "names no known format"),
+        (["--edges", "shop.csv", "--recipe", "decopled"], "Did you mean 'decoupled'"),
+        (["--edges", "shop.csv", "--recipe", "rebalanced"], "--set regular_share=0.03"),
+        (["--edges", "shop.csv", "--epochs", "-1"], "epochs: Input should be greater than 0, got -1"),
+        (["--edges", "shop.csv", "--set", "loss=sofmax"], "loss: Input should be 'softmax'"),
+        (["--edges", "shop.csv", "--set", "scal=3"], "there is no field 'scal'. Did you mean 'scale'"),
+        (["--edges", "shop.csv", "--set", "scale"], "needed FIELD=VALUE"),
+        (["--edges", "shop.csv", "--set", "scale=3", "--set", "scale=4"], "scale is given twice"),
+        (["--edges", "shop.csv", "--epochs", "3", "--steps", "4"], "give one of them"),
+        (["--edges", "shop.csv", "--epochs", "3", "--set", "epochs=4"], "epochs is given twice"),
+        (["--edges", "shop.csv", "--minutes", "1", "--steps", "4"], "give one of them"),
+        (["--edges", "shop.csv", "--minutes", "0"], "minutes must be above 0"),
+        (["--edges", "shop.csv", "--precision", "float8"], "one of auto, float32, bfloat16"),
+        (["--edges", "shop.csv", "--device", "gpu"], "--device gpu cannot be used here"),
+        (["--edges", "shop.csv", "--dim", "0"], "Invalid value for '--dim'"),
+        (["--resume", "nowhere", "--dim", "4"], "leave out --dim"),
+        (["--resume", "nowhere"], "nowhere does not exist"),
+        (["--no-such-flag"], "No such option"),
+    ],
+)
+def test_what_the_user_got_wrong_is_told_in_one_message_with_status_2(rootward, shop, arguments, message, tmp_path):
+    (tmp_path / "shop.csv").write_bytes(shop.read_bytes())
+    result = rootward("train", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+    assert not (tmp_path / "runs").exists()
+
+
+# -- recipes -----------------------------------------------------------------------------------------------------
+
+
+def test_fields_of_a_stage_can_be_set(rootward, shop):
+    result = rootward(
+        *("train", "--edges", shop, "--dim", "4", "--steps", "3", "--out", "a"),
+        *("--set", "scale=30", "--set", "log_q=false", "--set", "optimizer=sgd", "--set", "batch_size=5"),
+    )
+    assert result.exit_code == 0
+    (stage,) = Run.load("a").recipe.stages
+    assert (stage.scale, stage.log_q, stage.optimizer, stage.batch_size, stage.steps) == (30, False, "sgd", 5, 3)
+
+
+def test_the_papers_recipe_has_two_stages(rootward, shop):
+    result = rootward(
+        *("train", "--edges", shop, "--dim", "4", "--out", "a", "--recipe", "pretrain_finetune", "--steps", "3"),
+        *("--set", "finetune_steps=2", "--set", "batch_size=16"),
+    )
+    assert result.exit_code == 0
+    assert [(stage.name, stage.steps) for stage in Run.load("a").recipe.stages] == [("pretrain", 3), ("finetune", 2)]
+
+
+def test_rebalanced_takes_its_share_from_set(rootward, shop):
+    flags = ["--recipe", "rebalanced", "--set", "regular_share=0.5", "--steps", "2", "--dim", "4"]
+    assert rootward("train", "--edges", shop, *flags, "--out", "a").exit_code == 0
+    assert Run.load("a").recipe.stages[0].regular_share == 0.5
+
+
+def test_minutes_set_the_steps_also_of_a_recipe_that_has_a_number_of_its_own(rootward, shop):
+    flags = ["--recipe", "regular", "--minutes", "0.002", "--dim", "4", "--set", "batch_size=16"]
+    result = rootward("train", "--edges", shop, *flags, "--out", "a")
+    assert result.exit_code == 0
+    assert "as many steps as 0.002 minutes allow" in result.stderr
+    assert Run.load("a").recipe.stages[0].steps < 50_000
+
+
+def test_the_help_lists_every_field_and_recipe_from_where_they_are_defined(rootward):
+    text = rootward("train", "--help").stdout
+    for word in ("decoupled", "pretrain_finetune", "--levels", "--resume", *(set(Stage.model_fields) - {"name"})):
+        assert word in text
+    assert "rootward train wordnet --dim 64 --out runs/wordnet" in text
+
+
+# -- interrupted -------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupted_run_ends_with_130_and_goes_on(rootward, shop, monkeypatch):
+    calls = iter(range(10_000))
+
+    @contextmanager
+    def stop_after_20():
+        yield lambda: next(calls) > 20
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.modules["rootward.training.train"], "stoppable", stop_after_20)
+        stopped = rootward("train", "--edges", shop, *QUICK, "--out", "a")
+    assert (stopped.exit_code, stopped.stdout) == (130, "")
+    assert "rootward train --resume a" in stopped.stderr
+    finished = rootward("train", "--resume", "a")
+    assert finished.exit_code == 0
+    assert "overall" in finished.stdout
+    again = rootward("train", "--resume", "a")
+    assert (again.exit_code, "is finished" in again.stderr) == (2, True)
+
+
+def test_a_fault_of_ours_ends_with_1_and_asks_for_a_report(rootward, shop, monkeypatch):
+    monkeypatch.setattr(Hierarchy, "from_edges", lambda *_: [][1])
+    result = rootward("train", "--edges", shop, *QUICK)
+    assert result.exit_code == 1
+    assert "IndexError: list index out of range" in result.stderr
+    assert "ROOTWARD_TRACEBACK=1" in result.stderr
