@@ -98,9 +98,10 @@ class Batches:
         size = self.stage.batch_size
         assert size is not None
         if self.stage.sampler == "all_targets":
+            all_targets = self._all_targets
             epoch, part = divmod(step, self.steps_per_epoch)
             if self._epoch[0] != epoch:
-                self._epoch = epoch, list(self._all_targets.epoch(self._rng("order", epoch), size))
+                self._epoch = epoch, list(all_targets.epoch(self._rng("order", epoch), size))
             queries = self._epoch[1][part]
             rows, index = self.pairs.of(queries)
             return queries, (rows, index), 1.0 / self.pairs.sizes[queries][rows]
@@ -138,14 +139,15 @@ class Batches:
         return columns, -np.log(self._inclusion(columns, n_queries)) if self.stage.log_q else None
 
     def _inclusion(self, documents: Rows, n_queries: int) -> Floats:
-        """The chance of these documents to be in a batch: drawn uniformly, or a target of one of its queries."""
+        """The chance of these documents to be in a batch: drawn uniformly, a target of one of its queries or draws."""
         assert self.stage.negatives is not None
         missed = self.stage.negatives * np.log1p(-1.0 / max(self.pairs.n_documents, 2))
         if self.stage.sampler == "all_targets":
             share = min(n_queries / self._n_answered, 1 - 1e-9)
             missed = missed + self.pairs.generality[documents] * np.log1p(-share)
         else:
-            missed = missed + n_queries * np.log1p(-np.minimum(self._chance[documents], 1 - 1e-9))
+            assert self.stage.batch_size is not None
+            missed = missed + self.stage.batch_size * np.log1p(-np.minimum(self._chance[documents], 1 - 1e-9))
         chance: Floats = np.maximum(-np.expm1(missed), 1e-12)
         return chance
 

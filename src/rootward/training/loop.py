@@ -29,7 +29,7 @@ class Progress:
         learning_rate, scale: at this step.
         pairs_per_second: (query, target) pairs trained on since the last report.
         recall: overall recall at |S(q)| of the validation queries, None where there was no validation.
-        by_distance: the same by distance.
+        by_distance: the same by distance, None at a distance without pairs.
         seconds: since training began, all stages and earlier processes counted, validation left out.
     """
 
@@ -41,7 +41,7 @@ class Progress:
     scale: float
     pairs_per_second: float
     recall: float | None
-    by_distance: list[float] | None
+    by_distance: list[float | None] | None
     seconds: float
 
 
@@ -59,7 +59,7 @@ class Watcher:
 
     stepped: Callable[[Stage, int, float], object]
     reported: Callable[[Progress], object]
-    validate: Callable[[State], tuple[float, list[float]]]
+    validate: Callable[[State], tuple[float, list[float | None]]]
     save: Callable[[State], object]
     stop: Callable[[], bool]
 
@@ -155,7 +155,7 @@ class Since:
         self.pairs += pairs
         self.seconds += seconds
 
-    def report(self, stage: Stage, state: State, overall: float, by_distance: list[float]) -> Progress:
+    def report(self, stage: Stage, state: State, overall: float, by_distance: list[float | None]) -> Progress:
         """The report of the steps counted."""
         assert stage.steps is not None
         return Progress(

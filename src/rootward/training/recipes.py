@@ -41,8 +41,13 @@ _PAPER: dict[str, Any] = {
     "decay": "constant",
     "batch_size": 4096,
     "scale": 20.0,
-    "scale_end": 20.0,
 }
+
+
+def _as_in_the_paper(name: str, **fields: Any) -> Stage:
+    """A stage with the paper's settings where nothing else is given; tau stays where it starts."""
+    merged = {**_PAPER, **fields}
+    return Stage(name=name, **{"scale_end": merged["scale"], **merged})
 
 
 def regular(*, candidates: Candidates = "batch", steps: int = 50_000, **changes: Any) -> Recipe:
@@ -54,9 +59,8 @@ def regular(*, candidates: Candidates = "batch", steps: int = 50_000, **changes:
         steps: 50,000 on WordNet in the paper.
         changes: further fields of `Stage`.
     """
-    stage = Stage(
-        name="regular", **{**_PAPER, "sampler": "regular", "candidates": candidates, "steps": steps, **changes}
-    )
+    fields = {"sampler": "regular", "candidates": candidates, "steps": steps, **changes}
+    stage = _as_in_the_paper("regular", **fields)
     return Recipe(name="regular", start="random", stages=(stage,))
 
 
@@ -66,8 +70,8 @@ def rebalanced(p: float, *, candidates: Candidates = "batch", steps: int = 50_00
     Args:
         p: 0..1; the paper shows 0.01 and 0.03. The rest as for `regular`.
     """
-    fields = {**_PAPER, "sampler": "rebalanced", "regular_share": p, "candidates": candidates, "steps": steps}
-    return Recipe(name="rebalanced", start="random", stages=(Stage(name="rebalanced", **{**fields, **changes}),))
+    fields = {"sampler": "rebalanced", "regular_share": p, "candidates": candidates, "steps": steps, **changes}
+    return Recipe(name="rebalanced", start="random", stages=(_as_in_the_paper("rebalanced", **fields),))
 
 
 def pretrain_finetune(

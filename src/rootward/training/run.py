@@ -129,6 +129,8 @@ def append_log(folder: Path, record: Progress) -> None:
 
 def read_log(folder: Path) -> list[Progress]:
     """The records of `log.jsonl`; a line that was cut off in writing is left out."""
+    if not (folder / LOG).is_file():
+        return []
     records = []
     for line in (folder / LOG).read_text(encoding="utf-8").splitlines():
         try:

@@ -68,7 +68,7 @@ class Recipe(BaseModel):
     Attributes:
         name: of the recipe.
         start: where lookup tables start, see `DualEncoder.lookup`; `rootward train` reads it.
-        stages: at least one.
+        stages: at least one, each with a name of its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +76,14 @@ class Recipe(BaseModel):
     name: str
     start: Literal["constructed", "random"] = "constructed"
     stages: tuple[Stage, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Recipe:
+        names = [stage.name for stage in self.stages]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"two stages are called {twice!r}; each needs its own name, as logs go by it")
+        return self
 
     def with_(self, **changes: object) -> Recipe:
         """The same recipe with these fields changed in its *first* stage, `Recipe.with_(epochs=3)`.
@@ -90,4 +98,4 @@ class Recipe(BaseModel):
         if changes.get("steps") is not None:
             changes.setdefault("epochs", None)
         first = Stage.model_validate({**self.stages[0].model_dump(), **changes})
-        return self.model_copy(update={"stages": (first, *self.stages[1:])})
+        return Recipe(name=self.name, start=self.start, stages=(first, *self.stages[1:]))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -73,27 +75,25 @@ class State:
             tensors |= {"best.queries": self.best_queries, "best.documents": self.best_documents}
         numbers = {"place": self.place, "step": self.step, "seconds": self.seconds, "best": self.best}
         held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        atomic_write(folder / CHECKPOINT, lambda path: save_file(held, path, {"state": json.dumps(numbers)}))
+        about = {"state": json.dumps(numbers), "sha256": _digest(held)}
+        atomic_write(folder / CHECKPOINT, lambda path: save_file(held, path, about))
 
     def restore(self, folder: Path, stages: tuple[Stage, ...]) -> None:
         """Go back to what `save` wrote, into these very tables.
 
         Raises:
-            RunFolderError: no checkpoint there, or one that does not fit these tables.
+            RunFolderError: no checkpoint there, one that is damaged, or one that does not fit these tables or stages.
         """
         path = folder / CHECKPOINT
         if not path.is_file():
             raise RunFolderError(
                 f"{folder} has no {CHECKPOINT}, so there is nothing to resume. Train without --resume."
             )
-        try:
-            with safe_open(path, "pt") as file:
-                numbers = json.loads(file.metadata()["state"])
-                saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        except (SafetensorError, KeyError, ValueError) as error:
-            raise RunFolderError(f"{path} is damaged ({error}). Train again without --resume.") from error
+        numbers, saved = _read(path)
         if saved["queries"].shape != self.queries.shape or saved["documents"].shape != self.documents.shape:
             raise RunFolderError(f"{path} holds tables of another size than the model's. Train without --resume.")
+        if numbers["place"] >= len(stages):
+            raise RunFolderError(f"{path} is of a recipe with more stages than this run's. Train without --resume.")
         self.begin(numbers["place"], stages[numbers["place"]])
         assert self.optimizers is not None
         self.step, self.seconds, self.best = numbers["step"], numbers["seconds"], numbers["best"]
@@ -101,10 +101,33 @@ class State:
         self.documents.copy_(saved["documents"])
         for side, optimizer in zip(("queries", "documents"), self.optimizers, strict=True):
             for name, tensor in optimizer.state().items():
+                if f"{side}.{name}" not in saved:
+                    raise RunFolderError(f"{path} is of another optimiser than this run's. Train without --resume.")
                 tensor.copy_(saved[f"{side}.{name}"])
         if "best.queries" in saved:
             self.best_queries = saved["best.queries"].to(self.queries.device)
             self.best_documents = saved["best.documents"].to(self.documents.device)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The numbers and the tensors of a checkpoint, its checksum checked."""
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        if about["sha256"] != _digest(saved):
+            raise ValueError("its checksum is not the one it was written with")
+        return json.loads(about["state"]), saved
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise RunFolderError(f"{path} is damaged ({error}). Train again without --resume.") from error
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(tensor.reshape(-1).numpy().data)
+    return digest.hexdigest()
 
 
 def copy_of(table: Tensor, device: torch.device) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,8 @@ def train(
 
     Raises:
         InputError: the model is no lookup encoder, or has other ids than the pairs.
-        PairsError: there are no pairs to train on.
+        PairsError: there are no pairs to train on, or none of the kind that a stage draws, or none to watch.
+        UnknownIdError: validation pairs of ids that the model does not know.
         RunFolderError: `out` holds a run already.
         TrainingError: the loss is no number any more.
     """
@@ -94,9 +96,13 @@ def train(
     _check(model, pairs)
     state = _state(model, settings)
     chosen = _resolved(recipe or recipes.decoupled(), pairs, model.dim, state, minutes, seed, settings)
+    _check_samplers(pairs, chosen, seed)
+    if validation is not None:
+        recall(ranks_of(model, _some_queries(validation, VALIDATED_QUERIES, seed)))  # refuses what cannot be watched
     run = Run(model, pairs, chosen, seed, folder=None if out is None else Path(out))
     if run.folder is not None:
         begin_folder(run.folder, pairs, _about(run, source))
+    model.thresholds = torch.full((len(model.query_ids),), torch.nan)  # those of other vectors
     state.begin(0, chosen.stages[0])
     return _go(run, state, validation, source, settings)
 
@@ -143,6 +149,12 @@ def _check(model: DualEncoder, pairs: Pairs) -> None:
             "The model was made for other ids than these pairs have. Make it from these pairs, "
             "DualEncoder.lookup(pairs, dim), or train on the pairs it was made from."
         )
+
+
+def _check_samplers(pairs: Pairs, recipe: Recipe, seed: int) -> None:
+    """Every stage finds pairs to draw: said now, not when the stages before it are done."""
+    for place, stage in enumerate(recipe.stages):
+        Batches(pairs, stage, seed, place)[0]
 
 
 def _state(model: DualEncoder, settings: Settings) -> State:
@@ -211,10 +223,10 @@ def _some_queries(pairs: Pairs, at_most: int, seed: int) -> Pairs:
     return pairs.keep(wanted[pairs.query_of])
 
 
-def _validate(model: DualEncoder, state: State, watched: Pairs) -> tuple[float, list[float]]:
+def _validate(model: DualEncoder, state: State, watched: Pairs) -> tuple[float, list[float | None]]:
     _put_tables(model, state)
     found = recall(ranks_of(model, watched))
-    return found.overall, [round(float(value), 5) for value in found.by_distance]
+    return found.overall, [None if math.isnan(value) else round(value, 5) for value in found.by_distance.tolist()]
 
 
 def _put_tables(model: DualEncoder, state: State) -> None:

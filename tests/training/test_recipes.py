@@ -1,0 +1,147 @@
+import pytest
+from pydantic import ValidationError
+
+from rootward.errors import InputError
+from rootward.training import Recipe, Stage, recipes
+
+ALL = [
+    recipes.decoupled(),
+    recipes.ordered(epochs=2.5),
+    recipes.regular(candidates="all"),
+    recipes.rebalanced(0.03),
+    recipes.pretrain_finetune(),
+]
+
+
+def test_pretrain_finetune_is_the_papers():
+    # arXiv 2509.16411: regular pairs at tau 20 with SGD and batches of 4,096; then heavy-tail pairs only, a
+    # thousandth of the learning rate, tau 500; the best validated vectors in both stages; 50,000 and 700 steps.
+    first, second = recipes.pretrain_finetune().stages
+    assert (first.sampler, second.sampler) == ("regular", "heavy_tail")
+    assert second.learning_rate == pytest.approx(first.learning_rate / 1000)
+    assert (first.scale, first.scale_end, second.scale, second.scale_end) == (20, 20, 500, 500)
+    assert (first.steps, second.steps) == (50_000, 700)
+    for stage in (first, second):
+        assert (stage.loss, stage.optimizer, stage.batch_size) == ("softmax", "sgd", 4096)
+        assert stage.keep == "best"
+        assert stage.decay == "constant"
+        assert stage.momentum > 0
+        assert not stage.log_q
+    assert second.validate_every < second.steps / 10, "choosing the best needs validations to choose from"
+    assert recipes.pretrain_finetune().start == "random"
+
+
+def test_both_stages_of_pretrain_finetune_take_the_candidates_asked_for():
+    for candidates in ("batch", "all"):
+        assert [stage.candidates for stage in recipes.pretrain_finetune(candidates=candidates).stages] == [
+            candidates
+        ] * 2
+
+
+def test_finetuning_follows_the_first_stages_rate_and_tau():
+    first, second = recipes.pretrain_finetune(learning_rate=3.0, scale=2.0, steps=7, finetune_steps=5).stages
+    assert (first.learning_rate, first.scale, first.steps) == (3.0, 2.0, 7)
+    assert (second.learning_rate, second.scale, second.scale_end, second.steps) == (0.003, 50.0, 50.0, 5)
+
+
+@pytest.mark.parametrize("make", [recipes.regular, recipes.pretrain_finetune, lambda **f: recipes.rebalanced(0.1, **f)])
+def test_another_tau_of_a_paper_recipe_stays_put_as_the_papers_does(make):
+    first = make(scale=40.0).stages[0]
+    assert (first.scale, first.scale_end) == (40.0, 40.0)
+    first = make(scale=40.0, scale_end=80.0).stages[0]
+    assert (first.scale, first.scale_end) == (40.0, 80.0)
+
+
+def test_rebalanced_keeps_its_share():
+    assert recipes.rebalanced(0.03).stages[0].regular_share == 0.03
+    with pytest.raises(ValidationError):
+        recipes.rebalanced(1.5)
+
+
+def test_ordered_ranks_and_decoupled_only_separates():
+    assert recipes.ordered().stages[0].loss == "listwise"
+    assert recipes.decoupled().stages[0].loss == "decoupled"
+
+
+@pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: recipe.name)
+def test_a_recipe_is_the_same_after_json(recipe):
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+    assert Recipe.model_validate(recipe.model_dump(mode="json")) == recipe
+
+
+def test_with_changes_the_first_stage_of_a_copy():
+    before = recipes.pretrain_finetune()
+    after = before.with_(steps=3, learning_rate=0.5)
+    assert (after.stages[0].steps, after.stages[0].learning_rate) == (3, 0.5)
+    assert after.stages[1:] == before.stages[1:]
+    assert before == recipes.pretrain_finetune()
+
+
+def test_epochs_take_the_place_of_steps_and_the_other_way_round():
+    by_steps = recipes.regular()
+    by_epochs = by_steps.with_(epochs=2)
+    assert (by_epochs.stages[0].epochs, by_epochs.stages[0].steps) == (2, None)
+    again = by_epochs.with_(steps=9)
+    assert (again.stages[0].epochs, again.stages[0].steps) == (None, 9)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Stage(rate=1),
+        lambda: recipes.decoupled(rate=1),
+        lambda: recipes.decoupled().with_(rate=1),
+        lambda: Recipe(name="mine", stages=(Stage(),), seed=1),
+        lambda: recipes.pretrain_finetune(rate=1),
+    ],
+)
+def test_unknown_fields_are_refused_by_name(make):
+    with pytest.raises(ValidationError, match=r"(rate|seed)\n.*not permitted"):
+        make()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"steps": 3, "epochs": 1},
+        {"steps": 0},
+        {"learning_rate": 0},
+        {"scale": -1},
+        {"momentum": 1.0},
+        {"sampler": "rebalanced"},
+        {"regular_share": 0.5},
+        {"loss": "listwise", "sampler": "regular"},
+        {"loss": "hinge"},
+        {"negatives": 0},
+    ],
+    ids=str,
+)
+def test_values_that_mean_nothing_are_refused(fields):
+    with pytest.raises(ValidationError):
+        Stage(**fields)
+    with pytest.raises(ValidationError):
+        recipes.decoupled().with_(**fields)
+
+
+def test_a_recipe_needs_a_stage_and_each_stage_a_name_of_its_own():
+    with pytest.raises(ValidationError):
+        Recipe(name="nothing", stages=())
+    with pytest.raises(ValidationError, match="two stages are called 'train'"):
+        Recipe(name="twice", stages=(Stage(), Stage(sampler="heavy_tail")))
+
+
+def test_recipes_and_stages_do_not_change():
+    with pytest.raises(ValidationError):
+        recipes.decoupled().stages[0].steps = 3
+
+
+def test_by_name_makes_each_recipe():
+    for name, make in recipes.RECIPES.items():
+        arguments = {"p": 0.5} if name == "rebalanced" else {}
+        assert recipes.by_name(name, **arguments) == make(**arguments)
+        assert make(**arguments).name == name
+
+
+def test_a_recipe_that_is_not_there_names_those_that_are():
+    with pytest.raises(InputError, match=r"No recipe 'decuopled'; there are .*Did you mean 'decoupled'\?"):
+        recipes.by_name("decuopled")
