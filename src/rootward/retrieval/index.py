@@ -19,6 +19,9 @@ from rootward.retrieval.engine import Engine, Found
 from rootward.retrieval.exact import Exact
 from rootward.retrieval.hits import Hits
 
+WIDE = 64
+"""How many documents are looked at before the nearest are chosen; more where an answer set is larger."""
+
 ENGINES: dict[str, Callable[[Tensor], Engine]] = {"exact": Exact}
 
 
@@ -69,14 +72,15 @@ class Index:
         return f"Index({len(self):,} documents, {type(self.engine).__name__.lower()})"
 
     def search(self, queries: Queries | Tensor | npt.ArrayLike, k: int = 10, *, nearest_first: bool = True) -> Hits:
-        """The k best documents of each query.
+        """k documents of each query: the nearest of those it accepts, then the best of the others.
 
         Args:
             queries: from `model.queries([...])`; or bare vectors, n x dim, which have no thresholds.
             k: how many to return; more than there are returns all.
             nearest_first: show accepted documents, those at or above their query's threshold, first and in order of
                 ascending generality, so that the exact match leads and the root ends; the others follow by falling
-                score. False shows all by falling score. Which documents are returned is the same.
+                score. Where more than k are accepted, the nearest k of them are shown, though others may score
+                higher. False returns the k best by score, in that order.
 
         Raises:
             InputError: another model's queries, vectors that cannot be scored, k below 1.
@@ -85,7 +89,19 @@ class Index:
             raise InputError(f"k is how many documents to return and at least 1, got {k}.")
         asked = self._asked(queries)
         thresholds = asked.thresholds.cpu().numpy()
-        return self._hits(asked, self.engine.search(asked.vectors, k), thresholds, nearest_first)
+        if not nearest_first:
+            return self._hits(asked, self.engine.search(asked.vectors, k), thresholds, nearest_first)
+        return self._hits(asked, self._with_all_accepted(asked.vectors, k, thresholds), thresholds, True).first(k)
+
+    def _with_all_accepted(self, vectors: Tensor, k: int, thresholds: npt.NDArray[np.float32]) -> Found:
+        """At least the k best, and so many that no query's accepted documents are cut off."""
+        wide = max(k, WIDE)
+        while True:
+            found = self.engine.search(vectors, wide)
+            lowest = found.scores[found.offsets[1:] - 1] if len(vectors) and len(self) else np.empty(0)
+            if wide >= len(self) or not (lowest >= thresholds[: len(lowest)]).any():
+                return found
+            wide *= 4
 
     def answers(
         self,
