@@ -129,7 +129,7 @@ def test_a_gradient_of_zero_moves_nothing(make):
 
 @pytest.mark.parametrize("name", ["lazy_adam", "adam", "sgd"])
 def test_the_state_is_all_there_is_to_go_on_with(name):
-    stage = Stage(optimizer=name)
+    stage = Stage(optimizer=name, momentum=0.8)
     whole, half = table(), table()
     first, second = list(steps())[:4], list(steps())[4:]
     straight, begun = optimizer_of(stage, whole), optimizer_of(stage, half)

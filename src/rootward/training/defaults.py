@@ -8,9 +8,10 @@ Rules, with n answered queries, m documents, s = mean |S(q)| and the dimension d
                  told apart by a gap of about 1/sqrt(s) only (arXiv 2601.20844), and tau has to make up for it
     scale_end    2 at dim 64, 3 at dim 16, 4 at dim 8 (2 (64/d)^(1/3), at least 2) times the start: short vectors
                  have small gaps
-    epochs       14 at dim 64, 28 at dim 16, 40 at dim 8 (14 sqrt(64/d), at least 8), and never fewer than 2,000
+    epochs       20 at dim 64, 40 at dim 16, 57 at dim 8 (20 sqrt(64/d), at least 12), and never fewer than 2,000
                  steps: an epoch moves each query once
     learning_rate  0.3 for lazy_adam (radians, see `LazyAdam`), 0.01 for adam, 20 for sgd
+    momentum     0.8 for lazy_adam, whose rows are drawn so seldom that a longer memory is a stale one; else 0.9
     validate_every a twentieth of the stage
 
 The figures behind these are in docs/lab-log.md.
@@ -26,6 +27,7 @@ from rootward.pairs import Pairs
 from rootward.training.stage import Stage
 
 RATES = {"lazy_adam": 0.3, "adam": 0.01, "sgd": 20.0}
+MOMENTA = {"lazy_adam": 0.8, "adam": 0.9, "sgd": 0.9}
 NEGATIVES = 2_048
 PAIRS_A_BATCH = 4_096
 FEWEST_STEPS = 2_000
@@ -37,6 +39,7 @@ def resolve(stage: Stage, pairs: Pairs, dim: int) -> Stage:
         update={
             "batch_size": stage.batch_size or _batch_size(stage, pairs),
             "learning_rate": stage.learning_rate or RATES[stage.optimizer],
+            "momentum": MOMENTA[stage.optimizer] if stage.momentum is None else stage.momentum,
         }
     )
     filled = filled.model_copy(update=_candidates(filled, pairs) | _scales(filled, pairs, dim))
@@ -74,4 +77,4 @@ def _steps(stage: Stage, pairs: Pairs, dim: int) -> int:
     per_epoch = max(1, -(-int(n) // stage.batch_size))
     if stage.epochs is not None:
         return max(1, round(stage.epochs * per_epoch))
-    return max(FEWEST_STEPS, round(per_epoch * max(8.0, 14 * math.sqrt(64 / dim))))
+    return max(FEWEST_STEPS, round(per_epoch * max(12.0, 20 * math.sqrt(64 / dim))))

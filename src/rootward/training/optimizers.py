@@ -104,6 +104,7 @@ class SGD:
 
 def optimizer_of(stage: Stage, table: Tensor) -> Optimizer:
     """The optimiser that a stage asks for, at its start."""
+    assert stage.momentum is not None
     if stage.optimizer == "sgd":
         return SGD(table, stage.momentum)
     if stage.optimizer == "adam":

@@ -36,6 +36,7 @@ def ordered(**changes: Any) -> Recipe:
 _PAPER: dict[str, Any] = {
     "loss": "softmax",
     "optimizer": "sgd",
+    "momentum": 0.9,
     "log_q": False,
     "learning_rate": 20.0,
     "decay": "constant",

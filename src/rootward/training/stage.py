@@ -41,7 +41,9 @@ class Stage(BaseModel):
         None, gt=0, description="at the start; for lazy_adam the typical length of a row's step on the unit sphere"
     )
     decay: Literal["linear", "constant"] = Field("linear", description="of the learning rate, over the stage")
-    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd; for the Adams the decay of the gradient's average")
+    momentum: float | None = Field(
+        None, ge=0, lt=1, description="of sgd; for the Adams the decay of the gradient's average"
+    )
     second_moment: float = Field(0.99, ge=0, lt=1, description="decay of the squared gradient's average; Adams only")
     scale: float | None = Field(None, gt=0, description="inverse temperature tau at the start")
     scale_end: float | None = Field(None, gt=0, description="tau at the end, reached geometrically; None: derived")
