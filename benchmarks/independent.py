@@ -33,7 +33,7 @@ def wordnet_relevant(table: Path, max_distance: int = 8, root: str = "entity.n.0
 
 
 def measure(run: Path, relevant: Relevant, n_queries: int | None = None, seed: int = 0) -> dict[str, object]:
-    """Recall by distance, min and overall in percent; and what is shown: the |S(q)| best by ascending generality."""
+    """Recall by distance, min and overall in percent; and what is shown: the |S(q)| best by ascending height."""
     tensors = load_file(run / "model.safetensors")
     ids = pq.read_table(run / "ids.parquet").to_pylist()
     query_row = {row["id"]: row["row"] for row in ids if row["side"] == "query"}
@@ -45,7 +45,7 @@ def measure(run: Path, relevant: Relevant, n_queries: int | None = None, seed: i
     hits: dict[int, float] = {}
     weight: dict[int, float] = {}
     first = shown_pairs = all_pairs = 0.0
-    n_ordered = 0
+    n_ordered = n_comparable = 0
     for start in range(0, len(asked), 256):
         block = asked[start : start + 256]
         scores = tensors["queries"][[query_row[q] for q in block]] @ tensors["documents"].T
@@ -63,7 +63,7 @@ def measure(run: Path, relevant: Relevant, n_queries: int | None = None, seed: i
                 hits[k] = hits.get(k, 0) + h / size
                 weight[k] = weight.get(k, 0) + 1 / size
             best = np.argsort(-row, kind="stable")[:size] if not hit.all() else rows
-            shown = best[np.lexsort((-row[best], tensors["generality"][best]))]
+            shown = best[np.lexsort((-row[best], tensors["heights"][best]))]
             first += shown[0] == document_row[q]
             place = {int(d): i for i, d in enumerate(shown)}
             where = np.array([place.get(int(d), -1) for d in rows])
@@ -73,6 +73,7 @@ def measure(run: Path, relevant: Relevant, n_queries: int | None = None, seed: i
                 shown_pairs += right.sum() / nearer.sum()
                 all_pairs += right.sum()
                 n_ordered += 1
+                n_comparable += int(nearer.sum())
     by_distance = {k: 100 * hits[k] / weight[k] for k in sorted(hits)}
     return {
         "queries": len(asked),
@@ -81,4 +82,5 @@ def measure(run: Path, relevant: Relevant, n_queries: int | None = None, seed: i
         "by_distance": [round(v, 2) for v in by_distance.values()],
         "exact_first": round(100 * first / len(asked), 2),
         "pairs_in_order": round(100 * shown_pairs / max(1, n_ordered), 2),
+        "pairs_in_order_pooled": round(100 * all_pairs / max(1, n_comparable), 2),
     }

@@ -1,6 +1,6 @@
 """Reading hierarchies and building all their pairs: seconds and peak memory, each in a process of its own.
 
-    python benchmarks/sources.py
+python benchmarks/sources.py
 """
 
 from __future__ import annotations

@@ -75,8 +75,10 @@ def build(source: Path, out: Path) -> None:
         }
     )
     pq.write_table(table, out / "wordnet-nouns.parquet", compression="zstd", compression_level=19)
-    print(f"{len(ids):,} synsets, {sum(len(r[3]) for r in rows):,} hypernym and "
-          f"{sum(len(r[4]) for r in rows):,} instance edges")
+    print(
+        f"{len(ids):,} synsets, {sum(len(r[3]) for r in rows):,} hypernym and "
+        f"{sum(len(r[4]) for r in rows):,} instance edges"
+    )
 
 
 if __name__ == "__main__":

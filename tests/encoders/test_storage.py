@@ -88,6 +88,7 @@ def test_anybody_can_read_the_vectors_with_numpy(model, tmp_path):
         "queries": (np.float32, (4, 5)),
         "documents": (np.float32, (3, 5)),
         "generality": (np.int64, (3,)),
+        "heights": (np.float32, (3,)),
         "thresholds": (np.float32, (4,)),
     }
     assert np.array_equal(arrays["queries"], model.query_vectors().numpy())

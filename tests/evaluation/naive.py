@@ -23,7 +23,7 @@ class Naive:
     comparable: list[int]
 
 
-def measure(queries: np.ndarray, documents: np.ndarray, pairs: Pairs, generality: list[int], known=None) -> Naive:
+def measure(queries: np.ndarray, documents: np.ndarray, pairs: Pairs, heights: list[int], known=None) -> Naive:
     out = Naive([], {}, 0.0, [], [], [], [], [], [])
     weight, found = {}, {}
     answered = [q for q in range(pairs.n_queries) if pairs.sizes[q]]
@@ -50,7 +50,7 @@ def measure(queries: np.ndarray, documents: np.ndarray, pairs: Pairs, generality
         fill = (
             {d for d in score if d not in relevant and room and score[d] >= others[:room][-1:][0]} if others else set()
         )
-        key = {d: (generality[d], -score[d]) for d in hits | fill}
+        key = {d: (heights[d], -score[d]) for d in hits | fill}
         out.exact_first_shown.append(
             any(e in hits and all(key[e] < key[o] for o in hits | fill if relevant.get(o, 1) != 0) for e in exact)
         )

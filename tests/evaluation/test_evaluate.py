@@ -17,7 +17,7 @@ def given(seed=0) -> tuple[DualEncoder, Pairs]:
 def test_a_model_is_measured_by_its_vectors():
     model, pairs = given()
     report = evaluate(model, pairs, bootstrap=20, label="ours")
-    ranks = rank_pairs(model.query_vectors(), model.document_vectors(), pairs, generality=model.generality)
+    ranks = rank_pairs(model.query_vectors(), model.document_vectors(), pairs, heights=model.heights)
     assert np.array_equal(report.ranks.ranks, ranks.ranks)
     assert report.ranks.fingerprint == ranks.fingerprint
     assert (report.dim, report.n_documents, report.label) == (4, 50, "ours")
@@ -89,7 +89,7 @@ def test_known_pairs_are_matched_by_label_too():
     split = pairs.split(test=0.3, seed=0)
     found = ranks_of(model, split.test, known=split.train)
     direct = rank_pairs(
-        model.query_vectors(), model.document_vectors(), split.test, known=split.train, generality=model.generality
+        model.query_vectors(), model.document_vectors(), split.test, known=split.train, heights=model.heights
     )
     assert np.array_equal(found.ranks, direct.ranks)
     assert (found.ranks <= ranks_of(model, split.test).ranks).all()

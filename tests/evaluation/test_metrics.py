@@ -91,7 +91,7 @@ def test_the_papers_sample_is_near_the_closed_form_and_repeatable():
 def test_order_of_answers_said_aloud():
     """cat: 0 cat, 1 feline, 2 animal; animal is relevant to most, cat to one. Scored animal, cat, feline."""
     queries, documents, pairs = line(5, [2, 1, 3, 0, 0], {0: 0, 1: 1, 2: 2})
-    found = answer_order(rank_pairs(queries, documents, pairs, generality=[1, 2, 3, 1, 1]))
+    found = answer_order(rank_pairs(queries, documents, pairs, heights=[1, 2, 3, 1, 1]))
     assert found.whole == 1.0
     assert found.exact_first_by_score == 0.0
     assert found.exact_first_shown == 1.0
@@ -168,6 +168,6 @@ def test_thresholds_that_are_unknown_or_too_few_are_refused():
 def test_naive_and_sums_agree():
     queries, documents, pairs = random_case(5)
     sums = query_sums(rank_pairs(queries, documents, pairs))
-    naive = measure(queries.numpy(), documents.numpy(), pairs, pairs.generality.tolist())
+    naive = measure(queries.numpy(), documents.numpy(), pairs, pairs.heights.tolist())
     assert sums.weights.sum(1) == pytest.approx(1)
     assert 1 - sums.missed.sum() / len(sums.missed) == pytest.approx(naive.overall)

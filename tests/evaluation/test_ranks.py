@@ -49,20 +49,20 @@ def test_a_shop_said_aloud():
     assert np.array_equal(found.floor, [2, np.nan, 1], equal_nan=True)
     assert np.array_equal(found.ceiling, [1, np.nan, 3], equal_nan=True)
     assert found.whole.tolist() == [True, False, False]
-    # by score shoes comes before sandals; shown by generality (shoes 2 queries, sandals 1), sandals does
+    # by score shoes comes before sandals; shown by heights (shoes 2 queries, sandals 1), sandals does
     assert found.exact_first_by_score.tolist() == [False, False, False]
     assert found.in_order_by_score.tolist() == [0, 0, 0]
     assert found.in_order_shown.tolist() == [1, 0, 0]
-    # the set of "boots" is {boots, sandals}, both with generality 1, and sandals scores higher
+    # the set of "boots" is {boots, sandals}, both with heights 1, and sandals scores higher
     assert found.exact_first_shown.tolist() == [True, False, False]
     assert recall(found).by_distance.tolist() == [1.0, 0.5]
     assert recall(found).overall == 0.75
 
 
-def test_generality_decides_what_is_shown_first():
+def test_heights_decides_what_is_shown_first():
     documents = torch.eye(4)
     queries = torch.tensor([[3.0, 2, 1, 0], [9, 9, 9, 9], [1, 3, 2, 0]])
-    found = rank(queries, documents, shop(), generality=[2, 5, 1, 0])
+    found = rank(queries, documents, shop(), heights=[2, 5, 1, 0])
     # now shoes is shown before sandals; and boots before the intruding sandals
     assert found.exact_first_shown.tolist() == [False, False, True]
     assert found.in_order_shown.tolist() == [0, 0, 0]
@@ -87,11 +87,11 @@ def test_the_same_as_saying_it_in_loops(
         seed, n_queries=n_queries, n_documents=n_documents, dim=dim, spread=spread, fill=fill, deepest=deepest
     )
     rng = np.random.default_rng(seed + 1)
-    generality = rng.integers(0, 4, n_documents)
+    heights = rng.integers(0, 4, n_documents)
     known = pairs.keep(rng.random(len(pairs)) < 0.4) if with_known else None
     measured = pairs if known is None else pairs.keep(rng.random(len(pairs)) < 0.5)
-    found = rank(queries, documents, measured, generality=generality, known=known, block_bytes=block_bytes)
-    naive = measure(queries, documents, measured, generality.tolist(), known)
+    found = rank(queries, documents, measured, heights=heights, known=known, block_bytes=block_bytes)
+    naive = measure(queries, documents, measured, heights.tolist(), known)
     rows = found.answered
     assert found.ranks.tolist() == naive.ranks
     assert found.whole[rows].tolist() == naive.whole
@@ -242,7 +242,7 @@ def test_vectors_that_cannot_be_scored_are_refused(queries, documents, message):
 def test_options_that_do_not_fit_are_refused():
     queries, documents = torch.zeros(3, 2), torch.zeros(4, 2)
     with pytest.raises(InputError, match="one number for each"):
-        rank_pairs(queries, documents, shop(), generality=[1, 2])
+        rank_pairs(queries, documents, shop(), heights=[1, 2])
     with pytest.raises(InputError, match="block_bytes"):
         rank_pairs(queries, documents, shop(), block_bytes=0)
     _, _, other = case(0, n_queries=2, n_documents=2, dim=1, spread=1, fill=1, deepest=1)

@@ -36,7 +36,7 @@ def small_model():
     queries = np.array([[1, 0], [0, 1]], np.float32)
     documents = np.array([[0.8, 0.1], [0.9, 0.2], [0.7, 0.3], [0.1, 0.6], [0.2, 0.5]], np.float32)
     model = DualEncoder.from_vectors(pairs, queries, documents)
-    model.generality = np.array([12, 8, 3, 3, 1])
+    model.heights = np.array([12, 8, 3, 3, 1])
     model.thresholds = torch.tensor([0.5, 0.4])
     return model, pairs
 
@@ -94,7 +94,7 @@ def test_no_irrelevant_document_comes_before_a_relevant_one_when_k_is_large(engi
 
 def test_equally_general_documents_are_shown_by_score(engine):
     model, _ = small_model()
-    model.generality = np.ones(5, np.int64)
+    model.heights = np.ones(5, np.int64)
     assert Index.build(model, engine).search(model.queries(["sandals"]), 3).ids == [["shoes", "footwear", "sandals"]]
 
 

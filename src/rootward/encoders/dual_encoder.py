@@ -78,8 +78,9 @@ class DualEncoder:
     Attributes:
         query_tower, document_tower: row to vector, one table or network a side.
         query_ids, document_ids: the users' labels, row by row.
-        generality: int64, n_documents; how many training queries each document is relevant to. Answer sets are
-            found by score and *shown* by ascending generality, nearest first.
+        generality: int64, n_documents; how many training queries each document is relevant to.
+        heights: float32, n_documents; how high each document stands (`Pairs.heights`). Answer sets are found by score
+            and *shown* by ascending height, nearest first.
         thresholds: float32, n_queries; where a query's answer set ends, NaN while unknown. `train` sets them.
         query_texts, document_texts: names, where the source had them.
     """
@@ -89,6 +90,7 @@ class DualEncoder:
     query_ids: Ids
     document_ids: Ids
     generality: npt.NDArray[np.int64]
+    heights: npt.NDArray[np.float32]
     thresholds: Tensor = field(default_factory=lambda: torch.empty(0))
     query_texts: Texts | None = None
     document_texts: Texts | None = None
@@ -149,6 +151,7 @@ class DualEncoder:
             pairs.query_ids,
             pairs.document_ids,
             pairs.generality,
+            pairs.heights,
             query_texts=pairs.query_texts,
             document_texts=pairs.document_texts,
         )
@@ -233,6 +236,7 @@ class DualEncoder:
             "queries": self.query_vectors().detach().cpu().contiguous(),
             "documents": self.document_vectors().detach().cpu().contiguous(),
             "generality": torch.from_numpy(np.ascontiguousarray(self.generality)),
+            "heights": torch.from_numpy(np.ascontiguousarray(self.heights)),
             "thresholds": self.thresholds,
         }
         ids = {"query": self.query_ids, "document": self.document_ids}
@@ -254,6 +258,7 @@ class DualEncoder:
             stored.ids["query"],
             stored.ids["document"],
             stored.tensors["generality"].numpy(),
+            stored.tensors["heights"].numpy(),
             stored.tensors["thresholds"],
             stored.texts["query"],
             stored.texts["document"],

@@ -3,7 +3,8 @@
 `config.json` is written last and holds every other file's checksum, so a folder with a `config.json` is whole.
 
     model.safetensors  float32 `queries` (n_queries x dim) and `documents` (n_documents x dim), exactly as scored;
-                       int64 `generality` (n_documents) and float32 `thresholds` (n_queries, NaN where unknown)
+                       int64 `generality` and float32 `heights` (n_documents);
+                       float32 `thresholds` (n_queries, NaN where unknown)
     ids.parquet        side ("query" or "document"), row, id
     texts.parquet      side, row, name, synonyms, definition; only where the source had names
 """

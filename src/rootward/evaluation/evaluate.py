@@ -36,7 +36,7 @@ class Encoder(Protocol):
 
     query_ids: Ids
     document_ids: Ids
-    generality: npt.NDArray[np.int64]
+    heights: npt.NDArray[np.float32]
 
     @property
     def dim(self) -> int:
@@ -127,7 +127,7 @@ def ranks_of(
             queries,
             documents,
             wanted,
-            generality=model.generality,
+            heights=model.heights,
             known=others,
             block_bytes=block_bytes,
             progress=advance,

@@ -22,7 +22,7 @@ def rank_pairs(
     documents: Tensor,
     pairs: Pairs,
     *,
-    generality: npt.ArrayLike | None = None,
+    heights: npt.ArrayLike | None = None,
     known: Pairs | None = None,
     block_bytes: int = BLOCK_BYTES,
     progress: Callable[[int], object] | None = None,
@@ -37,7 +37,7 @@ def rank_pairs(
         queries: float32 or float64, n_queries x dim; row i belongs to query row i of `pairs`.
         documents: the same for documents; all of them compete.
         pairs: what is relevant. Queries without pairs are not scored.
-        generality: n_documents, decides the order shown, small first; None: that of `pairs`.
+        heights: n_documents, decides the order shown, small first; None: that of `pairs`.
         known: pairs of the same tables that are no competitors for their query and not measured, such as the training
             part when `pairs` is the test part of one split. A pair in both is measured.
         block_bytes: size of the buffer of scores.
@@ -54,9 +54,9 @@ def rank_pairs(
     ):
         if n != n_ids:
             raise InputError(f"The pairs have {n_ids:,} {side} ids and need as many vectors, got {n:,}.")
-    shown_by = np.asarray(pairs.generality if generality is None else generality)
+    shown_by = np.asarray(pairs.heights if heights is None else heights)
     if shown_by.shape != (len(documents),):
-        raise InputError(f"generality needs one number for each of {len(documents):,} documents, got {shown_by.shape}.")
+        raise InputError(f"heights need one number for each of {len(documents):,} documents, got {shown_by.shape}.")
     if known is not None and not (known.n_queries == pairs.n_queries and known.n_documents == pairs.n_documents):
         raise InputError(f"known must have the ids of the pairs measured, got {known!r} for {pairs!r}.")
     return _Measurement(documents, pairs, shown_by, known).run(queries, block_bytes, progress)
@@ -65,16 +65,14 @@ def rank_pairs(
 class _Measurement:
     """The arrays that the pass fills, and the pass.
 
-    Documents are put in ascending order of generality first: what would be displayed before a document is then a
+    Documents are put in ascending order of height first: what would be displayed before a document is then a
     prefix of the row of scores.
     """
 
-    def __init__(
-        self, documents: Tensor, pairs: Pairs, generality: npt.NDArray[np.generic], known: Pairs | None
-    ) -> None:
-        order = np.argsort(generality, kind="stable")
+    def __init__(self, documents: Tensor, pairs: Pairs, heights: npt.NDArray[np.generic], known: Pairs | None) -> None:
+        order = np.argsort(heights, kind="stable")
         self.documents = documents[order]
-        self.generality = generality[order]
+        self.heights = heights[order]
         self.column = np.empty(len(order), np.int64)
         self.column[order] = np.arange(len(order))
         self.pairs, self.known = pairs, known
@@ -131,7 +129,7 @@ class _Measurement:
             np.maximum.reduceat(np.where(which, scores, -np.inf), starts) for which in (distances == 0, distances > 0)
         )
         self.first_by_score[block.rows] = near > np.maximum(far, ceiling)
-        found = _Hits(place[hits], distances[hits], self.generality[column[hits]], scores[hits], len(block.rows))
+        found = _Hits(place[hits], distances[hits], self.heights[column[hits]], scores[hits], len(block.rows))
         self.in_order_by_score[block.rows] = found.in_order_by_score()
         self.in_order_shown[block.rows] = found.in_order_shown()
         self.first_shown[block.rows] = self._exact_first(block, ceiling, found, counter)
@@ -145,11 +143,11 @@ class _Measurement:
         out = np.zeros(len(block.rows), np.bool_)
         first = hits.displayed_first()
         first = first[hits.distances[first] == 0]
-        rows, generality, scores = hits.place[first], hits.generality[first], hits.scores[first]
+        rows, heights, scores = hits.place[first], hits.heights[first], hits.scores[first]
         out[rows] = True
         to_fill = self.pairs.sizes[block.rows][rows] - np.bincount(hits.place, minlength=len(out))[rows]
-        before = np.searchsorted(self.generality, generality, side="left")
-        until = np.searchsorted(self.generality, generality, side="right")
+        before = np.searchsorted(self.heights, heights, side="left")
+        until = np.searchsorted(self.heights, heights, side="right")
         rivals = np.full(len(rows), -np.inf, block.scores.dtype)
         for i in np.flatnonzero((to_fill > 0) & ((before > 0) | (scores <= ceiling[rows]))).tolist():
             row = block.scores[rows[i]]
@@ -170,11 +168,11 @@ class _Hits:
         self,
         place: Ints,
         distances: npt.NDArray[np.int32],
-        generality: npt.NDArray[np.generic],
+        heights: npt.NDArray[np.generic],
         scores: Floats,
         n_rows: int,
     ) -> None:
-        self.place, self.distances, self.generality, self.scores = place, distances, generality, scores
+        self.place, self.distances, self.heights, self.scores = place, distances, heights, scores
         self.n_rows = n_rows
 
     def in_order_by_score(self) -> Ints:
@@ -183,11 +181,11 @@ class _Hits:
 
     def in_order_shown(self) -> Ints:
         """Pairs of hits with the nearer one displayed before the other, for each row."""
-        return in_order(self.place, self.distances, (self.generality, -self.scores), self.n_rows)
+        return in_order(self.place, self.distances, (self.heights, -self.scores), self.n_rows)
 
     def displayed_first(self) -> Ints:
         """The index of the hit displayed first in each row that has any; the farthest of those that tie."""
-        keys: tuple[npt.NDArray[Any], ...] = (-self.distances, -self.scores, self.generality, self.place)
+        keys: tuple[npt.NDArray[Any], ...] = (-self.distances, -self.scores, self.heights, self.place)
         order = np.lexsort(keys)
         _, first = np.unique(self.place[order], return_index=True)
         return order[first]

@@ -27,7 +27,7 @@ class Ranks:
 
     Pairs are those of the `Pairs` they were measured on, in the same order: those of query q are
     `offsets[q]:offsets[q + 1]`, nearest first. "Shown" means: the answer set of q is its hits, filled up to |S(q)|
-    with the best-scoring documents that are not relevant, displayed by ascending generality and, where that is equal,
+    with the best-scoring documents that are not relevant, displayed by ascending height and, where that is equal,
     by falling score.
 
     Attributes:

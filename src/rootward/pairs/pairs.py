@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from rootward.errors import PairsError
 from rootward.pairs.columns import Format, Source
+from rootward.pairs.heights import heights
 from rootward.pairs.ids import Ids, Rows
 from rootward.pairs.ragged import expand, is_sorted, offsets_of
 from rootward.pairs.splits import PairSample, Split, held_out, sampled
@@ -195,6 +196,11 @@ class Pairs:
     def generality(self) -> npt.NDArray[np.int64]:
         """How many queries each document is relevant to (int64, n_documents): large for what stands high."""
         return np.bincount(self.documents, minlength=self.n_documents)
+
+    @cached_property
+    def heights(self) -> npt.NDArray[np.float32]:
+        """How high each document stands (float32, n_documents), see `rootward.pairs.heights`: the order to show."""
+        return heights(self.query_of, self.documents, self.distances, self.n_queries, self.n_documents)
 
     # -- looking inside --------------------------------------------------------------------------------------
 

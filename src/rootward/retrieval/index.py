@@ -32,14 +32,14 @@ class Index:
     Attributes:
         engine: finds rows and scores.
         document_ids: the users' labels, row by row.
-        generality: int64, n_documents; the order in which accepted documents are shown.
+        heights: float32, n_documents; accepted documents are shown by ascending height.
         fingerprint: of the model; queries of another one are refused.
         document_texts: names, where the model has them.
     """
 
     engine: Engine
     document_ids: Ids
-    generality: Ints
+    heights: npt.NDArray[np.float32]
     fingerprint: str
     document_texts: Texts | None = None
 
@@ -60,7 +60,7 @@ class Index:
         return cls(
             ENGINES[engine](model.document_vectors()),
             model.document_ids,
-            np.array(model.generality, np.int64),
+            np.array(model.heights, np.float32),
             model.fingerprint(),
             model.document_texts,
         )
@@ -78,7 +78,7 @@ class Index:
             queries: from `model.queries([...])`; or bare vectors, n x dim, which have no thresholds.
             k: how many to return; more than there are returns all.
             nearest_first: show accepted documents, those at or above their query's threshold, first and in order of
-                ascending generality, so that the exact match leads and the root ends; the others follow by falling
+                ascending height, so that the exact match leads and the root ends; the others follow by falling
                 score. Where more than k are accepted, the nearest k of them are shown, though others may score
                 higher. False returns the k best by score, in that order.
 
@@ -161,16 +161,16 @@ class Index:
     def _hits(self, asked: Queries, found: Found, thresholds: npt.NDArray[np.float32], nearest_first: bool) -> Hits:
         if nearest_first:
             accepted = found.scores >= thresholds[found.place]
-            found = found.take(shown(found, accepted, self.generality))
+            found = found.take(shown(found, accepted, self.heights))
         return Hits(tuple(asked.ids), found, thresholds, self.engine.exact, self.document_ids, self.document_texts)
 
 
-def shown(found: Found, accepted: npt.NDArray[np.bool_], generality: Ints) -> Ints:
-    """The order in which documents are shown: accepted ones by ascending generality, then the others by falling score.
+def shown(found: Found, accepted: npt.NDArray[np.bool_], heights: npt.NDArray[np.float32]) -> Ints:
+    """The order in which documents are shown: accepted ones by ascending height, then the others by falling score.
 
-    Of equally general ones the higher score comes first, of equal scores the lower row. So for "sandals" with
-    threshold 0.5, scores shoes 0.9, footwear 0.8, sandals 0.7, boots 0.1 and generalities 8, 12, 3, 3, the order is
+    Of equally high ones the higher score comes first, of equal scores the lower row. So for "sandals" with
+    threshold 0.5, scores shoes 0.9, footwear 0.8, sandals 0.7, boots 0.1 and heights 2, 3, 1, 1, the order is
     sandals, shoes, footwear, boots.
     """
-    key = np.where(accepted, generality[found.rows], 0)
+    key = np.where(accepted, heights[found.rows], 0.0)
     return np.lexsort((found.rows, -found.scores, key, ~accepted, found.place))
