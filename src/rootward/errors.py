@@ -68,14 +68,16 @@ class TrainingError(RootwardError):
 
 
 def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:
-    """The known words most like `word`, best first: material for 'Did you mean ...?'.
+    """The known words most like `word`, best first, whatever the case: material for 'Did you mean ...?'.
 
     Looks at words of similar length that begin alike first, so that it stays quick among a million ids.
     """
+    wanted = word.casefold()
     pool = [w for w in known if abs(len(w) - len(word)) <= 3]
     if len(pool) > 20_000:
-        pool = [w for w in pool if w[:2].lower() == word[:2].lower()]
-    return difflib.get_close_matches(word, pool, n=n, cutoff=0.6)
+        pool = [w for w in pool if w[:2].casefold() == wanted[:2]]
+    spelled = {w.casefold(): w for w in reversed(pool)}
+    return [spelled[close] for close in difflib.get_close_matches(wanted, spelled, n=n, cutoff=0.6)]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

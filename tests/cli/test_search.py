@@ -64,6 +64,14 @@ def test_queries_come_from_standard_input_and_go_out_as_json_lines(rootward, run
     }
 
 
+def test_quiet_shows_the_answers_alone(rootward, run):
+    loud, quiet = (rootward("search", run, "sporty", "-k", "2", *flags).stdout for flags in ([], ["--quiet"]))
+    assert loud.startswith(quiet)
+    assert "also means" in loud
+    assert "right answers" in loud
+    assert quiet.splitlines()[-1].split()[1] == "sneakers"
+
+
 def test_several_texts_are_answered_one_after_the_other(rootward, plain_run):
     text = rootward("search", plain_run, "boots", "sandals", "-k", "1").stdout
     assert [block.splitlines()[0] for block in text.split("\n\n")] == ["boots", "sandals"]
@@ -84,6 +92,7 @@ def test_a_model_without_pairs_is_searched_without_marks(rootward, plain_run):
         (["sandals", "--threshold", "high"], "auto or a score"),
         (["-"], "no query on standard input"),
         ([], "Missing argument"),
+        (["SANDALS"], "Did you mean 'sandals'"),
     ],
 )
 def test_what_the_user_got_wrong_ends_with_2(rootward, plain_run, arguments, message):

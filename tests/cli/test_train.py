@@ -1,15 +1,20 @@
 """`rootward train`: sources, recipes, the folder, and what it says on the way."""
 
 import json
+import signal
 import sys
 from contextlib import contextmanager
+from inspect import signature
 
 import pytest
+import torch
 
-from rootward.evaluation import Report
+from rootward import training
+from rootward.evaluation import Report, evaluate
 from rootward.hierarchy import NAMED, Hierarchy
 from rootward.hierarchy.named import NamedSource
-from rootward.training import Run, Stage
+from rootward.retrieval import Index
+from rootward.training import Run, Stage, recipes
 from shoes import shoes
 
 QUICK = ["--dim", "8", "--steps", "60", "--threads", "1"]
@@ -115,6 +120,16 @@ def test_every_format_with_its_options(rootward, tmp_path):
         (["shop.csv"], "For a file say what it holds: --edges shop.csv"),
         (["--edges", "shop.csv", "--separator", "/"], "--separator does not go with --edges shop.csv: it takes"),
         (["--edges", "nowhere.csv"], "nowhere.csv does not exist"),
+        (["--edges", "shop.csv", "--child", "kid"], "Name the columns with --child and --parent."),
+        (["--edges", "shop.csv", "--nodes", "nodes.csv"], "child 'footwear' is not a node. Use --add-missing to keep"),
+        (["--edges", "shop.csv", "--format", "xls"], "--format='xls' names no known format"),
+        (
+            ["--pairs", "words.csv"],
+            "'far'; a whole number of hops from 0 is needed. If the column holds labels, give --",
+        ),
+        (["--edges", "shop.csv", "--max-distance", "-1"], "Invalid value for '--max-distance'"),
+        (["shop"], "For a file say what it holds: --edges FILE"),
+        (["--edges", "shop.csv", "--out", "/dev/null/x"], "/dev/null/x: Not a directory."),
         (["--edges", "shop.csv", "--leave-out", "sandal"], "Did you mean 'sandals'"),
         (["--pairs", "shop.csv", "--levels", "exact"], "--levels holds 'exact'; needed LABEL=N"),
         (["--edges", "shop.csv", "--format", "xlsx"], "names no known format"),
@@ -128,9 +143,10 @@ def test_every_format_with_its_options(rootward, tmp_path):
         (["--edges", "shop.csv", "--epochs", "3", "--steps", "4"], "give one of them"),
         (["--edges", "shop.csv", "--epochs", "3", "--set", "epochs=4"], "epochs is given twice"),
         (["--edges", "shop.csv", "--minutes", "1", "--steps", "4"], "give one of them"),
-        (["--edges", "shop.csv", "--minutes", "0"], "minutes must be above 0"),
-        (["--edges", "shop.csv", "--precision", "float8"], "one of auto, float32, bfloat16"),
-        (["--edges", "shop.csv", "--device", "gpu"], "--device gpu cannot be used here"),
+        (["--edges", "shop.csv", "--recipe", "pretrain_finetune", "--set", "keep=last"], "keeps the best vectors"),
+        (["--edges", "shop.csv", "--minutes", "0"], "--minutes must be above 0"),
+        (["--edges", "shop.csv", "--precision", "float8"], "No precision 'float8'; there are auto, float32, bfloat16"),
+        (["--edges", "shop.csv", "--device", "gpu"], "Device 'gpu' cannot be used here; there are auto, cpu"),
         (["--edges", "shop.csv", "--dim", "0"], "Invalid value for '--dim'"),
         (["--resume", "nowhere", "--dim", "4"], "leave out --dim"),
         (["--resume", "nowhere"], "nowhere does not exist"),
@@ -139,6 +155,8 @@ def test_every_format_with_its_options(rootward, tmp_path):
 )
 def test_what_the_user_got_wrong_is_told_in_one_message_with_status_2(rootward, shop, arguments, message, tmp_path):
     (tmp_path / "shop.csv").write_bytes(shop.read_bytes())
+    (tmp_path / "nodes.csv").write_text("id,name\nhat,Hat\n")
+    (tmp_path / "words.csv").write_text("query,document,distance\na,b,far\n")
     result = rootward("train", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr
@@ -183,6 +201,26 @@ def test_minutes_set_the_steps_also_of_a_recipe_that_has_a_number_of_its_own(roo
     assert Run.load("a").recipe.stages[0].steps < 50_000
 
 
+def test_epochs_take_the_place_of_the_steps_a_recipe_brings_along(rootward, shop):
+    flags = ["--recipe", "regular", "--epochs", "3", "--dim", "4", "--set", "batch_size=16", "--out", "a"]
+    assert rootward("train", "--edges", shop, *flags).exit_code == 0
+    assert Run.load("a").recipe.stages[0].steps == 9  # 37 pairs, 16 at a time
+
+
+def test_defaults_that_the_help_tells_in_words_are_the_ones_taken(rootward):
+    def default(function, name):
+        return signature(function).parameters[name].default
+
+    def told(verb):
+        return " ".join(rootward(verb, "--help").stdout.replace("│", " ").split())
+
+    assert f"Default: {default(training.train, 'seed')}." in told("train")
+    assert f"Default: {default(evaluate, 'seed')}." in told("evaluate")
+    assert f"Default: {default(evaluate, 'bootstrap'):,}." in told("evaluate")
+    assert f"Default: {default(Index.search, 'k')}." in told("search")
+    assert next(iter(recipes.RECIPES)) == recipes.decoupled.__name__, "the first is the default"
+
+
 def test_the_help_lists_every_field_and_recipe_from_where_they_are_defined(rootward):
     text = rootward("train", "--help").stdout
     for word in ("decoupled", "pretrain_finetune", "--levels", "--resume", *(set(Stage.model_fields) - {"name"})):
@@ -201,15 +239,30 @@ def test_an_interrupted_run_ends_with_130_and_goes_on(rootward, shop, monkeypatc
         yield lambda: next(calls) > 20
 
     with monkeypatch.context() as patched:
-        patched.setattr(sys.modules["rootward.training.train"], "stoppable", stop_after_20)
+        patched.setattr(sys.modules["rootward.training.session"], "stoppable", stop_after_20)
         stopped = rootward("train", "--edges", shop, *QUICK, "--out", "a")
     assert (stopped.exit_code, stopped.stdout) == (130, "")
     assert "rootward train --resume a" in stopped.stderr
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
     finished = rootward("train", "--resume", "a")
+    torch.set_num_threads(threads)
+    assert "differ" not in finished.stderr, "as many threads as at the start, unless told"
     assert finished.exit_code == 0
     assert "overall" in finished.stdout
     again = rootward("train", "--resume", "a")
     assert (again.exit_code, "is finished" in again.stderr) == (2, True)
+
+
+def test_ctrl_c_while_measuring_ends_with_130_and_the_next_time_it_is_only_measured(rootward, shop, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("rootward.training.watching.evaluate", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+        stopped = rootward("train", "--edges", shop, *QUICK, "--out", "a")
+    assert (stopped.exit_code, stopped.stdout) == (130, "")
+    assert "Training is done, measuring was stopped. Measure with: rootward train --resume a" in stopped.stderr
+    assert rootward("search", "a", "boots").exit_code == 0
+    measured = rootward("train", "--resume", "a")
+    assert (measured.exit_code, "overall" in measured.stdout) == (0, True)
 
 
 def test_a_fault_of_ours_ends_with_1_and_asks_for_a_report(rootward, shop, monkeypatch):

@@ -73,5 +73,40 @@ def test_without_names_there_are_ids(plain):
         plain.find("Sandles")
 
 
+def test_what_is_close_may_be_an_id_and_in_another_case(named, plain):
+    with pytest.raises(UnknownIdError, match=r"Did you mean .*'cat\.n\.01'"):
+        named.find("cat.n.02")
+    with pytest.raises(UnknownIdError, match=r"Did you mean 'Sandal'"):
+        named.find("SANDALL")
+    with pytest.raises(UnknownIdError, match=r"Did you mean 'Sandals'\?"):
+        plain.find("SANDALS")
+
+
+class Counted(tuple):
+    """A tuple that knows how often it was gone through."""
+
+    times = 0
+
+    def __iter__(self):
+        type(self).times += 1
+        return super().__iter__()
+
+
+def test_names_are_gone_through_once_however_many_are_looked_up(named):
+    named.query_texts = Texts(Counted(TEXTS.names), TEXTS.synonyms, TEXTS.definitions)
+    for _ in range(3):
+        assert named.find("gossip") == ["cat.n.03"]
+        assert named.find("KAT") == ["cat.n.03", "kat.n.01"]
+    assert Counted.times == 1
+
+
+def test_other_names_given_to_a_model_are_the_ones_found(named):
+    assert named.find("hound") == ["dog"]
+    named.query_texts = Texts((*TEXTS.names[:-1], "puppy"), TEXTS.synonyms, TEXTS.definitions)
+    assert named.find("Puppy") == ["dog"]
+    with pytest.raises(UnknownIdError):
+        named.find("hound")
+
+
 def test_every_found_id_can_be_asked_for(named):
     assert list(named.queries(named.find("cat")).ids) == ["cat.n.01", "cat.n.03", "caterpillar.n.02"]

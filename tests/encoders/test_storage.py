@@ -161,6 +161,15 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path):
         DualEncoder.load(tmp_path / "nowhere")
     with pytest.raises(RunFolderError, match=r"has no config\.json"):
         DualEncoder.load(tmp_path)
+    (tmp_path / "edges.csv").write_text("child,parent")
+    with pytest.raises(RunFolderError, match=r"edges\.csv is a file; needed is the folder of a run"):
+        DualEncoder.load(tmp_path / "edges.csv")
+
+
+def test_a_folder_of_nearly_that_name_is_suggested(model, tmp_path):
+    model.save(tmp_path / "shop")
+    with pytest.raises(RunFolderError, match=r"shp does not exist.* Did you mean '.*shop'\?"):
+        DualEncoder.load(tmp_path / "shp")
 
 
 def test_odd_ids_come_back(tmp_path):

@@ -29,13 +29,15 @@ def decoupled(scores: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
     return total
 
 
-def listwise(scores: Tensor, mask: Tensor, distances: Tensor, weights: Tensor) -> Tensor:
-    """sum_d w_d [log(exp s_d + sum over farther targets + sum over non-targets) - s_d]."""
+def listwise(scores: Tensor, mask: Tensor, distances: Tensor, weights: Tensor, counts: Tensor | None = None) -> Tensor:
+    """sum_d w_d [log(exp s_d + sum of c exp s over farther targets and non-targets) - s_d]."""
+    counts = torch.ones_like(scores) if counts is None else counts
     total = scores.new_zeros(())
     for b, d in mask.nonzero().tolist():
         rivals = ~mask[b] | (distances[b] > distances[b, d])
         rivals[d] = True
-        total = total + weights[b, d] * (torch.logsumexp(scores[b][rivals], 0) - scores[b, d])
+        counted = counts[b].index_fill(0, torch.tensor([d]), 1.0)  # the target stands for itself
+        total = total + weights[b, d] * (torch.logsumexp((scores[b] + counted.log())[rivals], 0) - scores[b, d])
     return total
 
 

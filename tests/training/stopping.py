@@ -28,7 +28,8 @@ RECIPES = {
 
 
 def begun(recipe: Recipe, out, pairs: Pairs = PAIRS, **options) -> Run:
-    return train(DualEncoder.lookup(pairs, 4), pairs, recipe, out=out, settings=QUIET, **options)
+    options.setdefault("settings", QUIET)
+    return train(DualEncoder.lookup(pairs, 4), pairs, recipe, out=out, **options)
 
 
 @functools.cache

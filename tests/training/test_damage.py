@@ -139,6 +139,26 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
             read(tmp_path / "model")
 
 
+@pytest.mark.parametrize("name", ["pairs.parquet", "last.safetensors"])
+def test_what_resume_needs_is_checked_before_anything_is_written(name, half):
+    path = half / CHECKPOINT if name == CHECKPOINT.name else half / name
+    flip(path, 0.5)
+    before = (half / "model.safetensors").stat().st_mtime_ns
+    with pytest.raises(RunFolderError, match=rf"{name} is damaged"):
+        resume(half, settings=QUIET)
+    assert (half / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_config_that_lacks_something_of_the_run_says_what(half):
+    config = json.loads((half / "config.json").read_text())
+    del config["run"]["machine"]
+    config["run"]["recipe"]["stages"][0]["loss"] = "hinge"
+    (half / "config.json").write_text(json.dumps(config))
+    for read in (Run.load, lambda folder: resume(folder, settings=QUIET)):
+        with pytest.raises(RunFolderError, match=r"needs of a run \(recipe.*, machine\)"):
+            read(half)
+
+
 def test_a_finished_run_is_not_resumed(tmp_path):
     begun(RECIPES["lazy adam"], tmp_path / "run")
     with pytest.raises(InputError, match="is finished"):

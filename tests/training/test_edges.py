@@ -10,7 +10,7 @@ from rootward.encoders import DualEncoder
 from rootward.errors import InputError, PairsError, RunFolderError, TrainingError
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Ids, Pairs
-from rootward.training import recipes, train
+from rootward.training import Settings, recipes, train
 from training.runs import LOSSES, QUIET, SHORT, fitted, vectors
 
 # -- what is refused ---------------------------------------------------------------------------------------------
@@ -42,10 +42,21 @@ def test_pairs_with_nothing_to_train_on_are_refused(shoes, tmp_path):
     assert not (tmp_path / "run").exists(), "a folder was begun for a run that cannot be"
 
 
-@pytest.mark.parametrize("minutes", [0, -1.0])
+@pytest.mark.parametrize("minutes", [0, -1.0, float("nan"), float("inf")])
 def test_a_time_budget_of_nothing_is_refused(shoes, minutes):
     with pytest.raises(InputError, match="minutes must be above 0"):
         fitted(shoes, recipes.decoupled(), minutes=minutes)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", ""])
+def test_a_device_that_is_not_there_names_those_that_are(shoes, device):
+    with pytest.raises(InputError, match=rf"Device '{device}' cannot be used here; there are auto, cpu"):
+        fitted(shoes, settings=Settings(device=device, progress=False))
+
+
+def test_a_precision_that_is_not_there_names_those_that_are(shoes):
+    with pytest.raises(InputError, match=r"No precision 'float31'; there are auto, float32, bfloat16.*'float32'"):
+        fitted(shoes, settings=Settings(device="cpu", precision="float31", progress=False))
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])

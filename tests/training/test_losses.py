@@ -181,6 +181,18 @@ def test_counts_do_not_touch_the_target_itself_when_it_stands_for_itself():
     assert_close(tuple(own), expected, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("own_counts", [True, False])
+def test_a_farther_target_competes_as_often_as_it_counts_unless_own_targets_stand_for_themselves(own_counts):
+    scores, mask, distances = drawn(2, share=0.5)
+    log_counts = torch.linspace(-1, 2, scores.shape[1], dtype=torch.float64)
+    counts = log_counts.exp().expand_as(scores).clone()
+    if not own_counts:
+        counts[mask] = 1.0
+    found = losses.listwise(scores, mask, distances, weights=dyadic(mask), log_counts=log_counts, own_counts=own_counts)
+    expected = naive.value_and_gradient(naive.listwise, scores, mask, distances, dyadic(mask), counts)
+    assert_close(tuple(found), expected, rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["softmax", "decoupled"])
 def test_sampled_denominators_are_right_on_average(name):
     # A non-target is a column with chance p and then counts 1/p: on average as much as when all are columns.

@@ -54,8 +54,10 @@ def test_another_tau_of_a_paper_recipe_stays_put_as_the_papers_does(make):
 
 def test_rebalanced_keeps_its_share():
     assert recipes.rebalanced(0.03).stages[0].regular_share == 0.03
-    with pytest.raises(ValidationError):
+    with pytest.raises(InputError, match=r"regular_share: .* less than or equal to 1, got 1\.5"):
         recipes.rebalanced(1.5)
+    with pytest.raises(InputError, match="as p; leave out regular_share"):
+        recipes.rebalanced(0.1, regular_share=0.2)
 
 
 def test_ordered_ranks_and_decoupled_only_separates():
@@ -96,8 +98,21 @@ def test_epochs_take_the_place_of_steps_and_the_other_way_round():
     ],
 )
 def test_unknown_fields_are_refused_by_name(make):
-    with pytest.raises(ValidationError, match=r"(rate|seed)\n.*not permitted"):
+    with pytest.raises(InputError, match=r"^a (Stage|Recipe) has no field '(rate|seed)'"):
         make()
+
+
+def test_a_field_that_is_nearly_one_names_it():
+    with pytest.raises(InputError, match=r"^a Stage has no field 'learning_rat'\. Did you mean 'learning_rate'\?$"):
+        recipes.decoupled(learning_rat=0.1)
+
+
+def test_several_wrong_fields_are_told_in_one_message():
+    with pytest.raises(InputError) as caught:
+        recipes.decoupled(epochs=-1, loss="sofmax")
+    assert str(caught.value).count("\n") == 0
+    assert "epochs: Input should be greater than 0, got -1" in str(caught.value)
+    assert "loss: Input should be 'softmax'" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -113,20 +128,22 @@ def test_unknown_fields_are_refused_by_name(make):
         {"loss": "listwise", "sampler": "regular"},
         {"loss": "hinge"},
         {"negatives": 0},
+        {"epochs": float("inf")},
+        {"learning_rate": float("nan")},
     ],
     ids=str,
 )
 def test_values_that_mean_nothing_are_refused(fields):
-    with pytest.raises(ValidationError):
+    with pytest.raises(InputError):
         Stage(**fields)
-    with pytest.raises(ValidationError):
+    with pytest.raises(InputError):
         recipes.decoupled().with_(**fields)
 
 
 def test_a_recipe_needs_a_stage_and_each_stage_a_name_of_its_own():
-    with pytest.raises(ValidationError):
+    with pytest.raises(InputError):
         Recipe(name="nothing", stages=())
-    with pytest.raises(ValidationError, match="two stages are called 'train'"):
+    with pytest.raises(InputError, match="two stages are called 'train'"):
         Recipe(name="twice", stages=(Stage(), Stage(sampler="heavy_tail")))
 
 
@@ -140,6 +157,40 @@ def test_by_name_makes_each_recipe():
         arguments = {"p": 0.5} if name == "rebalanced" else {}
         assert recipes.by_name(name, **arguments) == make(**arguments)
         assert make(**arguments).name == name
+
+
+def test_by_name_says_which_argument_is_missing():
+    with pytest.raises(InputError, match=r"'rebalanced' needs p: recipes\.by_name\('rebalanced', p="):
+        recipes.by_name("rebalanced")
+
+
+@pytest.mark.parametrize("make", [recipes.regular, recipes.pretrain_finetune, lambda **f: recipes.rebalanced(0.1, **f)])
+def test_epochs_of_a_paper_recipe_take_the_place_of_its_steps(make):
+    first, *others = make(epochs=3).stages
+    assert (first.epochs, first.steps) == (3, None)
+    assert [stage.steps for stage in others] == [stage.steps for stage in make().stages[1:]]
+    assert make(steps=9).stages[0].steps == 9
+    assert make(steps=None).stages[0].steps is None, "left to the data, or to a time budget"
+    with pytest.raises(InputError, match="epochs or steps, not both"):
+        make(epochs=3, steps=9)
+
+
+@pytest.mark.parametrize("field", ["learning_rate", "scale"])
+def test_what_finetuning_is_made_from_cannot_be_left_open(field):
+    with pytest.raises(InputError, match=f"second stage's {field} from the first's, .* the paper's 20"):
+        recipes.pretrain_finetune(**{field: None})
+    assert getattr(recipes.regular(**{field: None}).stages[0], field) is None
+
+
+def test_pretrain_finetune_keeps_the_best_and_says_so():
+    with pytest.raises(InputError, match="keeps the best vectors of both stages"):
+        recipes.pretrain_finetune(keep="last")
+
+
+def test_a_recipes_stages_cannot_be_given_another_name():
+    for make in (recipes.decoupled, recipes.regular, recipes.pretrain_finetune):
+        with pytest.raises(InputError, match="leave out name='mine'"):
+            make(name="mine")
 
 
 def test_a_recipe_that_is_not_there_names_those_that_are():

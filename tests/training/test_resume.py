@@ -1,18 +1,19 @@
 """Interrupted, killed and damaged runs. A run that goes on ends with the bits of one that was never stopped."""
 
-import importlib
+import json
 import os
 import signal
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from rootward.encoders import DualEncoder
-from rootward.errors import RunFolderError
+from rootward.encoders import DualEncoder, storage
+from rootward.errors import InputError, RunFolderError
 from rootward.hierarchy import Hierarchy
-from rootward.training import Recipe, Run, Stage, loop, recipes, resume
+from rootward.training import Recipe, Run, Settings, Stage, loop, recipes, resume, train
 from training.runs import QUIET
 from training.stopping import PAIRS, RECIPES, PowerCut, assert_same, begun, log, whole
 
@@ -39,7 +40,7 @@ def test_stopped_at_every_step(tmp_path, ctrl_c):
     ctrl_c(1)
     run = begun(recipe, tmp_path / "parts")
     for _ in range(20):
-        if run.finished:
+        if run.report is not None:
             break
         ctrl_c(1)
         run = resume(tmp_path / "parts", settings=QUIET)
@@ -48,7 +49,12 @@ def test_stopped_at_every_step(tmp_path, ctrl_c):
 
 def test_a_stop_at_the_last_step_finds_the_run_done(tmp_path, ctrl_c):
     ctrl_c(24)
-    assert begun(RECIPES["best"], tmp_path / "run").finished
+    run = begun(RECIPES["best"], tmp_path / "run")
+    assert run.finished
+    assert run.report is None, "somebody wanted it to stop, so it was not measured"
+    ctrl_c(None)
+    assert resume(tmp_path / "run", settings=QUIET).report is not None
+    assert_same(whole("best"), tmp_path / "run")
 
 
 def test_a_stopped_run_in_memory_is_the_run_on_disk(tmp_path, ctrl_c):
@@ -174,16 +180,7 @@ def test_killed_between_the_last_step_of_a_stage_and_the_next(name, tmp_path, mo
     assert_same(unstopped, tmp_path / "parts")
 
 
-@pytest.mark.parametrize(
-    "written",
-    [
-        pytest.param(
-            "model.safetensors",
-            marks=pytest.mark.xfail(strict=True, reason="resume checks the old model that it is about to replace"),
-        ),
-        "ids.parquet",
-    ],
-)
+@pytest.mark.parametrize("written", ["model.safetensors", "ids.parquet"])
 def test_killed_while_the_finished_model_was_being_written(written, tmp_path, ctrl_c):
     # The new model stands beside the config of the old one. The checkpoint is whole, so the run can go on.
     unstopped = whole("lazy adam")
@@ -195,15 +192,167 @@ def test_killed_while_the_finished_model_was_being_written(written, tmp_path, ct
     assert_same(unstopped, tmp_path / "parts")
 
 
-def test_killed_before_the_first_checkpoint(tmp_path, monkeypatch):
+def test_a_model_that_was_torn_or_lost_is_written_anew(tmp_path, ctrl_c):
+    unstopped = whole("lazy adam")
+    ctrl_c(20)
+    begun(RECIPES["lazy adam"], tmp_path / "parts")
+    ctrl_c(None)
+    (tmp_path / "parts" / "model.safetensors").write_text("torn")
+    (tmp_path / "parts" / "ids.parquet").unlink()
+    resume(tmp_path / "parts", settings=QUIET)
+    assert_same(unstopped, tmp_path / "parts")
+
+
+def test_generality_and_heights_of_other_pairs_come_back_with_a_resumed_run(tmp_path, ctrl_c):
+    model, some = DualEncoder.lookup(PAIRS, 4), PAIRS.near(0)
+    ctrl_c(9)
+    train(model, some, RECIPES["lazy adam"], out=tmp_path / "run", settings=QUIET)
+    ctrl_c(None)
+    again = resume(tmp_path / "run", settings=QUIET).model
+    assert again.generality.tolist() == PAIRS.generality.tolist() != some.generality.tolist()
+    assert again.heights.tolist() == PAIRS.heights.tolist() != some.heights.tolist()
+
+
+WRITES = ["pairs.parquet", "log.jsonl", "last.safetensors", "model.safetensors", "ids.parquet", "config.json"]
+
+
+@pytest.mark.parametrize("place", range(len(WRITES)), ids=WRITES)
+def test_killed_while_the_folder_was_being_begun_one_may_train_into_it(place, tmp_path, monkeypatch):
+    # It is no run until config.json, the last of its files, is there.
+    written = []
+
+    def replace_until(source, target):
+        if len(written) == place:
+            raise PowerCut
+        written.append(Path(target).name)
+        os_replace(source, target)
+
+    os_replace = os.replace
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", replace_until)
+        with pytest.raises(PowerCut):
+            begun(RECIPES["best"], tmp_path / "run")
+    assert written == WRITES[:place]
+    with pytest.raises(RunFolderError, match=r"has no config\.json"):
+        resume(tmp_path / "run", settings=QUIET)
+    begun(RECIPES["best"], tmp_path / "run")
+    assert_same(whole("best"), tmp_path / "run")
+
+
+def test_killed_right_after_the_folder_was_begun_it_is_resumed(tmp_path, monkeypatch):
     def cut(*_):
         raise PowerCut
 
-    monkeypatch.setattr(importlib.import_module("rootward.training.train"), "_write", cut)
-    with pytest.raises(PowerCut):
-        begun(RECIPES["lazy adam"], tmp_path / "run")
-    with pytest.raises(RunFolderError, match="no trained model yet"):
+    with monkeypatch.context() as patched:
+        patched.setattr("rootward.training.session.run_stage", cut)
+        with pytest.raises(PowerCut):
+            begun(RECIPES["best"], tmp_path / "run")
+    resume(tmp_path / "run", settings=QUIET)
+    assert_same(whole("best"), tmp_path / "run")
+
+
+# -- stopped while it is measured ----------------------------------------------------------------------------------
+
+
+def test_ctrl_c_while_measuring_keeps_what_was_trained(tmp_path, monkeypatch, capsys):
+    unstopped = Run.load(whole("best"))
+    measured = []
+
+    def pressed(*_, **__):
+        measured.append(1)
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("rootward.training.watching.evaluate", pressed)
+        run = begun(RECIPES["best"], tmp_path / "run", settings=replace(QUIET, progress=True))
+    assert measured == [1]
+    assert (run.finished, run.report) == (True, None)
+    assert "Training is done, measuring was stopped. Measure with: rootward train --resume" in capsys.readouterr().err
+    again = Run.load(tmp_path / "run")
+    assert (again.finished, again.report) == (True, None)
+    assert torch.equal(again.model.query_vectors(), unstopped.model.query_vectors())
+
+
+def test_resuming_a_run_that_was_not_measured_only_measures_it(tmp_path, monkeypatch):
+    begun(RECIPES["two stages"], tmp_path / "run", settings=replace(QUIET, measure=False))
+    with pytest.raises(InputError, match="is finished"):
+        resume(tmp_path / "run", settings=replace(QUIET, measure=False))
+    monkeypatch.setattr(loop, "train_step", lambda *_: pytest.fail("a step was taken"))
+    assert resume(tmp_path / "run", settings=QUIET).report is not None
+    assert_same(whole("two stages"), tmp_path / "run")
+    with pytest.raises(InputError, match="is finished"):
         resume(tmp_path / "run", settings=QUIET)
+
+
+def test_killed_while_the_measured_model_was_being_written(tmp_path, monkeypatch):
+    # The model with its thresholds stands beside the config of the one without.
+    cuts = iter([False, False, True])  # at the start, when trained, when measured
+    plain = storage.write_config
+
+    def write_config(*arguments):
+        if next(cuts):
+            raise PowerCut
+        plain(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "write_config", write_config)
+        with pytest.raises(PowerCut):
+            begun(RECIPES["best"], tmp_path / "run")
+    with pytest.raises(RunFolderError, match=r"model\.safetensors is damaged.*rootward train --resume"):
+        Run.load(tmp_path / "run")
+    resume(tmp_path / "run", settings=QUIET)
+    assert_same(whole("best"), tmp_path / "run")
+
+
+# -- what bits depend on -------------------------------------------------------------------------------------------
+
+
+def test_resuming_without_the_validation_pairs_that_were_watched_is_refused(tmp_path, ctrl_c):
+    ctrl_c(12)
+    begun(RECIPES["best"], tmp_path / "watched", validation=PAIRS.near(0))
+    ctrl_c(12)
+    begun(RECIPES["best"], tmp_path / "own")
+    ctrl_c(None)
+    for validation, what in ((None, "none"), (PAIRS.near(1), "others")):
+        with pytest.raises(InputError, match=rf"started with validation pairs .* got {what} .*validation=\.\.\."):
+            resume(tmp_path / "watched", validation=validation, settings=QUIET)
+    with pytest.raises(InputError, match="started without validation pairs; resume it without"):
+        resume(tmp_path / "own", validation=PAIRS.near(0), settings=QUIET)
+
+
+def test_settings_left_open_are_those_that_the_run_was_started_with(tmp_path, ctrl_c):
+    odd = Settings(device="cpu", precision="bfloat16", block_bytes=64, progress=False)
+    recipe = RECIPES["lazy adam"]
+    begun(recipe, tmp_path / "whole", settings=odd)
+    ctrl_c(9)
+    begun(recipe, tmp_path / "parts", settings=odd)
+    ctrl_c(None)
+    resume(tmp_path / "parts", settings=Settings(progress=False))
+    assert_same(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_run_that_goes_on_elsewhere_says_what_has_changed(tmp_path, ctrl_c, capsys):
+    told = Settings(progress=True)
+    ctrl_c(9)
+    begun(RECIPES["lazy adam"], tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text())
+    config["run"]["machine"] |= {"threads": 64, "torch_version": "0.1", "device": "cuda:99"}
+    path.write_text(json.dumps(config))
+    ctrl_c(None)
+    assert resume(tmp_path / "run", settings=told).finished
+    said = capsys.readouterr().err.splitlines()[0]
+    assert said.startswith("Bits may differ from those of a run that was never stopped: device c")
+    for change in (" instead of cuda:99", "threads 1 instead of 64", f"torch version {torch.__version__} instead of"):
+        assert change in said
+
+
+def test_nothing_is_said_where_nothing_has_changed(tmp_path, ctrl_c, capsys):
+    ctrl_c(9)
+    begun(RECIPES["lazy adam"], tmp_path / "run")
+    ctrl_c(None)
+    resume(tmp_path / "run")
+    assert "differ" not in capsys.readouterr().err
 
 
 def test_a_training_that_goes_wrong_can_be_looked_at(tmp_path, at_step):

@@ -9,7 +9,7 @@ import torch
 from rootward.encoders import DualEncoder
 from rootward.evaluation import evaluate
 from rootward.pairs import Pairs
-from rootward.training import Recipe, Run, Settings, Stage, recipes
+from rootward.training import Recipe, Run, Stage, recipes
 from training.runs import fitted, same, strict, vectors
 
 # -- the run folder ----------------------------------------------------------------------------------------------
@@ -128,12 +128,8 @@ def test_a_run_says_what_became_of_it(shoes, tmp_path):
     assert "overall" in text
 
 
-def test_a_person_without_a_terminal_reads_a_line_a_validation(shoes, capsys):
-    fitted(shoes, recipes.decoupled(steps=20, validate_every=10), settings=Settings(device="cpu"))
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.split("  ")[0] for line in lines[:2]] == ["decoupled 10/20", "decoupled 20/20"]
-    fitted(shoes)
-    assert capsys.readouterr() == ("", "")
+def test_a_heading_names_recipe_and_dimension_once(shoes):
+    assert str(fitted(shoes).report).startswith("decoupled, dim 8: 12 queries, 12 documents, 37 pairs\n")
 
 
 def test_a_training_starts_no_file_that_nobody_asked_for(shoes, tmp_path, monkeypatch):

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from rootward.encoders import DualEncoder
-from rootward.errors import PairsError, UnknownIdError
+from rootward.errors import InputError, PairsError, UnknownIdError
 from rootward.evaluation import evaluate
 from rootward.pairs import Ids, Pairs
 from rootward.training import Settings, recipes, train
@@ -67,6 +67,16 @@ def test_what_the_user_made_the_model_from_stays_as_it_was(shoes):
     train(model, shoes, SHORT, settings=QUIET)
     assert np.array_equal(given, before)
     assert not torch.equal(*vectors(model)), "queries and documents were one table"
+
+
+@pytest.mark.parametrize("optimizer", ["lazy_adam", "adam", "sgd"])
+def test_vectors_of_ones_own_are_put_on_the_sphere_before_the_first_step(shoes, optimizer):
+    queries, documents = 30 * np.random.default_rng(0).standard_normal((2, 12, 8)).astype(np.float32)
+    unit = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (queries, documents)]
+    recipe = recipes.decoupled(steps=1, optimizer=optimizer, batch_size=1, learning_rate=1e-9)
+    model = train(DualEncoder.from_vectors(shoes, queries, documents), shoes, recipe, settings=QUIET).model
+    for mine, start in zip(vectors(model), unit, strict=True):
+        torch.testing.assert_close(mine, torch.from_numpy(start), rtol=0, atol=1e-5)
 
 
 # -- the same bits -----------------------------------------------------------------------------------------------
@@ -171,8 +181,18 @@ def test_a_time_budget_sets_the_steps(tree):
     assert fitted(tree, recipes.decoupled(), minutes=0.01).seconds < 5
 
 
-def test_a_time_budget_leaves_steps_that_are_given(tree):
-    assert fitted(tree, SHORT, minutes=5.0).recipe.stages[0].steps == 40
+def test_a_time_budget_for_a_recipe_with_steps_of_its_own_is_refused_and_not_forgotten(tree, tmp_path):
+    for recipe, lengths in ((SHORT, "decoupled 40 steps"), (recipes.regular(), "regular 50,000 steps")):
+        with pytest.raises(InputError, match=rf"leaves none \({lengths}\)\. Open the first with .*steps=None"):
+            fitted(tree, recipe, minutes=5.0, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_time_budget_sets_the_open_stages_and_leaves_the_others(tree):
+    recipe = recipes.pretrain_finetune(steps=None, finetune_steps=7, batch_size=64)
+    first, second = fitted(tree, recipe, minutes=0.01).recipe.stages
+    assert 1 <= first.steps < 50_000
+    assert second.steps == 7
 
 
 def test_timing_trains_nothing(tree):

@@ -49,27 +49,17 @@ class Guarded(TyperGroup):
 
 def ending(error: Exception) -> tuple[int, str]:
     """The exit status and the message for what a command raised."""
-    from pydantic import ValidationError  # noqa: PLC0415
-
-    if isinstance(error, ValidationError):
-        return INPUT, "; ".join(map(_told, error.errors()))
-    if isinstance(error, (InputError, *_WRONG_PATH)):
-        return INPUT, str(error)
     if isinstance(error, RootwardError | OSError):
-        return FAILURE, str(error)
+        message = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            message = f"{error.filename}: {error.strerror}."
+        return INPUT if isinstance(error, (InputError, *_WRONG_PATH)) else FAILURE, message
     if os.environ.get("ROOTWARD_TRACEBACK"):
         raise error
     return FAILURE, (
         f"{type(error).__name__}: {error}\nThis is a fault of rootward. Please report it with what "
         "ROOTWARD_TRACEBACK=1 rootward ... prints."
     )
-
-
-def _told(fault: Any) -> str:
-    """One fault that pydantic found: 'epochs: Input should be greater than 0, got -1'."""
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    place = ".".join(map(str, fault["loc"]))
-    return f"{place}: {message}, got {fault['input']!r}" if place else message
 
 
 def unwrapped(text: str | None) -> str:

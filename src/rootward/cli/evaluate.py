@@ -27,10 +27,17 @@ def evaluate(
         Path | None, flag("--against", metavar="RUN", panel=_MEASURING, help="Compare with this run, query by query.")
     ] = None,
     seed: Annotated[
-        int | None, flag("--seed", metavar="N", panel=_MEASURING, help="Of the draws for the intervals.")
+        int | None, flag("--seed", metavar="N", panel=_MEASURING, help="Of the draws for the intervals. Default: 0.")
     ] = None,
     bootstrap: Annotated[
-        int | None, flag("--bootstrap", metavar="N", min=0, panel=_MEASURING, help="Draws; 0 leaves intervals out.")
+        int | None,
+        flag(
+            "--bootstrap",
+            metavar="N",
+            min=0,
+            panel=_MEASURING,
+            help="Draws for the intervals, 0 for none. Default: 1,000.",
+        ),
     ] = None,
     json: Annotated[
         Path | None,

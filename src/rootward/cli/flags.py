@@ -11,8 +11,8 @@ from typing import Any, get_type_hints
 import typer
 
 
-def flag(*names: str, help: str, panel: str, metavar: str | None = None, **more: Any) -> Any:
-    """A flag in a panel of the help. Its default is told in words where it is ours, else left to whom it is passed."""
+def flag(*names: str, help: str, panel: str, metavar: str = " ", **more: Any) -> Any:
+    """A flag in a panel of the help; without metavar a switch. Its default stands in the words of its help."""
     return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar, show_default=False, **more)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rootward.cli.flags import given
+from rootward.cli.flags import flag, given
 from rootward.cli.output import show
 from rootward.errors import InputError
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from rootward.encoders import DualEncoder
     from rootward.pairs import Pairs
     from rootward.retrieval import Hits
+    from rootward.retrieval.listing import Listing
 
 _MEANINGS_SHOWN = 5
+_ANSWERS, _OUTPUT = "Answers", "Output"
 
 
 def search(
@@ -30,18 +32,22 @@ def search(
     ],
     k: Annotated[
         int | None,
-        typer.Option("--k", "-k", metavar="N", min=1, help="How many documents to show.", show_default=False),
+        flag("--k", "-k", metavar="N", min=1, panel=_ANSWERS, help="How many documents to show. Default: 10."),
     ] = None,
     threshold: Annotated[
         str | None,
-        typer.Option(
+        flag(
+            "--threshold",
             metavar="auto|SCORE",
-            show_default=False,
+            panel=_ANSWERS,
             help="Only the answer set: documents that score at least this; auto is what training found for each query.",
         ),
     ] = None,
-    by_score: Annotated[bool, typer.Option("--by-score", help="Order by score alone.", show_default=False)] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a query and line.", show_default=False)] = False,
+    by_score: Annotated[bool, flag("--by-score", panel=_ANSWERS, help="Order by score alone.")] = False,
+    json: Annotated[
+        bool, flag("--json", panel=_OUTPUT, help="One JSON object a query and line, on standard output.")
+    ] = False,
+    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="The answers alone, no remarks below.")] = False,
 ) -> None:
     """Search a run: the exact match and everything above it.
 
@@ -52,7 +58,7 @@ def search(
     \b
       rootward search runs/wordnet "recliner" -k 9
       rootward search runs/wordnet cat.n.01 dog --threshold auto
-      rootward search runs/wordnet - --json < queries.txt | jq -r '.documents[].id'
+      rootward search runs/wordnet - --json < queries.txt > answers.jsonl
     """
     stop = _threshold(threshold)
     asked = _asked(texts)
@@ -77,7 +83,7 @@ def search(
         else:
             if i:
                 print()
-            _print(hits, i, text, found[1:], model)
+            show(_listing(hits, i, text, found[1:], model, quiet))
 
 
 def _threshold(text: str | None) -> float | str | None:
@@ -111,13 +117,15 @@ def _pairs_of(run: Path, model: DualEncoder) -> Pairs | None:
     return pairs_in(run, model) if (run / PAIRS).is_file() else None
 
 
-def _print(hits: Hits, i: int, text: str, others: list[str], model: DualEncoder) -> None:
+def _listing(hits: Hits, i: int, text: str, others: list[str], model: DualEncoder, quiet: bool) -> Listing:
     listing = hits.listing(i, _title(hits.queries[i], model))
-    if others:
-        named = ", ".join(others[:_MEANINGS_SHOWN])
-        more = f" and {len(others) - _MEANINGS_SHOWN} more" if len(others) > _MEANINGS_SHOWN else ""
-        listing = replace(listing, remarks=(*listing.remarks, f"{text!r} also means {named}{more}; search for the id"))
-    show(listing)
+    if quiet:
+        return replace(listing, remarks=())
+    if not others:
+        return listing
+    named = ", ".join(others[:_MEANINGS_SHOWN])
+    more = f" and {len(others) - _MEANINGS_SHOWN} more" if len(others) > _MEANINGS_SHOWN else ""
+    return replace(listing, remarks=(*listing.remarks, f"{text!r} also means {named}{more}; search for the id"))
 
 
 def _title(query: str, model: DualEncoder) -> str:

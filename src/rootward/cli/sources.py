@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,8 +23,8 @@ def _file(name: str, help: str) -> Any:
     return flag(f"--{name}", metavar="FILE", help=help, panel=_FILES)
 
 
-def _option(name: str, metavar: str, help: str) -> Any:
-    return flag(f"--{name}", metavar=metavar, help=help, panel=_OPTIONS)
+def _option(name: str, metavar: str, help: str, **more: Any) -> Any:
+    return flag(f"--{name}", metavar=metavar, help=help, panel=_OPTIONS, **more)
 
 
 def _switch(name: str, help: str) -> Any:
@@ -54,7 +55,8 @@ class SourceFlags:
     nested: Annotated[Path | None, _file("nested", "Nested JSON.")] = None
 
     max_distance: Annotated[
-        int | None, _option("max-distance", "HOPS", "Leave out documents more hops away than this; else all are kept.")
+        int | None,
+        _option("max-distance", "HOPS", "Leave out documents more hops away than this; else all are kept.", min=0),
     ] = None
     drop_roots: Annotated[
         bool, _switch("drop-roots", "Hierarchies: leave roots with something below them out of every answer.")
@@ -173,9 +175,29 @@ def read(flags: SourceFlags) -> Source:
     Raises:
         InputError: not exactly one source, an option of another one, or a file that cannot be read.
     """
+    try:
+        return _read(*chosen(flags), flags)
+    except InputError as error:
+        error.args = (in_flags(str(error)), *error.args[1:])
+        raise
+
+
+def in_flags(message: str) -> str:
+    """The message of a reader, which speaks of arguments, for somebody who gives flags: 'child=' is '--child'."""
+    arguments = "|".join(field.name for field in fields(SourceFlags))
+    message = message.replace('levels={"exact": 0, ...}', "--levels exact=0,substitute=1")
+    return re.sub(rf"\b({arguments})=(True\b)?", lambda found: _dashed(found[1]) + _equals(found), message)
+
+
+def _equals(found: re.Match[str]) -> str:
+    """'=' before a value, as in format='csv'; nothing before True or where there is none."""
+    follows = found.string[found.end() : found.end() + 1]
+    return "=" if found[2] is None and (follows == "'" or follows.isalnum()) else ""
+
+
+def _read(kind: str, options: dict[str, Any], flags: SourceFlags) -> Source:
     from rootward.hierarchy import NAMED, Hierarchy  # noqa: PLC0415
 
-    kind, options = chosen(flags)
     value = getattr(flags, kind)
     if kind == "source":
         return Source(NAMED[_known(value)].pairs(), value, value)
@@ -229,10 +251,10 @@ def _known(name: str) -> str:
     from rootward.hierarchy import NAMED  # noqa: PLC0415
 
     if name not in NAMED:
-        a_file = f" For a file say what it holds: --edges {name}, --pairs {name}, ..." if Path(name).exists() else ""
-        raise InputError(
-            f"There is no named source {name!r}; there are {', '.join(NAMED)}.{did_you_mean(name, NAMED)}{a_file}"
-        )
+        file = name if Path(name).exists() else "FILE"
+        a_file = f" For a file say what it holds: --edges {file}, --pairs {file}, ..."
+        near = did_you_mean(name, NAMED) if file != name else ""
+        raise InputError(f"There is no named source {name!r}; there are {', '.join(NAMED)}.{near or a_file}")
     return name
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json as json_format
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from typer.core import TyperCommand
@@ -34,20 +34,40 @@ class RecipeFlags:
         int | None, flag("--dim", metavar="N", min=1, panel=_TRAINING, help=f"Width of the vectors. Default: {DIM}.")
     ] = None
     recipe: Annotated[
-        str | None, flag("--recipe", metavar="NAME", panel=_TRAINING, help="One of those listed below.")
+        str | None,
+        flag(
+            "--recipe",
+            metavar="NAME",
+            panel=_TRAINING,
+            help="One of those listed below. Default: the first.",
+        ),
     ] = None
     epochs: Annotated[
         float | None, flag("--epochs", metavar="N", panel=_TRAINING, help="Passes over the queries; else derived.")
     ] = None
     steps: Annotated[int | None, flag("--steps", metavar="N", panel=_TRAINING, help="Steps, instead of epochs.")] = None
     minutes: Annotated[
-        float | None, flag("--minutes", metavar="N", panel=_TRAINING, help="Time for all of it, instead of epochs.")
+        float | None,
+        flag(
+            "--minutes",
+            metavar="N",
+            panel=_TRAINING,
+            help="Time for all of it, instead of epochs and of steps that the recipe brings along.",
+        ),
     ] = None
     changes: Annotated[
         list[str] | None,
         flag("--set", metavar="FIELD=VALUE", panel=_TRAINING, help="A field listed below; may be repeated."),
     ] = None
-    seed: Annotated[int | None, flag("--seed", metavar="N", panel=_TRAINING, help="Of every random choice.")] = None
+    seed: Annotated[
+        int | None,
+        flag(
+            "--seed",
+            metavar="N",
+            panel=_TRAINING,
+            help="Of every random choice. Default: 0.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +168,7 @@ def train(
         stem = stem_of(source)
         out = Path("runs") / stem if out is None else out
         _refuse_taken(out)
-        run = _trained(source, recipe, machine, out, quiet)
+        run = _trained(source, recipe, _recipe(recipe), machine, out, quiet)
     if not run.finished or run.report is None:
         raise typer.Exit(130)
     if json != STDOUT:
@@ -171,13 +191,14 @@ def _refuse_taken(out: Path) -> None:
         raise RunFolderError(f"{out} is a file; --out needs the name of a folder.")
 
 
-def _trained(source: SourceFlags, flags: RecipeFlags, machine: MachineFlags, out: Path, quiet: bool) -> Run:
+def _trained(
+    source: SourceFlags, flags: RecipeFlags, recipe: Recipe, machine: MachineFlags, out: Path, quiet: bool
+) -> Run:
     from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.training import train as start_training  # noqa: PLC0415
     from rootward.training.defaults import resolve  # noqa: PLC0415
 
     settings = _settings(machine, quiet)
-    recipe = _recipe(flags)
     found = read(source)
     pairs = found.pairs
     for note in pairs.notes:
@@ -201,33 +222,30 @@ def _trained(source: SourceFlags, flags: RecipeFlags, machine: MachineFlags, out
 
 
 def _resumed(folder: Path, machine: MachineFlags, quiet: bool) -> Run:
+    from rootward.encoders.storage import read_config  # noqa: PLC0415
     from rootward.training import resume  # noqa: PLC0415
+    from rootward.training.run import About  # noqa: PLC0415
 
+    if machine.threads is None:
+        machine = replace(machine, threads=About.read(folder, read_config(folder)).machine.threads)
     return resume(folder, settings=_settings(machine, quiet))
 
 
 def _settings(machine: MachineFlags, quiet: bool) -> Settings:
-    """The settings of these flags; also tells torch how many threads to take.
+    """The settings of these flags, to be used here; also tells torch how many threads to take.
 
     Raises:
         InputError: a device or precision that is not there.
     """
     import torch  # noqa: PLC0415
 
-    from rootward.training import Settings  # noqa: PLC0415
+    from rootward.training.settings import Machine, Settings  # noqa: PLC0415
 
-    precisions = get_args(get_type_hints(Settings)["precision"])
-    if machine.precision is not None and machine.precision not in precisions:
-        raise InputError(f"--precision {machine.precision} is not known; it is one of {', '.join(precisions)}.")
-    if machine.device not in (None, "auto"):
-        try:
-            torch.empty(0, device=machine.device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).partition("\n")[0]
-            raise InputError(f"--device {machine.device} cannot be used here: {reason}") from None
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
-    return Settings(progress=not quiet, **given(device=machine.device, precision=machine.precision))
+    settings = Settings(progress=not quiet, **given(device=machine.device, precision=machine.precision))
+    Machine.here(settings)
+    return settings
 
 
 # -- recipes -----------------------------------------------------------------------------------------------------
@@ -237,13 +255,14 @@ def _recipe(flags: RecipeFlags) -> Recipe:
     """The recipe of these flags.
 
     Raises:
-        InputError: no such recipe or field, a field twice, several lengths.
-        pydantic.ValidationError: a value out of range.
+        InputError: no such recipe or field, a value out of range, a field twice, several lengths.
     """
     from rootward.training.recipes import RECIPES, by_name, decoupled  # noqa: PLC0415
 
     name = decoupled.__name__ if flags.recipe is None else flags.recipe
     changes = _changes(flags.changes or [], RECIPES.get(name))
+    if flags.minutes is not None and not flags.minutes > 0:
+        raise InputError(f"--minutes must be above 0, got {flags.minutes:g}.")
     lengths = given(epochs=flags.epochs, steps=flags.steps)
     for field in [field for field in ("epochs", "steps") if field in changes]:
         if field in lengths:
@@ -324,6 +343,11 @@ def _what_next(run: Run) -> str:
     folder = shlex.quote(str(run.folder))
     return (
         f"\nThe run is in {run.folder}. Next:\n"
-        f"  rootward search {folder} {shlex.quote(name or run.pairs.query_ids[row])}\n"
+        f"  rootward search {folder} {_quoted(name or run.pairs.query_ids[row])}\n"
         f"  rootward evaluate {folder} --markdown report.md"
     )
+
+
+def _quoted(text: str) -> str:
+    """As a shell takes it, in the quotes that read best."""
+    return f'"{text}"' if "'" in text and not set(text) & set('"$`\\!') else shlex.quote(text)

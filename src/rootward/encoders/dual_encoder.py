@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rootward.encoders.names import find
+from rootward.encoders.names import Names
 from rootward.encoders.start import construct_start, random_start
 from rootward.encoders.storage import Stored, read_model, write_model
 from rootward.encoders.towers import LookupTower, Tower
@@ -95,6 +95,7 @@ class DualEncoder:
     query_texts: Texts | None = None
     document_texts: Texts | None = None
     _fingerprinted: tuple[_Seen, str] | None = field(default=None, init=False, repr=False)
+    _names: Names | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.query_tower.dim != self.document_tower.dim:
@@ -194,7 +195,9 @@ class DualEncoder:
         Raises:
             UnknownIdError: nothing is called so; the message names what is close.
         """
-        return find(text, self.query_ids, self.query_texts)
+        if self._names is None or not self._names.of(self.query_ids, self.query_texts):
+            self._names = Names(self.query_ids, self.query_texts)
+        return self._names.find(text)
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that change whenever a vector or an id does.

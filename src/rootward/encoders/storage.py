@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from rootward.errors import RunFolderError
+from rootward.errors import RunFolderError, did_you_mean
 from rootward.files import atomic_write, sha256
 from rootward.pairs import Ids, Texts
 
@@ -76,9 +76,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / CONFIG
     if not path.is_file():
+        if folder.is_file():
+            raise RunFolderError(f"{folder} is a file; needed is the folder of a run, as rootward train writes it.")
         what = "has no config.json" if folder.is_dir() else "does not exist"
+        beside = [str(other) for other in folder.parent.glob("*") if (other / CONFIG).is_file()]
         raise RunFolderError(
-            f"{folder} {what}, so it is no run of rootward. Make one: rootward train ... --out {folder}"
+            f"{folder} {what}, so it is no run of rootward.{did_you_mean(str(folder), beside)} Make one: "
+            f"rootward train ... --out {folder}"
         )
     try:
         config: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -94,19 +98,22 @@ def read_config(folder: Path) -> dict[str, Any]:
     return dict(config)
 
 
-def check_files(folder: Path, config: Mapping[str, Any]) -> None:
-    """Check that every file that `config.json` lists is there and unchanged.
+def check_files(folder: Path, config: Mapping[str, Any], only: Container[str] | None = None) -> None:
+    """Check that every file that `config.json` lists, or those of them named, is there and unchanged.
 
     Raises:
         RunFolderError: one is missing, or its bytes are not those that were written.
     """
     for name, expected in config.get("files", {}).items():
+        if only is not None and name not in only:
+            continue
         path = folder / name
         if not path.is_file():
             raise RunFolderError(f"{path} is missing, though {CONFIG} lists it. Restore it or train again.")
         if sha256(path) != expected:
             raise RunFolderError(
-                f"{path} is damaged: its checksum is not the one in {CONFIG}. Restore it or train again."
+                f"{path} is damaged: its checksum is not the one in {CONFIG}. Restore it or train again; a run that "
+                f"was cut off while it was written goes on with rootward train --resume {folder}"
             )
 
 
@@ -132,8 +139,18 @@ def read_model(folder: Path) -> Stored:
             raise RunFolderError(
                 f"{folder}: {MODEL} has no {name!r} with one row for each of the {len(ids[side])} ids."
             )
-    has_texts = TEXTS in config["files"]
-    return Stored(tensors, ids, _texts_of(folder / TEXTS, ids) if has_texts else {"query": None, "document": None})
+    return Stored(tensors, ids, read_texts(folder, config, ids))
+
+
+def read_texts(folder: Path, config: Mapping[str, Any], ids: Mapping[str, Ids]) -> dict[str, Texts | None]:
+    """The texts of a model folder by side, None where it has none; `check_files` comes before.
+
+    Raises:
+        RunFolderError: texts of other ids.
+    """
+    if TEXTS not in config["files"]:
+        return {"query": None, "document": None}
+    return _texts_of(folder / TEXTS, ids)
 
 
 # -- tables ------------------------------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
-"""What a person sees of a training: a bar on a terminal, a line a validation elsewhere; and the key that stops it."""
+"""What a person sees of a training: a bar on a terminal, some lines elsewhere; and the key that stops it."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -15,6 +16,9 @@ from rich.progress import Progress as Bar
 
 from rootward.training.loop import Progress
 from rootward.training.stage import Stage
+
+LINE_SECONDS = 2.0
+"""Between two lines of progress where there is no terminal, at least; a stage's last one comes at once."""
 
 
 class Display:
@@ -32,7 +36,7 @@ class Display:
             disable=not self.terminal,
         )
         self._task: TaskID | None = None
-        self._stage = ""
+        self._first_step, self._began, self._said = 0, 0.0, 0.0
 
     def __enter__(self) -> Display:
         self._bar.start()
@@ -44,31 +48,40 @@ class Display:
     def say(self, text: str) -> None:
         """One line for the person."""
         if self.terminal:
-            self._bar.console.print(text, highlight=False)
+            self._bar.console.print(text, highlight=False, markup=False)
         elif self.shown:
             print(text, file=sys.stderr, flush=True)
 
+    def began(self, stage: Stage, step: int, recall: float | None) -> None:
+        """A stage starts, or goes on after this step, where its last validation gave this recall."""
+        self._first_step, self._began = step, time.monotonic()
+        self._said = self._began
+        if self.terminal:
+            self._task = self._bar.add_task(
+                stage.name, total=stage.steps, completed=step, loss="...", recall=_percent(recall), speed="..."
+            )
+
     def stepped(self, stage: Stage, step: int, loss: float) -> None:
-        """Move the bar; a stage that has not been seen gets a bar of its own."""
-        if not self.terminal:
-            return
-        if self._task is None or self._stage != stage.name:
-            self._stage = stage.name
-            self._task = self._bar.add_task(stage.name, total=stage.steps, loss="...", recall="...", speed="...")
-        if step % 10 == 0 or step == stage.steps:
+        """Move the bar."""
+        if self._task is not None and (step % 10 == 0 or step == stage.steps):
             self._bar.update(self._task, completed=step, loss=f"{loss:.3f}")
 
     def reported(self, record: Progress) -> None:
         """Show a validation."""
-        recall = "..." if record.recall is None else f"{100 * record.recall:.1f} %"
+        recall, now = _percent(record.recall), time.monotonic()
         if self._task is not None:
             self._bar.update(self._task, recall=recall, speed=f"{record.pairs_per_second:,.0f}")
-        elif self.shown:
-            left = (record.steps - record.step) * record.seconds / max(1, record.step)
+        elif record.step == record.steps or now - self._said >= LINE_SECONDS:
+            self._said = now
+            left = (record.steps - record.step) * (now - self._began) / max(1, record.step - self._first_step)
             self.say(
                 f"{record.stage} {record.step:,}/{record.steps:,}  loss {record.loss:.3f}  recall {recall}  "
-                f"{record.pairs_per_second:,.0f} pairs/s  about {left:.0f} s left"
+                f"{record.pairs_per_second:,.0f} pairs/s" + (f"  about {left:.0f} s left" if left else "")
             )
+
+
+def _percent(recall: float | None) -> str:
+    return "..." if recall is None else f"{100 * recall:.1f} %"
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 Rules, with n answered queries, m documents, s = mean |S(q)| and the dimension d of the vectors:
 
     batch_size   queries: n / 8 within 32 and 512, so that small data still gets several steps an epoch; pairs: 4,096
-    negatives    2,048 uniform documents a batch; all documents compete when that is half of them or more
+    negatives    2,048 uniform documents a batch; 2,048 (32/d), at most 8,192, below dim 32, where more documents stand
+                 close behind each target; all documents compete when that is half of them or more
     scale        20 at the start, times sqrt(s / 8) for sets larger than 8: with unit vectors a set of size s can be
                  told apart by a gap of about 1/sqrt(s) only (arXiv 2601.20844), and tau has to make up for it
     scale_end    2 at dim 64, 3 at dim 16, 4 at dim 8 (2 (64/d)^(1/3), at least 2) times the start: short vectors
@@ -42,7 +43,7 @@ def resolve(stage: Stage, pairs: Pairs, dim: int) -> Stage:
             "momentum": MOMENTA[stage.optimizer] if stage.momentum is None else stage.momentum,
         }
     )
-    filled = filled.model_copy(update=_candidates(filled, pairs) | _scales(filled, pairs, dim))
+    filled = filled.model_copy(update=_candidates(filled, pairs, dim) | _scales(filled, pairs, dim))
     steps = filled.steps or _steps(filled, pairs, dim)
     every = filled.validate_every or max(1, -(-steps // 20))
     return filled.model_copy(update={"steps": steps, "epochs": None, "validate_every": every})
@@ -54,10 +55,10 @@ def _batch_size(stage: Stage, pairs: Pairs) -> int:
     return int(np.clip(np.count_nonzero(pairs.sizes) // 8, 32, 512))
 
 
-def _candidates(stage: Stage, pairs: Pairs) -> dict[str, object]:
+def _candidates(stage: Stage, pairs: Pairs, dim: int) -> dict[str, object]:
     if stage.candidates != "sampled":
         return {}
-    negatives = stage.negatives or NEGATIVES
+    negatives = stage.negatives or round(NEGATIVES * min(4.0, max(1.0, 32 / dim)))
     if 2 * negatives >= pairs.n_documents:
         return {"candidates": "all", "negatives": None}
     return {"negatives": negatives}

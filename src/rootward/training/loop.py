@@ -183,17 +183,3 @@ def seconds_per_step(state: State, batches: Batches, block_bytes: int, precision
         took.append(time.perf_counter() - began)
         scratch.step += 1
     return sorted(took)[len(took) // 2]
-
-
-def device_of(name: str) -> torch.device:
-    """The device to train on: "auto" takes a CUDA device where there is one."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
-
-
-def precision_of(name: str, device: torch.device) -> torch.dtype:
-    """What scores are multiplied in: "auto" takes bfloat16 on a CUDA device that has it, else float32."""
-    if name == "auto":
-        name = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]

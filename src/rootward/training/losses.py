@@ -21,8 +21,8 @@ Which documents are columns is the caller's choice, and makes the rest of the fa
     sampled, log-Q         some documents drawn with a known chance p of being drawn: log_counts = -log p
 
 `log_counts[n]` is the log of the number of documents that column n stands for; it is added to the score wherever
-column n competes, never where it is the target. Under log-Q correction a query's own targets are there by
-construction and stand for themselves only (`own_counts=False`).
+column n competes, never where it is the target; a farther target of `listwise` competes. Under log-Q correction a
+query's own targets are there by construction and stand for themselves only (`own_counts=False`).
 
 The functions without underscore leave their arguments alone. Those with one write the gradient over the scores,
 for callers that hold a block of scores and want no second one.
@@ -127,13 +127,14 @@ def listwise(
     *,
     weights: Tensor | None = None,
     log_counts: Tensor | None = None,
+    own_counts: bool = True,
 ) -> LossGradient:
     """Each target against the non-targets and the farther targets (module docstring: `listwise`).
 
     Args:
         distances: int, B x N; hops, read where `targets` holds. The rest as for `softmax`.
     """
-    return _pure(listwise_, scores, Targets.of_mask(targets, weights, distances), log_counts, True)
+    return _pure(listwise_, scores, Targets.of_mask(targets, weights, distances), log_counts, own_counts)
 
 
 def _pure(
@@ -158,7 +159,7 @@ def softmax_(scores: Tensor, targets: Targets, log_counts: Tensor | None = None,
             scores[rows[own], columns[own]] = aimed[own]
     log_sum, total = _exponentials_(scores)
     per_row = _sum_rows(weights, rows, len(scores))
-    scores *= (per_row / total)[:, None]
+    scores *= _felt(per_row / total)[:, None]
     scores[rows, columns] -= weights
     return (weights * (log_sum[rows] - aimed)).sum()
 
@@ -170,7 +171,7 @@ def decoupled_(scores: Tensor, targets: Targets, log_counts: Tensor | None = Non
     log_sum, total = _non_targets_(scores, targets, log_counts)
     lead = log_sum[rows] - aimed  # how far the non-targets together are ahead of this target
     pull = torch.sigmoid(lead) * weights
-    scores *= (_sum_rows(pull, rows, len(scores)) / total)[:, None]
+    scores *= _felt(_sum_rows(pull, rows, len(scores)) / total)[:, None]
     scores[rows, columns] = -pull
     return (weights * torch.nn.functional.softplus(lead)).sum()
 
@@ -183,14 +184,18 @@ def listwise_(scores: Tensor, targets: Targets, log_counts: Tensor | None = None
     """
     rows, columns, weights = targets.rows, targets.columns, targets.weights
     aimed = scores[rows, columns]
+    counts = None if log_counts is None else log_counts[columns]
+    if counts is not None and not own_counts:
+        counts = counts.masked_fill(weights > 0, 0.0)
     log_sum, total = _non_targets_(scores, targets, log_counts)
     with torch.enable_grad():
         aimed_ = aimed.detach().requires_grad_()
         log_sum_ = log_sum.detach().requires_grad_()
-        rivals = torch.logaddexp(_farther(aimed_, targets, len(scores)), log_sum_[rows])
+        competing = aimed_ if counts is None else aimed_ + counts
+        rivals = torch.logaddexp(_farther(competing, targets, len(scores)), log_sum_[rows])
         value = (weights * torch.nn.functional.softplus(rivals - aimed_)).sum()
         by_aimed, by_log_sum = torch.autograd.grad(value, (aimed_, log_sum_))
-    scores *= (by_log_sum / total)[:, None]
+    scores *= _felt(by_log_sum / total)[:, None]
     scores[rows, columns] = by_aimed
     return value.detach()
 
@@ -199,11 +204,16 @@ def listwise_(scores: Tensor, targets: Targets, log_counts: Tensor | None = None
 
 _NEVER = -1e30  # a score that competes with nobody; finite, so that a row of nothing else gives no NaN
 
+# Processors take a hundred times longer over denormal numbers, and the exponential of a far-off score is one. So no
+# exponent goes below e^-50, some 1e15 times less than what float32 sees beside 1, and factors below 1e-10 count as none.
+_LOWEST = -50.0
+_FAINT = 1e-10
+
 
 def _exponentials_(scores: Tensor) -> tuple[Tensor, Tensor]:
     """Turn scores into exp(score - the row's best); returns each row's log-sum-exp and sum of the new entries."""
     best = scores.amax(1)
-    scores.sub_(best[:, None]).exp_()
+    scores.sub_(best[:, None]).clamp_(min=_LOWEST).exp_()
     total = scores.sum(1)
     return best + total.log(), total
 
@@ -215,6 +225,10 @@ def _non_targets_(scores: Tensor, targets: Targets, log_counts: Tensor | None) -
     scores[targets.rows, targets.columns] = _NEVER
     log_sum, total = _exponentials_(scores)
     return log_sum, total
+
+
+def _felt(factors: Tensor) -> Tensor:
+    return torch.where(factors < _FAINT, 0.0, factors)
 
 
 def _sum_rows(values: Tensor, rows: Tensor, n_rows: int) -> Tensor:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any, Literal
 
 from rootward.errors import InputError, did_you_mean
@@ -21,7 +22,7 @@ def decoupled(**changes: Any) -> Recipe:
     Args:
         changes: fields of `Stage` to set, e.g. `epochs=30`.
     """
-    return Recipe(name="decoupled", stages=(Stage(name="decoupled", **changes),))
+    return Recipe(name="decoupled", stages=(_stage("decoupled", **changes),))
 
 
 def ordered(**changes: Any) -> Recipe:
@@ -29,10 +30,11 @@ def ordered(**changes: Any) -> Recipe:
 
     Recall is lower than `decoupled` gives at the same dimension. Args as for `decoupled`.
     """
-    return Recipe(name="ordered", stages=(Stage(name="ordered", loss="listwise", **changes),))
+    return Recipe(name="ordered", stages=(_stage("ordered", **{"loss": "listwise", **changes}),))
 
 
-# The paper's optimiser: SGD with momentum, batch 4096, tau 20 (section 6.1); rate and negatives are not stated.
+# The paper's optimiser: SGD with momentum, batch 4096, tau 20 (section 6.1); rate and negatives are not stated. Its
+# lengths: 50,000 steps on WordNet, and 700 of finetuning.
 _PAPER: dict[str, Any] = {
     "loss": "softmax",
     "optimizer": "sgd",
@@ -42,68 +44,84 @@ _PAPER: dict[str, Any] = {
     "decay": "constant",
     "batch_size": 4096,
     "scale": 20.0,
+    "steps": 50_000,
 }
 
 
-def _as_in_the_paper(name: str, **fields: Any) -> Stage:
-    """A stage with the paper's settings where nothing else is given; tau stays where it starts."""
-    merged = {**_PAPER, **fields}
-    return Stage(name=name, **{"scale_end": merged["scale"], **merged})
-
-
-def regular(*, candidates: Candidates = "batch", steps: int = 50_000, **changes: Any) -> Recipe:
+def regular(*, candidates: Candidates = "batch", **changes: Any) -> Recipe:
     """The paper's training: softmax loss, SGD with momentum on regularly sampled pairs.
 
     Args:
         candidates: "batch" for the in-batch softmax, which shows the published failure at long distances; "all"
             for the softmax over all documents, as the paper's equation can also be read.
-        steps: 50,000 on WordNet in the paper.
-        changes: further fields of `Stage`.
+        changes: further fields of `Stage`. The paper's 50,000 steps give way to `steps` or `epochs`; `steps=None`
+            leaves the length to the data, or to a time budget.
     """
-    fields = {"sampler": "regular", "candidates": candidates, "steps": steps, **changes}
-    stage = _as_in_the_paper("regular", **fields)
+    stage = _as_in_the_paper("regular", {"sampler": "regular", "candidates": candidates, **changes})
     return Recipe(name="regular", start="random", stages=(stage,))
 
 
-def rebalanced(p: float, *, candidates: Candidates = "batch", steps: int = 50_000, **changes: Any) -> Recipe:
+def rebalanced(p: float, *, candidates: Candidates = "batch", **changes: Any) -> Recipe:
     """As `regular`, with only a share p of each batch drawn regularly and the rest heavy-tail.
 
     Args:
         p: 0..1; the paper shows 0.01 and 0.03. The rest as for `regular`.
     """
-    fields = {"sampler": "rebalanced", "regular_share": p, "candidates": candidates, "steps": steps, **changes}
-    return Recipe(name="rebalanced", start="random", stages=(_as_in_the_paper("rebalanced", **fields),))
+    if "regular_share" in changes:
+        raise InputError("rebalanced takes the share drawn regularly as p; leave out regular_share.")
+    fields = {"sampler": "rebalanced", "regular_share": p, "candidates": candidates, **changes}
+    return Recipe(name="rebalanced", start="random", stages=(_as_in_the_paper("rebalanced", fields),))
 
 
-def pretrain_finetune(
-    *, candidates: Candidates = "batch", steps: int = 50_000, finetune_steps: int = 700, **changes: Any
-) -> Recipe:
+def pretrain_finetune(*, candidates: Candidates = "batch", finetune_steps: int = 700, **changes: Any) -> Recipe:
     """The paper's recipe: pretrain on regular pairs, then finetune on heavy-tail pairs only.
 
     Finetuning takes a thousandth of the learning rate and tau 500 in place of 20; both stages end with the vectors
     that validated best (arXiv 2509.16411, sections 5 and 6.1).
 
     Args:
-        candidates, steps: of both stages and of the first, as for `regular`.
+        candidates: of both stages, as for `regular`.
         finetune_steps: of the second stage; 700 on WordNet in the paper.
-        changes: further fields of `Stage`, for both stages; learning_rate and scale are the first stage's.
+        changes: further fields of `Stage`, for both stages; learning_rate, scale and length are the first stage's.
     """
-    first = regular(candidates=candidates, steps=steps, keep="best", **changes).stages[0]
+    for field in ("learning_rate", "scale"):
+        if field in changes and changes[field] is None:
+            raise InputError(
+                f"pretrain_finetune makes the second stage's {field} from the first's, so it cannot be left open; "
+                f"give a number, or leave it out for the paper's {_PAPER[field]:g}."
+            )
+    if "keep" in changes:
+        raise InputError(
+            "pretrain_finetune keeps the best vectors of both stages, as the paper does; leave out keep, or write the "
+            "two stages yourself: Recipe(name=..., stages=(Stage(...), Stage(...)))."
+        )
+    first = _as_in_the_paper("pretrain", {"sampler": "regular", "candidates": candidates, "keep": "best", **changes})
     assert first.learning_rate is not None and first.scale is not None
-    second = Stage.model_validate(
-        {
-            **first.model_dump(),
-            "name": "finetune",
-            "sampler": "heavy_tail",
-            "learning_rate": first.learning_rate / 1000,
-            "scale": 25 * first.scale,
-            "scale_end": 25 * first.scale,
-            "steps": finetune_steps,
-            "validate_every": max(1, finetune_steps // 20),
-        }
-    )
-    pretrain = first.model_copy(update={"name": "pretrain"})
-    return Recipe(name="pretrain_finetune", start="random", stages=(pretrain, second))
+    second = {
+        "sampler": "heavy_tail",
+        "learning_rate": first.learning_rate / 1000,
+        "scale": 25 * first.scale,
+        "scale_end": 25 * first.scale,
+        "epochs": None,
+        "steps": finetune_steps,
+        "validate_every": max(1, finetune_steps // 20),
+    }
+    finetune = _stage("finetune", **{**first.model_dump(exclude={"name"}), **second})
+    return Recipe(name="pretrain_finetune", start="random", stages=(first, finetune))
+
+
+def _as_in_the_paper(name: str, fields: dict[str, Any]) -> Stage:
+    """A stage with the paper's settings where nothing else is given; tau stays where it starts."""
+    merged = {**_PAPER, **fields}
+    if "steps" not in fields and fields.get("epochs") is not None:
+        merged["steps"] = None
+    return _stage(name, **{"scale_end": merged["scale"], **merged})
+
+
+def _stage(stage: str, /, **fields: Any) -> Stage:
+    if "name" in fields:
+        raise InputError(f"The stages of a recipe have their names already; leave out name={fields['name']!r}.")
+    return Stage(name=stage, **fields)
 
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
@@ -119,8 +137,11 @@ def by_name(name: str, **arguments: Any) -> Recipe:
     """The recipe of this name, made with these arguments.
 
     Raises:
-        InputError: no recipe is called so.
+        InputError: no recipe is called so, one of its arguments is missing, or a field of a stage is wrong.
     """
     if name not in RECIPES:
         raise InputError(f"No recipe {name!r}; there are {', '.join(RECIPES)}.{did_you_mean(name, RECIPES)}")
+    needed = [p.name for p in signature(RECIPES[name]).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    for missing in [argument for argument in needed if argument not in arguments]:
+        raise InputError(f"The recipe {name!r} needs {missing}: recipes.by_name({name!r}, {missing}=0.03).")
     return RECIPES[name](**arguments)

@@ -11,21 +11,69 @@ checkpoints/        what `resume` starts from
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from rootward.encoders import DualEncoder
-from rootward.encoders.storage import CONFIG, read_config, write_config
+from rootward.encoders.storage import CONFIG, read_config
 from rootward.errors import RunFolderError
 from rootward.evaluation import Report
 from rootward.files import atomic_write
 from rootward.pairs import Pairs
 from rootward.training.loop import Progress
+from rootward.training.settings import Machine
 from rootward.training.stage import Recipe
 
 PAIRS, REPORT, LOG = "pairs.parquet", "report.json", "log.jsonl"
+
+
+class About(BaseModel):
+    """What `config.json` says of a run.
+
+    Attributes:
+        recipe: with everything derived filled in.
+        seed, source, dim: as given to `train`.
+        finished: every step is done.
+        measured: it has a report.
+        seconds: spent training.
+        validation: fingerprint of the pairs that were given to be watched; None where the run watches its own.
+        machine: what the bits depend on besides, of the last process that worked on it.
+        date: of that.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    recipe: Recipe
+    seed: int
+    source: str | None
+    dim: int
+    finished: bool
+    measured: bool
+    seconds: float
+    validation: str | None
+    machine: Machine
+    date: str
+
+    @classmethod
+    def read(cls, folder: Path, config: dict[str, Any]) -> About:
+        """The section of a run in its config.
+
+        Raises:
+            RunFolderError: there is none, or none that this version understands.
+        """
+        if "run" not in config:
+            raise RunFolderError(f"{folder} holds a model but no run: it was not written by train.")
+        try:
+            return cls.model_validate(config["run"])
+        except ValidationError as error:
+            faults = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
+            raise RunFolderError(
+                f"{folder / CONFIG} does not say what this version needs of a run ({faults}). It was changed by hand "
+                f"or by another version ({config.get('made_by', 'unknown')}); train again."
+            ) from error
 
 
 @dataclass(eq=False)
@@ -69,25 +117,23 @@ class Run:
         """
         folder = Path(folder)
         config = read_config(folder)
-        if "run" not in config:
-            raise RunFolderError(f"{folder} holds a model but no run: it was not written by train.")
+        about = About.read(folder, config)
         model = DualEncoder.load(folder)
-        about = config["run"]
         return cls(
             model=model,
             pairs=pairs_in(folder, model),
-            recipe=Recipe.model_validate(about["recipe"]),
-            seed=about["seed"],
+            recipe=about.recipe,
+            seed=about.seed,
             history=read_log(folder),
-            report=Report.load(folder / REPORT) if (folder / REPORT).is_file() else None,
-            finished=about["finished"],
-            seconds=about["seconds"],
+            report=Report.load(folder / REPORT) if about.measured else None,
+            finished=about.finished,
+            seconds=about.seconds,
             folder=folder,
         )
 
 
-def begin_folder(folder: Path, pairs: Pairs, about: Mapping[str, Any]) -> None:
-    """Make a run folder with its pairs and a config that lists no model yet.
+def begin_folder(folder: Path, pairs: Pairs) -> None:
+    """Make a run folder with its pairs and an empty log. It is no run yet: `config.json` comes last, with the model.
 
     Raises:
         RunFolderError: there is a run in it already.
@@ -99,7 +145,6 @@ def begin_folder(folder: Path, pairs: Pairs, about: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save_pairs(folder, pairs)
     atomic_write(folder / LOG, lambda path: path.write_text("", encoding="utf-8"))
-    write_config(folder, {"run": dict(about), "files": {}})
 
 
 def save_pairs(folder: Path, pairs: Pairs) -> None:

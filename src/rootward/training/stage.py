@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rootward.errors import InputError, did_you_mean
 
 
-class Stage(BaseModel):
+class _Checked(BaseModel):
+    """A value whose constructor refuses with our own error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    if not TYPE_CHECKING:  # type checkers see the fields
+
+        def __init__(self, **fields: Any) -> None:
+            try:
+                super().__init__(**fields)
+            except ValidationError as error:
+                faults = (_told(fault, type(self)) for fault in error.errors())
+                raise InputError("; ".join(faults)) from error
+
+
+def _told(fault: Any, kind: type[BaseModel]) -> str:
+    """One fault that pydantic found: 'epochs: Input should be greater than 0, got -1'."""
+    place = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "extra_forbidden":
+        return f"a {kind.__name__} has no field {place!r}.{did_you_mean(place, kind.model_fields)}"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{place}: {message}, got {fault['input']!r}" if place else message
+
+
+class Stage(_Checked):
     """One stretch of training. `None` means: derived from the data, see `rootward.training.defaults`.
 
     Raises:
-        pydantic.ValidationError: an unknown field, or a value out of range.
+        InputError: an unknown field, or a value out of range.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field("train", description="what the stage is called in logs")
     loss: Literal["softmax", "decoupled", "listwise"] = Field(
@@ -64,16 +88,17 @@ class Stage(BaseModel):
         return self
 
 
-class Recipe(BaseModel):
+class Recipe(_Checked):
     """A named list of stages, each starting from the vectors that the one before ended with.
 
     Attributes:
         name: of the recipe.
         start: where lookup tables start, see `DualEncoder.lookup`; `rootward train` reads it.
         stages: at least one, each with a name of its own.
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Raises:
+        InputError: no stages, or two of one name.
+    """
 
     name: str
     start: Literal["constructed", "random"] = "constructed"
@@ -87,17 +112,17 @@ class Recipe(BaseModel):
             raise ValueError(f"two stages are called {twice!r}; each needs its own name, as logs go by it")
         return self
 
-    def with_(self, **changes: object) -> Recipe:
+    def with_(self, **changes: Any) -> Recipe:
         """The same recipe with these fields changed in its *first* stage, `Recipe.with_(epochs=3)`.
 
         Setting epochs clears steps and the other way round, as a stage takes one of them.
 
         Raises:
-            pydantic.ValidationError: an unknown field, or a value out of range.
+            InputError: an unknown field, or a value out of range.
         """
         if changes.get("epochs") is not None:
             changes.setdefault("steps", None)
         if changes.get("steps") is not None:
             changes.setdefault("epochs", None)
-        first = Stage.model_validate({**self.stages[0].model_dump(), **changes})
+        first = Stage(**{**self.stages[0].model_dump(), **changes})
         return Recipe(name=self.name, start=self.start, stages=(first, *self.stages[1:]))

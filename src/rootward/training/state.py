@@ -8,17 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rootward.encoders import DualEncoder
 from rootward.errors import RunFolderError
 from rootward.files import atomic_write
 from rootward.training.optimizers import Optimizer, optimizer_of
 from rootward.training.stage import Stage
 
 CHECKPOINT = Path("checkpoints") / "last.safetensors"
+OFF_THE_SPHERE = 1e-4  # of a row's length: far above what float32 rounds
 
 
 @dataclass
@@ -27,6 +30,7 @@ class State:
 
     Attributes:
         queries, documents: the tables that are trained, in place.
+        generality, heights: of the model, which has them from pairs that may not be those trained on.
         place: which stage of the recipe.
         step: steps of that stage done.
         seconds: time spent training before this process, all stages.
@@ -37,6 +41,8 @@ class State:
 
     queries: Tensor
     documents: Tensor
+    generality: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64), repr=False)
+    heights: Tensor = field(default_factory=lambda: torch.empty(0), repr=False)
     place: int = 0
     step: int = 0
     seconds: float = 0.0
@@ -44,6 +50,16 @@ class State:
     best_queries: Tensor | None = None
     best_documents: Tensor | None = None
     optimizers: tuple[Optimizer, Optimizer] | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, model: DualEncoder, device: torch.device) -> State:
+        """The start from a model's tables, copied to this device, rows off the unit sphere put on it."""
+        queries, documents = (
+            _on_the_sphere(table.detach().to(device, torch.float32, copy=True).contiguous())
+            for table in (model.query_vectors(), model.document_vectors())
+        )
+        generality, heights = np.array(model.generality, np.int64), np.array(model.heights, np.float32)
+        return cls(queries, documents, torch.from_numpy(generality), torch.from_numpy(heights))
 
     def begin(self, place: int, stage: Stage) -> None:
         """Start a stage: step 0, optimisers at their start, nothing validated."""
@@ -68,7 +84,7 @@ class State:
     def save(self, folder: Path) -> None:
         """Write `checkpoints/last.safetensors` in the run folder; the one before stays until this one is whole."""
         assert self.optimizers is not None
-        tensors = {"queries": self.queries, "documents": self.documents}
+        tensors = {name: getattr(self, name) for name in ("queries", "documents", "generality", "heights")}
         for side, optimizer in zip(("queries", "documents"), self.optimizers, strict=True):
             tensors |= {f"{side}.{name}": tensor for name, tensor in optimizer.state().items()}
         if self.best_queries is not None and self.best_documents is not None:
@@ -99,6 +115,7 @@ class State:
         self.step, self.seconds, self.best = numbers["step"], numbers["seconds"], numbers["best"]
         self.queries.copy_(saved["queries"])
         self.documents.copy_(saved["documents"])
+        self.generality, self.heights = saved["generality"], saved["heights"]
         for side, optimizer in zip(("queries", "documents"), self.optimizers, strict=True):
             for name, tensor in optimizer.state().items():
                 if f"{side}.{name}" not in saved:
@@ -130,6 +147,8 @@ def _digest(tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def copy_of(table: Tensor, device: torch.device) -> Tensor:
-    """A float32 copy of a table to train on, on this device."""
-    return table.detach().to(device, torch.float32, copy=True).contiguous()
+def _on_the_sphere(rows: Tensor) -> Tensor:
+    """The rows with those off the unit sphere put on it; the others stay as they are, to the bit."""
+    off = (torch.linalg.vector_norm(rows, dim=1) - 1).abs() > OFF_THE_SPHERE
+    rows[off] = torch.nn.functional.normalize(rows[off])
+    return rows

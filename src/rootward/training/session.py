@@ -1,0 +1,307 @@
+"""`train`: a model and pairs in, a `Run` out; and `resume`. Either is a session, one process's share of a run."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from rootward.encoders import DualEncoder, LookupTower
+from rootward.encoders.storage import TEXTS, check_files, read_config, read_texts
+from rootward.errors import InputError
+from rootward.evaluation.ranks import fingerprint_of
+from rootward.files import atomic_write
+from rootward.pairs import Pairs
+from rootward.training import recipes
+from rootward.training.batches import Batches
+from rootward.training.console import Display, stoppable
+from rootward.training.defaults import resolve
+from rootward.training.loop import Progress, Watcher, run_stage, seconds_per_step
+from rootward.training.run import PAIRS, REPORT, About, Run, append_log, begin_folder, pairs_in, read_log, rewrite_log
+from rootward.training.settings import Machine, Settings
+from rootward.training.stage import Recipe
+from rootward.training.state import State
+from rootward.training.watching import measure, validate, watched
+
+MINUTES_SHARE = 0.85  # of a time budget, for the steps themselves; validation and measuring take the rest
+
+
+def train(
+    model: DualEncoder,
+    pairs: Pairs,
+    recipe: Recipe | None = None,
+    *,
+    validation: Pairs | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    minutes: float | None = None,
+    source: str | None = None,
+    settings: Settings | None = None,
+) -> Run:
+    """Train a lookup encoder in place and measure it.
+
+    The same seed, machine and thread count give the same bits, also when a run is interrupted and resumed.
+
+    Args:
+        model: from `DualEncoder.lookup`; its tables are changed. Vectors of one's own (`from_vectors`) are put on the
+            unit sphere first, where training keeps them.
+        pairs: what is relevant, with the model's own ids.
+        recipe: from `rootward.recipes`; None takes `recipes.decoupled()`.
+        validation: pairs to watch and to choose the best by; None takes some queries of `pairs` themselves, as this
+            is memorising and unseen queries have no vector.
+        seed: of every random choice.
+        out: folder to write the run to, with checkpoints on the way; None writes nothing.
+        minutes: time budget for all; sets the steps of the stages that leave them open, by timing a few.
+        source: the named source of the pairs, e.g. "wordnet", kept in the report.
+        settings: device, precision, memory, progress.
+
+    Returns:
+        The run; `run.report` has the recall by distance. Interrupted by Ctrl-C, it is not `finished`, and `resume`
+        goes on. Ctrl-C while measuring leaves a finished run without a report, and `resume` measures it.
+
+    Raises:
+        InputError: the model is no lookup encoder, or has other ids than the pairs; a device or precision that is not
+            there; minutes for a recipe whose stages all have a length of their own.
+        PairsError: there are no pairs to train on, or none of the kind that a stage draws, or none to watch.
+        UnknownIdError: validation pairs of ids that the model does not know.
+        RunFolderError: `out` holds a run already.
+        TrainingError: the loss is no number any more.
+    """
+    settings, recipe = settings or Settings(), recipe or recipes.decoupled()
+    machine = Machine.here(settings)
+    _check(model, pairs)
+    state = State.of(model, torch.device(machine.device))
+    chosen = recipe.model_copy(update={"stages": tuple(resolve(stage, pairs, model.dim) for stage in recipe.stages)})
+    if minutes is not None:
+        chosen = _within(minutes, recipe, chosen, pairs, state, seed, machine)
+    for place, stage in enumerate(chosen.stages):
+        Batches(pairs, stage, seed, place)[0]  # refuses what a stage cannot draw now, not when those before are done
+    if validation is not None:
+        validate(model, watched(validation, seed))  # refuses what cannot be watched
+    run = Run(model, pairs, chosen, seed, folder=None if out is None else Path(out))
+    if run.folder is not None:
+        begin_folder(run.folder, pairs)
+    model.thresholds = torch.full((len(model.query_ids),), torch.nan)  # those of other vectors
+    state.begin(0, chosen.stages[0])
+    return _Session(run, state, machine, settings, source, validation).go()
+
+
+def resume(folder: str | Path, *, validation: Pairs | None = None, settings: Settings | None = None) -> Run:
+    """Go on with an interrupted run from its last checkpoint, to the same bits it would have ended with.
+
+    All it needs is in `config.json`, the pairs, their texts and the checkpoint; the model is written anew. A run that
+    was stopped while it was measured is measured.
+
+    Args:
+        folder: of the run.
+        validation: as given to `train`.
+        settings: what they leave open is as the run was started. Where something else that bits depend on has
+            changed, threads say, a line tells.
+
+    Raises:
+        RunFolderError: no run, no checkpoint, or one that is damaged.
+        InputError: the run is finished already, or has watched other validation pairs.
+    """
+    settings, folder = settings or Settings(), Path(folder)
+    config = read_config(folder)
+    about = About.read(folder, config)
+    if about.finished and (about.measured or not settings.measure):
+        raise InputError(f"{folder} is finished; to train longer, start a run in another folder with more epochs.")
+    _check_validation(folder, about, validation)
+    check_files(folder, config, only=(PAIRS, TEXTS))
+    pairs = pairs_in(folder)
+    texts = read_texts(folder, config, {"query": pairs.query_ids, "document": pairs.document_ids})
+    pairs = replace(pairs, query_texts=texts["query"], document_texts=texts["document"])
+    sides = (torch.zeros(len(ids), about.dim) for ids in (pairs.query_ids, pairs.document_ids))
+    model = DualEncoder.from_vectors(pairs, *sides)
+    machine = Machine.here(settings, about.machine)
+    state = State.of(model, torch.device(machine.device))
+    state.restore(folder, about.recipe.stages)
+    model.generality, model.heights = state.generality.numpy(), state.heights.numpy()
+    run = Run(model, pairs, about.recipe, about.seed, folder=folder)
+    places = [stage.name for stage in about.recipe.stages]
+    run.history = [
+        record for record in read_log(folder) if (places.index(record.stage), record.step) <= (state.place, state.step)
+    ]
+    rewrite_log(folder, run.history)
+    return _Session(run, state, machine, settings, about.source, validation).go(machine.unlike(about.machine))
+
+
+# -- before it starts --------------------------------------------------------------------------------------------
+
+
+def _check(model: DualEncoder, pairs: Pairs) -> None:
+    if not (isinstance(model.query_tower, LookupTower) and isinstance(model.document_tower, LookupTower)):
+        raise InputError("train works on lookup encoders; make one with DualEncoder.lookup(pairs, dim).")
+    if model.query_ids != pairs.query_ids or model.document_ids != pairs.document_ids:
+        raise InputError(
+            "The model was made for other ids than these pairs have. Make it from these pairs, "
+            "DualEncoder.lookup(pairs, dim), or train on the pairs it was made from."
+        )
+
+
+def _check_validation(folder: Path, about: About, validation: Pairs | None) -> None:
+    given = None if validation is None else fingerprint_of(validation)
+    if given == about.validation:
+        return
+    if about.validation is None:
+        raise InputError(f"{folder} was started without validation pairs; resume it without.")
+    what = "others" if given is not None else "none"
+    raise InputError(
+        f"{folder} was started with validation pairs (fingerprint {about.validation}) and got {what} to go on with. "
+        f"Give the same ones: rootward.resume({str(folder)!r}, validation=...)."
+    )
+
+
+def _within(
+    minutes: float, asked: Recipe, filled: Recipe, pairs: Pairs, state: State, seed: int, machine: Machine
+) -> Recipe:
+    """The recipe with as many steps as there is time for, where it leaves them open; timed by taking a few."""
+    if not 0 < minutes < math.inf:
+        raise InputError(f"minutes must be above 0, got {minutes}.")
+    is_open = [stage.steps is None and stage.epochs is None for stage in asked.stages]
+    if not any(is_open):
+        lengths = ", ".join(f"{stage.name} {stage.steps:,} steps" for stage in filled.stages)
+        raise InputError(
+            f"minutes sets the steps of stages that leave them open, and recipe {asked.name!r} leaves none "
+            f"({lengths}). Open the first with recipe.with_(steps=None, epochs=None), or leave minutes out."
+        )
+    took = [
+        seconds_per_step(state, Batches(pairs, stage, seed, place), machine.block_bytes, machine.products)
+        for place, stage in enumerate(filled.stages)
+    ]
+    left = 60 * minutes * MINUTES_SHARE
+    left -= sum(t * (s.steps or 0) for t, s, free in zip(took, filled.stages, is_open, strict=True) if not free)
+    stages = list(filled.stages)
+    for place, free in enumerate(is_open):
+        if free:
+            steps = max(1, round(left / sum(is_open) / took[place]))
+            stages[place] = resolve(
+                asked.stages[place].model_copy(update={"steps": steps}), pairs, state.queries.shape[1]
+            )
+    return filled.model_copy(update={"stages": tuple(stages)})
+
+
+# -- from wherever the state stands to the end, or to where somebody stops it ------------------------------------
+
+
+@dataclass(eq=False)
+class _Session:
+    run: Run
+    state: State
+    machine: Machine
+    settings: Settings
+    source: str | None
+    validation: Pairs | None
+
+    def go(self, changed: list[str] | None = None) -> Run:
+        """Train and measure; `changed` is what is unlike an earlier session of the run."""
+        with Display(self.settings.progress) as display:
+            if changed:
+                display.say(f"Bits may differ from those of a run that was never stopped: {', '.join(changed)}.")
+            with stoppable() as stop:
+                self._save()
+                self._write()
+                self.run.finished = self._steps(display, stop)
+                if self.run.finished:
+                    self._save()
+                self._write()
+                stopped = stop()
+            if not self.run.finished:
+                self._say_how_to_go_on(display, "Stopped.", "Go on")
+            elif self.settings.measure:
+                self._measure(display, stopped)
+        return self.run
+
+    def _steps(self, display: Display, stop: Callable[[], bool]) -> bool:
+        """Every stage from where it stands; False when somebody asked to stop before the last step."""
+        run, state = self.run, self.state
+        seen = watched(run.pairs if self.validation is None else self.validation, run.seed)
+        watcher = Watcher(
+            stepped=display.stepped,
+            reported=lambda record: self._reported(display, record),
+            validate=lambda _: validate(self._model(), seen),
+            save=lambda _: self._save(),
+            stop=stop,
+        )
+        while True:
+            stage = run.recipe.stages[state.place]
+            recalls = [record.recall for record in run.history if record.stage == stage.name]
+            display.began(stage, state.step, recalls[-1] if recalls else None)
+            batches = Batches(run.pairs, stage, run.seed, state.place)
+            if not run_stage(state, batches, watcher, self.machine.block_bytes, self.machine.products):
+                return False
+            if state.place + 1 == len(run.recipe.stages):
+                return True
+            state.begin(state.place + 1, run.recipe.stages[state.place + 1])
+
+    def _measure(self, display: Display, stopped: bool) -> None:
+        """Measure what was trained, unless somebody asked to stop; what is trained is safe already."""
+        try:
+            if stopped:
+                raise KeyboardInterrupt
+            display.say("measuring ...")
+            self.run.report = measure(self.run, self.source, self.settings.progress)
+        except KeyboardInterrupt:
+            self._say_how_to_go_on(display, "Training is done, measuring was stopped.", "Measure")
+            return
+        with stoppable():
+            self._write()
+
+    def _say_how_to_go_on(self, display: Display, what: str, verb: str) -> None:
+        folder = self.run.folder
+        how = f" {verb} with: rootward train --resume {shlex.quote(str(folder))}" if folder is not None else ""
+        display.say(what + how)
+
+    def _reported(self, display: Display, record: Progress) -> None:
+        self.run.history.append(record)
+        display.reported(record)
+        if self.run.folder is not None:
+            append_log(self.run.folder, record)
+
+    # -- effects ---------------------------------------------------------------------------------------------
+
+    def _model(self) -> DualEncoder:
+        """The model with what was trained copied into its own tables, wherever training ran."""
+        model = self.run.model
+        with torch.no_grad():
+            model.query_vectors().copy_(self.state.queries)
+            model.document_vectors().copy_(self.state.documents)
+        return model
+
+    def _save(self) -> None:
+        """Write a checkpoint."""
+        if self.run.folder is not None:
+            self.state.save(self.run.folder)
+
+    def _write(self) -> None:
+        """Bring the model up to date and write it with the report and, last, the config."""
+        run, files, model = self.run, [PAIRS], self._model()
+        run.seconds = self.state.seconds
+        if run.folder is None:
+            return
+        if run.report is not None:
+            text = run.report.to_json()
+            atomic_write(run.folder / REPORT, lambda path: path.write_text(text, encoding="utf-8"))
+            files.append(REPORT)
+        model.save(run.folder, config={"run": self._about().model_dump(mode="json")}, more_files=tuple(files))
+
+    def _about(self) -> About:
+        run = self.run
+        return About(
+            recipe=run.recipe,
+            seed=run.seed,
+            source=self.source,
+            dim=run.model.dim,
+            finished=run.finished,
+            measured=run.report is not None,
+            seconds=round(run.seconds, 3),
+            validation=None if self.validation is None else fingerprint_of(self.validation),
+            machine=self.machine,
+            date=time.strftime("%Y-%m-%d"),
+        )

@@ -1,0 +1,106 @@
+"""What a person sees of a training, on a terminal and elsewhere."""
+
+import re
+
+import pytest
+from rich.progress import Progress as Bar
+
+from rootward.training import Settings, console, recipes, resume
+from training.runs import fitted
+from training.stopping import RECIPES, begun
+
+TOLD = Settings(device="cpu")
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock of its own for the lines of progress: a step takes half a second."""
+
+    class Clock:
+        now = 100.0
+
+        def monotonic(self):
+            return self.now
+
+    told = Clock()
+    plain = console.Display.stepped
+
+    def stepped(self, stage, step, loss):
+        told.now += 0.5
+        plain(self, stage, step, loss)
+
+    monkeypatch.setattr(console, "time", told)
+    monkeypatch.setattr(console.Display, "stepped", stepped)
+    return told
+
+
+def progress(capsys) -> list[str]:
+    return [line for line in capsys.readouterr().err.splitlines() if "/" in line]
+
+
+def test_a_short_training_without_a_terminal_says_one_line(shoes, capsys):
+    fitted(shoes, recipes.decoupled(steps=20, validate_every=1), settings=TOLD)
+    (line,) = progress(capsys)
+    assert re.match(r"decoupled 20/20  loss \d\.\d+  recall \d+\.\d %  [\d,]+ pairs/s$", line)
+
+
+def test_a_longer_one_says_a_line_every_two_seconds_and_the_last(shoes, capsys, clock):
+    fitted(shoes, recipes.decoupled(steps=10, validate_every=1), settings=TOLD)
+    lines = progress(capsys)
+    assert [line.split()[1] for line in lines] == ["4/10", "8/10", "10/10"]
+    assert [line.partition("about ")[2] for line in lines] == ["3 s left", "1 s left", ""]
+
+
+def test_the_time_left_of_a_resumed_run_is_reckoned_from_where_it_went_on(tmp_path, capsys, clock, monkeypatch):
+    # 12 of 24 steps were done before; of those since, each takes half a second, whatever the earlier ones took.
+    with monkeypatch.context() as patched:
+        stops = iter(range(1000))
+        patched.setattr("rootward.training.session.stoppable", lambda: Stopping(lambda: next(stops) >= 12))
+        begun(RECIPES["lazy adam"], tmp_path / "run")
+    clock.now += 5_000
+    resume(tmp_path / "run", settings=TOLD)
+    lines = progress(capsys)
+    assert [line.split()[1] for line in lines] == ["20/24", "24/24"]
+    assert lines[0].endswith("about 2 s left")
+
+
+class Stopping:
+    def __init__(self, stop):
+        self.stop = stop
+
+    def __enter__(self):
+        return self.stop
+
+    def __exit__(self, *_):
+        pass
+
+
+def test_the_bar_of_a_resumed_run_starts_where_it_went_on(tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        stops = iter(range(1000))
+        patched.setattr("rootward.training.session.stoppable", lambda: Stopping(lambda: next(stops) >= 12))
+        begun(RECIPES["lazy adam"], tmp_path / "run")
+    bars = []
+    plain = Bar.add_task
+
+    def add_task(self, *arguments, **options):
+        bars.append((*arguments, options["completed"], options["total"], options["recall"]))
+        return plain(self, *arguments, **options)
+
+    monkeypatch.setattr(console.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(Bar, "add_task", add_task)
+    run = resume(tmp_path / "run", settings=Settings(measure=False))
+    last = next(record for record in run.history if record.step == 10)
+    assert bars == [("decoupled", 12, 24, f"{100 * last.recall:.1f} %")]
+
+
+def test_nothing_is_said_to_somebody_who_wants_quiet(shoes, capsys):
+    fitted(shoes)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_folder_in_brackets_is_told_as_it_is(monkeypatch, capsys):
+    monkeypatch.setattr(console.sys.stderr, "isatty", lambda: True, raising=False)
+    with console.Display(True) as display:
+        display.say("Go on with runs/[bold]x")
+    assert "runs/[bold]x" in capsys.readouterr().err
