@@ -7,11 +7,11 @@ Rules, with n answered queries, m documents, s = mean |S(q)| and the dimension d
                  close behind each target; all documents compete when that is half of them or more
     scale        20 at the start, times sqrt(s / 8) for sets larger than 8: with unit vectors a set of size s can be
                  told apart by a gap of about 1/sqrt(s) only (arXiv 2601.20844), and tau has to make up for it
-    scale_end    2 at dim 64, 3 at dim 16, 4 at dim 8 (2 (64/d)^(1/3), at least 2) times the start: short vectors
+    scale_end    2 at dim 64, 4 at dim 16, 5.7 at dim 8 (2 sqrt(64/d), at least 2) times the start: short vectors
                  have small gaps
     epochs       20 at dim 64, 40 at dim 16, 57 at dim 8 (20 sqrt(64/d), at least 12), and never fewer than 2,000
                  steps: an epoch moves each query once
-    learning_rate  0.3 for lazy_adam (radians, see `LazyAdam`), 0.01 for adam, 20 for sgd
+    learning_rate  0.2 for lazy_adam (radians, see `LazyAdam`), 0.01 for adam, 20 for sgd
     momentum     0.8 for lazy_adam, whose rows are drawn so seldom that a longer memory is a stale one; else 0.9
     validate_every a twentieth of the stage
 
@@ -27,7 +27,7 @@ import numpy as np
 from rootward.pairs import Pairs
 from rootward.training.stage import Stage
 
-RATES = {"lazy_adam": 0.3, "adam": 0.01, "sgd": 20.0}
+RATES = {"lazy_adam": 0.2, "adam": 0.01, "sgd": 20.0}
 MOMENTA = {"lazy_adam": 0.8, "adam": 0.9, "sgd": 0.9}
 NEGATIVES = 2_048
 PAIRS_A_BATCH = 4_096
@@ -68,7 +68,7 @@ def _scales(stage: Stage, pairs: Pairs, dim: int) -> dict[str, float]:
     answered = pairs.sizes[pairs.sizes > 0]
     size = float(answered.mean()) if len(answered) else 1.0
     start = stage.scale or 20.0 * math.sqrt(max(1.0, size / 8))
-    growth = max(2.0, 2.0 * (64 / dim) ** (1 / 3))
+    growth = max(2.0, 2.0 * math.sqrt(64 / dim))
     return {"scale": start, "scale_end": stage.scale_end or start * growth}
 
 

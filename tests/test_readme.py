@@ -1,0 +1,53 @@
+"""The README does what it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rootward.cli.app import app
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_python_runs_and_finds_what_it_claims(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = blocks("python")
+    assert code
+    names: dict[str, object] = {}
+    for block in code:
+        exec(compile(block, "README.md", "exec"), names)
+    printed = capsys.readouterr().out
+    assert "overall" in printed
+    assert str(["kid's sandals", "sandals", "shoes"]) in printed
+
+
+COMMANDS = [
+    shlex.split(line, comments=True)[1:]
+    for block in blocks("sh")
+    for line in block.splitlines()
+    if line.startswith("rootward ")
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_flag_of_a_command_is_one_it_has(command) -> None:
+    shown = CliRunner().invoke(app, [command[0], "--help"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0
+    for word in command:
+        if word.startswith("-"):
+            assert re.search(rf"(?<!\S){re.escape(word)}(?!\S)", shown.output), f"{command[0]} has no {word}"
+
+
+def test_files_that_the_readme_links_to_are_there() -> None:
+    root = Path(__file__).parents[1]
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (root / link).exists(), link
