@@ -205,7 +205,7 @@ def listwise_(scores: Tensor, targets: Targets, log_counts: Tensor | None = None
 _NEVER = -1e30  # a score that competes with nobody; finite, so that a row of nothing else gives no NaN
 
 # Processors take a hundred times longer over denormal numbers, and the exponential of a far-off score is one. So no
-# exponent goes below e^-50, some 1e15 times less than what float32 sees beside 1, and factors below 1e-10 count as none.
+# exponent goes below e^-50, 1e15 times less than what float32 sees beside 1, and factors below 1e-10 count as none.
 _LOWEST = -50.0
 _FAINT = 1e-10
 
