@@ -10,7 +10,7 @@ from rootward.training.losses import InPlaceLoss
 
 # Scores held at a time. Small enough for a processor's cache, where the passes over them are several times
 # faster than in memory; a batch x documents matrix larger than this never exists.
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 8 << 20
 
 
 def gradients(
