@@ -139,8 +139,10 @@ def test_nothing_can_be_changed():
 
 def test_making_one_leaves_the_callers_array_writable():
     parents = np.array([1], np.int32)
-    Hierarchy(Ids("ab"), np.array([0, 1, 1]), parents)
+    shop = Hierarchy(Ids("ab"), np.array([0, 1, 1]), parents)
     parents[0] = 1
+    assert parents.flags.writeable
+    assert not shop.parents.flags.writeable
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_the_gradient_is_the_slope_of_the_value(name):
     arguments = (mask, distances) if name == "listwise" else (mask,)
     counts = torch.linspace(-1, 1, 6, dtype=torch.float64)
     loss = getattr(losses, name)
-    torch.autograd.gradcheck(
+    assert torch.autograd.gradcheck(
         lambda s: AsFunction.apply(s, lambda x: loss(x, *arguments, weights=dyadic(mask), log_counts=counts)),
         scores.requires_grad_(),
     )
