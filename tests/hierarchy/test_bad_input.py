@@ -312,3 +312,9 @@ def test_graphs_that_are_no_hierarchy():
         Hierarchy.from_networkx(networkx.DiGraph([("a", "b"), ("b", "a")]))
     with pytest.raises(InputError, match="direction"):
         Hierarchy.from_networkx(shoes().to_networkx(), direction="up")
+
+
+def test_a_quote_that_never_closes_does_not_swallow_the_edges_after_it(tmp_path):
+    (tmp_path / "open.csv").write_text('child,parent\na,b\nc,"d\ne,f\ng,h\n')
+    with pytest.raises(TableError, match=r"Row 3 of open.csv"):
+        Hierarchy.from_edges(tmp_path / "open.csv")
