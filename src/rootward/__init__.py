@@ -31,14 +31,17 @@ if TYPE_CHECKING:
         UnknownIdError,
     )
     from rootward.evaluation import Ranks, Report, compare, evaluate, plot_recall
+    from rootward.geometry import Constructed, Separation, construct, guaranteed_dimension, separation
     from rootward.hierarchy import Hierarchy
     from rootward.pairs import Pairs
+    from rootward.planning import Plan, plan, plot_plan
     from rootward.retrieval import Hits, Index
     from rootward.training import Recipe, Run, Settings, Stage, losses, recipes, resume, train
 
     __version__: str
 
 __all__ = [
+    "Constructed",
     "CycleError",
     "DualEncoder",
     "Hierarchy",
@@ -49,12 +52,14 @@ __all__ = [
     "MissingExtraError",
     "Pairs",
     "PairsError",
+    "Plan",
     "Ranks",
     "Recipe",
     "Report",
     "RootwardError",
     "Run",
     "RunFolderError",
+    "Separation",
     "Settings",
     "Stage",
     "TableError",
@@ -62,19 +67,26 @@ __all__ = [
     "UnknownIdError",
     "__version__",
     "compare",
+    "construct",
     "evaluate",
+    "guaranteed_dimension",
     "losses",
+    "plan",
+    "plot_plan",
     "plot_recall",
     "recipes",
     "resume",
+    "separation",
     "train",
 ]
 
 _ROOMS = {
     "encoders": ("DualEncoder",),
     "evaluation": ("Ranks", "Report", "compare", "evaluate", "plot_recall"),
+    "geometry": ("Constructed", "Separation", "construct", "guaranteed_dimension", "separation"),
     "hierarchy": ("Hierarchy",),
     "pairs": ("Pairs",),
+    "planning": ("Plan", "plan", "plot_plan"),
     "retrieval": ("Hits", "Index"),
     "training": ("Recipe", "Run", "Settings", "Stage", "losses", "recipes", "resume", "train"),
 }

@@ -13,8 +13,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from rootward.cli.construct import construct
 from rootward.cli.evaluate import evaluate
 from rootward.cli.flags import spread
+from rootward.cli.plan import plan
 from rootward.cli.search import search
 from rootward.cli.train import TrainCommand, train
 from rootward.errors import InputError, RootwardError
@@ -76,7 +78,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command, kind in ((train, TrainCommand), (evaluate, TyperCommand), (search, TyperCommand)):
+for command in (train, evaluate, search, construct, plan):
+    kind = TrainCommand if command is train else TyperCommand
     app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))
 
 
@@ -102,6 +105,12 @@ def _rootward(
       rootward train wordnet --out runs/wordnet
       rootward evaluate runs/wordnet
       rootward search runs/wordnet "recliner" -k 9
+
+    Without training, and before it:
+
+    \b
+      rootward construct wordnet --dim 512
+      rootward plan --edges taxonomy.csv
     """
 
 

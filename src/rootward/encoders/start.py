@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from rootward.pairs import Pairs
@@ -20,14 +21,21 @@ def construct_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
 
     A query without relevant documents, or whose documents cancel each other out, starts in a random direction.
     """
-    queries, documents = random_start(pairs, dim, seed)
-    places = torch.from_numpy(pairs.query_of)
-    sums = torch.zeros_like(queries).index_add_(0, places, documents[torch.from_numpy(pairs.documents).long()])
-    some = sums.any(1)
-    queries[some] = torch.nn.functional.normalize(sums[some])
+    documents = _directions(seed, "documents", pairs.n_documents, dim)
+    relevant = csr_array((np.ones(len(pairs), np.float32), pairs.documents, pairs.offsets), shape=_shape(pairs))
+    queries = torch.from_numpy(relevant @ documents.numpy())
+    lost = ~queries.any(1)
+    torch.nn.functional.normalize(queries, out=queries)
+    if lost.any():
+        queries[lost] = _directions(seed, "queries", pairs.n_queries, dim)[lost]
     return queries, documents
+
+
+def _shape(pairs: Pairs) -> tuple[int, int]:
+    return pairs.n_queries, pairs.n_documents
 
 
 def _directions(seed: int, name: str, n: int, dim: int) -> Tensor:
     drawn = stream(seed, "start", name).standard_normal((n, dim), dtype=np.float32)
-    return torch.nn.functional.normalize(torch.from_numpy(drawn))
+    vectors = torch.from_numpy(drawn)
+    return torch.nn.functional.normalize(vectors, out=vectors)

@@ -2,9 +2,10 @@
 
 `config.json` is written last and holds every other file's checksum, so a folder with a `config.json` is whole.
 
-    model.safetensors  float32 `queries` (n_queries x dim) and `documents` (n_documents x dim), exactly as scored;
+    model.safetensors  `queries` (n_queries x dim) and `documents` (n_documents x dim), exactly as scored: float32, or
+                       float64 for constructions that need it;
                        int64 `generality` and float32 `heights` (n_documents);
-                       float32 `thresholds` (n_queries, NaN where unknown)
+                       `thresholds` of the same type (n_queries, NaN where unknown)
     ids.parquet        side ("query" or "document"), row, id
     texts.parquet      side, row, name, synonyms, definition; only where the source had names
 """

@@ -34,18 +34,20 @@ class LookupTower:
     """A table of vectors, one a row: it knows what it was trained on and nothing else.
 
     Attributes:
-        vectors: float32, n x dim; the very tensor that training changes.
+        vectors: float32, n x dim; the very tensor that training changes. float64 for constructions whose margin float32
+            cannot hold.
 
     Raises:
-        InputError: not a finite float32 matrix.
+        InputError: not a finite matrix of these types.
     """
 
     vectors: Tensor
 
     def __post_init__(self) -> None:
-        if self.vectors.ndim != 2 or self.vectors.dtype != torch.float32:
+        if self.vectors.ndim != 2 or self.vectors.dtype not in (torch.float32, torch.float64):
             raise InputError(
-                f"A lookup tower needs a float32 matrix, got {self.vectors.dtype} of shape {tuple(self.vectors.shape)}."
+                f"A lookup tower needs a float32 or float64 matrix, got {self.vectors.dtype} of shape "
+                f"{tuple(self.vectors.shape)}."
             )
         if not torch.isfinite(self.vectors).all():
             raise InputError("A lookup tower needs finite vectors; some entries are NaN or infinite.")

@@ -122,7 +122,7 @@ def ranks_of(
     with torch.inference_mode():
         queries = _encoded(model.query_vectors, _used_rows(model.query_ids, pairs), model.dim)
         documents = _encoded(model.document_vectors, np.arange(len(model.document_ids)), model.dim)
-    with _bar(int(np.count_nonzero(pairs.sizes)), progress) as advance:
+    with bar("Ranking", int(np.count_nonzero(pairs.sizes)), progress) as advance:
         ranks = rank_pairs(
             queries,
             documents,
@@ -188,11 +188,11 @@ def _encoded(encode: Callable[[npt.ArrayLike], Tensor], rows: Ints, dim: int) ->
 
 
 @contextmanager
-def _bar(total: int, wanted: bool) -> Iterator[Callable[[int], object] | None]:
-    """What to call with the number of queries done, or None where nobody would see a bar."""
+def bar(what: str, total: int, wanted: bool) -> Iterator[Callable[[int], object] | None]:
+    """What to call with the number of queries done, or None where nobody would see the bar."""
     if not (wanted and sys.stderr.isatty()):
         yield None
         return
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Ranking", total=total)
-        yield lambda done: bar.advance(task, done)
+    with Progress(console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda done: shown.advance(task, done)

@@ -24,26 +24,40 @@ def plot_recall(reports: Report | Sequence[Report], path: str | os.PathLike[str]
         InputError: no report, or another suffix.
     """
     drawn = [reports] if isinstance(reports, Report) else list(reports)
-    suffix = Path(path).suffix.lower().removeprefix(".")
     if not drawn:
         raise InputError("There is no report to draw; give at least one.")
-    if suffix not in ("png", "svg"):
-        raise InputError(f"A plot is saved as .png or .svg, got {os.fspath(path)!r}.")
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415
-        from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingExtraError("Plotting", "plots") from error
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = figure_at(path)
     for report in drawn:
         _draw(axes, report)
     for row in {report.published: None for report in drawn if report.published is not None}:
         axes.plot(range(len(row.by_distance)), row.by_distance, "--", color="0.5", label=f"published: {row.method}")
     axes.set(xlabel="distance (hops)", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
+    return save_figure(figure, path)
+
+
+def figure_at(path: str | os.PathLike[str], columns: int = 1) -> tuple[Any, Any]:
+    """A figure that can be saved at `path`, and its axes: one, or an array of them side by side.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        InputError: a suffix other than .png and .svg.
+    """
+    if Path(path).suffix.lower() not in (".png", ".svg"):
+        raise InputError(f"A plot is saved as .png or .svg, got {os.fspath(path)!r}.")
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("Plotting", "plots") from error
+    figure = Figure(figsize=(6.4 if columns == 1 else 4.8 * columns, 4.0), layout="constrained")
+    return figure, figure.subplots(1, columns)
+
+
+def save_figure(figure: Any, path: str | os.PathLike[str]) -> Path:
+    """The figure as the file that the suffix names, whole or not at all."""
+    suffix = Path(path).suffix.lower().removeprefix(".")
     return atomic_write(path, lambda to: figure.savefig(to, format=suffix, dpi=150))
 
 

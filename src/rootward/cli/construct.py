@@ -1,0 +1,117 @@
+"""`rootward construct`: embeddings without training, and how far their scores stand apart."""
+
+from __future__ import annotations
+
+import json as json_format
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from rootward.cli.flags import flag, given
+from rootward.cli.output import STDOUT, put, say
+from rootward.cli.sources import SourceFlags, read
+from rootward.errors import RunFolderError
+
+if TYPE_CHECKING:
+    from rootward.geometry import Constructed
+    from rootward.pairs import Pairs
+
+_CONSTRUCTION, _OUTPUT = "Construction", "Output"
+
+
+def construct(
+    source: SourceFlags,
+    dim: Annotated[
+        int | None,
+        flag("--dim", metavar="N", min=1, panel=_CONSTRUCTION, help="Width; only gaussian has one to choose."),
+    ] = None,
+    method: Annotated[
+        str | None,
+        flag(
+            "--method",
+            metavar="NAME",
+            panel=_CONSTRUCTION,
+            help="gaussian, one_hot, moment_curve or arcs (forests). Default: gaussian.",
+        ),
+    ] = None,
+    drop: Annotated[
+        float | None, flag("--drop", metavar="SHARE", panel=_CONSTRUCTION, help="Leave out a share of the pairs first.")
+    ] = None,
+    add: Annotated[
+        float | None, flag("--add", metavar="SHARE", panel=_CONSTRUCTION, help="Put in a share of wrong pairs first.")
+    ] = None,
+    seed: Annotated[
+        int | None, flag("--seed", metavar="N", panel=_CONSTRUCTION, help="Of every random choice. Default: 0.")
+    ] = None,
+    out: Annotated[
+        Path | None, flag("--out", metavar="FOLDER", panel=_OUTPUT, help="Write the model, to search and evaluate.")
+    ] = None,
+    json: Annotated[
+        Path | None, flag("--json", metavar="FILE", panel=_OUTPUT, help="Write what was measured; - is stdout.")
+    ] = None,
+    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No progress and remarks.")] = False,
+) -> None:
+    """Make embeddings by geometry alone, and measure their margin over all scores.
+
+    gaussian is the paper's Algorithm 1: random documents, each query the normalised sum of its relevant ones. With
+    --drop and --add it is made from pairs with gaps and errors and measured against the true ones.
+
+    \b
+      rootward construct wordnet --dim 512
+      rootward construct --edges tree.csv --method arcs --out runs/arcs
+      rootward construct --edges tree.csv --dim 400 --drop 0.1 --json -
+    """
+    _refuse_taken(out)
+    from rootward.geometry import construct as make  # noqa: PLC0415
+    from rootward.geometry.noise import corrupt  # noqa: PLC0415
+
+    true = read(source).pairs
+    for note in true.notes:
+        say(note, quiet)
+    seeds = given(seed=seed)
+    noise = given(dropped=drop, added=add)
+    pairs = corrupt(true, **noise, **seeds) if noise else true
+    with _bar(pairs, quiet) as progress:
+        points = make(pairs, dim, **given(method=method and method.replace("-", "_")), **seeds, progress=progress)
+    result = points.to_dict()
+    if noise:
+        result |= {**noise, "against_true": _against(points, true)}
+    if json != STDOUT:
+        print(points)
+        if noise:
+            print(_told(result["against_true"]))
+    if json is not None:
+        put(json_format.dumps(result, indent=2) + "\n", json)
+    if out is not None:
+        true.save(out / "pairs.parquet")
+        points.save(out, more_files=("pairs.parquet",))
+        say(f"\nThe model is in {out}. Next:\n  rootward evaluate {shlex.quote(str(out))}", quiet)
+
+
+def _refuse_taken(out: Path | None) -> None:
+    """Refuse a folder that holds a model, before anything is computed."""
+    if out is not None and (out / "config.json").exists():
+        raise RunFolderError(f"{out} holds a model already; choose another folder for --out.")
+
+
+def _against(points: Constructed, true: Pairs) -> dict[str, Any]:
+    """Recall and margin of what was made from other pairs."""
+    from rootward.evaluation import evaluate  # noqa: PLC0415
+    from rootward.geometry import separation  # noqa: PLC0415
+
+    found = separation(points.query_vectors(), points.document_vectors(), true)
+    return {"recall": evaluate(points, true, bootstrap=0).overall.value, **found.to_dict()}
+
+
+def _told(result: dict[str, Any]) -> str:
+    return (
+        f"against the true pairs: recall at |S(q)| {100 * result['recall']:.2f} %, margin {result['margin']:.3g}, "
+        f"{100 * result['separated']:.2f} % of the queries separated"
+    )
+
+
+def _bar(pairs: Pairs, quiet: bool) -> Any:
+    """A context that gives what to call with the number of queries measured; None where nobody would see a bar."""
+    from rootward.evaluation.evaluate import bar  # noqa: PLC0415
+
+    return bar("Measuring", int((pairs.sizes > 0).sum()), not quiet)

@@ -1,0 +1,223 @@
+"""`plan`: which dimension a hierarchy needs, as a value that prints, saves and can be drawn."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from rootward.encoders import DualEncoder
+from rootward.errors import InputError, PairsError
+from rootward.evaluation import evaluate
+from rootward.evaluation.table import plain_table
+from rootward.geometry import Smallest, expected_dimension, guaranteed_dimension, smallest_separating
+from rootward.geometry.arcs import forest_arcs
+from rootward.pairs import Pairs
+from rootward.planning.learned import SmallestLearned, smallest_learned
+from rootward.planning.watching import watching
+from rootward.rng import stream
+from rootward.training import Recipe
+
+FAILURE = 0.01
+SAMPLE = 2_000
+"""Queries that the curve of constructed recall is measured on, against all documents."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Dimensions for one set of pairs: what is guaranteed, what was found, what training needs.
+
+    Attributes:
+        n_queries, n_documents, n_pairs: sizes; queries without relevant documents are not counted.
+        max_size, mean_size: of the relevant sets, s = max_size.
+        depth: the largest distance of any pair.
+        guaranteed: dimension of our form of theorem 3.1, for all but a share `failure` of the random draws.
+        expected: where the extremes of normal variables put the separation.
+        gaussian: the smallest dimension found to separate every query with every seed; None where not searched.
+        constructed_recall: (dimension, overall recall) of Algorithm 1 on up to 2,000 queries, seed 0.
+        learned: the smallest dimension at which training reached its target; None where not searched.
+        no_arcs: why the pairs are no forest, None where 3 dimensions hold them exactly.
+    """
+
+    n_queries: int
+    n_documents: int
+    n_pairs: int
+    max_size: int
+    mean_size: float
+    depth: int
+    guaranteed: int
+    failure: float
+    expected: int
+    gaussian: Smallest | None
+    constructed_recall: tuple[tuple[int, float], ...]
+    learned: SmallestLearned | None
+    no_arcs: str | None
+
+    @property
+    def order(self) -> float:
+        """The theorem's order of dimension, s ln m."""
+        return self.max_size * math.log(max(2, self.n_documents))
+
+    @property
+    def constant(self) -> float | None:
+        """Fitted here: the dimension found for the construction, as a multiple of s ln m."""
+        return None if self.gaussian is None else self.gaussian.dim / self.order
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON values, with the order and its constant."""
+        return {**asdict(self), "order": self.order, "constant": self.constant}
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+    def __str__(self) -> str:
+        head = (
+            f"{self.n_queries:,} queries, m = {self.n_documents:,} documents, {self.n_pairs:,} pairs, "
+            f"depth {self.depth}\nrelevant sets of up to s = {self.max_size} documents, {self.mean_size:.1f} on "
+            f"average; s ln m = {self.order:,.0f}"
+        )
+        rows = [[what, dim] for what, dim, _ in self.rows()]
+        table = plain_table(["", "dim"], rows).splitlines()
+        remarks = ["what it says", *(remark for *_, remark in self.rows())]
+        return head + "\n\n" + "\n".join(f"{line}  {remark}" for line, remark in zip(table, remarks, strict=True))
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(way, dimension, what the number says and does not say), fewest dimensions first where both are known."""
+        rows = [self._arcs_row()]
+        if self.learned is not None:
+            rows.append(_learned_row(self.learned))
+        rows.append(
+            (
+                "moment curve",
+                f"{2 * self.max_size:,}",
+                "holds any such sets exactly, on paper: the margins are tiny",
+            )
+        )
+        if self.gaussian is not None:
+            rows.append(self._gaussian_row(self.gaussian))
+        rows += [
+            ("gaussian, expected", f"{self.expected:,}", "from the extremes of normal variables; an estimate"),
+            (
+                "gaussian, guaranteed",
+                f"{self.guaranteed:,}",
+                f"theorem: one threshold serves all queries, for {100 * (1 - self.failure):.3g} % of the seeds",
+            ),
+        ]
+        return rows
+
+    def _arcs_row(self) -> tuple[str, str, str]:
+        if self.no_arcs is not None:
+            return "arcs", "-", "no forest with all its ancestors, so 3 dimensions do not hold it"
+        return "arcs", "3", "a forest: every set exactly at threshold 0, in float64"
+
+    def _gaussian_row(self, found: Smallest) -> tuple[str, str, str]:
+        seeds = len({each.seed for each in found.tried})
+        below = f", {found.failed_at:,} does not" if found.failed_at else ""
+        return (
+            "gaussian, found",
+            f"{found.dim:,}",
+            f"one threshold served all queries with {_seeds(seeds)}{below}; = {self.constant:.1f} s ln m",
+        )
+
+
+def _learned_row(found: SmallestLearned) -> tuple[str, str, str]:
+    target = f"{100 * found.target:.4g} %"
+    if found.dim is None:
+        return "learned", f"> {found.failed_at:,}", f"recall at |S(q)| stayed below {target}"
+    below = f"; below {target} at {found.failed_at:,}" if found.failed_at else ""
+    return (
+        "learned",
+        f"{found.dim:,}",
+        f"recall at |S(q)| {100 * found.recall:.1f} % on these pairs, seed {found.seed}{below}; "
+        f"nothing about unseen pairs",
+    )
+
+
+def _seeds(n: int) -> str:
+    return "one seed" if n == 1 else f"all of {n} seeds"
+
+
+def plan(
+    pairs: Pairs,
+    target: float = 0.95,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    gaussian: bool = True,
+    learned: bool = True,
+    recipe: Recipe | None = None,
+    failure: float = FAILURE,
+    progress: bool = False,
+) -> Plan:
+    """The dimensions that these pairs need: guaranteed, constructed and learned.
+
+    Finding what the construction needs scores all queries against all documents a few times at some hundreds or
+    thousands of dimensions; finding what training needs trains at a few dimensions. For WordNet (82,115 nouns) each
+    takes some ten minutes on 2 cores, for a thousand nodes seconds.
+
+    Args:
+        pairs: what has to be retrieved.
+        target: overall recall at |S(q)| that training has to reach, in (0, 1].
+        seeds: with each of which the construction has to separate every query; the first one trains.
+        gaussian, learned: whether to search at all.
+        recipe: of the trainings; None takes `recipes.decoupled()`.
+        failure: share of random draws for which the guaranteed dimension may fail.
+        progress: say on standard error what is tried.
+
+    Raises:
+        InputError: shares out of range, or no seeds.
+        PairsError: there are no pairs.
+    """
+    if not len(seeds):
+        raise InputError("plan needs at least one seed, got none.")
+    if not 0 < target <= 1:
+        raise InputError(f"target is a share in (0, 1], such as 0.95; got {target}.")
+    if not len(pairs):
+        raise PairsError("There are no pairs, so nothing to plan for.")
+    answered = pairs.sizes[pairs.sizes > 0]
+    with watching(progress, len(answered)) as watch:
+        found = smallest_separating(pairs, seeds, progress=watch.measured) if gaussian else None
+        return Plan(
+            n_queries=len(answered),
+            n_documents=pairs.n_documents,
+            n_pairs=len(pairs),
+            max_size=int(answered.max()),
+            mean_size=float(answered.mean()),
+            depth=pairs.max_distance,
+            guaranteed=guaranteed_dimension(pairs, failure=failure),
+            failure=failure,
+            expected=expected_dimension(pairs),
+            gaussian=found,
+            constructed_recall=() if found is None else _curve(pairs, found.dim, seeds[0], watch.say),
+            learned=smallest_learned(pairs, target, recipe=recipe, seed=seeds[0], progress=watch.say)
+            if learned
+            else None,
+            no_arcs=_no_arcs(pairs),
+        )
+
+
+def _no_arcs(pairs: Pairs) -> str | None:
+    try:
+        forest_arcs(pairs)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def _curve(pairs: Pairs, highest: int, seed: int, say: Callable[[str], object]) -> tuple[tuple[int, float], ...]:
+    """Recall of Algorithm 1 at powers of two up to the dimension that separates, on a sample of the queries."""
+    answered = np.flatnonzero(pairs.sizes)
+    chosen = stream(seed, "plan", "curve").permutation(answered)[:SAMPLE]
+    wanted = np.zeros(pairs.n_queries, np.bool_)
+    wanted[chosen] = True
+    sample = pairs.keep(wanted[pairs.query_of])
+    points = []
+    say("recall of the construction by dimension")
+    for dim in [*(2**i for i in range(1, 20) if 2**i < highest), highest]:
+        model = DualEncoder.lookup(pairs, dim, seed=seed)
+        points.append((dim, float(evaluate(model, sample, bootstrap=0).overall.value)))
+    return tuple(points)
