@@ -66,7 +66,18 @@ def test_public_names_are_those_promised() -> None:
     promised = {
         *("Hierarchy", "Pairs", "DualEncoder", "train", "resume", "recipes", "losses", "Stage", "Recipe", "Run"),
         *("Settings", "evaluate", "compare", "Report", "Ranks", "plot_recall", "Index", "Hits"),
-        *("construct", "Constructed", "separation", "Separation", "guaranteed_dimension", "plan", "Plan", "plot_plan"),
+        *(
+            "construct",
+            "Constructed",
+            "separation",
+            "Separation",
+            "guaranteed_dimension",
+            "plan",
+            "Plan",
+            "plot_plan",
+            "reproduce",
+            "Study",
+        ),
         *("RootwardError", "InputError", "TableError", "HierarchyError", "CycleError", "PairsError", "UnknownIdError"),
         *("RunFolderError", "MissingExtraError", "TrainingError", "__version__"),
     }

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         UnknownIdError,
     )
     from rootward.evaluation import Ranks, Report, compare, evaluate, plot_recall
+    from rootward.experiments import Study, reproduce
     from rootward.geometry import Constructed, Separation, construct, guaranteed_dimension, separation
     from rootward.hierarchy import Hierarchy
     from rootward.pairs import Pairs
@@ -62,6 +63,7 @@ __all__ = [
     "Separation",
     "Settings",
     "Stage",
+    "Study",
     "TableError",
     "TrainingError",
     "UnknownIdError",
@@ -75,6 +77,7 @@ __all__ = [
     "plot_plan",
     "plot_recall",
     "recipes",
+    "reproduce",
     "resume",
     "separation",
     "train",
@@ -83,6 +86,7 @@ __all__ = [
 _ROOMS = {
     "encoders": ("DualEncoder",),
     "evaluation": ("Ranks", "Report", "compare", "evaluate", "plot_recall"),
+    "experiments": ("Study", "reproduce"),
     "geometry": ("Constructed", "Separation", "construct", "guaranteed_dimension", "separation"),
     "hierarchy": ("Hierarchy",),
     "pairs": ("Pairs",),

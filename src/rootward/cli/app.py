@@ -17,6 +17,7 @@ from rootward.cli.construct import construct
 from rootward.cli.evaluate import evaluate
 from rootward.cli.flags import spread
 from rootward.cli.plan import plan
+from rootward.cli.reproduce import reproduce
 from rootward.cli.search import search
 from rootward.cli.train import TrainCommand, train
 from rootward.errors import InputError, RootwardError
@@ -78,7 +79,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, search, construct, plan):
+for command in (train, evaluate, search, construct, plan, reproduce):
     kind = TrainCommand if command is train else TyperCommand
     app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))
 

@@ -60,6 +60,7 @@ def smallest_learned(
     *,
     recipe: Recipe | None = None,
     seed: int = 0,
+    start: int = START,
     most: int = 1_024,
     progress: Callable[[str], object] | None = None,
 ) -> SmallestLearned:
@@ -73,7 +74,8 @@ def smallest_learned(
         target: overall recall at |S(q)|, in (0, 1].
         recipe: one stage or several; None takes `recipes.decoupled()`. Its lengths are what is shortened.
         seed: of every training.
-        most: the largest dimension to try.
+        start: the first dimension to try.
+        most: the largest.
         progress: called with a line before each training.
 
     Raises:
@@ -99,7 +101,7 @@ def smallest_learned(
         short = reached(dim, SHORT)
         return short >= target or (short >= HOPELESS * target and reached(dim, 1.0) >= target)
 
-    dim, failed_at = lowest(works, min(START, most), RATIO)
+    dim, failed_at = lowest(works, min(start, most), RATIO)
     recall = max((each.recall for each in tried if each.dim == dim), default=0.0)
     return SmallestLearned(None if dim > most else dim, recall, min(failed_at, most), target, seed, tuple(tried))
 

@@ -8,23 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
-from rootward.encoders import DualEncoder
 from rootward.errors import InputError, PairsError
-from rootward.evaluation import evaluate
 from rootward.evaluation.table import plain_table
 from rootward.geometry import Smallest, expected_dimension, guaranteed_dimension, smallest_separating
 from rootward.geometry.arcs import forest_arcs
 from rootward.pairs import Pairs
+from rootward.planning.constructed import constructed_recall
 from rootward.planning.learned import SmallestLearned, smallest_learned
 from rootward.planning.watching import watching
-from rootward.rng import stream
 from rootward.training import Recipe
 
 FAILURE = 0.01
-SAMPLE = 2_000
-"""Queries that the curve of constructed recall is measured on, against all documents."""
 
 
 @dataclass(frozen=True)
@@ -209,15 +203,7 @@ def _no_arcs(pairs: Pairs) -> str | None:
 
 
 def _curve(pairs: Pairs, highest: int, seed: int, say: Callable[[str], object]) -> tuple[tuple[int, float], ...]:
-    """Recall of Algorithm 1 at powers of two up to the dimension that separates, on a sample of the queries."""
-    answered = np.flatnonzero(pairs.sizes)
-    chosen = stream(seed, "plan", "curve").permutation(answered)[:SAMPLE]
-    wanted = np.zeros(pairs.n_queries, np.bool_)
-    wanted[chosen] = True
-    sample = pairs.keep(wanted[pairs.query_of])
-    points = []
+    """Recall of Algorithm 1 at powers of two up to the dimension that separates."""
     say("recall of the construction by dimension")
-    for dim in [*(2**i for i in range(1, 20) if 2**i < highest), highest]:
-        model = DualEncoder.lookup(pairs, dim, seed=seed)
-        points.append((dim, float(evaluate(model, sample, bootstrap=0).overall.value)))
-    return tuple(points)
+    dims = [*(2**i for i in range(1, 20) if 2**i < highest), highest]
+    return tuple((dim, constructed_recall(pairs, dim, seed=seed)) for dim in dims)

@@ -1,0 +1,53 @@
+"""`rootward reproduce`: a figure of the paper, or a study around it, measured here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rootward.cli.flags import flag, given
+from rootward.cli.output import say
+
+_STUDY, _OUTPUT = "Study", "Output"
+
+
+def reproduce(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="figure2, noise or margins.")],
+    scale: Annotated[
+        str | None,
+        flag("--scale", metavar="NAME", panel=_STUDY, help="tiny (a minute), cpu (two cores), paper. Default: tiny."),
+    ] = None,
+    seeds: Annotated[
+        int | None, flag("--seeds", metavar="N", min=1, panel=_STUDY, help="Seeds 0..N-1 are measured. Default: 3.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        flag("--out", metavar="FOLDER", panel=_OUTPUT, help="Results and figures. Default: reports/ and the name."),
+    ] = None,
+    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No progress and remarks.")] = False,
+) -> None:
+    """Measure a study: raw results, a table beside the published figures, and a figure.
+
+    \b
+      figure2   the dimension that retrieval needs, against height and width of a tree
+      noise     missing and wrong pairs under the construction
+      margins   what a margin buys after rounding, quantisation and under a graph index
+
+    \b
+      rootward reproduce figure2 --scale cpu --seeds 3
+      rootward reproduce noise --out reports/noise
+    """
+    from rootward.experiments import reproduce as measure  # noqa: PLC0415
+    from rootward.experiments import study_table  # noqa: PLC0415
+
+    folder = Path("reports") / name if out is None else out
+    study = measure(
+        name,
+        **given(scale=scale, seeds=seeds),
+        out=folder,
+        told=lambda row: say("  ".join(f"{key} {value}" for key, value in row.items() if key != "by_margin"), quiet),
+    )
+    print(study_table(study))
+    say(f"\nResults and figures are in {folder}.", quiet)

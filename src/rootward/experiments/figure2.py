@@ -1,0 +1,102 @@
+"""Figure 2: the dimension that retrieval needs, against the height and the width of a tree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rootward.evaluation.plots import figure_at, save_figure
+from rootward.evaluation.table import plain_table
+from rootward.experiments.fit import Interval, mean, slope
+from rootward.experiments.study import Experiment, Row, Study
+from rootward.hierarchy import Hierarchy
+from rootward.planning import smallest_constructed, smallest_learned
+from rootward.training import recipes
+
+TARGET = 0.95
+WIDTH = 2
+"""Of the trees of growing height: (10, 2) has 1,022 nodes."""
+
+HEIGHT = 4
+PUBLISHED = {"height": (2.29, 2.0), "width": (16.5, 16.0)}
+"""Published slope and the theory's, of log d against log H and of d against ln W (arXiv 2509.16411, figure 2)."""
+
+TREES: dict[str, list[tuple[str, int, int]]] = {
+    "tiny": [("height", h, WIDTH) for h in (3, 4)] + [("width", 3, w) for w in (2, 4)],
+    "cpu": [("height", h, WIDTH) for h in range(3, 11)] + [("width", HEIGHT, w) for w in (2, 3, 5, 8, 12, 20, 30)],
+}
+TREES["paper"] = TREES["cpu"]
+RECIPES = {"tiny": recipes.decoupled().with_(steps=100)}
+
+
+def measure(scale: str, seeds: Sequence[int]) -> Iterator[Row]:
+    """For every tree and seed the smallest dimension with more than 95 % recall, constructed and learned."""
+    for panel, height, width in TREES[scale]:
+        pairs = Hierarchy.perfect_tree(height, width, root=False).pairs()
+        constructed, learned = 16, 3
+        for seed in seeds:
+            tree = {"panel": panel, "height": height, "width": width, "documents": pairs.n_documents, "seed": seed}
+            constructed = smallest_constructed(pairs, TARGET, seed=seed, start=constructed)
+            yield {**tree, "way": "constructed", "dim": constructed}
+            found = smallest_learned(pairs, TARGET, recipe=RECIPES.get(scale), seed=seed, start=learned)
+            learned = found.dim or learned
+            yield {**tree, "way": "learned", "dim": found.dim, "recall": found.recall}
+
+
+def slopes(study: Study, panel: str, way: str) -> Interval:
+    """Of log d against log H ("height"), or of d against ln W ("width")."""
+    rows = [row for row in study.where(panel=panel, way=way) if row["dim"] is not None]
+    x = [math.log(row[panel]) for row in rows]
+    y = [math.log(row["dim"]) if panel == "height" else float(row["dim"]) for row in rows]
+    return slope(x, y)
+
+
+def table(study: Study) -> str:
+    """Dimensions by tree, then slopes beside the published ones and the theory's."""
+    lines = []
+    for panel, height, width in TREES[study.scale]:
+        rows = study.where(panel=panel, height=height, width=width)
+        cells = [
+            str(mean([float(row["dim"]) for row in rows if row["way"] == way and row["dim"] is not None]))
+            for way in ("constructed", "learned")
+        ]
+        lines.append([panel, str(height), str(width), f"{rows[0]['documents']:,}", *cells])
+    dims = plain_table(["panel", "H", "W", "documents", "constructed, dim", "learned, dim"], lines)
+    lines = [
+        [
+            "log d / log H" if panel == "height" else "d / ln W",
+            *(str(slopes(study, panel, way)) for way in ("constructed", "learned")),
+            *(f"{figure:g}" for figure in PUBLISHED[panel]),
+        ]
+        for panel in PUBLISHED
+    ]
+    fitted = plain_table(["slope", "constructed", "learned", "published", "theory"], lines)
+    return f"Smallest dimension with recall above 95 %, {study.seeds} seeds, 95 % intervals\n{dims}\n\n{fitted}"
+
+
+def draw(study: Study, path: Path) -> Path:
+    """Two panels, as in the paper: against height on log axes, and against ln W."""
+    figure, axes = figure_at(path, columns=2)
+    for panel, side in zip(PUBLISHED, axes, strict=True):
+        for way, marker in (("constructed", "o"), ("learned", "s")):
+            _points(side, study, panel, way, marker)
+        side.grid(alpha=0.3)
+        side.legend(frameon=False, fontsize=8)
+    axes[0].set(xscale="log", yscale="log", xlabel=f"height H (W = {WIDTH})", ylabel="dimension for 95 % recall")
+    axes[1].set(xlabel="ln W")
+    return save_figure(figure, path)
+
+
+def _points(axes: Any, study: Study, panel: str, way: str, marker: str) -> None:
+    rows = [row for row in study.where(panel=panel, way=way) if row["dim"] is not None]
+    places = sorted({row[panel] for row in rows})
+    means = [mean([float(row["dim"]) for row in rows if row[panel] == place]).value for place in places]
+    x = places if panel == "height" else [math.log(place) for place in places]
+    found = slopes(study, panel, way)
+    label = f"{way}: slope {found}" + (f" (published {PUBLISHED[panel][0]})" if way == "constructed" else "")
+    axes.plot(x, means, marker=marker, markersize=4, label=label)
+
+
+FIGURE2 = Experiment("the dimension needed, against height and width of a tree", measure, table, draw)

@@ -1,0 +1,196 @@
+"""What a margin buys: recall after rounding, product quantisation and a graph index, against each query's margin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from rootward.encoders import DualEncoder
+from rootward.errors import MissingExtraError
+from rootward.evaluation import rank_pairs
+from rootward.evaluation.plots import figure_at, save_figure
+from rootward.evaluation.table import plain_table
+from rootward.experiments.study import Experiment, Row, Study
+from rootward.hierarchy import NAMED, Hierarchy
+from rootward.pairs import Pairs
+from rootward.rng import stream
+from rootward.training import Settings, recipes, train
+
+Floats = npt.NDArray[np.float64]
+
+EDGES = (-np.inf, 0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, np.inf)
+"""Of the groups of margins that queries fall into."""
+
+WAYS = ("constructed", "learned")
+SAMPLE = 2_000
+PARTS = 8
+"""Dimensions that product quantisation keeps in one byte: a 32nd of float32's bytes."""
+
+LINKS, BREADTH = 16, 64
+"""HNSW: links a document, candidates held while searching."""
+
+DIMS = {"tiny": (16,), "cpu": (16, 32, 64, 128), "paper": (16, 32, 64, 128)}
+
+
+def sources(scale: str) -> dict[str, Pairs]:
+    """A DAG for the small scale, and WordNet, whose first 2,000 queries in a random order are measured."""
+    if scale == "tiny":
+        return {"random DAG of 300": Hierarchy.random_dag(300, multi_parent_share=0.3, max_depth=5).pairs()}
+    dag = Hierarchy.random_dag(3_000, multi_parent_share=0.3, max_depth=8)
+    return {"random DAG of 3,000": dag.pairs(), "WordNet": NAMED["wordnet"].pairs()}
+
+
+def measure(scale: str, seeds: Sequence[int]) -> Iterator[Row]:
+    """Recall of every way of storing and searching, by group of margins; WordNet with the first seed only."""
+    for name, pairs in sources(scale).items():
+        for seed in seeds if name != "WordNet" else seeds[:1]:
+            sample = _sample(pairs, seed)
+            for dim in DIMS[scale]:
+                for way in WAYS:
+                    model = DualEncoder.lookup(pairs, dim, seed=seed)
+                    if way == "learned":
+                        settings = Settings(progress=False, measure=False)
+                        train(model, pairs, recipes.decoupled(), seed=seed, settings=settings)
+                    told = {"source": name, "way": way, "dim": dim, "seed": seed}
+                    for row in _stored(model.query_vectors(), model.document_vectors(), sample, seed):
+                        yield {**told, **row}
+
+
+def _sample(pairs: Pairs, seed: int) -> Pairs:
+    answered = np.flatnonzero(pairs.sizes)
+    wanted = np.zeros(pairs.n_queries, np.bool_)
+    wanted[stream(seed, "margins", "sample").permutation(answered)[:SAMPLE]] = True
+    return pairs.keep(wanted[pairs.query_of])
+
+
+def _stored(queries: Tensor, documents: Tensor, pairs: Pairs, seed: int) -> Iterator[Row]:
+    """A row for every way of storing the documents and of searching them."""
+    whole = rank_pairs(queries, documents, pairs)
+    answered = np.flatnonzero(pairs.sizes)
+    margins = (whole.floor.astype(np.float64) - whole.ceiling)[answered]
+    recalls: dict[str, tuple[float, Floats]] = {
+        "float32": (4, _recalls(whole.hits, pairs)[answered]),
+        "float16": (2, _ranked(queries, documents.half().float(), pairs)[answered]),
+        "int8": (1, _ranked(queries, in_bytes(documents), pairs)[answered]),
+        "product quantisation": (1 / PARTS, _ranked(queries, quantised(documents, seed), pairs)[answered]),
+        "HNSW": (4, _by_graph(queries, documents, pairs)[answered]),
+    }
+    groups = np.searchsorted(EDGES, margins, side="right") - 1
+    for storage, (size, recall) in recalls.items():
+        yield {
+            "storage": storage,
+            "bytes_per_dim": size,
+            "recall": float(recall.mean()),
+            "margin": {f"{q}%": float(np.quantile(margins, q / 100)) for q in (5, 50, 95)},
+            "by_margin": [_group(g, recall[groups == g]) for g in np.unique(groups).tolist()],
+        }
+
+
+def _group(place: int, recalls: Floats) -> dict[str, Any]:
+    """A group of queries: which, its lowest margin (None: no bound), how many they are, their recall."""
+    low = float(EDGES[place]) if place else None
+    return {"group": place, "low": low, "queries": len(recalls), "recall": float(recalls.mean())}
+
+
+def _ranked(queries: Tensor, documents: Tensor, pairs: Pairs) -> Floats:
+    return _recalls(rank_pairs(queries, documents, pairs).hits, pairs)
+
+
+def _recalls(hits: npt.NDArray[np.bool_], pairs: Pairs) -> Floats:
+    """Recall of each query (n_queries; NaN without pairs)."""
+    with np.errstate(invalid="ignore"):
+        return np.bincount(pairs.query_of, hits, pairs.n_queries) / pairs.sizes
+
+
+def in_bytes(vectors: Tensor) -> Tensor:
+    """The vectors as int8 with one scale each would give them back."""
+    scale = vectors.abs().amax(1, keepdim=True).clamp_min(1e-30) / 127
+    return torch.round(vectors / scale) * scale
+
+
+def quantised(vectors: Tensor, seed: int) -> Tensor:
+    """The vectors as product quantisation gives them back: 8 dimensions a byte, codebooks by k-means.
+
+    Raises:
+        MissingExtraError: faiss is not installed.
+    """
+    faiss = _faiss()
+    dim = vectors.shape[1]
+    quantiser = faiss.ProductQuantizer(dim, -(-dim // PARTS), 8 if len(vectors) >= 10_000 else 6)
+    quantiser.cp.seed = seed + 1
+    quantiser.cp.min_points_per_centroid = 1
+    rows = np.ascontiguousarray(vectors.numpy())
+    quantiser.train(rows)
+    return torch.from_numpy(quantiser.decode(quantiser.compute_codes(rows)))
+
+
+def _by_graph(queries: Tensor, documents: Tensor, pairs: Pairs) -> Floats:
+    """Recall at |S(q)| of each query under HNSW, built by one thread so that it is the same each time."""
+    faiss = _faiss()
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    graph = faiss.IndexHNSWFlat(documents.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
+    graph.add(documents.numpy())
+    graph.hnsw.efSearch = max(BREADTH, 2 * int(pairs.sizes.max()))
+    answered = np.flatnonzero(pairs.sizes)
+    _, found = graph.search(queries[torch.from_numpy(answered)].numpy(), int(pairs.sizes.max()))
+    faiss.omp_set_num_threads(threads)
+    kept = np.arange(found.shape[1]) < pairs.sizes[answered][:, None]
+    keys = (answered[:, None] * pairs.n_documents + found)[kept & (found >= 0)]
+    return _recalls(np.isin(pairs.query_of * pairs.n_documents + pairs.documents, keys), pairs)
+
+
+def _faiss() -> Any:
+    try:
+        import faiss  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("Product quantisation and HNSW", "index") from error
+    return faiss
+
+
+def table(study: Study) -> str:
+    """Recall by way of storing, a line a source, way and dimension, with the margins of its queries."""
+    storages = list(dict.fromkeys(row["storage"] for row in study.rows))
+    lines = []
+    for source, way, dim in dict.fromkeys((row["source"], row["way"], row["dim"]) for row in study.rows):
+        rows = study.where(source=source, way=way, dim=dim)
+        margins = [np.mean([row["margin"][q] for row in rows]) for q in ("5%", "50%")]
+        recalls = [np.mean([row["recall"] for row in rows if row["storage"] == storage]) for storage in storages]
+        cells = [f"{margin:.3f}" for margin in margins] + [f"{100 * recall:.2f}" for recall in recalls]
+        lines.append([source, way, str(dim), *cells])
+    header = ["source", "way", "dim", "margin, 5 %", "median", *storages]
+    return f"Recall at |S(q)| in %, and margins of the queries in float32\n{plain_table(header, lines)}"
+
+
+def draw(study: Study, path: Path) -> Path:
+    """Recall against margin: a line a way of storing, over all sources, constructed and learned apart."""
+    figure, axes = figure_at(path, columns=2)
+    for way, side in zip(WAYS, axes, strict=True):
+        for storage in dict.fromkeys(row["storage"] for row in study.rows):
+            places, recalls = _by_group(study.where(way=way, storage=storage))
+            side.plot(places, recalls, marker="o", markersize=4, label=storage)
+        side.set(xlabel="margin of the query, at least", title=way, ylim=(-2, 102))
+        side.set_xticks(range(len(EDGES) - 1), ["< 0", *(f"{edge:g}" for edge in EDGES[1:-1])])
+        side.grid(alpha=0.3)
+    axes[0].set_ylabel("recall at |S(q)| (%)")
+    axes[1].legend(frameon=False, fontsize=8)
+    return save_figure(figure, path)
+
+
+def _by_group(rows: Sequence[Row]) -> tuple[list[int], list[float]]:
+    """(places of the groups that have queries, their recall in percent), over all rows."""
+    sums, counts = np.zeros(len(EDGES) - 1), np.zeros(len(EDGES) - 1)
+    for group in (group for row in rows for group in row["by_margin"]):
+        sums[group["group"]] += group["recall"] * group["queries"]
+        counts[group["group"]] += group["queries"]
+    there = np.flatnonzero(counts)
+    return there.tolist(), (100 * sums[there] / counts[there]).tolist()
+
+
+MARGINS = Experiment("what a margin buys after rounding, quantisation and under a graph index", measure, table, draw)

@@ -1,0 +1,108 @@
+"""A study: raw rows as they were measured, kept with where and how, from which tables and figures are drawn."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from rootward.errors import RunFolderError
+from rootward.files import atomic_write
+
+Scale = Literal["tiny", "cpu", "paper"]
+Row = dict[str, Any]
+RESULTS = "results.json"
+
+
+@dataclass(frozen=True)
+class Study:
+    """What one study measured.
+
+    Attributes:
+        name: of the study.
+        scale: "tiny" (seconds, for tests), "cpu" (two cores) or "paper" (the published setting).
+        seeds: how many.
+        rows: one a measurement, JSON values by column.
+        about: date, versions, processor, threads, seconds.
+    """
+
+    name: str
+    scale: str
+    seeds: int
+    rows: tuple[Row, ...]
+    about: Mapping[str, Any]
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write `results.json` into a folder, which is made if it is not there."""
+        text = json.dumps(asdict(self), indent=1) + "\n"
+        return atomic_write(Path(folder) / RESULTS, lambda path: path.write_text(text, encoding="utf-8"))
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Study:
+        """Read what `save` wrote.
+
+        Raises:
+            RunFolderError: no such file, or one that is not a study's.
+        """
+        path = Path(folder) / RESULTS
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            return cls(told["name"], told["scale"], told["seeds"], tuple(told["rows"]), told["about"])
+        except FileNotFoundError:
+            raise RunFolderError(f"{path} does not exist; rootward reproduce writes it.") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(f"{path} holds no results of a study ({error}); run it again.") from error
+
+    def where(self, **columns: Any) -> list[Row]:
+        """The rows that have these values."""
+        return [row for row in self.rows if all(row.get(name) == value for name, value in columns.items())]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """How a study is run and shown.
+
+    Attributes:
+        about: one line, for lists.
+        measure: (scale, seeds) to rows, one after the other, so that progress can be seen.
+        table: what it says, as text with ours beside the published figures.
+        draw: a figure into a file, .png or .svg.
+    """
+
+    about: str
+    measure: Callable[[str, Sequence[int]], Iterator[Row]]
+    table: Callable[[Study], str]
+    draw: Callable[[Study, Path], Path]
+
+
+def run_study(
+    name: str, experiment: Experiment, scale: str, seeds: Sequence[int], told: Callable[[Row], object] | None = None
+) -> Study:
+    """Measure everything; `told` is called with each row."""
+    began = time.perf_counter()
+    rows = []
+    for row in experiment.measure(scale, seeds):
+        rows.append(row)
+        if told is not None:
+            told(row)
+    return Study(name, scale, len(seeds), tuple(rows), _about(time.perf_counter() - began))
+
+
+def _about(seconds: float) -> dict[str, Any]:
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "made_by": f"rootward {version('rootward')}",
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "processor": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "seconds": round(seconds, 1),
+    }

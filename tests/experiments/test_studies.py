@@ -1,0 +1,114 @@
+"""Studies at their smallest: what they measure is what they say, and everything is drawn from the raw rows."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rootward import Hierarchy, InputError, RunFolderError, Study, construct, evaluate, reproduce
+from rootward.experiments import EXPERIMENTS, draw_study, study_table
+from rootward.experiments.figure2 import slopes
+from rootward.experiments.fit import mean, slope
+from rootward.experiments.margins import in_bytes, quantised
+from rootward.geometry.noise import corrupt
+
+
+@pytest.fixture(scope="module", params=sorted(EXPERIMENTS))
+def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
+    if request.param == "margins":
+        pytest.importorskip("faiss")
+    folder = tmp_path_factory.mktemp("reports") / request.param
+    return reproduce(request.param, "tiny", seeds=1, out=folder), folder
+
+
+def test_results_are_saved_and_loaded_again(study: tuple[Study, Path]) -> None:
+    measured, folder = study
+    again = Study.load(folder)
+    assert again.rows == tuple(json.loads(json.dumps(row)) for row in measured.rows)
+    assert study_table(again) == study_table(measured)
+    assert {path.name for path in folder.iterdir()} == {
+        "results.json",
+        f"{measured.name}.png",
+        f"{measured.name}.svg",
+    }
+
+
+def test_figures_are_drawn_again_from_raw_rows(study: tuple[Study, Path], tmp_path: Path) -> None:
+    draw_study(Study.load(study[1]), tmp_path)
+    assert (tmp_path / f"{study[0].name}.svg").read_text().lstrip().startswith("<?xml")
+
+
+def test_results_are_not_overwritten(study: tuple[Study, Path]) -> None:
+    with pytest.raises(RunFolderError, match="holds results already"):
+        reproduce(study[0].name, "tiny", out=study[1])
+
+
+def test_figure2_measures_dimensions_that_reach_the_target() -> None:
+    rows = reproduce("figure2", "tiny", seeds=1).rows
+    deepest = next(row for row in rows if row["height"] == 4 and row["way"] == "constructed")
+    pairs = Hierarchy.perfect_tree(4, 2, root=False).pairs()
+    assert evaluate(construct(pairs, deepest["dim"]), pairs, bootstrap=0).overall.value > 0.95
+    assert evaluate(construct(pairs, deepest["dim"] - 1), pairs, bootstrap=0).overall.value <= 0.95
+    learned = [row for row in rows if row["way"] == "learned"]
+    assert all(row["recall"] >= 0.95 for row in learned)
+
+
+def test_slopes_are_those_of_the_rows() -> None:
+    rows = [
+        {"panel": "height", "height": h, "way": "constructed", "dim": 3 * h**2, "seed": s}
+        for h in (3, 5, 9)
+        for s in (0, 1)
+    ]
+    found = slopes(Study("figure2", "tiny", 2, tuple(rows), {}), "height", "constructed")
+    assert found.value == pytest.approx(2.0)
+
+
+def test_noise_rows_are_what_the_construction_gives() -> None:
+    rows = reproduce("noise", "tiny", seeds=1).rows
+    row = next(row for row in rows if row["kind"] == "dropped" and row["share"] == 0.3)
+    true = Hierarchy.perfect_tree(4, 5, root=False).pairs()
+    points = construct(corrupt(true, dropped=0.3), 64)
+    assert row["recall"] == evaluate(points, true, bootstrap=0).overall.value
+    assert next(row for row in rows if row["share"] == 0.0)["margin"] == construct(true, 64).margin
+
+
+def test_rounding_keeps_what_it_should() -> None:
+    vectors = torch.nn.functional.normalize(torch.from_numpy(np.random.default_rng(0).standard_normal((200, 16))))
+    vectors = vectors.float()
+    rounded = in_bytes(vectors)
+    assert (rounded - vectors).abs().max() <= vectors.abs().max() / 254 + 1e-6
+    assert len(torch.unique((rounded / rounded.abs().amax(1, keepdim=True) * 127).round())) <= 255
+    pytest.importorskip("faiss")
+    coarse = quantised(vectors, 0)
+    assert 0 < (coarse - vectors).norm() < vectors.norm()
+    assert torch.equal(coarse, quantised(vectors, 0))
+
+
+def test_means_and_slopes_by_hand() -> None:
+    found = mean([1.0, 2.0, 3.0])
+    assert found.value == 2.0
+    assert found.high - 2.0 == pytest.approx(4.302653 / math.sqrt(3), abs=1e-5)
+    assert math.isnan(mean([1.0]).low)
+    line = slope([0, 1, 2, 3], [1, 3, 5, 7])
+    assert (line.value, line.low) == (pytest.approx(2), pytest.approx(2))
+    with pytest.raises(InputError, match="two places"):
+        slope([1, 1], [1, 2])
+
+
+def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Did you mean 'noise'"):
+        reproduce("noize")
+    with pytest.raises(InputError, match="scale must be one of tiny, cpu, paper"):
+        reproduce("noise", "huge")
+    with pytest.raises(InputError, match="at least 1"):
+        reproduce("noise", seeds=0)
+    with pytest.raises(RunFolderError, match="does not exist"):
+        Study.load(tmp_path)
+    (tmp_path / "results.json").write_text("{}")
+    with pytest.raises(RunFolderError, match="no results of a study"):
+        Study.load(tmp_path)
