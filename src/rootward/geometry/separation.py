@@ -91,8 +91,8 @@ def separation(
 
 def separates(
     queries: Tensor, documents: Tensor, pairs: Pairs, *, progress: Callable[[int], object] | None = None
-) -> tuple[bool, float]:
-    """Whether one threshold serves all queries, and the largest other score seen: stops at the first block that fails.
+) -> float:
+    """The margin where one threshold serves all queries, else some number that is not above 0: stops once that is clear.
 
     Args, raises: as `separation`.
     """
@@ -105,8 +105,8 @@ def separates(
         if progress is not None:
             progress(len(lowest))
         if largest >= smallest:
-            return False, largest
-    return True, largest
+            break
+    return smallest - largest
 
 
 def smallest_match(queries: Tensor, documents: Tensor, pairs: Pairs) -> float:

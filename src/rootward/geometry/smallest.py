@@ -18,11 +18,18 @@ RATIO = 1.05
 
 @dataclass(frozen=True)
 class Tried:
-    """One dimension, tried with one seed: did one threshold serve all queries?"""
+    """One dimension, tried with one seed.
+
+    Attributes:
+        dim, seed: of the construction.
+        separated: whether one threshold served all queries.
+        margin: the margin where it did; None where it did not, as measuring stops once that is clear.
+    """
 
     dim: int
     seed: int
     separated: bool
+    margin: float | None
 
 
 @dataclass(frozen=True)
@@ -59,9 +66,9 @@ def smallest_separating(
         for seed in seeds:
             queries, documents = construct_start(pairs, dim, seed)
             shown = None if progress is None else partial(progress, dim, seed)
-            separated, _ = separates(queries, documents, pairs, progress=shown)
-            tried.append(Tried(dim, seed, separated))
-            if not separated:
+            margin = separates(queries, documents, pairs, progress=shown)
+            tried.append(Tried(dim, seed, margin > 0, margin if margin > 0 else None))
+            if margin <= 0:
                 return False
         return True
 
