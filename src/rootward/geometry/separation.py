@@ -92,7 +92,7 @@ def separation(
 def separates(
     queries: Tensor, documents: Tensor, pairs: Pairs, *, progress: Callable[[int], object] | None = None
 ) -> float:
-    """The margin where one threshold serves all queries, else some number that is not above 0: stops once that is clear.
+    """The margin where one threshold serves all queries, else a number that is not above 0: stops once that is clear.
 
     Args, raises: as `separation`.
     """
