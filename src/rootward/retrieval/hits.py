@@ -17,7 +17,7 @@ from rich.table import Table
 from rootward.errors import InputError, UnknownIdError
 from rootward.evaluation.blocks import Floats, Ints
 from rootward.pairs import Ids, Pairs, Texts
-from rootward.pairs.ragged import expand, offsets_of
+from rootward.pairs.ragged import expand
 from rootward.retrieval.engine import Found
 from rootward.retrieval.listing import Listing
 
@@ -99,8 +99,7 @@ class Hits:
             raise InputError(f"k is how many documents to keep and at least 1, got {k}.")
         offsets = self.found.offsets
         kept = np.arange(offsets[-1]) - offsets[self.found.place] < k
-        found = Found(offsets_of(np.minimum(np.diff(offsets), k)), self.found.rows[kept], self.found.scores[kept])
-        return replace(self, found=found, hops=None if self.hops is None else self.hops[kept])
+        return replace(self, found=self.found.first(k), hops=None if self.hops is None else self.hops[kept])
 
     def marked(self, pairs: Pairs) -> Hits:
         """The same with the right answers marked: printing and JSON say which documents are relevant, and how far.
