@@ -111,7 +111,7 @@ class Engine(Protocol):
 
     @property
     def exact(self) -> bool:
-        """Whether nothing is ever missed."""
+        """Whether every search misses nothing and settles ties by row; a single `Found` may be exact anyway."""
         ...
 
     @property

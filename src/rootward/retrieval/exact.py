@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,6 +44,11 @@ class Exact:
         self.rows = np.arange(len(given)) if rows is None else rows
         self.block_bytes = block_bytes
 
+    @classmethod
+    def prepared(cls, documents: Tensor) -> Exact:
+        """An engine without documents, for vectors as wide as these."""
+        return cls(documents[:0])
+
     @property
     def dim(self) -> int:
         """Width of the vectors."""
@@ -64,30 +68,14 @@ class Exact:
     def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
         """The k best documents of each query, best first; all of them where there are fewer."""
         vectors = as_queries(queries, self.dim, self.documents.dtype)
-        documents, names = self._allowed(where)
-        k = min(k, len(documents))
-        rows = np.empty((len(vectors), k), np.int64)
-        scores = np.empty((len(vectors), k), vectors.numpy().dtype)
-        for part, block in self._blocks(vectors, documents):
-            rows[part], scores[part] = best(block, k)
-        return Found(np.arange(len(vectors) + 1) * k, names[rows.ravel()], scores.ravel())
+        return nearest(vectors, *self._allowed(where), k, self.block_bytes)
 
     def range(
         self, queries: Tensor, thresholds: npt.NDArray[np.float32], where: Where | None = None, cap: int | None = None
     ) -> Found:
         """The documents that score at least the threshold of their query, best first."""
         vectors = as_queries(queries, self.dim, self.documents.dtype)
-        documents, names = self._allowed(where)
-        sizes = np.zeros(len(vectors), np.int64)
-        rows, scores = [np.empty(0, np.int64)], [np.empty(0, vectors.numpy().dtype)]
-        for part, block in self._blocks(vectors, documents):
-            place, column = np.nonzero(block >= thresholds[part, None])
-            score = block[place, column]
-            order = np.lexsort((column, -score, place))
-            sizes[part] = np.bincount(place, minlength=len(block))
-            rows.append(names[column[order]])
-            scores.append(score[order])
-        return Found(offsets_of(sizes), np.concatenate(rows), np.concatenate(scores)).capped(cap)
+        return above(vectors, *self._allowed(where), thresholds, self.block_bytes).capped(cap)
 
     def _allowed(self, where: Where | None) -> tuple[Tensor, Ints]:
         """(vectors, rows) of the documents that may be found."""
@@ -95,21 +83,6 @@ class Exact:
             return self.documents, self.rows
         place = np.flatnonzero(np.isin(self.rows, where.rows, assume_unique=True))
         return self.documents[torch.from_numpy(place)], self.rows[place]
-
-    def _blocks(self, vectors: Tensor, documents: Tensor) -> Iterator[tuple[slice, Floats]]:
-        """(which queries, their scores against every document), as many queries at a time as fit `block_bytes`.
-
-        The scores are a view of a buffer that the next block overwrites.
-        """
-        size = max(2, self.block_bytes // max(1, documents.element_size() * len(documents)))
-        buffer = torch.empty(min(size, max(2, len(vectors))), len(documents), dtype=documents.dtype)
-        for start in builtins.range(0, len(vectors), len(buffer)):
-            part = vectors[start : start + len(buffer)]
-            # A matrix times one vector takes another path in BLAS, where equal documents can score a bit apart. Ties
-            # must stay ties, so a single query is scored twice.
-            several = part if len(part) > 1 else part.expand(2, -1)
-            scores = torch.mm(several, documents.T, out=buffer[: len(several)])
-            yield slice(start, start + len(part)), scores[: len(part)].numpy()
 
     # -- changing ----------------------------------------------------------------------------------------------
 
@@ -147,6 +120,61 @@ class Exact:
 
     def close(self) -> None:
         """Nothing is held but memory."""
+
+
+def nearest(vectors: Tensor, documents: Tensor, rows: Ints, k: int, block_bytes: int = BLOCK_BYTES) -> Found:
+    """The k best of these documents for each query, best first; of equal ones those that stand first.
+
+    Args:
+        vectors: n_queries x dim, of the type of the documents.
+        documents: n x dim.
+        rows: what the documents are called; ascending, or ties go by place instead of by row.
+        k: how many; all where there are fewer.
+        block_bytes: budget for scores held at a time.
+    """
+    k = min(k, len(documents))
+    names = np.empty((len(vectors), k), np.int64)
+    scores = np.empty((len(vectors), k), vectors.numpy().dtype)
+    for part, block in _blocks(vectors, documents, block_bytes):
+        columns, scores[part] = best(block, k)
+        names[part] = rows[columns]
+    return Found(np.arange(len(vectors) + 1) * k, names.ravel(), scores.ravel())
+
+
+def above(
+    vectors: Tensor,
+    documents: Tensor,
+    rows: Ints,
+    thresholds: npt.NDArray[np.float32],
+    block_bytes: int = BLOCK_BYTES,
+) -> Found:
+    """Those of these documents that score at least the threshold of their query, best first, ties by row."""
+    sizes = np.zeros(len(vectors), np.int64)
+    names, scores = [np.empty(0, np.int64)], [np.empty(0, vectors.numpy().dtype)]
+    for part, block in _blocks(vectors, documents, block_bytes):
+        place, column = np.nonzero(block >= thresholds[part, None])
+        score, row = block[place, column], rows[column]
+        order = np.lexsort((row, -score, place))
+        sizes[part] = np.bincount(place, minlength=len(block))
+        names.append(row[order])
+        scores.append(score[order])
+    return Found(offsets_of(sizes), np.concatenate(names), np.concatenate(scores))
+
+
+def _blocks(vectors: Tensor, documents: Tensor, block_bytes: int) -> Iterator[tuple[slice, Floats]]:
+    """(which queries, their scores against every document), as many queries at a time as fit `block_bytes`.
+
+    The scores are a view of a buffer that the next block overwrites.
+    """
+    size = max(2, block_bytes // max(1, documents.element_size() * len(documents)))
+    buffer = torch.empty(min(size, max(2, len(vectors))), len(documents), dtype=documents.dtype)
+    for start in range(0, len(vectors), len(buffer)):
+        part = vectors[start : start + len(buffer)]
+        # A matrix times one vector takes another path in BLAS, where equal documents can score a bit apart. Ties
+        # must stay ties, so a single query is scored twice.
+        several = part if len(part) > 1 else part.expand(2, -1)
+        scores = torch.mm(several, documents.T, out=buffer[: len(several)])
+        yield slice(start, start + len(part)), scores[: len(part)].numpy()
 
 
 def best(scores: Floats, k: int) -> tuple[Ints, Floats]:
