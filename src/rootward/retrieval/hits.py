@@ -32,7 +32,6 @@ class Hits:
         queries: the queries' ids; the row's number for bare vectors.
         found: document rows and scores as flat arrays with offsets.
         thresholds: float32, one a query, NaN where unknown: a document that scores at least this is accepted.
-        exact: whether the engine can have missed nothing.
         document_ids, document_texts: what the rows are called.
         hops: int32, one an entry: its distance where it is relevant, -1 where not; None until `marked`.
         n_relevant: int64, |S(q)| of every query; None until `marked`.
@@ -41,7 +40,6 @@ class Hits:
     queries: tuple[str, ...]
     found: Found
     thresholds: npt.NDArray[np.float32]
-    exact: bool
     document_ids: Ids
     document_texts: Texts | None = None
     hops: npt.NDArray[np.int32] | None = None
@@ -77,6 +75,17 @@ class Hits:
         """Whether each of them reaches its query's threshold; False where that is unknown (NaN)."""
         flags = self.found.scores >= self.thresholds[self.found.place]
         return [flags[start:stop] for start, stop in self._bounds]
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing can have been missed, other than what was cut off where `truncated`."""
+        return self.found.exact
+
+    @property
+    def truncated(self) -> list[bool]:
+        """Whether a limit cut off documents that should be there, query by query."""
+        flags = self.found.truncated
+        return [False] * len(self) if flags is None else [bool(flag) for flag in flags]
 
     @cached_property
     def _bounds(self) -> list[tuple[int, int]]:
@@ -129,7 +138,7 @@ class Hits:
         return {"exact": self.exact, "queries": [self.query_dict(i) for i in range(len(self))]}
 
     def query_dict(self, i: int) -> dict[str, Any]:
-        """One query as JSON values; "accepted" is null where the threshold is unknown."""
+        """One query as JSON values; "accepted" is null where the threshold is unknown; "truncated" only where true."""
         threshold = float(self.thresholds[i])
         start, stop = self._bounds[i]
         documents = []
@@ -149,6 +158,8 @@ class Hits:
         }
         if self.n_relevant is not None:
             told |= {"relevant": int(self.n_relevant[i]), "missing": self.n_missing(i)}
+        if self.truncated[i]:
+            told["truncated"] = True
         return {**told, "documents": documents}
 
     def to_json(self) -> str:
@@ -185,6 +196,8 @@ class Hits:
             n_right, n_missing = int(self.n_relevant[i]), self.n_missing(i)
             missing = f", {n_missing} missing" if n_missing else ""
             remarks.append(f"{n_right - n_missing} of {n_right} right answers{missing}")
+        if self.truncated[i]:
+            remarks.append(f"cut off after {len(rows)}: more documents reach the threshold")
         if not self.exact:
             remarks.append("approximate: documents may have been missed")
         unknown = bool(np.isnan(self.thresholds[i]))
