@@ -17,7 +17,6 @@ from rich.table import Table
 from rootward.errors import InputError, UnknownIdError
 from rootward.evaluation.blocks import Floats, Ints
 from rootward.pairs import Ids, Pairs, Texts
-from rootward.pairs.ragged import expand
 from rootward.retrieval.engine import Found
 from rootward.retrieval.listing import Listing
 
@@ -33,8 +32,9 @@ class Hits:
         found: document rows and scores as flat arrays with offsets.
         thresholds: float32, one a query, NaN where unknown: a document that scores at least this is accepted.
         document_ids, document_texts: what the rows are called.
+        allowed: int64, ascending: the rows that a filter let through; None without one.
         hops: int32, one an entry: its distance where it is relevant, -1 where not; None until `marked`.
-        n_relevant: int64, |S(q)| of every query; None until `marked`.
+        n_relevant: int64, |S(q)| of every query, of allowed documents alone; None until `marked`.
     """
 
     queries: tuple[str, ...]
@@ -42,6 +42,7 @@ class Hits:
     thresholds: npt.NDArray[np.float32]
     document_ids: Ids
     document_texts: Texts | None = None
+    allowed: Ints | None = None
     hops: npt.NDArray[np.int32] | None = None
     n_relevant: Ints | None = None
 
@@ -125,13 +126,18 @@ class Hits:
         missing = [query for query in self.queries if query not in pairs.query_ids]
         if missing:
             raise UnknownIdError(f"{missing[0]!r} is no query of {pairs!r}; bare vectors cannot be marked.")
-        queries = pairs.query_ids.rows(self.queries)
-        hops = np.full(len(self.found.rows), -1, np.int32)
-        for i, (start, stop) in enumerate(self._bounds):
-            _, index = expand(pairs.offsets, queries[i : i + 1])
-            hop_of = dict(zip(pairs.documents[index].tolist(), pairs.distances[index].tolist(), strict=True))
+        hops, n_relevant = np.full(len(self.found.rows), -1, np.int32), np.zeros(len(self), np.int64)
+        for i, query in enumerate(pairs.query_ids.rows(self.queries).tolist()):
+            part = slice(pairs.offsets[query], pairs.offsets[query + 1])
+            documents, distances = pairs.documents[part], pairs.distances[part]
+            if self.allowed is not None:
+                kept = np.isin(documents, self.allowed)
+                documents, distances = documents[kept], distances[kept]
+            hop_of = dict(zip(documents.tolist(), distances.tolist(), strict=True))
+            start, stop = self._bounds[i]
             hops[start:stop] = [hop_of.get(row, -1) for row in self.found.rows[start:stop].tolist()]
-        return replace(self, hops=hops, n_relevant=pairs.sizes[queries])
+            n_relevant[i] = len(hop_of)
+        return replace(self, hops=hops, n_relevant=n_relevant)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values: {"exact": true, "queries": [{"query": ..., "documents": [...]}, ...]}."""

@@ -156,10 +156,9 @@ class Index:
         thresholds = asked.thresholds.cpu().numpy()
         allowed = self._where(where)
         if not nearest_first or np.isnan(thresholds).all():
-            return self._hits(asked, self.engine.search(asked.vectors, k, allowed), thresholds, nearest_first)
-        return self._hits(
-            asked, self._with_all_accepted(asked.vectors, k, thresholds, allowed), thresholds, True
-        ).first(k)
+            return self._hits(asked, self.engine.search(asked.vectors, k, allowed), thresholds, allowed, nearest_first)
+        found = self._with_all_accepted(asked.vectors, k, thresholds, allowed)
+        return self._hits(asked, found, thresholds, allowed, True).first(k)
 
     def _with_all_accepted(
         self, vectors: Tensor, k: int, thresholds: npt.NDArray[np.float32], where: Where | None
@@ -211,8 +210,9 @@ class Index:
             thresholds = np.full(len(asked), threshold, np.float32)
         if cap is not None and cap < 1:
             raise InputError(f"cap is how many documents to return at most and at least 1, got {cap}.")
-        found = self.engine.range(asked.vectors, thresholds, self._where(where), cap)
-        return self._hits(asked, found, thresholds, nearest_first)
+        allowed = self._where(where)
+        found = self.engine.range(asked.vectors, thresholds, allowed, cap)
+        return self._hits(asked, found, thresholds, allowed, nearest_first)
 
     def _where(self, where: Filter | None) -> Where | None:
         return None if where is None else where.where(self.document_ids, self.catalogue.lineage)
@@ -239,12 +239,20 @@ class Index:
         unknown = torch.full((len(vectors),), torch.nan)
         return Queries([str(row) for row in range(len(vectors))], vectors, unknown, self.fingerprint)
 
-    def _hits(self, asked: Queries, found: Found, thresholds: npt.NDArray[np.float32], nearest_first: bool) -> Hits:
+    def _hits(
+        self,
+        asked: Queries,
+        found: Found,
+        thresholds: npt.NDArray[np.float32],
+        where: Where | None,
+        nearest_first: bool,
+    ) -> Hits:
         if nearest_first:
             accepted = found.scores >= thresholds[found.place]
             if accepted.any():  # otherwise they stand by falling score already
                 found = found.take(shown(found, accepted, self.heights))
-        return Hits(tuple(asked.ids), found, thresholds, self.document_ids, self.document_texts)
+        allowed = None if where is None else where.rows
+        return Hits(tuple(asked.ids), found, thresholds, self.document_ids, self.document_texts, allowed)
 
     # -- changing ----------------------------------------------------------------------------------------------
 
