@@ -65,7 +65,7 @@ def test_files_are_on_the_map_and_fit_a_reader(file: Path) -> None:
 def test_public_names_are_those_promised() -> None:
     promised = {
         *("Hierarchy", "Pairs", "DualEncoder", "train", "resume", "recipes", "losses", "Stage", "Recipe", "Run"),
-        *("Settings", "evaluate", "compare", "Report", "Ranks", "plot_recall", "Index", "Hits"),
+        *("Settings", "evaluate", "compare", "Report", "Ranks", "plot_recall", "Index", "Hits", "Filter"),
         *("RootwardError", "InputError", "TableError", "HierarchyError", "CycleError", "PairsError", "UnknownIdError"),
         *("RunFolderError", "MissingExtraError", "TrainingError", "__version__"),
     }

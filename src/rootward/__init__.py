@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rootward.evaluation import Ranks, Report, compare, evaluate, plot_recall
     from rootward.hierarchy import Hierarchy
     from rootward.pairs import Pairs
-    from rootward.retrieval import Hits, Index
+    from rootward.retrieval import Filter, Hits, Index
     from rootward.training import Recipe, Run, Settings, Stage, losses, recipes, resume, train
 
     __version__: str
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CycleError",
     "DualEncoder",
+    "Filter",
     "Hierarchy",
     "HierarchyError",
     "Hits",
@@ -75,7 +76,7 @@ _ROOMS = {
     "evaluation": ("Ranks", "Report", "compare", "evaluate", "plot_recall"),
     "hierarchy": ("Hierarchy",),
     "pairs": ("Pairs",),
-    "retrieval": ("Hits", "Index"),
+    "retrieval": ("Filter", "Hits", "Index"),
     "training": ("Recipe", "Run", "Settings", "Stage", "losses", "recipes", "resume", "train"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

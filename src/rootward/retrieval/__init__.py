@@ -2,8 +2,10 @@
 
 from rootward.retrieval.engine import Condition, Engine, Found, Tunable, Where
 from rootward.retrieval.exact import Exact
+from rootward.retrieval.filters import Filter
 from rootward.retrieval.hits import Hits
 from rootward.retrieval.index import Index
 from rootward.retrieval.lineage import Lineage
+from rootward.retrieval.tuning import Tuned
 
-__all__ = ["Condition", "Engine", "Exact", "Found", "Hits", "Index", "Lineage", "Tunable", "Where"]
+__all__ = ["Condition", "Engine", "Exact", "Filter", "Found", "Hits", "Index", "Lineage", "Tunable", "Tuned", "Where"]

@@ -211,6 +211,9 @@ class Ivf:
 class IvfSq8(Ivf):
     """Inverted lists of one byte a number; what they find is scored again with float32 vectors.
 
+    The bytes cover the range of the documents that the engine was prepared with. One that is put in later and lies far
+    outside is still found by `range`, but may be missed by `search`: build again when the documents have changed much.
+
     Attributes:
         vectors: the float32 vectors; in memory until the first `save`, mapped from its file afterwards.
         error: the greatest length of a vector minus its bytes' reading: no score is off by more than this times the
