@@ -16,6 +16,7 @@ from torch import Tensor
 from rootward.errors import InputError
 from rootward.evaluation.blocks import Floats, Ints, checked
 from rootward.pairs.ragged import offsets_of
+from rootward.retrieval.ledger import Ledger
 from rootward.retrieval.lineage import Lineage
 
 Flags = npt.NDArray[np.bool_]
@@ -196,6 +197,13 @@ class Tunable(Protocol):
     def efforts(self) -> list[int]:
         """Values worth trying, ascending; the last one is all there is to give."""
         ...
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """An engine whose documents stand where other processes see them, with notes beside them on whose they are."""
+
+    ledger: Ledger
 
 
 # -- what every engine checks and does alike -----------------------------------------------------------------------

@@ -16,6 +16,7 @@ ENGINES = {
     "ivf": "ivf:Ivf",
     "ivf-sq8": "ivf:IvfSq8",
     "hnsw": "hnsw:Hnsw",
+    "milvus": "milvus:Milvus",
 }
 """Name to where it is: a file of this room, and the class in it."""
 

@@ -19,7 +19,8 @@ from rootward.hierarchy import Hierarchy
 from rootward.pairs import Ids, Pairs, Texts
 from rootward.retrieval import storage
 from rootward.retrieval.catalogue import Catalogue
-from rootward.retrieval.engine import Engine, Found, Tunable, Where, as_documents
+from rootward.retrieval.engine import Engine, Found, Shared, Tunable, Where, as_documents
+from rootward.retrieval.engines import engine_class
 from rootward.retrieval.filters import Filter
 from rootward.retrieval.hits import Hits
 from rootward.retrieval.lineage import Lineage
@@ -77,7 +78,9 @@ class Index:
                 none later.
             out: a folder to save to. A build that was cut off goes on from there when it is called again.
             progress: show a bar, or lines where standard error is no terminal.
-            options: of the engine, such as lists= of "ivf".
+            options: of the engine, such as lists= of "ivf". With uri="http://host:19530" and collection="name" the
+                documents go to a Milvus server instead ("exact", "ivf" or "ivf-sq8" there; needs
+                `pip install 'rootward[cluster]'`). A load that was cut off goes on when it is called again.
 
         Raises:
             InputError: an engine or an option that is not there, vectors that are NaN or infinite, a recall that is
@@ -85,6 +88,8 @@ class Index:
             MissingExtraError: the engine's package is not installed.
             RunFolderError: `out` holds something else than an index.
         """
+        if "uri" in options and engine != "milvus":
+            engine, options = "milvus", {"kind": engine, **options}
         folder = None if out is None else Path(out)
         if folder is not None:
             storage.before_in(folder)
@@ -103,6 +108,25 @@ class Index:
             index.save(folder)
             storage.end_loading(folder)
         return index
+
+    @classmethod
+    def connect(
+        cls, model: DualEncoder, uri: str, collection: str, hierarchy: Hierarchy | Pairs | None = None, **options: Any
+    ) -> Index:
+        """What `build(model, uri=..., collection=...)` put on a Milvus server, here or on another machine.
+
+        Other arguments are as for `build`; effort= says how many lists are looked at.
+
+        Raises:
+            InputError: no server, no such collection, or one that is not whole, or not just this model's documents.
+            MissingExtraError: pymilvus is not installed.
+        """
+        engine: Engine = engine_class("milvus").load(Path(), (), {"uri": uri, "collection": collection, **options})
+        assert isinstance(engine, Shared)
+        engine.ledger.check(model.fingerprint(), of=len(model.document_ids))
+        lineage = None if hierarchy is None else Lineage.of(hierarchy, model.document_ids)
+        catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, lineage)
+        return cls(engine, catalogue, model.fingerprint())
 
     def __len__(self) -> int:
         return self.engine.count()
@@ -302,6 +326,8 @@ class Index:
     def commit(self) -> None:
         """Make all changes visible to every search, and safe where the index has a folder."""
         self.engine.commit()
+        if isinstance(self.engine, Shared) and self.engine.ledger.fingerprint != self.fingerprint:
+            self.engine.ledger.fingerprint = self.fingerprint
         if self.folder is not None:
             self._write(self.catalogue)
 

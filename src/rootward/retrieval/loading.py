@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from rootward.retrieval.engine import Engine
+from rootward.retrieval.engine import Engine, Shared
 from rootward.retrieval.engines import check_options, engine_class, prepared
 from rootward.retrieval.lineage import Lineage
 from rootward.retrieval.storage import read_loading, write_loading
@@ -62,17 +62,33 @@ def load_all(
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             write_loading(folder, engine, about, done)
+    if isinstance(engine, Shared):
+        done = engine.ledger.begin(fingerprint, len(documents))
     saved = time.monotonic()
     with _bar(f"{name}: documents", len(documents), done, progress) as moved:
         for start in range(done, len(documents), BATCH):
             rows = np.arange(start, min(start + BATCH, len(documents)))
             engine.upsert(rows, documents[start : start + BATCH], None if lineage is None else lineage.take(rows))
             moved(len(rows))
+            if isinstance(engine, Shared):
+                engine.ledger.acknowledge(start + len(rows))
             if folder is not None and (engine.durable or time.monotonic() - saved >= SNAPSHOT_SECONDS):
                 write_loading(folder, engine, about, start + len(rows))
                 saved = time.monotonic()
     engine.commit()
+    if isinstance(engine, Shared):
+        _mend(engine, documents, lineage)
     return engine
+
+
+def _mend(engine: Engine, documents: Tensor, lineage: Lineage | None) -> None:
+    """Put in again what a server acknowledged and yet does not hold, until it holds all."""
+    assert isinstance(engine, Shared)
+    while lacking := engine.ledger.lacking(len(documents), BATCH):
+        for part in lacking:
+            rows = np.arange(part.start, part.stop)
+            engine.upsert(rows, documents[part.start : part.stop], None if lineage is None else lineage.take(rows))
+        engine.commit()
 
 
 def _digest(options: dict[str, Any]) -> str:

@@ -26,8 +26,9 @@ from rootward.errors import InputError
 from rootward.evaluation.blocks import Floats, Ints
 from rootward.pairs.ragged import offsets_of
 from rootward.retrieval.collection import MOST_ANCESTORS, TIMEOUT, Collection
-from rootward.retrieval.engine import Found, Settings, Where, as_documents, as_queries, best_first
+from rootward.retrieval.engine import Found, Settings, Tunable, Where, as_documents, as_queries, best_first
 from rootward.retrieval.expressions import expression
+from rootward.retrieval.ledger import Ledger
 from rootward.retrieval.lineage import Lineage
 
 KINDS = {"exact": "FLAT", "ivf": "IVF_FLAT", "ivf-sq8": "IVF_SQ8"}
@@ -43,7 +44,9 @@ Consistency = Literal["Bounded", "Strong"]
 
 
 class Milvus:
-    """Documents in a collection, every one of them scored; `MilvusLists` looks at fewer. `prepared` and `opened` make one.
+    """Documents in a collection, every one of them scored; `MilvusLists` looks at fewer.
+
+    `prepared` and `opened` make one of the two.
 
     Changes are safe once their call returns, and seen by everybody once `commit` returns. Rows are the collection's
     keys; the users' ids stay in the `Index`.
@@ -60,7 +63,7 @@ class Milvus:
     durable = True
 
     def __init__(self, collection: Collection, consistency: Consistency = "Bounded") -> None:
-        self.collection, self.consistency = collection, consistency
+        self.collection, self.consistency, self.ledger = collection, consistency, Ledger(collection)
         self.kind = collection.notes()["kind"]
         fields = collection.fields()
         self._dim = int(fields["vector"]["params"]["dim"])
@@ -109,8 +112,8 @@ class Milvus:
         engine = over(there, consistency)
         if (engine.kind, engine.dim, engine.facts) != (kind, dim, facts):
             raise InputError(
-                f"The collection {collection!r} at {uri} is there already, as kind={engine.kind!r} of width {engine.dim} "
-                f"with facts={engine.facts}; asked for kind={kind!r}, width {dim}, facts={facts}. Choose another name."
+                f"The collection {collection!r} at {uri} is there already, with kind={engine.kind!r}, width "
+                f"{engine.dim}, facts={engine.facts}; asked for were {kind!r}, {dim}, {facts}. Choose another name."
             )
         return engine
 
@@ -169,7 +172,7 @@ class Milvus:
         found = self._nearest(vectors, min(k + self.exact, LIMIT), where)
         if self.exact:
             found = self._with_ties(vectors, found, k, where)
-        return self._told_if_cut(found.first(k), where)
+        return found.first(k) if k <= LIMIT else self._told_if_cut(found, where)
 
     def range(
         self, queries: Tensor, thresholds: npt.NDArray[np.float32], where: Where | None = None, cap: int | None = None
@@ -343,7 +346,10 @@ class Milvus:
     def load(cls, folder: Path, files: tuple[str, ...], settings: Settings) -> Milvus:
         """The engine over the same collection."""
         known = ("uri", "collection", "consistency", "timeout", "token")
-        return Milvus.opened(**{name: settings[name] for name in known if name in settings})
+        engine = Milvus.opened(**{name: settings[name] for name in known if name in settings})
+        if "effort" in settings and isinstance(engine, Tunable):
+            engine.effort = settings["effort"]
+        return engine
 
     def drop(self) -> None:
         """Take the collection off the server, with all that is in it; the engine is not used afterwards."""

@@ -24,6 +24,11 @@ class MilvusLists(Milvus):
         self.effort, self._lists_made = 1, 0
         self._measure()
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As of `Milvus`, and how many lists are looked at."""
+        return {**super().settings, "effort": self.effort}
+
     def _measure(self) -> None:
         """How many documents and lists there are. A sixteenth of the lists is where an untuned search starts."""
         index = self.collection.indexed()

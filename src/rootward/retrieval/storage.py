@@ -21,7 +21,7 @@ from rootward.encoders.storage import CONFIG, check_files, read_config, write_co
 from rootward.errors import RunFolderError
 from rootward.files import atomic_write, sha256
 from rootward.retrieval.catalogue import Catalogue
-from rootward.retrieval.engine import Engine
+from rootward.retrieval.engine import Engine, Shared
 from rootward.retrieval.engines import engine_class
 
 LOADING = "loading.json"
@@ -87,7 +87,9 @@ def read_index(folder: Path, **settings: Any) -> tuple[Engine, Catalogue, dict[s
     check_files(folder, config, remedy=_REMEDY)
     about = config["index"]
     catalogue = Catalogue.load(folder, tuple(about["catalogue"]))
-    engine = engine_class(about["name"]).load(folder, tuple(about["engine"]), {**about["settings"], **settings})
+    engine: Engine = engine_class(about["name"]).load(folder, tuple(about["engine"]), {**about["settings"], **settings})
+    if isinstance(engine, Shared):
+        engine.ledger.check(about["fingerprint"])
     return engine, catalogue, about
 
 
