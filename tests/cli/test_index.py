@@ -76,7 +76,7 @@ def test_right_answers_that_were_filtered_out_are_not_missing(rootward, plain_ru
         (["index", "RUN", "--out", "x", "--set", "lists=3"], "The engine 'exact' takes no options; got lists="),
         (["index", "RUN", "--out", "x", "--set", "lists"], "NAME=VALUE, such as lists=4096"),
         (["index", "RUN", "--out", "x", "--engine", "ivf", "--recall", "99"], "recall is a share"),
-        (["index", "RUN"], "Missing option '--out'"),
+        (["index", "RUN"], "Where shall the index be?"),
     ],
 )
 def test_what_the_user_got_wrong_ends_with_2(rootward, plain_run, arguments, message):
@@ -111,3 +111,14 @@ def test_a_model_without_pairs_is_indexed_and_says_why_it_is_not_filtered(rootwa
     result = rootward("search", "bare", "boots", "--index", "bare.index", "--below", "shoes")
     assert result.exit_code == 2
     assert "saved without pairs" in result.stderr
+
+
+def test_an_index_on_a_server_answers_as_the_run_does(rootward, run, milvus):
+    at = ["--uri", milvus.uri, "--collection", "cli_shop"]
+    built = rootward("index", run, *at, "--out", "shop.index", "--json", "--quiet")
+    told = json.loads(built.stdout)
+    assert (built.exit_code, built.stderr) == (0, "")
+    assert (told["documents"], told["engine"], told["collection"]) == (12, "milvus", "cli_shop")
+    for flags in (["-k", "4"], ["--threshold", "auto"], ["--below", "shoes"]):
+        plain = found(rootward("search", run, "trainers", "--json", *flags))
+        assert plain == found(rootward("search", run, "trainers", "--json", "--index", "shop.index", *flags))
