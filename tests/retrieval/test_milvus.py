@@ -121,6 +121,16 @@ def test_shoes_are_found_below_footwear_by_whoever_connects(milvus, name, tmp_pa
         index.close()
 
 
+def test_a_filter_is_right_though_the_documents_were_loaded_without_their_hierarchy(milvus, name):
+    tree = shoes()
+    model = DualEncoder.lookup(tree.pairs(), dim=8)
+    Index.build(model, uri=milvus.uri, collection=name).close()
+    index = Index.connect(model, milvus.uri, name, hierarchy=tree)
+    hits = index.search(model.queries(["boots"]), 12, where=Filter.below("boots"))
+    assert set(hits.ids[0]) == {"boots", "rain boots", "hiking boots"}
+    index.close()
+
+
 def test_another_models_documents_are_refused(milvus, name):
     first, second = wide_model(50, seed=1), wide_model(50, seed=2)
     Index.build(first, uri=milvus.uri, collection=name).close()

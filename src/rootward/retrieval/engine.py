@@ -204,6 +204,8 @@ class Shared(Protocol):
     """An engine whose documents stand where other processes see them, with notes beside them on whose they are."""
 
     ledger: Ledger
+    facts: bool
+    """Whether conditions are told in place of rows; only where the documents were put in with their lineage."""
 
 
 # -- what every engine checks and does alike -----------------------------------------------------------------------

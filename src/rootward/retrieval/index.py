@@ -125,6 +125,7 @@ class Index:
         assert isinstance(engine, Shared)
         engine.ledger.check(model.fingerprint(), of=len(model.document_ids))
         lineage = None if hierarchy is None else Lineage.of(hierarchy, model.document_ids)
+        engine.facts = engine.ledger.knows(lineage)
         catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, lineage)
         return cls(engine, catalogue, model.fingerprint())
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from rootward.errors import InputError, RootwardError
 from rootward.retrieval.collection import Collection
+from rootward.retrieval.lineage import Lineage
 
 
 class Ledger:
@@ -51,7 +54,7 @@ class Ledger:
                 f"Index.load(FOLDER)."
             )
 
-    def begin(self, fingerprint: str, n: int) -> int:
+    def begin(self, fingerprint: str, n: int, lineage: Lineage | None) -> int:
         """Start loading n documents, or go on: how many of the first ones were acknowledged before.
 
         Raises:
@@ -59,7 +62,8 @@ class Ledger:
         """
         notes = self.collection.notes()
         if "fingerprint" not in notes:
-            self.collection.note({"fingerprint": fingerprint, "documents": str(n), "loaded": "0"})
+            facts = {"lineage": _digest(lineage), "documents": str(n), "loaded": "0"}
+            self.collection.note({**facts, "fingerprint": fingerprint})
             return 0
         if (notes["fingerprint"], notes["documents"]) != (fingerprint, str(n)):
             raise InputError(
@@ -68,6 +72,10 @@ class Ledger:
                 f"another name."
             )
         return int(notes["loaded"])
+
+    def knows(self, lineage: Lineage | None) -> bool:
+        """Whether the documents were loaded with this lineage, so that its conditions mean the same there."""
+        return lineage is not None and self.collection.notes().get("lineage") == _digest(lineage)
 
     def acknowledge(self, done: int) -> None:
         """The first `done` documents were acknowledged by the server."""
@@ -90,3 +98,11 @@ class Ledger:
                 f"{n:,} were loaded, others or some twice. Load them under another name."
             )
         return [part for count, part in zip(counts, parts, strict=True) if count < len(part)]
+
+
+def _digest(lineage: Lineage | None) -> str:
+    """Recognises a lineage again; "none" where there is none."""
+    if lineage is None:
+        return "none"
+    parts = (lineage.depth, lineage.offsets, lineage.ancestors)
+    return hashlib.sha256(b"".join(part.astype("<i8").tobytes() for part in parts)).hexdigest()[:16]

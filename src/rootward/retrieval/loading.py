@@ -63,7 +63,8 @@ def load_all(
             folder.mkdir(parents=True, exist_ok=True)
             write_loading(folder, engine, about, done)
     if isinstance(engine, Shared):
-        done = engine.ledger.begin(fingerprint, len(documents))
+        done = engine.ledger.begin(fingerprint, len(documents), lineage)
+        engine.facts = engine.ledger.knows(lineage)
     saved = time.monotonic()
     with _bar(f"{name}: documents", len(documents), done, progress) as moved:
         for start in range(done, len(documents), BATCH):

@@ -67,7 +67,8 @@ class Milvus:
         self.kind = collection.notes()["kind"]
         fields = collection.fields()
         self._dim = int(fields["vector"]["params"]["dim"])
-        self.facts = "ancestors" in fields
+        self._keeps_facts = "ancestors" in fields
+        self.facts = collection.notes().get("lineage") != "none"
         self._changed, self._fresh = False, 0
         if not collection.loaded() and collection.indexed():
             collection.load()
@@ -110,10 +111,11 @@ class Milvus:
         if not there.exists():
             there.create(dim, facts, {"kind": kind})
         engine = over(there, consistency)
-        if (engine.kind, engine.dim, engine.facts) != (kind, dim, facts):
+        asked, found = (kind, dim, facts), (engine.kind, engine.dim, engine._keeps_facts)
+        if asked != found:
             raise InputError(
-                f"The collection {collection!r} at {uri} is there already, with kind={engine.kind!r}, width "
-                f"{engine.dim}, facts={engine.facts}; asked for were {kind!r}, {dim}, {facts}. Choose another name."
+                f"The collection {collection!r} at {uri} is there already, with kind, width and facts {found}; asked "
+                f"for {asked}. Choose another name."
             )
         return engine
 
@@ -237,7 +239,10 @@ class Milvus:
             return Found(
                 np.zeros(len(vectors) + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32), self.exact
             )
-        told, step = expression(where, self.facts), max(1, min(LIMIT, MESSAGE_BYTES // (k * self._hit_bytes)))
+        told, step = (
+            expression(where, self.facts and self._keeps_facts),
+            max(1, min(LIMIT, MESSAGE_BYTES // (k * self._hit_bytes))),
+        )
         hits = [
             each
             for start in builtins.range(0, len(vectors), step)
@@ -291,15 +296,15 @@ class Milvus:
     @property
     def batch_rows(self) -> int:
         """How many documents are sent at a time."""
-        return max(1, MESSAGE_BYTES // (4 * self.dim + 256 * self.facts + 16))
+        return max(1, MESSAGE_BYTES // (4 * self.dim + 256 * self._keeps_facts + 16))
 
     @property
     def _nowhere(self) -> dict[str, Any]:
-        return {"depth": -1, "ancestors": []} if self.facts else {}
+        return {"depth": -1, "ancestors": []} if self._keeps_facts else {}
 
     def _lists(self, lineage: Lineage | None) -> list[dict[str, Any]]:
         """The facts of each document, as its fields; empty where none are kept or given."""
-        if lineage is None or not self.facts:
+        if lineage is None or not self._keeps_facts:
             return []
         longest = int(np.diff(lineage.offsets).max(initial=0))
         if longest > MOST_ANCESTORS:
