@@ -72,6 +72,7 @@ class TestLists(OnTheServer):
     kind = "ivf"
 
 
+@pytest.mark.slow
 class TestQuantisedLists(OnTheServer):
     kind = "ivf-sq8"
 
@@ -179,6 +180,16 @@ def test_more_than_the_server_returns_is_told_as_truncated(milvus, name):
     below = Where(np.arange(1_000))
     assert len(engine.search(one, n, below).rows) == 1_000
     engine.close()
+
+
+def test_scores_of_quantised_documents_are_true_products(milvus, name):
+    model = wide_model(300, dim=16)
+    index = Index.build(model, "ivf-sq8", uri=milvus.uri, collection=name, recall=0.9)
+    hits = index.search(model.queries(), 5, nearest_first=False)
+    scores = model.query_vectors().numpy() @ model.document_vectors().numpy().T
+    np.testing.assert_allclose(hits.found.scores, scores[hits.found.place, hits.found.rows], rtol=1e-5, atol=1e-5)
+    assert index.tuned.recall >= 0.9
+    index.close()
 
 
 def test_nobody_sees_what_was_deleted_once_it_is_committed(milvus, name):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,7 @@ class Index:
         thresholds = asked.thresholds.cpu().numpy()
         allowed = self._where(where)
         if not nearest_first or np.isnan(thresholds).all():
-            return self._hits(asked, self.engine.search(asked.vectors, k, allowed), thresholds, allowed, nearest_first)
+            return self._hits(asked, self.engine.search(asked.vectors, k, allowed), thresholds, allowed, False)
         found = self._with_all_accepted(asked.vectors, k, thresholds, allowed)
         return self._hits(asked, found, thresholds, allowed, True).first(k)
 
@@ -262,7 +263,7 @@ class Index:
         if vectors.ndim != 2:
             raise InputError(f"Query vectors form a matrix, a row a query; got shape {tuple(vectors.shape)}.")
         unknown = torch.full((len(vectors),), torch.nan)
-        return Queries([str(row) for row in range(len(vectors))], vectors, unknown, self.fingerprint)
+        return Queries(_numbers(len(vectors)), vectors, unknown, self.fingerprint)
 
     def _hits(
         self,
@@ -368,6 +369,12 @@ class Index:
     def close(self) -> None:
         """Give back what the engine holds, such as a connection. The index is not used afterwards."""
         self.engine.close()
+
+
+@lru_cache(maxsize=4)
+def _numbers(n: int) -> tuple[str, ...]:
+    """What n bare vectors are called: their rows."""
+    return tuple(map(str, range(n)))
 
 
 def shown(found: Found, accepted: npt.NDArray[np.bool_], heights: npt.NDArray[np.float32]) -> Ints:

@@ -49,6 +49,7 @@ class Ivf:
     def __init__(self, index: Any, effort: int = 1) -> None:
         self._index = index
         self._there = _present(index)
+        self._plain: Any = None  # the parameters of the last search without a filter
         self.effort = effort
 
     @classmethod
@@ -150,8 +151,11 @@ class Ivf:
         return n_allowed, min(wider, self.lists), selector(allowed)
 
     def _parameters(self, probes: int, chosen: Any) -> Any:
-        chosen = {} if chosen is None else {"sel": chosen[0]}
-        return faiss().SearchParametersIVF(nprobe=probes, **chosen)
+        if chosen is not None:
+            return faiss().SearchParametersIVF(nprobe=probes, sel=chosen[0])
+        if self._plain is None or self._plain.nprobe != probes:
+            self._plain = faiss().SearchParametersIVF(nprobe=probes)
+        return self._plain
 
     def _nearest(self, vectors: Matrix, k: int, probes: int, chosen: Any) -> tuple[Floats, Ints]:
         """(scores, rows) by falling score, n x k; -1 where there are fewer."""
@@ -307,7 +311,10 @@ def alike(thresholds: Floats) -> Iterator[Ints]:
 
 def in_row_order(rows: Ints, scores: Floats) -> None:
     """Put the lower row first where scores next to each other are equal, in place."""
-    for i in np.flatnonzero((scores[:, 1:] == scores[:, :-1]).any(axis=1)).tolist():
+    tied = scores[:, 1:] == scores[:, :-1]
+    if not tied.any():
+        return
+    for i in np.flatnonzero(tied.any(axis=1)).tolist():
         order = np.lexsort((rows[i], -scores[i]))
         rows[i], scores[i] = rows[i][order], scores[i][order]
 

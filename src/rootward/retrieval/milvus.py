@@ -328,6 +328,8 @@ class Milvus:
 
         After the strong read a "Bounded" search sees the same; before it, it may show what was just deleted.
         """
+        if self._loaded and not self._changed:
+            return
         self.collection.ask("flush")
         if not self._loaded:
             self.collection.index(KINDS[self.kind], self._index_parameters())
