@@ -2,4 +2,26 @@
 
 import signal
 
+import pytest
+
+from milvus_server import QUICK, MilvusServer, NoServerError
+
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def milvus_programs(pytestconfig):
+    """Where the server's binaries are unpacked, once for all sessions; `pytest --cache-clear` takes them away."""
+    return pytestconfig.cache.mkdir("milvus-2.3.5")
+
+
+@pytest.fixture(scope="session")
+def milvus(milvus_programs, tmp_path_factory):
+    """A running Milvus server, for all tests of a session."""
+    server = MilvusServer(tmp_path_factory.mktemp("milvus"), milvus_programs, QUICK)
+    try:
+        server.start()
+    except NoServerError as reason:
+        pytest.skip(f"no Milvus server: {reason}")
+    yield server
+    server.stop()

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rootward.hierarchy import Hierarchy
     from rootward.pairs import Pairs
     from rootward.planning import Plan, plan, plot_plan
-    from rootward.retrieval import Hits, Index
+    from rootward.retrieval import Filter, Hits, Index
     from rootward.training import Recipe, Run, Settings, Stage, losses, recipes, resume, train
 
     __version__: str
@@ -45,6 +45,7 @@ __all__ = [
     "Constructed",
     "CycleError",
     "DualEncoder",
+    "Filter",
     "Hierarchy",
     "HierarchyError",
     "Hits",
@@ -91,7 +92,7 @@ _ROOMS = {
     "hierarchy": ("Hierarchy",),
     "pairs": ("Pairs",),
     "planning": ("Plan", "plan", "plot_plan"),
-    "retrieval": ("Hits", "Index"),
+    "retrieval": ("Filter", "Hits", "Index"),
     "training": ("Recipe", "Run", "Settings", "Stage", "losses", "recipes", "resume", "train"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

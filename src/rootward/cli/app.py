@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from rootward.cli.construct import construct
 from rootward.cli.evaluate import evaluate
 from rootward.cli.flags import spread
+from rootward.cli.index import index
 from rootward.cli.plan import plan
 from rootward.cli.reproduce import reproduce
 from rootward.cli.search import search
@@ -79,7 +80,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, search, construct, plan, reproduce):
+for command in (train, evaluate, index, search, construct, plan, reproduce):
     kind = TrainCommand if command is train else TyperCommand
     app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))
 

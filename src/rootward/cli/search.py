@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rootward.cli.filters import FilterFlags, placed
 from rootward.cli.flags import flag, given
 from rootward.cli.output import show
 from rootward.errors import InputError
@@ -30,6 +31,11 @@ def search(
         list[str],
         typer.Argument(metavar="TEXT", help="Ids, names or synonyms of queries; - reads them from stdin, one a line."),
     ],
+    filters: FilterFlags,
+    index: Annotated[
+        Path | None,
+        flag("--index", metavar="FOLDER", panel=_ANSWERS, help="Search this index of the run; see rootward index."),
+    ] = None,
     k: Annotated[
         int | None,
         flag("--k", "-k", metavar="N", min=1, panel=_ANSWERS, help="How many documents to show. Default: 10."),
@@ -58,9 +64,10 @@ def search(
     \b
       rootward search runs/wordnet "recliner" -k 9
       rootward search runs/wordnet cat.n.01 dog --threshold auto
+      rootward search runs/wordnet car --below conveyance.n.03 --levels 5..8
       rootward search runs/wordnet - --json < queries.txt > answers.jsonl
     """
-    stop = _threshold(threshold)
+    stop, where = _threshold(threshold), filters.filter()
     asked = _asked(texts)
     from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.retrieval import Index  # noqa: PLC0415
@@ -68,14 +75,17 @@ def search(
     model = DualEncoder.load(run)
     meanings = [model.find(text) for text in asked]
     queries = model.queries([found[0] for found in meanings])
-    index = Index.build(model)
+    searched = Index.build(model) if index is None else Index.load(index)
+    pairs = pairs_of(run, model)
+    if where is not None:
+        placed(searched, pairs)
     if stop is None:
-        hits = index.search(queries, **given(k=k), nearest_first=not by_score)
+        hits = searched.search(queries, where=where, **given(k=k), nearest_first=not by_score)
     else:
-        hits = index.answers(queries, threshold=stop, nearest_first=not by_score)
+        hits = searched.answers(queries, threshold=stop, where=where, nearest_first=not by_score)
         hits = hits if k is None else hits.first(k)
-    pairs = _pairs_of(run, model)
-    hits = hits if pairs is None else hits.marked(pairs)
+    if pairs is not None and pairs.document_ids == searched.document_ids:  # an index may have grown
+        hits = hits.marked(pairs)
     for i, (text, found) in enumerate(zip(asked, meanings, strict=True)):
         if json:
             line = {"text": text, "others": found[1:], "exact": hits.exact, **hits.query_dict(i)}
@@ -110,7 +120,7 @@ def _asked(texts: list[str]) -> list[str]:
     return asked
 
 
-def _pairs_of(run: Path, model: DualEncoder) -> Pairs | None:
+def pairs_of(run: Path, model: DualEncoder) -> Pairs | None:
     """The pairs of a run; None of a model that was saved without."""
     from rootward.training.run import PAIRS, pairs_in  # noqa: PLC0415
 

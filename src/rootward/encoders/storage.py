@@ -69,8 +69,10 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
     atomic_write(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """The `config.json` of a folder that we wrote.
+def read_config(
+    folder: Path, *, what: str = "run", writer: str = "rootward train", remedy: str = "train it again"
+) -> dict[str, Any]:
+    """The `config.json` of a folder that we wrote; `what` it should be, what writes such, what to do if it is broken.
 
     Raises:
         RunFolderError: no such folder, no config in it, no JSON in that, or a newer version's format.
@@ -78,19 +80,19 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if not path.is_file():
         if folder.is_file():
-            raise RunFolderError(f"{folder} is a file; needed is the folder of a run, as rootward train writes it.")
-        what = "has no config.json" if folder.is_dir() else "does not exist"
+            raise RunFolderError(f"{folder} is a file; needed is the folder of a {what}, as {writer} writes it.")
+        lacks = "has no config.json" if folder.is_dir() else "does not exist"
         beside = [str(other) for other in folder.parent.glob("*") if (other / CONFIG).is_file()]
         raise RunFolderError(
-            f"{folder} {what}, so it is no run of rootward.{did_you_mean(str(folder), beside)} Make one: "
-            f"rootward train ... --out {folder}"
+            f"{folder} {lacks}, so it is no {what} of rootward.{did_you_mean(str(folder), beside)} Make one: "
+            f"{writer} ... --out {folder}"
         )
     try:
         config: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise RunFolderError(f"{path} is not JSON ({error}). The run cannot be read; train it again.") from error
+        raise RunFolderError(f"{path} is not JSON ({error}). The {what} cannot be read; {remedy}.") from error
     if not isinstance(config, dict):
-        raise RunFolderError(f"{path} holds no sections of a run. The run cannot be read; train it again.")
+        raise RunFolderError(f"{path} holds no sections of a {what}. It cannot be read; {remedy}.")
     if config.get("format", 0) > FORMAT:
         raise RunFolderError(
             f"{folder} was written by {config.get('made_by', 'a newer rootward')} in format {config['format']}; this "
@@ -99,22 +101,32 @@ def read_config(folder: Path) -> dict[str, Any]:
     return dict(config)
 
 
-def check_files(folder: Path, config: Mapping[str, Any], only: Container[str] | None = None) -> None:
+def check_files(
+    folder: Path, config: Mapping[str, Any], only: Container[str] | None = None, *, remedy: str | None = None
+) -> None:
     """Check that every file that `config.json` lists, or those of them named, is there and unchanged.
+
+    Args:
+        folder, config: as `read_config` read it.
+        only: names to check; None is all.
+        remedy: what to do about a broken file; a run is trained again.
 
     Raises:
         RunFolderError: one is missing, or its bytes are not those that were written.
     """
+    cut_off = f"; a run that was cut off while it was written goes on with rootward train --resume {folder}"
     for name, expected in config.get("files", {}).items():
         if only is not None and name not in only:
             continue
         path = folder / name
         if not path.is_file():
-            raise RunFolderError(f"{path} is missing, though {CONFIG} lists it. Restore it or train again.")
+            raise RunFolderError(
+                f"{path} is missing, though {CONFIG} lists it. {remedy or 'Restore it or train again'}."
+            )
         if sha256(path) != expected:
             raise RunFolderError(
-                f"{path} is damaged: its checksum is not the one in {CONFIG}. Restore it or train again; a run that "
-                f"was cut off while it was written goes on with rootward train --resume {folder}"
+                f"{path} is damaged: its checksum is not the one in {CONFIG}. "
+                f"{remedy or 'Restore it or train again' + cut_off}."
             )
 
 

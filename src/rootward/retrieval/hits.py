@@ -17,7 +17,6 @@ from rich.table import Table
 from rootward.errors import InputError, UnknownIdError
 from rootward.evaluation.blocks import Floats, Ints
 from rootward.pairs import Ids, Pairs, Texts
-from rootward.pairs.ragged import expand, offsets_of
 from rootward.retrieval.engine import Found
 from rootward.retrieval.listing import Listing
 
@@ -32,18 +31,18 @@ class Hits:
         queries: the queries' ids; the row's number for bare vectors.
         found: document rows and scores as flat arrays with offsets.
         thresholds: float32, one a query, NaN where unknown: a document that scores at least this is accepted.
-        exact: whether the engine can have missed nothing.
         document_ids, document_texts: what the rows are called.
+        allowed: int64, ascending: the rows that a filter let through; None without one.
         hops: int32, one an entry: its distance where it is relevant, -1 where not; None until `marked`.
-        n_relevant: int64, |S(q)| of every query; None until `marked`.
+        n_relevant: int64, |S(q)| of every query, of allowed documents alone; None until `marked`.
     """
 
     queries: tuple[str, ...]
     found: Found
     thresholds: npt.NDArray[np.float32]
-    exact: bool
     document_ids: Ids
     document_texts: Texts | None = None
+    allowed: Ints | None = None
     hops: npt.NDArray[np.int32] | None = None
     n_relevant: Ints | None = None
 
@@ -78,6 +77,17 @@ class Hits:
         flags = self.found.scores >= self.thresholds[self.found.place]
         return [flags[start:stop] for start, stop in self._bounds]
 
+    @property
+    def exact(self) -> bool:
+        """Whether nothing can have been missed, other than what was cut off where `truncated`."""
+        return self.found.exact
+
+    @property
+    def truncated(self) -> list[bool]:
+        """Whether a limit cut off documents that should be there, query by query."""
+        flags = self.found.truncated
+        return [False] * len(self) if flags is None else [bool(flag) for flag in flags]
+
     @cached_property
     def _bounds(self) -> list[tuple[int, int]]:
         offsets = self.found.offsets.tolist()
@@ -99,8 +109,7 @@ class Hits:
             raise InputError(f"k is how many documents to keep and at least 1, got {k}.")
         offsets = self.found.offsets
         kept = np.arange(offsets[-1]) - offsets[self.found.place] < k
-        found = Found(offsets_of(np.minimum(np.diff(offsets), k)), self.found.rows[kept], self.found.scores[kept])
-        return replace(self, found=found, hops=None if self.hops is None else self.hops[kept])
+        return replace(self, found=self.found.first(k), hops=None if self.hops is None else self.hops[kept])
 
     def marked(self, pairs: Pairs) -> Hits:
         """The same with the right answers marked: printing and JSON say which documents are relevant, and how far.
@@ -117,20 +126,25 @@ class Hits:
         missing = [query for query in self.queries if query not in pairs.query_ids]
         if missing:
             raise UnknownIdError(f"{missing[0]!r} is no query of {pairs!r}; bare vectors cannot be marked.")
-        queries = pairs.query_ids.rows(self.queries)
-        hops = np.full(len(self.found.rows), -1, np.int32)
-        for i, (start, stop) in enumerate(self._bounds):
-            _, index = expand(pairs.offsets, queries[i : i + 1])
-            hop_of = dict(zip(pairs.documents[index].tolist(), pairs.distances[index].tolist(), strict=True))
+        hops, n_relevant = np.full(len(self.found.rows), -1, np.int32), np.zeros(len(self), np.int64)
+        for i, query in enumerate(pairs.query_ids.rows(self.queries).tolist()):
+            part = slice(pairs.offsets[query], pairs.offsets[query + 1])
+            documents, distances = pairs.documents[part], pairs.distances[part]
+            if self.allowed is not None:
+                kept = np.isin(documents, self.allowed)
+                documents, distances = documents[kept], distances[kept]
+            hop_of = dict(zip(documents.tolist(), distances.tolist(), strict=True))
+            start, stop = self._bounds[i]
             hops[start:stop] = [hop_of.get(row, -1) for row in self.found.rows[start:stop].tolist()]
-        return replace(self, hops=hops, n_relevant=pairs.sizes[queries])
+            n_relevant[i] = len(hop_of)
+        return replace(self, hops=hops, n_relevant=n_relevant)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values: {"exact": true, "queries": [{"query": ..., "documents": [...]}, ...]}."""
         return {"exact": self.exact, "queries": [self.query_dict(i) for i in range(len(self))]}
 
     def query_dict(self, i: int) -> dict[str, Any]:
-        """One query as JSON values; "accepted" is null where the threshold is unknown."""
+        """One query as JSON values; "accepted" is null where the threshold is unknown; "truncated" only where true."""
         threshold = float(self.thresholds[i])
         start, stop = self._bounds[i]
         documents = []
@@ -150,6 +164,8 @@ class Hits:
         }
         if self.n_relevant is not None:
             told |= {"relevant": int(self.n_relevant[i]), "missing": self.n_missing(i)}
+        if self.truncated[i]:
+            told["truncated"] = True
         return {**told, "documents": documents}
 
     def to_json(self) -> str:
@@ -186,6 +202,8 @@ class Hits:
             n_right, n_missing = int(self.n_relevant[i]), self.n_missing(i)
             missing = f", {n_missing} missing" if n_missing else ""
             remarks.append(f"{n_right - n_missing} of {n_right} right answers{missing}")
+        if self.truncated[i]:
+            remarks.append(f"cut off after {len(rows)}: more documents reach the threshold")
         if not self.exact:
             remarks.append("approximate: documents may have been missed")
         unknown = bool(np.isnan(self.thresholds[i]))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,71 +14,159 @@ import torch
 from torch import Tensor
 
 from rootward.encoders import DualEncoder, Queries
-from rootward.errors import InputError, did_you_mean
+from rootward.errors import InputError
 from rootward.evaluation.blocks import Ints
-from rootward.pairs import Ids, Texts
-from rootward.retrieval.engine import Engine, Found
-from rootward.retrieval.exact import Exact
+from rootward.hierarchy import Hierarchy
+from rootward.pairs import Ids, Pairs, Texts
+from rootward.retrieval import storage
+from rootward.retrieval.catalogue import Catalogue
+from rootward.retrieval.engine import Engine, Found, Shared, Tunable, Where, as_documents
+from rootward.retrieval.engines import engine_class
+from rootward.retrieval.filters import Filter
 from rootward.retrieval.hits import Hits
+from rootward.retrieval.lineage import Lineage
+from rootward.retrieval.loading import load_all
+from rootward.retrieval.tuning import Sample, Tuned, tune
 
 WIDE = 64
 """How many documents are looked at before the nearest are chosen; more where an answer set is larger."""
 
-ENGINES: dict[str, Callable[[Tensor], Engine]] = {"exact": Exact}
 
-
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Index:
     """Documents of a model, searched by inner product.
 
     Attributes:
         engine: finds rows and scores.
-        document_ids: the users' labels, row by row.
-        heights: float32, n_documents; accepted documents are shown by ascending height.
+        catalogue: what the rows are called.
         fingerprint: of the model; queries of another one are refused.
-        document_texts: names, where the model has them.
+        tuned: how much an approximate engine looks at, and the recall that was measured for it; None for others.
+        folder: where it was saved or loaded, and `commit` writes; None until then.
     """
 
     engine: Engine
-    document_ids: Ids
-    heights: npt.NDArray[np.float32]
+    catalogue: Catalogue
     fingerprint: str
-    document_texts: Texts | None = None
+    tuned: Tuned | None = None
+    folder: Path | None = None
 
     @classmethod
-    def build(cls, model: DualEncoder, engine: str = "exact") -> Index:
+    def build(
+        cls,
+        model: DualEncoder,
+        engine: str = "exact",
+        *,
+        pairs: Pairs | None = None,
+        k: int = 10,
+        recall: float = 0.99,
+        hierarchy: Hierarchy | Pairs | None = None,
+        out: str | Path | None = None,
+        progress: bool = False,
+        **options: Any,
+    ) -> Index:
         """An index over all documents of a model, as they are now.
 
         Args:
             model: whose documents.
-            engine: "exact" scores every document: right for up to about 200,000.
+            engine: "exact" scores every document: right for up to about 200,000. Above that, "ivf" looks at a few
+                lists of documents, "ivf-sq8" does in a quarter of the memory, "hnsw" walks a graph for the plain k
+                best. These need `pip install 'rootward[index]'`.
+            pairs: approximate engines are tuned until they find `recall` of what exact search finds at each query's
+                own |S(q)|, on a sample of these queries.
+            k: without pairs, they are tuned at so many documents instead.
+            recall: the share that is asked for; `tuned` says what was reached.
+            hierarchy: where the documents stand, as a graph or as the pairs that one made, so that a `Filter` needs
+                none later.
+            out: a folder to save to. A build that was cut off goes on from there when it is called again.
+            progress: show a bar, or lines where standard error is no terminal.
+            options: of the engine, such as lists= of "ivf". With uri="http://host:19530" and collection="name" the
+                documents go to a Milvus server instead ("exact", "ivf" or "ivf-sq8" there; needs
+                `pip install 'rootward[cluster]'`). A load that was cut off goes on when it is called again.
 
         Raises:
-            InputError: an engine that is not there, or vectors that are NaN or infinite.
+            InputError: an engine or an option that is not there, vectors that are NaN or infinite, a recall that is
+                no share.
+            MissingExtraError: the engine's package is not installed.
+            RunFolderError: `out` holds something else than an index.
         """
-        if engine not in ENGINES:
-            there = ", ".join(map(repr, ENGINES))
-            raise InputError(f"No engine {engine!r}; there is {there}.{did_you_mean(engine, ENGINES)}")
-        return cls(
-            ENGINES[engine](model.document_vectors()),
-            model.document_ids,
-            np.array(model.heights, np.float32),
-            model.fingerprint(),
-            model.document_texts,
+        if "uri" in options and engine != "milvus":
+            engine, options = "milvus", {"kind": engine, **options}
+        folder = None if out is None else Path(out)
+        if folder is not None:
+            storage.before_in(folder)
+        documents = model.document_vectors().detach()
+        lineage = None if hierarchy is None else Lineage.of(hierarchy, model.document_ids)
+        fingerprint = model.fingerprint()
+        filled = load_all(
+            engine, documents, lineage, options, fingerprint=fingerprint, folder=folder, progress=progress
         )
+        catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, lineage)
+        index = cls(filled, catalogue, fingerprint)
+        if isinstance(filled, Tunable):
+            sample = Sample.of(model, documents.cpu().float(), pairs, k)
+            index.tuned = tune(filled, sample, recall)
+        if folder is not None:
+            index.save(folder)
+            storage.end_loading(folder)
+        return index
+
+    @classmethod
+    def connect(
+        cls, model: DualEncoder, uri: str, collection: str, hierarchy: Hierarchy | Pairs | None = None, **options: Any
+    ) -> Index:
+        """What `build(model, uri=..., collection=...)` put on a Milvus server, here or on another machine.
+
+        Other arguments are as for `build`; effort= says how many lists are looked at.
+
+        Raises:
+            InputError: no server, no such collection, or one that is not whole, or not just this model's documents.
+            MissingExtraError: pymilvus is not installed.
+        """
+        engine: Engine = engine_class("milvus").load(Path(), (), {"uri": uri, "collection": collection, **options})
+        assert isinstance(engine, Shared)
+        engine.ledger.check(model.fingerprint(), of=len(model.document_ids))
+        lineage = None if hierarchy is None else Lineage.of(hierarchy, model.document_ids)
+        engine.facts = engine.ledger.knows(lineage)
+        catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, lineage)
+        return cls(engine, catalogue, model.fingerprint())
 
     def __len__(self) -> int:
         return self.engine.count()
 
     def __repr__(self) -> str:
-        return f"Index({len(self):,} documents, {type(self.engine).__name__.lower()})"
+        return f"Index({len(self):,} documents, {self.engine.name})"
 
-    def search(self, queries: Queries | Tensor | npt.ArrayLike, k: int = 10, *, nearest_first: bool = True) -> Hits:
+    @property
+    def document_ids(self) -> Ids:
+        """The users' labels, row by row; those of deleted documents too."""
+        return self.catalogue.ids
+
+    @property
+    def document_texts(self) -> Texts | None:
+        """Names, where the model has them."""
+        return self.catalogue.texts
+
+    @property
+    def heights(self) -> npt.NDArray[np.float32]:
+        """float32, one a row; accepted documents are shown by ascending height."""
+        return self.catalogue.heights
+
+    # -- searching ---------------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        queries: Queries | Tensor | npt.ArrayLike,
+        k: int = 10,
+        *,
+        where: Filter | None = None,
+        nearest_first: bool = True,
+    ) -> Hits:
         """k documents of each query: the nearest of those it accepts, then the best of the others.
 
         Args:
             queries: from `model.queries([...])`; or bare vectors, n x dim, which have no thresholds.
             k: how many to return; more than there are returns all.
+            where: only documents that it lets through: `Filter.below("footwear")`.
             nearest_first: show accepted documents, those at or above their query's threshold, first and in order of
                 ascending height, so that the exact match leads and the root ends; the others follow by falling
                 score. Where more than k are accepted, the nearest k of them are shown, though others may score
@@ -84,22 +174,27 @@ class Index:
 
         Raises:
             InputError: another model's queries, vectors that cannot be scored, k below 1.
+            UnknownIdError: a filter names a node that is not there.
         """
         if k < 1:
             raise InputError(f"k is how many documents to return and at least 1, got {k}.")
         asked = self._asked(queries)
         thresholds = asked.thresholds.cpu().numpy()
-        if not nearest_first:
-            return self._hits(asked, self.engine.search(asked.vectors, k), thresholds, nearest_first)
-        return self._hits(asked, self._with_all_accepted(asked.vectors, k, thresholds), thresholds, True).first(k)
+        allowed = self._where(where)
+        if not nearest_first or np.isnan(thresholds).all():
+            return self._hits(asked, self.engine.search(asked.vectors, k, allowed), thresholds, allowed, False)
+        found = self._with_all_accepted(asked.vectors, k, thresholds, allowed)
+        return self._hits(asked, found, thresholds, allowed, True).first(k)
 
-    def _with_all_accepted(self, vectors: Tensor, k: int, thresholds: npt.NDArray[np.float32]) -> Found:
+    def _with_all_accepted(
+        self, vectors: Tensor, k: int, thresholds: npt.NDArray[np.float32], where: Where | None
+    ) -> Found:
         """At least the k best, and so many that no query's accepted documents are cut off."""
         wide = max(k, WIDE)
         while True:
-            found = self.engine.search(vectors, wide)
-            lowest = found.scores[found.offsets[1:] - 1] if len(vectors) and len(self) else np.empty(0)
-            if wide >= len(self) or not (lowest >= thresholds[: len(lowest)]).any():
+            found = self.engine.search(vectors, wide, where)
+            full = np.flatnonzero(np.diff(found.offsets) >= wide)
+            if not (found.scores[found.offsets[full + 1] - 1] >= thresholds[full]).any():
                 return found
             wide *= 4
 
@@ -108,6 +203,8 @@ class Index:
         queries: Queries | Tensor | npt.ArrayLike,
         *,
         threshold: float | str = "auto",
+        where: Filter | None = None,
+        cap: int | None = None,
         nearest_first: bool = True,
     ) -> Hits:
         """The answer set of each query: the documents that score at least its threshold, however many.
@@ -115,6 +212,9 @@ class Index:
         Args:
             queries: as for `search`.
             threshold: "auto" takes each query's own, which training finds; a number holds for all of them.
+            where: as for `search`.
+            cap: at most so many documents a query, those that score highest; `Hits.truncated` says where there were
+                more.
             nearest_first: as for `search`.
 
         Raises:
@@ -134,7 +234,14 @@ class Index:
             raise InputError(f"threshold is a score or 'auto', got {threshold!r}.")
         else:
             thresholds = np.full(len(asked), threshold, np.float32)
-        return self._hits(asked, self.engine.range(asked.vectors, thresholds), thresholds, nearest_first)
+        if cap is not None and cap < 1:
+            raise InputError(f"cap is how many documents to return at most and at least 1, got {cap}.")
+        allowed = self._where(where)
+        found = self.engine.range(asked.vectors, thresholds, allowed, cap)
+        return self._hits(asked, found, thresholds, allowed, nearest_first)
+
+    def _where(self, where: Filter | None) -> Where | None:
+        return None if where is None else where.where(self.document_ids, self.catalogue.lineage)
 
     def _asked(self, queries: Any) -> Queries:
         """The queries as they are, or bare vectors as queries that are called by their row."""
@@ -156,13 +263,118 @@ class Index:
         if vectors.ndim != 2:
             raise InputError(f"Query vectors form a matrix, a row a query; got shape {tuple(vectors.shape)}.")
         unknown = torch.full((len(vectors),), torch.nan)
-        return Queries([str(row) for row in range(len(vectors))], vectors, unknown, self.fingerprint)
+        return Queries(_numbers(len(vectors)), vectors, unknown, self.fingerprint)
 
-    def _hits(self, asked: Queries, found: Found, thresholds: npt.NDArray[np.float32], nearest_first: bool) -> Hits:
+    def _hits(
+        self,
+        asked: Queries,
+        found: Found,
+        thresholds: npt.NDArray[np.float32],
+        where: Where | None,
+        nearest_first: bool,
+    ) -> Hits:
         if nearest_first:
             accepted = found.scores >= thresholds[found.place]
-            found = found.take(shown(found, accepted, self.heights))
-        return Hits(tuple(asked.ids), found, thresholds, self.engine.exact, self.document_ids, self.document_texts)
+            if accepted.any():  # otherwise they stand by falling score already
+                found = found.take(shown(found, accepted, self.heights))
+        allowed = None if where is None else where.rows
+        return Hits(tuple(asked.ids), found, thresholds, self.document_ids, self.document_texts, allowed)
+
+    # -- changing ----------------------------------------------------------------------------------------------
+
+    def upsert(
+        self,
+        ids: Iterable[Hashable],
+        vectors: Tensor | npt.ArrayLike,
+        *,
+        heights: npt.ArrayLike | None = None,
+        names: Mapping[str, str] | None = None,
+        hierarchy: Hierarchy | None = None,
+        fingerprint: str | None = None,
+    ) -> None:
+        """Put in documents, in place of those of the same ids. `commit` makes it last.
+
+        Args:
+            ids: n different ids, known or new.
+            vectors: n x dim.
+            heights: n; known documents keep theirs when none are given, new ones get the lowest, as of a leaf.
+            names: id to name, of some or all of them.
+            hierarchy: where these documents stand now, for filters; others stay where they stood.
+            fingerprint: of the model that the vectors are from, where it has changed. Its queries are taken from
+                then on, and those made before are refused.
+
+        Raises:
+            InputError: another width, entries that are NaN or infinite, an id twice. Nothing is changed then.
+        """
+        labels = list(Ids(ids))
+        matrix = torch.as_tensor(vectors)
+        as_documents(np.arange(len(labels)), matrix, self.engine.dim)
+        catalogue, rows = self.catalogue.put(labels, heights, names, hierarchy)
+        if self.engine.durable and self.folder is not None:  # a server must hold no row that has no name yet
+            self._write(catalogue)
+        self.engine.upsert(rows, matrix, None if catalogue.lineage is None else catalogue.lineage.take(rows))
+        self.catalogue, self.fingerprint = catalogue, fingerprint or self.fingerprint
+
+    def delete(self, ids: Iterable[Hashable]) -> None:
+        """Take out documents. `commit` makes it last.
+
+        Raises:
+            UnknownIdError: an id that is not there. Nothing is changed then.
+        """
+        catalogue, rows = self.catalogue.without(ids)
+        self.engine.delete(rows)
+        self.catalogue = catalogue
+
+    def commit(self) -> None:
+        """Make all changes visible to every search, and safe where the index has a folder."""
+        self.engine.commit()
+        if isinstance(self.engine, Shared) and self.engine.ledger.fingerprint != self.fingerprint:
+            self.engine.ledger.fingerprint = self.fingerprint
+        if self.folder is not None:
+            self._write(self.catalogue)
+
+    # -- on disk -----------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the index as a folder and return it; from then on `commit` writes there.
+
+        Raises:
+            RunFolderError: the folder holds something else than an index.
+        """
+        self.engine.commit()
+        self.folder = Path(folder)
+        self._write(self.catalogue)
+        return self.folder
+
+    def _write(self, catalogue: Catalogue) -> None:
+        assert self.folder is not None
+        about = {"fingerprint": self.fingerprint, "tuned": None if self.tuned is None else self.tuned.to_dict()}
+        storage.write_index(self.folder, self.engine, catalogue, about)
+
+    @classmethod
+    def load(cls, folder: str | Path, **settings: Any) -> Index:
+        """Read an index that `save` or `build(out=...)` wrote; every file's checksum is checked.
+
+        Args:
+            folder: where it stands.
+            settings: of the engine, in place of stored ones, such as the uri= of a server that has moved.
+
+        Raises:
+            RunFolderError: the folder is missing, damaged, half built, or from a newer version.
+        """
+        engine, catalogue, about = storage.read_index(Path(folder), **settings)
+        tuned = None if about["tuned"] is None else Tuned(**about["tuned"])
+        return cls(engine, catalogue, about["fingerprint"], tuned, Path(folder))
+
+    def close(self) -> None:
+        """Give back what the engine holds, such as a connection. The index is not used afterwards."""
+        self.engine.close()
+
+
+@lru_cache(maxsize=4)
+def _numbers(n: int) -> tuple[str, ...]:
+    """What n bare vectors are called: their rows."""
+    return tuple(map(str, range(n)))
 
 
 def shown(found: Found, accepted: npt.NDArray[np.bool_], heights: npt.NDArray[np.float32]) -> Ints:

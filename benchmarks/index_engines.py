@@ -1,0 +1,190 @@
+"""Indexes: what ours add to the bare library, and what approximate engines keep of exact search, and how fast.
+
+    python benchmarks/index_engines.py [overhead] [clustered] [hierarchy]      # all three unless some are named
+    python benchmarks/index_engines.py clustered --small                       # a tenth of everything, to try it
+    python benchmarks/index_engines.py clustered --engines ivf,ivf-sq8         # building hnsw takes longest
+
+overhead: `Index.search` over the same FAISS (or torch) call made bare, taking turns in one process; ratio of medians.
+clustered: 1,000,000 x 128 documents around 10,000 centres, queries beside documents; recall of exact search's 10 best
+    and throughput over exact search's, engines tuned to 0.99.
+hierarchy: 1,111,110 documents of a tree with ten children a node, vectors trained from it; at |S(q)|.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from machine import save
+
+import rootward as rw
+from rootward.encoders import DualEncoder
+from rootward.pairs import Ids, Pairs
+from rootward.retrieval import Exact, Index
+from rootward.retrieval.tuning import Sample
+
+ENGINES = ("ivf", "ivf-sq8", "hnsw")
+ROUNDS = 9
+EPOCHS = 2
+"""Of the training of the hierarchy; from the constructed start."""
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def clustered_model(n: int, dim: int, n_queries: int = 2000) -> DualEncoder:
+    """Documents around n / 100 centres, as far from them as centres are from each other; queries beside documents."""
+    rng = np.random.default_rng(0)
+    centres = unit(rng.standard_normal((n // 100, dim)))
+    documents = unit(centres[rng.integers(len(centres), size=n)] + rng.standard_normal((n, dim)) / np.sqrt(dim) / 2)
+    chosen = rng.choice(n, n_queries, replace=False)
+    queries = unit(documents[chosen] + rng.standard_normal((n_queries, dim)) / np.sqrt(dim) / 4)
+    places = np.arange(n_queries)
+    pairs = Pairs.from_arrays(Ids(range(n_queries)), Ids(range(n)), places, chosen, np.zeros(n_queries, int))
+    return DualEncoder.from_vectors(pairs, queries, documents)
+
+
+def turns(contenders: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
+    """Median seconds of each; they take turns, so that a busy moment meets all of them."""
+    took: dict[str, list[float]] = {name: [] for name in contenders}
+    for contender in contenders.values():
+        contender()
+    for _ in range(rounds):
+        for name, contender in contenders.items():
+            began = time.perf_counter()
+            contender()
+            took[name].append(time.perf_counter() - began)
+    return {name: statistics.median(seconds) for name, seconds in took.items()}
+
+
+# -- what we add -------------------------------------------------------------------------------------------------
+
+
+def bare(index: Index, queries: torch.Tensor, k: int) -> Callable[[], object]:
+    """The same search by the library alone, with the same parameters."""
+    import faiss  # noqa: PLC0415
+
+    engine: Any = index.engine
+    matrix = queries.numpy()
+    if isinstance(engine, Exact):
+        flat = faiss.IndexFlatIP(engine.dim)
+        flat.add(engine.documents.numpy())
+        return lambda: flat.search(matrix, k)
+    if engine.name == "hnsw":
+        parameters = faiss.SearchParametersHNSW(efSearch=max(engine.effort, k))
+    else:
+        parameters = faiss.SearchParametersIVF(nprobe=engine.effort)
+    return lambda: engine._index.search(matrix, k, params=parameters)
+
+
+def overhead(scale: int, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    n = 200_000 // scale
+    model = clustered_model(n, 64)
+    figures = []
+    for name in ("exact", *names):
+        index = Index.build(model, name)
+        for n_queries in (1000, 1):
+            queries = model.query_vectors(np.arange(n_queries))
+            ours = lambda index=index, queries=queries: index.search(queries, 10)  # noqa: E731
+            median = turns({"ours": ours, "bare": bare(index, queries, 10)}, ROUNDS if n_queries > 1 else 300)
+            figures.append(
+                {
+                    "part": "overhead",
+                    "documents": n,
+                    "dim": 64,
+                    "engine": name,
+                    "queries at a time": n_queries,
+                    "bare ms a query": round(1e3 * median["bare"] / n_queries, 4),
+                    "ours ms a query": round(1e3 * median["ours"] / n_queries, 4),
+                    "ours over bare": round(median["ours"] / median["bare"], 3),
+                }
+            )
+    return figures
+
+
+# -- what approximate engines keep ---------------------------------------------------------------------------------
+
+
+def engines(part: str, model: DualEncoder, pairs: Pairs | None, k: int, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Recall of exact search at |S(q)| (or k), and throughput over exact search's on the same queries."""
+    documents = model.document_vectors()
+    fresh = Sample.of(model, documents, pairs, k, seed=1)
+    queries, wanted = fresh.vectors, int(fresh.sizes.max())
+    exact = Exact(documents)
+    few = queries[:50]
+    figures = []
+    for name in names:
+        began = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            index = Index.build(model, name, pairs=pairs, k=k, out=folder, progress=True)
+            seconds = time.perf_counter() - began
+            size = sum(path.stat().st_size for path in Path(folder).iterdir())
+            engine = index.engine
+            median = turns(
+                {"exact": lambda: exact.search(few, wanted), "ours": lambda e=engine: e.search(queries, wanted)}, 5
+            )
+            a_query, exact_a_query = median["ours"] / len(queries), median["exact"] / len(few)
+            assert index.tuned is not None
+            figures.append(
+                {
+                    "part": part,
+                    "documents": len(documents),
+                    "dim": model.dim,
+                    "engine": name,
+                    "build and tune s": round(seconds, 1),
+                    "MB": round(size / 1e6),
+                    "effort": f"{index.tuned.effort} {index.tuned.name}",
+                    "recall of exact": round(float(fresh.recall(engine).mean()), 5),
+                    "at": index.tuned.at,
+                    "ms a query": round(1e3 * a_query, 4),
+                    "exact ms a query": round(1e3 * exact_a_query, 2),
+                    "times exact's throughput": round(exact_a_query / a_query, 1),
+                }
+            )
+            print(figures[-1], flush=True)
+    return figures
+
+
+def clustered(scale: int, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    return engines("clustered", clustered_model(1_000_000 // scale, 128), None, 10, names)
+
+
+def hierarchy(scale: int, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    tree = rw.Hierarchy.perfect_tree(7 if scale == 1 else 6, 10)
+    pairs = tree.pairs()
+    model = DualEncoder.lookup(pairs, 64)
+    began = time.perf_counter()
+    rw.train(model, pairs, rw.recipes.decoupled(epochs=EPOCHS), settings=rw.Settings(measure=False))
+    print(f"trained in {time.perf_counter() - began:.0f} s", flush=True)
+    return engines("hierarchy", model, pairs, 10, names)
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--engines", default=",".join(ENGINES))
+    given = parser.parse_args(arguments)
+    for part in given.parts or PARTS:
+        figures = PARTS[part](10 if given.small else 1, tuple(given.engines.split(",")))
+        save(
+            f"index_{part}" + "_small" * given.small,
+            f"python benchmarks/index_engines.py {' '.join(arguments)}",
+            figures,
+        )
+
+
+PARTS = {"overhead": overhead, "clustered": clustered, "hierarchy": hierarchy}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,143 @@
+"""`rootward index`: a run in, an index folder out."""
+
+from __future__ import annotations
+
+import json as json_format
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument
+
+from rootward.cli.flags import flag, given
+from rootward.cli.output import say
+from rootward.errors import InputError
+
+if TYPE_CHECKING:
+    from rootward.pairs import Pairs
+
+_INDEX, _OUTPUT = "Index", "Output"
+
+
+def index(
+    run: Annotated[Path, Argument(metavar="RUN", help="A folder that train wrote, or DualEncoder.save.")],
+    out: Annotated[
+        Path | None,
+        flag("--out", metavar="FOLDER", panel=_OUTPUT, help="Where the index is written; may be left out with --uri."),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        flag("--engine", metavar="NAME", panel=_INDEX, help="exact, ivf, ivf-sq8 or hnsw. Default: exact."),
+    ] = None,
+    recall: Annotated[
+        float | None,
+        flag(
+            "--recall",
+            metavar="SHARE",
+            panel=_INDEX,
+            help="How much of exact search's answers an approximate engine has to find. Default: 0.99.",
+        ),
+    ] = None,
+    k: Annotated[
+        int | None,
+        flag(
+            "--k",
+            "-k",
+            metavar="N",
+            min=1,
+            panel=_INDEX,
+            help="Measure that at N documents. Default: at each query's own number of right answers; 10 without pairs.",
+        ),
+    ] = None,
+    uri: Annotated[
+        str | None,
+        flag("--uri", metavar="URL", panel=_INDEX, help="Put the documents on this Milvus server: http://host:19530."),
+    ] = None,
+    collection: Annotated[
+        str | None, flag("--collection", metavar="NAME", panel=_INDEX, help="What they are called there.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        flag("--set", metavar="NAME=VALUE", panel=_INDEX, help="An option of the engine: lists=4096; may be repeated."),
+    ] = None,
+    json: Annotated[bool, flag("--json", panel=_OUTPUT, help="What was built, as JSON on standard output.")] = False,
+    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No progress and remarks.")] = False,
+) -> None:
+    """Index a run's documents, so that searching starts at once and stays quick when there are many.
+
+    exact scores every document and is right up to about 200,000. Above that: ivf looks at a few lists of documents,
+    ivf-sq8 does in a quarter of the memory, hnsw walks a graph for the plain best (answer sets and filters are then
+    scanned). These need pip install 'rootward\\[index]'. How much they look at is found on the run's own queries, and
+    the recall that was measured is told. With --uri, exact, ivf and ivf-sq8 are kept by a Milvus server, for more than
+    one machine (pip install 'rootward\\[cluster]').
+
+    Where documents stand in the hierarchy is stored too, for the filters of rootward search. A build that was cut off
+    goes on from there when the same command is given again.
+
+    \b
+      rootward index runs/wordnet --out wordnet.index
+      rootward index runs/large --engine ivf --recall 0.995 --out large.index
+      rootward index runs/large --engine ivf --uri http://localhost:19530 --collection large --out large.index
+      rootward search runs/large --index large.index "a query" --below "an id"
+    """
+    if out is None and uri is None:
+        raise InputError("Where shall the index be? Give a folder, --out FOLDER, or a server, --uri http://host:19530.")
+    if (uri is None) != (collection is None):
+        raise InputError("--uri and --collection go together: where the Milvus server is, and the name there.")
+    options = given(uri=uri, collection=collection) | _options(changes)
+    from rootward.cli.search import pairs_of  # noqa: PLC0415
+    from rootward.encoders import DualEncoder  # noqa: PLC0415
+    from rootward.retrieval import Index  # noqa: PLC0415
+
+    began = time.monotonic()
+    model = DualEncoder.load(run)
+    pairs = pairs_of(run, model)
+    built = Index.build(
+        model,
+        pairs=pairs if k is None else None,
+        hierarchy=_hierarchy(pairs, quiet),
+        out=out,
+        progress=not quiet,
+        **given(engine=engine, recall=recall, k=k),
+        **options,
+    )
+    size = 0 if out is None else sum(path.stat().st_size for path in out.iterdir())
+    if json:
+        told = {
+            "index": None if out is None else str(out),
+            "collection": collection,
+            "documents": len(built),
+            "engine": built.engine.name,
+            "tuned": None if built.tuned is None else built.tuned.to_dict(),
+            "seconds": round(time.monotonic() - began, 2),
+            "bytes": size,
+        }
+        print(json_format.dumps(told))
+        return
+    places = ([f"{size / 2**20:.1f} MiB in {out}"] if out else []) + ([f"{collection!r} at {uri}"] if uri else [])
+    say(f"{built!r}, {', '.join(places)}, {time.monotonic() - began:.1f} s", quiet)
+    if built.tuned is not None:
+        say(f"{built.tuned}", quiet)
+    if out is not None:
+        say(f"Search it: rootward search {run} --index {out} TEXT", quiet)
+    else:
+        say(f"Search it from Python: Index.connect(model, {uri!r}, {collection!r})", quiet)
+
+
+def _options(changes: list[str] | None) -> dict[str, Any]:
+    """'lists=4096' as {"lists": 4096}; what is no number stays text."""
+    options: dict[str, Any] = {}
+    for change in changes or ():
+        name, equals, value = change.partition("=")
+        if not equals or not name.strip():
+            raise InputError(f"--set holds {change!r}; needed NAME=VALUE, such as lists=4096.")
+        options[name.strip()] = int(value) if value.strip().lstrip("-").isdecimal() else value.strip()
+    return options
+
+
+def _hierarchy(pairs: Pairs | None, quiet: bool) -> Pairs | None:
+    """The pairs where they say how documents stand to each other; labelled pairs do not."""
+    if pairs is None or not any(query in pairs.document_ids for query in pairs.query_ids):
+        say("The queries are no documents: this index cannot be filtered by the hierarchy.", quiet)
+        return None
+    return pairs

@@ -1,0 +1,63 @@
+"""The door to FAISS: import, files, selections. What `ivf.py` and `hnsw.py` share, and nothing that searches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rootward.errors import MissingExtraError
+from rootward.evaluation.blocks import Ints
+from rootward.files import atomic_write
+
+Flags = npt.NDArray[np.bool_]
+
+
+def faiss() -> Any:
+    """The module.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import faiss as module  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("The engines ivf, ivf-sq8 and hnsw", "index") from error
+    return module
+
+
+def write(index: Any, path: Path) -> None:
+    """Write a FAISS index, whole or not at all."""
+    atomic_write(path, lambda temporary: faiss().write_index(index, str(temporary)))
+
+
+def read(path: Path) -> Any:
+    """Read a FAISS index; whoever calls has checked the file's checksum, FAISS itself trusts what it reads."""
+    return faiss().read_index(str(path))
+
+
+def selector(allowed: Flags) -> tuple[Any, Any]:
+    """(a selector of the ids where `allowed` is set, what must stay alive as long as it).
+
+    FAISS keeps a pointer to the bits and no reference.
+    """
+    bits = np.packbits(allowed, bitorder="little")
+    return faiss().IDSelectorBitmap(bits), bits
+
+
+def flags_of(rows: Ints, length: int) -> Flags:
+    """One flag a row below `length`, set for these rows; rows beyond are passed over."""
+    flags = np.zeros(length, np.bool_)
+    flags[rows[rows < length]] = True
+    return flags
+
+
+def grown(flags: Flags, length: int) -> Flags:
+    """The same flags, at least so many of them; doubled in size, so that adding often stays cheap."""
+    if length <= len(flags):
+        return flags
+    longer = np.zeros(max(length, 2 * len(flags)), np.bool_)
+    longer[: len(flags)] = flags
+    return longer

@@ -1,0 +1,184 @@
+"""`Filter`: which documents may be found, said in terms of the hierarchy."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from functools import reduce
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from rootward.errors import InputError
+from rootward.hierarchy import Hierarchy
+from rootward.pairs import Ids
+from rootward.pairs.ragged import expand
+from rootward.retrieval.engine import Condition, Where
+from rootward.retrieval.lineage import Lineage, levels
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Near:
+    """At or below, or at or above, a node, at most `within` hops."""
+
+    side: Literal["below", "above"]
+    node: str
+    within: int | None
+    of: Hierarchy | None
+
+    def rows(self, ids: Ids, lineage: Lineage | None) -> Rows:
+        if self.of is None:
+            stored = _stored(lineage)
+            return (stored.below if self.side == "below" else stored.above)(ids.row(self.node), self.within)
+        tree, row = self.of, self.of.ids.row(self.node)
+        if self.side == "above":
+            found = tree.ancestors([self.node], max_distance=self.within).ancestors.astype(np.int64)
+        else:
+            found = _downward(tree, row, self.within)
+        return _among(tree.ids, found, ids)
+
+    def conditions(self, ids: Ids, rows: Rows) -> tuple[Condition, ...] | None:
+        if self.of is None and self.side == "below" and self.within is None:
+            return (Condition("ancestors", (ids.row(self.node),)),)
+        return (Condition("row", tuple(rows.tolist())),) if self.side == "above" else None
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """At these depths, both ends included."""
+
+    first: int
+    last: int | None
+    of: Hierarchy | None
+
+    def rows(self, ids: Ids, lineage: Lineage | None) -> Rows:
+        if self.of is None:
+            return _stored(lineage).levels(self.first, self.last)
+        return _among(self.of.ids, levels(self.of.depth, self.first, self.last), ids)
+
+    def conditions(self, ids: Ids, rows: Rows) -> tuple[Condition, ...] | None:
+        if self.of is not None:
+            return None
+        last = np.iinfo(np.int32).max if self.last is None else self.last
+        return (Condition("depth", range(max(self.first, 0), int(last) + 1)),)
+
+
+@dataclass(frozen=True)
+class _Only:
+    """These documents."""
+
+    ids: tuple[str, ...]
+
+    def rows(self, ids: Ids, lineage: Lineage | None) -> Rows:
+        return np.unique(ids.rows(self.ids))
+
+    def conditions(self, ids: Ids, rows: Rows) -> tuple[Condition, ...] | None:
+        return (Condition("row", tuple(rows.tolist())),)
+
+
+_Test: TypeAlias = _Near | _Levels | _Only
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which documents may be found. Make one with a classmethod, join several with `&`:
+
+        index.search(queries, k=9, where=Filter.below("footwear") & Filter.levels(2, 4))
+        index.search(queries, k=9, where=Filter.above("flip-flops", of=tree))
+
+    Without `of` the index is asked, which knows where its documents stand when it was built with `hierarchy=`; with
+    it that hierarchy is, whose ids are the documents'.
+    """
+
+    tests: tuple[_Test, ...]
+
+    @classmethod
+    def below(cls, node: Hashable, *, within: int | None = None, of: Hierarchy | None = None) -> Filter:
+        """Only this node and what stands below it, at most `within` hops where that is given.
+
+        Raises:
+            InputError: within below 0. An unknown node is told by the search.
+        """
+        return cls((_Near("below", str(node), _hops(within), of),))
+
+    @classmethod
+    def above(cls, node: Hashable, *, within: int | None = None, of: Hierarchy | None = None) -> Filter:
+        """Only this node and what stands above it, at most `within` hops where that is given.
+
+        Raises:
+            InputError: within below 0. An unknown node is told by the search.
+        """
+        return cls((_Near("above", str(node), _hops(within), of),))
+
+    @classmethod
+    def levels(cls, first: int = 0, last: int | None = None, *, of: Hierarchy | None = None) -> Filter:
+        """Only documents `first` to `last` hops from their nearest root, both included; roots are level 0.
+
+        Raises:
+            InputError: levels that end before they begin.
+        """
+        if last is not None and last < max(first, 0):
+            raise InputError(f"Levels run from the first to the last, such as levels(1, 3); got {first} to {last}.")
+        return cls((_Levels(first, last, of),))
+
+    @classmethod
+    def only(cls, ids: Iterable[Hashable]) -> Filter:
+        """Only these documents."""
+        return cls((_Only(tuple(map(str, ids))),))
+
+    def __and__(self, other: Filter) -> Filter:
+        """Only documents that both let through."""
+        return Filter(self.tests + other.tests)
+
+    def where(self, document_ids: Ids, lineage: Lineage | None = None) -> Where:
+        """As an engine takes it: rows, and conditions where its facts can say the same.
+
+        Raises:
+            UnknownIdError: a node that is not there.
+            InputError: no hierarchy was given, and the index knows none.
+        """
+        rows = [test.rows(document_ids, lineage) for test in self.tests]
+        told = [test.conditions(document_ids, found) for test, found in zip(self.tests, rows, strict=True)]
+        conditions = tuple(each for part in told if part is not None for each in part)
+        allowed = reduce(lambda a, b: np.intersect1d(a, b, assume_unique=True), rows)
+        return Where(allowed, None if None in told else conditions)
+
+
+def _hops(within: int | None) -> int | None:
+    if within is not None and within < 0:
+        raise InputError(f"within is a number of hops from 0 up, got {within}; None is any number.")
+    return within
+
+
+def _stored(lineage: Lineage | None) -> Lineage:
+    if lineage is None:
+        raise InputError(
+            "This index does not know where its documents stand. Build it with Index.build(model, hierarchy=tree), or "
+            "give the hierarchy to the filter: Filter.below('an id', of=tree)."
+        )
+    return lineage
+
+
+def _downward(tree: Hierarchy, row: int, within: int | None) -> Rows:
+    """Rows at or below this one, ascending."""
+    reached = np.zeros(len(tree), np.bool_)
+    here, hops = np.array([row], np.int64), 0
+    while len(here):
+        reached[here] = True
+        if hops == within:
+            break
+        _, entry = expand(tree.child_offsets, here)
+        below = np.unique(tree.children[entry]).astype(np.int64)
+        here, hops = below[~reached[below]], hops + 1
+    return np.flatnonzero(reached)
+
+
+def _among(of: Ids, rows: Rows, ids: Ids) -> Rows:
+    """Rows in `ids` of what `of` has in these rows, ascending; what is no document is left out."""
+    if of is ids:
+        return np.sort(rows)
+    labels = (of[row] for row in rows.tolist())
+    return np.sort(np.array([ids.row(label) for label in labels if label in ids], np.int64))

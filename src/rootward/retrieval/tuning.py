@@ -1,0 +1,141 @@
+"""How much an approximate engine has to look at: measured on the user's own queries, against exact search."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import numpy as np
+from torch import Tensor
+
+from rootward import rng
+from rootward.encoders import DualEncoder
+from rootward.errors import InputError
+from rootward.evaluation.blocks import Floats, Ints
+from rootward.pairs import Pairs
+from rootward.pairs.ragged import expand
+from rootward.retrieval.engine import Engine, Tunable
+from rootward.retrieval.exact import nearest
+
+N_QUERIES = 1000
+"""So many queries at most: half of them to choose by, the other half to measure what was chosen."""
+
+_FEW = 40  # queries: below this both halves are all of them
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What was chosen for an engine, and what it gives.
+
+    Attributes:
+        name: what the effort counts: "probes", "efSearch".
+        effort: the least that reached the target, or the greatest there is.
+        target: the recall that was asked for.
+        recall: share of exact search's |S(q)| (or k) best that the engine finds, mean over queries; measured on
+            queries that the choice did not see, where there are enough.
+        at: "|S(q)|", or "k=10".
+        n_queries: on how many queries it was measured.
+    """
+
+    name: str
+    effort: int
+    target: float
+    recall: float
+    at: str
+    n_queries: int
+
+    def __str__(self) -> str:
+        short = "" if self.recall >= self.target else f", short of {100 * self.target:g} %"
+        return f"{self.effort} {self.name}: {100 * self.recall:.2f} % of exact search at {self.at}{short}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Queries to tune with: their vectors, how many documents each asks for, and the scores of its exact best.
+
+    Attributes:
+        vectors: n x dim.
+        sizes: int64, n.
+        offsets, scores: CSR, the scores of the sizes[i] best documents, best first.
+        at: what the sizes are, for people.
+    """
+
+    vectors: Tensor
+    sizes: Ints
+    offsets: Ints
+    scores: Floats
+    at: str
+
+    @classmethod
+    def of(cls, model: DualEncoder, documents: Tensor, pairs: Pairs | None, k: int, seed: int = 0) -> Sample:
+        """Some of the model's queries with their exact answers, each at its |S(q)|; at k where there are no pairs.
+
+        Raises:
+            UnknownIdError: pairs with a query that the model does not have.
+            InputError: no query has relevant documents.
+        """
+        draw = rng.stream(seed, "index", "queries to tune with")
+        if pairs is None:
+            rows = draw.permutation(len(model.query_ids))[:N_QUERIES]
+            sizes, at = np.full(len(rows), k), f"k={k}"
+        else:
+            chosen = draw.permutation(np.flatnonzero(pairs.sizes))[:N_QUERIES]
+            rows = model.query_ids.rows(pairs.query_ids[row] for row in chosen.tolist())
+            sizes, at = pairs.sizes[chosen], "|S(q)|"
+        if not len(rows):
+            raise InputError("Tuning an index needs queries with relevant documents; there are none.")
+        sizes = np.minimum(sizes, len(documents))
+        vectors = model.query_vectors(rows).detach().cpu().float()
+        found = nearest(vectors, documents, np.arange(len(documents)), int(sizes.max()))
+        kept = np.arange(found.offsets[-1]) - found.offsets[found.place] < sizes[found.place]
+        return cls(vectors, sizes, np.concatenate([[0], np.cumsum(sizes)]), found.scores[kept], at)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def take(self, rows: Ints) -> Sample:
+        """Some of them."""
+        _, entry = expand(self.offsets, rows)
+        offsets = np.concatenate([[0], np.cumsum(self.sizes[rows])])
+        return Sample(self.vectors[rows.tolist()], self.sizes[rows], offsets, self.scores[entry], self.at)
+
+    def recall(self, engine: Engine) -> Floats:
+        """The share of each query's exact answers that the engine finds, by score: equal ones stand for each other."""
+        shares = np.zeros(len(self))
+        for size in np.unique(self.sizes).tolist():
+            rows = np.flatnonzero(self.sizes == size)
+            found = engine.search(self.vectors[rows.tolist()], size)
+            last = self.scores[self.offsets[rows + 1] - 1][found.place]
+            # the last digit depends on the order of adding, which is another engine's own
+            hit = found.scores >= last - 1e-5 * np.maximum(1.0, np.abs(last))
+            shares[rows] = np.minimum(np.bincount(found.place, hit, minlength=len(rows)), size) / size
+        return shares
+
+
+def tune(engine: Engine, sample: Sample, target: float) -> Tuned | None:
+    """Set the engine to the least effort that reaches the target, with a standard error to spare.
+
+    Returns:
+        what was chosen; None for an engine with nothing to choose.
+
+    Raises:
+        InputError: a target that is no share.
+    """
+    if not 0 < target <= 1:
+        raise InputError(f"recall is a share above 0 and at most 1, such as 0.99; got {target}.")
+    if not isinstance(engine, Tunable):
+        return None
+    n = len(sample)
+    first, second = (np.arange(n), np.arange(n)) if n < _FEW else (np.arange(0, n, 2), np.arange(1, n, 2))
+    chooser = sample.take(first)
+    for effort in engine.efforts():
+        engine.effort = effort
+        shares = chooser.recall(cast(Engine, engine))
+        if shares.mean() - shares.std() / np.sqrt(len(shares)) >= target or shares.min() >= 1:
+            break
+    measured = float(sample.take(second).recall(cast(Engine, engine)).mean())
+    return Tuned(engine.effort_name, engine.effort, target, measured, sample.at, len(second))

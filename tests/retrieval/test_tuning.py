@@ -1,0 +1,133 @@
+"""Approximate engines are set to the recall that was asked for, on the user's own queries."""
+
+import numpy as np
+import pytest
+import torch
+
+from rootward.encoders import DualEncoder
+from rootward.errors import InputError
+from rootward.pairs import Ids, Pairs
+from rootward.retrieval import Index, Where
+from rootward.retrieval.hnsw import Hnsw
+from rootward.retrieval.ivf import IvfSq8, alike, lists_for
+from rootward.retrieval.tuning import Tuned
+
+
+def clustered(n=3000, dim=16, n_queries=300):
+    """Documents around 30 centres, queries beside documents, each with 1 to 6 relevant ones."""
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((30, dim))
+    documents = centres[rng.integers(30, size=n)] + 0.6 * rng.standard_normal((n, dim))
+    documents /= np.linalg.norm(documents, axis=1, keepdims=True)
+    queries = documents[:n_queries] + 0.1 * rng.standard_normal((n_queries, dim))
+    sizes = np.arange(n_queries) % 6 + 1
+    best = np.argsort(-(queries @ documents.T), axis=1)
+    place = np.repeat(np.arange(n_queries), sizes)
+    relevant = np.concatenate([best[i, :size] for i, size in enumerate(sizes)])
+    pairs = Pairs.from_arrays(Ids(range(n_queries)), Ids(range(n)), place, relevant, np.zeros(len(place), int))
+    return DualEncoder.from_vectors(pairs, queries, documents), pairs
+
+
+def recall(model, pairs, index):
+    """The share of |S(q)| that the index finds, counted by hand."""
+    found = index.search(model.queries(), 6, nearest_first=False)
+    shares = []
+    for i, size in enumerate(pairs.sizes.tolist()):
+        relevant = set(pairs.documents[pairs.offsets[i] : pairs.offsets[i + 1]].tolist())
+        shares.append(len(relevant & {int(label) for label in found.ids[i][:size]}) / size)
+    return np.mean(shares)
+
+
+@pytest.mark.parametrize("engine", ["ivf", "ivf-sq8", "hnsw"])
+def test_the_recall_that_was_asked_for_is_reached_and_recorded(engine):
+    model, pairs = clustered()
+    low, high = (Index.build(model, engine, pairs=pairs, recall=target) for target in (0.5, 0.99))
+    assert low.tuned.effort <= high.tuned.effort == high.engine.effort
+    assert high.tuned.recall >= 0.98
+    assert abs(recall(model, pairs, high) - high.tuned.recall) < 0.02
+    assert (high.tuned.at, high.tuned.target, high.tuned.n_queries) == ("|S(q)|", 0.99, 150)
+    assert f"{high.tuned.effort} {high.tuned.name}: " in str(high.tuned)
+
+
+def test_fewer_lists_are_probed_for_less_recall_and_not_all_for_much():
+    model, pairs = clustered()
+    efforts = [Index.build(model, "ivf", pairs=pairs, recall=target).engine.effort for target in (0.3, 0.9, 1.0)]
+    assert efforts == sorted(efforts)
+    assert efforts[0] == 1
+    assert efforts[2] > 1
+    assert Index.build(model, "ivf", k=1, recall=0.9).tuned.at == "k=1"
+
+
+def test_exact_search_has_nothing_to_tune():
+    model, pairs = clustered()
+    assert Index.build(model, pairs=pairs).tuned is None
+
+
+def test_a_target_that_is_no_share_is_refused():
+    model, _ = clustered()
+    with pytest.raises(InputError, match=r"above 0 and at most 1, such as 0\.99; got 99"):
+        Index.build(model, "ivf", recall=99)
+
+
+def test_a_target_that_was_not_reached_says_so():
+    assert str(Tuned("efSearch", 4096, 0.99, 0.9712, "k=10", 500)) == (
+        "4096 efSearch: 97.12 % of exact search at k=10, short of 99 %"
+    )
+
+
+# -- what only single engines promise ------------------------------------------------------------------------------
+
+
+def test_the_same_seed_places_the_same_lists():
+    model, _ = clustered()
+    asked = torch.from_numpy(np.random.default_rng(1).standard_normal((50, 16)))
+    first, second = (Index.build(model, "ivf", lists=64) for _ in range(2))
+    assert first.search(asked, 5) == second.search(asked, 5)
+
+
+def test_lists_grow_with_the_root_of_the_documents():
+    assert [lists_for(n) for n in (1, 10, 1000, 82_115, 1_000_000)] == [1, 1, 64, 512, 2048]
+
+
+def test_bytes_are_scored_again_so_that_a_threshold_is_exact():
+    """Scores are those of the float32 vectors, also of documents far outside of what the bytes were learned from."""
+    model, _ = clustered()
+    documents = model.document_vectors()
+    engine = IvfSq8.prepared(documents, lists=4)
+    far = torch.cat([documents, 50 * documents[:5]])
+    engine.upsert(np.arange(len(far)), far)
+    engine.effort = 4
+    queries = documents[:7] + 0.01
+    scores = (queries @ far.T).numpy()
+    thresholds = np.sort(scores, axis=1)[:, -20]
+    found = engine.range(queries, np.nextafter(thresholds, np.float32(-9)))
+    assert np.diff(found.offsets).tolist() == [20] * 7
+    np.testing.assert_allclose(found.scores.reshape(7, 20), -np.sort(-scores, axis=1)[:, :20], rtol=1e-5)
+    assert engine.error > 1
+
+
+def test_a_graph_is_built_again_when_a_tenth_of_it_is_gone():
+    documents = clustered(1000)[0].document_vectors()
+    engine = Hnsw.prepared(documents)
+    engine.upsert(np.arange(1000), documents)
+    for gone, nodes in ((50, 1000), (150, 850)):
+        engine.delete(np.arange(gone))
+        engine.commit()
+        assert len(engine._rows) == nodes
+        assert engine.count() == 1000 - gone
+        assert engine.search(documents[:3], 5).rows.min() >= gone
+
+
+def test_a_graph_is_never_asked_for_a_range_or_a_filtered_search(monkeypatch):
+    documents = clustered(500)[0].document_vectors()
+    engine = Hnsw.prepared(documents)
+    engine.upsert(np.arange(500), documents)
+    monkeypatch.setattr(engine, "_walk", lambda *_: pytest.fail("the graph was walked"))
+    assert engine.range(documents[:2], np.zeros(2, np.float32)).exact
+    assert engine.search(documents[:2], 3, Where(np.arange(10))).exact
+
+
+def test_thresholds_that_are_nearly_equal_share_a_pass():
+    thresholds = np.array([0.9, 0.501, 0.1, np.inf, -np.inf, 0.502], np.float32)
+    assert sorted(part.tolist() for part in alike(thresholds)) == [[0], [1, 5], [2], [3], [4]]
+    assert len(list(alike(np.zeros(3, np.float32)))) == 1
