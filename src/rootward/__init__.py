@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         TrainingError,
         UnknownIdError,
     )
-    from rootward.evaluation import Ranks, Report, compare, evaluate, plot_recall
+    from rootward.evaluation import Calibration, Ranks, Report, calibrate, compare, evaluate, plot_recall
     from rootward.hierarchy import Hierarchy
     from rootward.pairs import Pairs
     from rootward.retrieval import Hits, Index
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Calibration",
     "CycleError",
     "DualEncoder",
     "Hierarchy",
@@ -61,6 +62,7 @@ __all__ = [
     "TrainingError",
     "UnknownIdError",
     "__version__",
+    "calibrate",
     "compare",
     "evaluate",
     "losses",
@@ -72,7 +74,7 @@ __all__ = [
 
 _ROOMS = {
     "encoders": ("DualEncoder",),
-    "evaluation": ("Ranks", "Report", "compare", "evaluate", "plot_recall"),
+    "evaluation": ("Calibration", "Ranks", "Report", "calibrate", "compare", "evaluate", "plot_recall"),
     "hierarchy": ("Hierarchy",),
     "pairs": ("Pairs",),
     "retrieval": ("Hits", "Index"),
