@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from independent import Relevant, wordnet_relevant
 from machine import save
+from safetensors import safe_open
 from safetensors.numpy import load_file
 from wordnet import TABLE
 
@@ -95,8 +96,6 @@ def bare_thresholds(run: Path, predicted: Path, universal: Path) -> dict[str, np
 
 
 def shift_of(path: Path) -> float:
-    from safetensors import safe_open
-
     with safe_open(path, "np") as file:
         return float(file.metadata()["shift"])
 

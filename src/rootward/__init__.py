@@ -30,7 +30,16 @@ if TYPE_CHECKING:
         TrainingError,
         UnknownIdError,
     )
-    from rootward.evaluation import Calibration, Ranks, Report, calibrate, compare, evaluate, plot_recall
+    from rootward.evaluation import (
+        Calibration,
+        Ranks,
+        Report,
+        calibrate,
+        compare,
+        evaluate,
+        plot_calibration,
+        plot_recall,
+    )
     from rootward.hierarchy import Hierarchy
     from rootward.pairs import Pairs
     from rootward.retrieval import Hits, Index
@@ -66,6 +75,7 @@ __all__ = [
     "compare",
     "evaluate",
     "losses",
+    "plot_calibration",
     "plot_recall",
     "recipes",
     "resume",
@@ -74,7 +84,16 @@ __all__ = [
 
 _ROOMS = {
     "encoders": ("DualEncoder",),
-    "evaluation": ("Calibration", "Ranks", "Report", "calibrate", "compare", "evaluate", "plot_recall"),
+    "evaluation": (
+        "Calibration",
+        "Ranks",
+        "Report",
+        "calibrate",
+        "compare",
+        "evaluate",
+        "plot_calibration",
+        "plot_recall",
+    ),
     "hierarchy": ("Hierarchy",),
     "pairs": ("Pairs",),
     "retrieval": ("Hits", "Index"),

@@ -6,7 +6,7 @@ from rootward.evaluation.calibration import Calibration
 from rootward.evaluation.evaluate import evaluate, ranks_of
 from rootward.evaluation.intervals import Comparison, Difference
 from rootward.evaluation.metrics import AnswerOrder, Recall, answer_order, recall, recall_at, sampled_recall
-from rootward.evaluation.plots import plot_recall
+from rootward.evaluation.plots import plot_calibration, plot_recall
 from rootward.evaluation.published import PublishedRow, published_row, published_rows
 from rootward.evaluation.ranking import rank_pairs
 from rootward.evaluation.ranks import Ranks
@@ -35,6 +35,7 @@ __all__ = [
     "evaluate",
     "extend_documents",
     "extend_queries",
+    "plot_calibration",
     "plot_recall",
     "published_row",
     "published_rows",

@@ -77,7 +77,8 @@ class Lists:
     def hits(self) -> Ints:
         """How many relevant documents there are down to each entry, itself included (int64)."""
         total = np.cumsum(self.relevant)
-        return total - np.r_[0, total][self.offsets[self.place]]
+        before: Ints = np.r_[0, total][self.offsets[self.place]]
+        return total - before
 
     @cached_property
     def last(self) -> Ints:

@@ -1,4 +1,4 @@
-"""The answer sets that a rule gives to queries whose answers are known, counted: exactly, however large the sets are."""
+"""The answer sets that a rule gives to queries whose answers are known, counted exactly, however large they are."""
 
 from __future__ import annotations
 

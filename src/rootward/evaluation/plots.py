@@ -1,4 +1,4 @@
-"""Recall against distance, drawn."""
+"""Recall against distance, and the calibration curve, drawn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rootward.errors import InputError, MissingExtraError
+from rootward.evaluation.calibration import Calibration
 from rootward.evaluation.report import Report
+from rootward.evaluation.set_report import SetReport
 from rootward.files import atomic_write
 
 
@@ -24,17 +26,11 @@ def plot_recall(reports: Report | Sequence[Report], path: str | os.PathLike[str]
         InputError: no report, or another suffix.
     """
     drawn = [reports] if isinstance(reports, Report) else list(reports)
-    suffix = Path(path).suffix.lower().removeprefix(".")
     if not drawn:
         raise InputError("There is no report to draw; give at least one.")
-    if suffix not in ("png", "svg"):
-        raise InputError(f"A plot is saved as .png or .svg, got {os.fspath(path)!r}.")
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415
-        from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingExtraError("Plotting", "plots") from error
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    figure = _figure(path)
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
     axes = figure.add_subplot()
     for report in drawn:
         _draw(axes, report)
@@ -44,7 +40,61 @@ def plot_recall(reports: Report | Sequence[Report], path: str | os.PathLike[str]
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
-    return atomic_write(path, lambda to: figure.savefig(to, format=suffix, dpi=150))
+    return _saved(figure, path)
+
+
+def plot_calibration(calibration: Calibration | SetReport, path: str | os.PathLike[str]) -> Path:
+    """The share of relevant documents against their margin: observed, as calibrated, and where answer sets end.
+
+    Args:
+        calibration: or its report.
+        path: where to draw, with the suffix .png or .svg.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        InputError: another suffix.
+    """
+    report = calibration.report if isinstance(calibration, Calibration) else calibration
+    figure = _figure(path)
+    axes = figure.add_subplot()
+    margins = [(each.low + each.high) / 2 for each in report.bins]
+    axes.plot(margins, [100 * each.predicted for each in report.bins], color="0.5", label="as calibrated")
+    axes.plot(margins, [100 * each.observed for each in report.bins], "o", markersize=5, label="observed")
+    axes.axvline(0, linestyle="--", color="0.3", linewidth=1, label="answer sets end here")
+    figures = report.figures
+    precision = "none" if figures.precision is None else f"{100 * figures.precision:.1f}"
+    axes.set(
+        xlabel=f"margin above the end of the answer set ({report.unit})",
+        ylabel="relevant documents (%)",
+        ylim=(-2, 102),
+        title=f"precision {precision}, recall {100 * figures.recall:.1f}, F1 {100 * figures.f1:.1f}; "
+        f"calibration error {100 * report.error:.2f} %",
+    )
+    axes.title.set_fontsize("medium")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    return _saved(figure, path)
+
+
+def _figure(path: str | os.PathLike[str]) -> Any:
+    """An empty figure, refused where it could not be saved.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        InputError: a suffix that is neither .png nor .svg.
+    """
+    if Path(path).suffix.lower() not in (".png", ".svg"):
+        raise InputError(f"A plot is saved as .png or .svg, got {os.fspath(path)!r}.")
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("Plotting", "plots") from error
+    return Figure(figsize=(6.4, 4.0), layout="constrained")
+
+
+def _saved(figure: Any, path: str | os.PathLike[str]) -> Path:
+    kind = Path(path).suffix.lower().removeprefix(".")
+    return atomic_write(path, lambda to: figure.savefig(to, format=kind, dpi=150))
 
 
 def _draw(axes: Any, report: Report) -> None:

@@ -163,7 +163,7 @@ class FixedSize:
 
     def margins(self, lists: Lists, queries: Array) -> Array:
         """The number less the place in the list, the first being 1 (float64, one an entry)."""
-        return -self.shift - (lists.ranks + 1.0)
+        return np.asarray(-self.shift - (lists.ranks + 1), np.float64)
 
 
 class Own:
@@ -171,7 +171,7 @@ class Own:
 
     def margins(self, lists: Lists, queries: Array) -> Array:
         """That size less the place in the list, the first being 1 (float64, one an entry)."""
-        return best_cuts(lists)[0][lists.place] - (lists.ranks + 1.0)
+        return np.asarray(best_cuts(lists)[0][lists.place] - (lists.ranks + 1), np.float64)
 
 
 Rule: TypeAlias = Universal | Predicted | ExpectedSize

@@ -156,14 +156,12 @@ class SetReport(_Value):
     def cells(self) -> tuple[list[str], list[list[str]]]:
         """(header, rows): a row a distance, then overall."""
         header = ["distance", "pairs", "recall %", "queries up to it", "precision %", "F1 %"]
-        rows = [
-            [str(s.distance), f"{s.n_pairs:,}", _percent(s.recall), f"{s.n_queries:,}"]
-            + [_percent(s.precision), _percent(s.f1)]
-            for s in self.slices
+        rows: list[tuple[str | float | None, ...]] = [
+            (str(s.distance), f"{s.n_pairs:,}", s.recall, f"{s.n_queries:,}", s.precision, s.f1) for s in self.slices
         ]
         f = self.figures
-        overall = ["overall", "", _percent(f.recall), f"{self.n_queries:,}", _percent(f.precision), _percent(f.f1)]
-        return header, [*rows, overall]
+        rows.append(("overall", "", f.recall, f"{self.n_queries:,}", f.precision, f.f1))
+        return header, [[each if isinstance(each, str) else _percent(each) for each in row] for row in rows]
 
     def rival_cells(self) -> tuple[list[str], list[list[str]]]:
         """(header, rows): this rule, upward repair, and its rivals."""

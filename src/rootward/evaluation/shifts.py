@@ -74,4 +74,5 @@ def _steps(lists: Lists, values: Array) -> Array:
     """How far each entry moves its query's value: its own less that of the entry before."""
     before = np.r_[0.0, values[:-1]]
     before[lists.offsets[:-1]] = 0.0
-    return values - before
+    steps: Array = values - before
+    return steps

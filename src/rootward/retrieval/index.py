@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,10 @@ from torch import Tensor
 
 from rootward.encoders import DualEncoder, Queries
 from rootward.errors import InputError, did_you_mean
+from rootward.evaluation import Calibration
 from rootward.evaluation.blocks import Ints
 from rootward.pairs import Ids, Texts
+from rootward.retrieval.calibrated import with_thresholds
 from rootward.retrieval.engine import Engine, Found
 from rootward.retrieval.exact import Exact
 from rootward.retrieval.hits import Hits
@@ -35,6 +37,7 @@ class Index:
         heights: float32, n_documents; accepted documents are shown by ascending height.
         fingerprint: of the model; queries of another one are refused.
         document_texts: names, where the model has them.
+        calibration: where answer sets end for queries without a threshold of their own; see `calibrated`.
     """
 
     engine: Engine
@@ -42,6 +45,7 @@ class Index:
     heights: npt.NDArray[np.float32]
     fingerprint: str
     document_texts: Texts | None = None
+    calibration: Calibration | None = None
 
     @classmethod
     def build(cls, model: DualEncoder, engine: str = "exact") -> Index:
@@ -64,6 +68,20 @@ class Index:
             model.fingerprint(),
             model.document_texts,
         )
+
+    def calibrated(self, calibration: Calibration | None) -> Index:
+        """The same index with calibrated answer sets, for queries that have no threshold of their own.
+
+        Raises:
+            InputError: the calibration of another model, or from before this one was changed.
+        """
+        if calibration is not None and calibration.fingerprint != self.fingerprint:
+            raise InputError(
+                f"This calibration is of another model, or from before it was changed (fingerprint "
+                f"{calibration.fingerprint}, the index has {self.fingerprint}). Calibrate again: "
+                f"rootward.calibrate(model, pairs)."
+            )
+        return replace(self, calibration=calibration)
 
     def __len__(self) -> int:
         return self.engine.count()
@@ -114,11 +132,13 @@ class Index:
 
         Args:
             queries: as for `search`.
-            threshold: "auto" takes each query's own, which training finds; a number holds for all of them.
+            threshold: "auto" takes each query's own, which training finds, and for queries without one that of the
+                calibration (see `calibrated`); a number holds for all of them.
             nearest_first: as for `search`.
 
         Raises:
-            InputError: another model's queries, vectors that cannot be scored, "auto" for a query without threshold.
+            InputError: another model's queries, vectors that cannot be scored, "auto" for a query without threshold
+                where there is no calibration.
         """
         asked = self._asked(queries)
         if threshold == "auto":
@@ -127,8 +147,8 @@ class Index:
             if len(unknown):
                 raise InputError(
                     f"{len(unknown):,} of {len(asked):,} queries have no threshold, the first is "
-                    f"{asked.ids[unknown[0]]!r}: training finds them, for queries with pairs. Leave these out, or "
-                    f"give one number: threshold=0.5."
+                    f"{asked.ids[unknown[0]]!r}: training finds them, for queries with pairs. For others, calibrate: "
+                    f"index.calibrated(rootward.calibrate(model, pairs)). Or give one number: threshold=0.5."
                 )
         elif isinstance(threshold, str) or np.isnan(threshold):
             raise InputError(f"threshold is a score or 'auto', got {threshold!r}.")
@@ -145,7 +165,7 @@ class Index:
                     f"{queries.fingerprint}, the index has {self.fingerprint}). Make them with the model that the "
                     f"index was built from, or build the index again."
                 )
-            return queries
+            return with_thresholds(queries, self.calibration, self.engine)
         try:
             vectors = torch.as_tensor(queries)
         except (TypeError, ValueError, RuntimeError):
@@ -156,7 +176,8 @@ class Index:
         if vectors.ndim != 2:
             raise InputError(f"Query vectors form a matrix, a row a query; got shape {tuple(vectors.shape)}.")
         unknown = torch.full((len(vectors),), torch.nan)
-        return Queries([str(row) for row in range(len(vectors))], vectors, unknown, self.fingerprint)
+        asked = Queries([str(row) for row in range(len(vectors))], vectors, unknown, self.fingerprint)
+        return with_thresholds(asked, self.calibration, self.engine)
 
     def _hits(self, asked: Queries, found: Found, thresholds: npt.NDArray[np.float32], nearest_first: bool) -> Hits:
         if nearest_first:
