@@ -32,7 +32,7 @@ Flags = npt.NDArray[np.bool_]
 class Lists:
     """The best documents of some queries as CSR: those of `rows[i]` are entries offsets[i]:offsets[i + 1], best first.
 
-    Of equal scores the lower document row comes first.
+    Of equal scores the lower document row comes first, and is the one listed.
 
     Attributes:
         rows: int64 query rows, ascending.
@@ -147,13 +147,18 @@ def _listed(block: Block, pairs: Pairs, share: int) -> tuple[Ints, Floats, Ints]
     """(documents, scores, pairs) of a block's lists, flat."""
     n = block.scores.shape[1]
     lengths = _lengths(pairs.sizes[block.rows], share, n)
-    values, columns = (part.numpy() for part in torch.from_numpy(block.scores).topk(int(lengths.max()), dim=1))
+    longest = int(lengths.max())
+    values, columns = (part.numpy() for part in torch.from_numpy(block.scores).topk(min(longest + 1, n), dim=1))
     order = np.lexsort((columns, -values), axis=1)
-    kept = np.arange(order.shape[1]) < lengths[:, None]
-    documents = np.take_along_axis(columns, order, 1)[kept]
-    scores = np.take_along_axis(values, order, 1)[kept]
-    rows = np.repeat(block.rows, lengths)
-    return documents, scores, pair_index(pairs, rows, documents)
+    columns = np.take_along_axis(columns, order, 1)
+    # torch's top-k leaves open which of several equal entries it takes; that matters where a list ends among them
+    row = np.arange(len(lengths))
+    following = np.minimum(lengths, n - 1)
+    for tied in np.flatnonzero((lengths < n) & (values[row, lengths - 1] == values[row, following])).tolist():
+        columns[tied, : lengths[tied]] = np.argsort(-block.scores[tied], kind="stable")[: lengths[tied]]
+    kept = np.arange(columns.shape[1]) < lengths[:, None]
+    documents, rows = columns[kept], np.repeat(block.rows, lengths)
+    return documents, values[kept], pair_index(pairs, rows, documents)
 
 
 def pair_index(pairs: Pairs, rows: Ints, documents: Ints) -> Ints:
