@@ -28,7 +28,7 @@ def calibrate(
             "--by",
             metavar="f1|precision=P",
             panel=_CALIBRATION,
-            help="The highest F1, or the highest recall with a precision of P, such as 0.95. Default: f1.",
+            help="The highest F1 there is, or with a precision of at least P, such as 0.95. Default: f1.",
         ),
     ] = None,
     rule: Annotated[

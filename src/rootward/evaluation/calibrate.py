@@ -67,8 +67,8 @@ def calibrate(
             the model was not trained on.
         queries: for queries that are not among the model's own: their vectors, row by row of `pairs`, or
             `Queries` whose ids are those of `pairs`. None takes the model's.
-        by: "f1" aims at the highest mean F1; "precision" at the highest recall with a mean precision of `floor` over
-            the queries that get a set, met with 95 % confidence. Where no end meets it, every query abstains.
+        by: "f1" aims at the highest mean F1; "precision" at the highest that keeps a mean precision of `floor` over the
+            queries that get a set, with 95 % confidence. Where nothing keeps it, every query abstains.
         floor: a share from 0 to 1, for by="precision".
         rule: "universal", "predicted", "size" (see `rootward.evaluation.rules`), or the best of them.
         above: a hierarchy of the documents, or its pairs: sets are measured after upward repair too.
@@ -92,7 +92,7 @@ def calibrate(
     scored = _Scored(vectors, documents, lists)
     aim = floor if by == "precision" else None
     fitted = {name: _fitted(scored, parts.train, parts.validation, name, aim) for name in RULES}
-    worth = {name: _worth(scored, parts.validation, each, aim) for name, each in fitted.items()}
+    worth = {name: scored.measured(parts.validation, each).sets.f1 for name, each in fitted.items()}
     chosen = fitted[max(worth, key=worth.__getitem__) if rule == "best" else rule]
     chances = Chances.fit(scored.lists(parts.validation), scored.margins(chosen, parts.validation))
     report = _report(scored, parts, chosen, fitted, chances, above, {"by": by, "floor": floor})
@@ -185,12 +185,6 @@ def _fitted(scored: _Scored, fit: Pairs, choose: Pairs, name: str, floor: float 
     lists = scored.lists(fit)
     rule: Rule = RULES[name].fit(lists, as_array(scored.queries[lists.rows]))
     return shifted(rule, best_shift(scored.lists(choose), scored.margins(rule, choose), floor))
-
-
-def _worth(scored: _Scored, part: Pairs, rule: Rule, floor: float | None) -> float:
-    """What is to be as high as possible: F1, or recall where a floor is kept."""
-    sets = scored.measured(part, rule).sets
-    return sets.f1 if floor is None else sets.recall
 
 
 def _report(

@@ -22,10 +22,10 @@ CONFIDENCE = 1.645
 def best_shift(lists: Lists, margins: Array, floor: float | None = None) -> float:
     """The number to take off every margin, so that those left at 0 or more are the sets wanted.
 
-    Without a floor the sets with the highest mean F1. With one, the sets with the highest recall whose mean precision,
-    over the queries that get any, is at least the floor with 95 % confidence; infinite where no shift gives that, so
-    that every query abstains. A perfect score from a few queries is not enough: one failure among them is supposed, so
-    a floor of 95 % takes about 35.
+    Those with the highest mean F1; with a floor, of those alone whose mean precision, over the queries that get any
+    document, is at least the floor with 95 % confidence. Infinite where no shift gives that, so that every query
+    abstains. A perfect score from a few queries is not enough: one failure among them is supposed, so a floor of 95 %
+    takes about 35.
 
     A set that runs over the end of its list counts as worthless.
 
@@ -39,28 +39,28 @@ def best_shift(lists: Lists, margins: Array, floor: float | None = None) -> floa
     order = np.argsort(-margins, kind="stable")
     falling = margins[order]
     ends = np.flatnonzero(np.r_[falling[1:] < falling[:-1], True])  # equal margins come together
-    chosen = _f1(lists, order, ends) if floor is None else _floor(lists, order, ends, floor)
-    if chosen is None:
+    f1 = _worthless(lists, 2 * lists.hits / (lists.ranks + 1 + lists.sizes[lists.place]))
+    worth = np.cumsum(_steps(lists, f1)[order])[ends]
+    if floor is not None:
+        worth[~_kept(lists, order, ends, floor)] = -math.inf
+    best = int(worth.argmax())
+    if worth[best] == -math.inf:
         return math.inf
-    at = int(ends[chosen])
+    at = int(ends[best])
     return float(falling[at] + falling[min(at + 1, len(falling) - 1)]) / 2
 
 
-def _f1(lists: Lists, order: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> int:
-    """Which end has the highest mean F1."""
-    f1 = _worthless(lists, 2 * lists.hits / (lists.ranks + 1 + lists.sizes[lists.place]))
-    return int(np.cumsum(_steps(lists, f1)[order])[ends].argmax())
-
-
-def _floor(lists: Lists, order: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], floor: float) -> int | None:
-    """The last end, the one with the highest recall, where precision is surely at the floor."""
+def _kept(
+    lists: Lists, order: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], floor: float
+) -> npt.NDArray[np.bool_]:
+    """The ends at which precision is surely at the floor."""
     precision = _worthless(lists, lists.hits / (lists.ranks + 1))
-    n = np.cumsum(lists.ranks[order] == 0)[ends]
-    mean = np.cumsum(_steps(lists, precision)[order])[ends] / np.maximum(n, 1)
-    square = np.cumsum(_steps(lists, precision**2)[order])[ends] / np.maximum(n, 1)
-    variance = np.maximum(square - mean**2, (n - 1) / np.maximum(n, 1) ** 2)  # at least that of one failure among n
-    met = np.flatnonzero((n > 1) & (mean - CONFIDENCE * np.sqrt(variance / np.maximum(n, 1)) >= floor))
-    return int(met[-1]) if len(met) else None
+    n = np.maximum(np.cumsum(lists.ranks[order] == 0)[ends], 1)
+    mean = np.cumsum(_steps(lists, precision)[order])[ends] / n
+    square = np.cumsum(_steps(lists, precision**2)[order])[ends] / n
+    variance = np.maximum(square - mean**2, (n - 1) / n**2)  # at least that of one failure among n
+    kept: npt.NDArray[np.bool_] = (n > 1) & (mean - CONFIDENCE * np.sqrt(variance / n) >= floor)
+    return kept
 
 
 def _worthless(lists: Lists, values: Array) -> Array:
