@@ -69,6 +69,11 @@ def test_public_names_are_those_promised() -> None:
         *("construct", "Constructed", "separation", "Separation", "guaranteed_dimension", "plan", "Plan", "plot_plan"),
         *("Index", "Hits", "Filter"),
         *("reproduce", "Study"),
+        *(
+            "Calibration",
+            "calibrate",
+            "plot_calibration",
+        ),
         *("RootwardError", "InputError", "TableError", "HierarchyError", "CycleError", "PairsError", "UnknownIdError"),
         *("RunFolderError", "MissingExtraError", "TrainingError", "__version__"),
     }

@@ -17,7 +17,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rootward.encoders import DualEncoder
+    from rootward.encoders import (
+        DualEncoder,
+    )
     from rootward.errors import (
         CycleError,
         HierarchyError,
@@ -30,18 +32,58 @@ if TYPE_CHECKING:
         TrainingError,
         UnknownIdError,
     )
-    from rootward.evaluation import Ranks, Report, compare, evaluate, plot_recall
-    from rootward.experiments import Study, reproduce
-    from rootward.geometry import Constructed, Separation, construct, guaranteed_dimension, separation
-    from rootward.hierarchy import Hierarchy
-    from rootward.pairs import Pairs
-    from rootward.planning import Plan, plan, plot_plan
-    from rootward.retrieval import Filter, Hits, Index
-    from rootward.training import Recipe, Run, Settings, Stage, losses, recipes, resume, train
+    from rootward.evaluation import (
+        Calibration,
+        Ranks,
+        Report,
+        calibrate,
+        compare,
+        evaluate,
+        plot_calibration,
+        plot_recall,
+    )
+    from rootward.experiments import (
+        Study,
+        reproduce,
+    )
+    from rootward.geometry import (
+        Constructed,
+        Separation,
+        construct,
+        guaranteed_dimension,
+        separation,
+    )
+    from rootward.hierarchy import (
+        Hierarchy,
+    )
+    from rootward.pairs import (
+        Pairs,
+    )
+    from rootward.planning import (
+        Plan,
+        plan,
+        plot_plan,
+    )
+    from rootward.retrieval import (
+        Filter,
+        Hits,
+        Index,
+    )
+    from rootward.training import (
+        Recipe,
+        Run,
+        Settings,
+        Stage,
+        losses,
+        recipes,
+        resume,
+        train,
+    )
 
     __version__: str
 
 __all__ = [
+    "Calibration",
     "Constructed",
     "CycleError",
     "DualEncoder",
@@ -69,12 +111,14 @@ __all__ = [
     "TrainingError",
     "UnknownIdError",
     "__version__",
+    "calibrate",
     "compare",
     "construct",
     "evaluate",
     "guaranteed_dimension",
     "losses",
     "plan",
+    "plot_calibration",
     "plot_plan",
     "plot_recall",
     "recipes",
@@ -86,7 +130,16 @@ __all__ = [
 
 _ROOMS = {
     "encoders": ("DualEncoder",),
-    "evaluation": ("Ranks", "Report", "compare", "evaluate", "plot_recall"),
+    "evaluation": (
+        "Calibration",
+        "Ranks",
+        "Report",
+        "calibrate",
+        "compare",
+        "evaluate",
+        "plot_calibration",
+        "plot_recall",
+    ),
     "experiments": ("Study", "reproduce"),
     "geometry": ("Constructed", "Separation", "construct", "guaranteed_dimension", "separation"),
     "hierarchy": ("Hierarchy",),

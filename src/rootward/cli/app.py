@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from rootward.cli.calibrate import calibrate
 from rootward.cli.construct import construct
 from rootward.cli.evaluate import evaluate
 from rootward.cli.flags import spread
@@ -80,7 +81,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, index, search, construct, plan, reproduce):
+for command in (train, evaluate, calibrate, index, search, construct, plan, reproduce):
     kind = TrainCommand if command is train else TyperCommand
     app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))
 

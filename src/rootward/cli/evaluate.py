@@ -97,16 +97,21 @@ def _refuse_early(
     plot: Path | None, json: Path | None, markdown: Path | None, against: Path | None, bootstrap: int | None
 ) -> None:
     """Refuse what would fail only after measuring."""
+    refuse_plot(plot)
+    if json == markdown == STDOUT:
+        raise InputError("--json - and --markdown - both want standard output; write one of them to a file.")
+    if against is not None and bootstrap == 0:
+        raise InputError("--against compares by drawing queries again; give --bootstrap at least 1 or leave it out.")
+
+
+def refuse_plot(plot: Path | None) -> None:
+    """Refuse a plot that could not be drawn once everything is measured."""
     from importlib.util import find_spec  # noqa: PLC0415
 
     if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
         raise InputError(f"--plot {plot}: a plot is saved as .png or .svg.")
     if plot is not None and find_spec("matplotlib") is None:
         raise MissingExtraError("Plotting", "plots")
-    if json == markdown == STDOUT:
-        raise InputError("--json - and --markdown - both want standard output; write one of them to a file.")
-    if against is not None and bootstrap == 0:
-        raise InputError("--against compares by drawing queries again; give --bootstrap at least 1 or leave it out.")
 
 
 def _own_pairs(run: Path, model: DualEncoder) -> Source:

@@ -12,11 +12,12 @@ import typer
 
 from rootward.cli.filters import FilterFlags, placed
 from rootward.cli.flags import flag, given
-from rootward.cli.output import show
+from rootward.cli.output import say, show
 from rootward.errors import InputError
 
 if TYPE_CHECKING:
     from rootward.encoders import DualEncoder
+    from rootward.evaluation import Calibration
     from rootward.pairs import Pairs
     from rootward.retrieval import Hits
     from rootward.retrieval.listing import Listing
@@ -46,9 +47,14 @@ def search(
             "--threshold",
             metavar="auto|SCORE",
             panel=_ANSWERS,
-            help="Only the answer set: documents that score at least this; auto is what training found for each query.",
+            help="Only the answer set: documents that score at least this; auto is what training found for each query, "
+            "or rootward calibrate for those it does not know.",
         ),
     ] = None,
+    upward: Annotated[
+        bool,
+        flag("--upward", panel=_ANSWERS, help="Add what stands above the documents of the answer set, and say so."),
+    ] = False,
     by_score: Annotated[bool, flag("--by-score", panel=_ANSWERS, help="Order by score alone.")] = False,
     json: Annotated[
         bool, flag("--json", panel=_OUTPUT, help="One JSON object a query and line, on standard output.")
@@ -76,6 +82,7 @@ def search(
     meanings = [model.find(text) for text in asked]
     queries = model.queries([found[0] for found in meanings])
     searched = Index.build(model) if index is None else Index.load(index)
+    searched = searched.calibrated(_calibration(run, model, quiet))
     pairs = pairs_of(run, model)
     if where is not None:
         placed(searched, pairs)
@@ -84,6 +91,8 @@ def search(
     else:
         hits = searched.answers(queries, threshold=stop, where=where, nearest_first=not by_score)
         hits = hits if k is None else hits.first(k)
+    if upward:
+        hits = hits.repaired(_graph(pairs, run))
     if pairs is not None and pairs.document_ids == searched.document_ids:  # an index may have grown
         hits = hits.marked(pairs)
     for i, (text, found) in enumerate(zip(asked, meanings, strict=True)):
@@ -125,6 +134,32 @@ def pairs_of(run: Path, model: DualEncoder) -> Pairs | None:
     from rootward.training.run import PAIRS, pairs_in  # noqa: PLC0415
 
     return pairs_in(run, model) if (run / PAIRS).is_file() else None
+
+
+def _graph(pairs: Pairs | None, run: Path) -> Pairs:
+    """What stands above what.
+
+    Raises:
+        InputError: the run has no pairs, or none between nodes of one hierarchy.
+    """
+    if pairs is None or pairs.query_ids != pairs.document_ids:
+        raise InputError(
+            f"--upward needs a run of a hierarchy, in which documents are queries too; {run} has no such pairs."
+        )
+    return pairs
+
+
+def _calibration(run: Path, model: DualEncoder, quiet: bool) -> Calibration | None:
+    """The calibration of a run; None where there is none, or it is of other vectors than the model has now."""
+    from rootward.evaluation.calibration import NAME, Calibration  # noqa: PLC0415
+
+    if not (run / NAME).is_file():
+        return None
+    found = Calibration.load(run)
+    if found.fingerprint != model.fingerprint():
+        say(f"{run / NAME} is of another model and left out; calibrate again: rootward calibrate {run}", quiet)
+        return None
+    return found
 
 
 def _listing(hits: Hits, i: int, text: str, others: list[str], model: DualEncoder, quiet: bool) -> Listing:

@@ -117,11 +117,9 @@ def ranks_of(
         UnknownIdError: pairs of a query or document that the model does not know.
         InputError: vectors that are NaN or infinite, `known` of other ids.
     """
-    wanted = _in_rows_of(model, pairs)
-    others = None if known is None else _in_rows_of(model, known)
-    with torch.inference_mode():
-        queries = _encoded(model.query_vectors, _used_rows(model.query_ids, pairs), model.dim)
-        documents = _encoded(model.document_vectors, np.arange(len(model.document_ids)), model.dim)
+    wanted = in_rows_of(model, pairs)
+    others = None if known is None else in_rows_of(model, known)
+    queries, documents = queries_of(model, pairs), documents_of(model)
     with bar("Ranking", int(np.count_nonzero(pairs.sizes)), progress) as advance:
         ranks = rank_pairs(
             queries,
@@ -138,7 +136,23 @@ def ranks_of(
 # -- from the ids of the pairs to the rows of the model ----------------------------------------------------------
 
 
-def _in_rows_of(model: Encoder, pairs: Pairs) -> Pairs:
+def queries_of(model: Encoder, pairs: Pairs) -> Tensor:
+    """The model's vector of every query that has pairs, row by row of `pairs`; zeros for the others.
+
+    Raises:
+        UnknownIdError: a query that the model does not know.
+    """
+    with torch.inference_mode():
+        return _encoded(model.query_vectors, _used_rows(model.query_ids, pairs), model.dim)
+
+
+def documents_of(model: Encoder) -> Tensor:
+    """The vectors of all documents, encoded some at a time."""
+    with torch.inference_mode():
+        return _encoded(model.document_vectors, np.arange(len(model.document_ids)), model.dim)
+
+
+def in_rows_of(model: Encoder, pairs: Pairs) -> Pairs:
     """The same pairs in the same order, naming documents by the rows they have in the model."""
     if pairs.document_ids == model.document_ids:
         return pairs

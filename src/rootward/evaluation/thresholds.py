@@ -1,10 +1,13 @@
-"""Where each query's answer set ends."""
+"""Where each query's answer set ends, and the one more coordinate that makes its end an inner product of 0."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
+from rootward.errors import InputError
 from rootward.evaluation.ranks import Ranks
 
 
@@ -29,3 +32,29 @@ def answer_thresholds(ranks: Ranks) -> npt.NDArray[np.float32]:
     middle = (np.where(hit, lowest_hit[answered], 0.0) + np.where(hit, under, 0.0)) / 2
     thresholds[answered] = np.where(hit, middle, np.inf)
     return thresholds
+
+
+def extend_queries(vectors: Tensor, thresholds: npt.ArrayLike | Tensor) -> Tensor:
+    """Query vectors with minus their threshold as one more coordinate (n x (dim + 1)).
+
+    The inner product with a document from `extend_documents` is score - threshold, so that any engine that can search
+    above one score for all queries finds each query's own answer set above 0.
+
+    Raises:
+        InputError: not one finite threshold a query; queries that abstain have no answers to look for.
+    """
+    column = torch.as_tensor(thresholds, dtype=vectors.dtype, device=vectors.device)
+    if column.shape != (len(vectors),):
+        raise InputError(f"{len(vectors):,} queries need as many thresholds, got shape {tuple(column.shape)}.")
+    wrong = torch.nonzero(~torch.isfinite(column))
+    if len(wrong):
+        raise InputError(
+            f"{len(wrong):,} thresholds are NaN (unknown) or infinite (the query abstains), the first in row "
+            f"{int(wrong[0])}; leave these queries out."
+        )
+    return torch.cat([vectors, -column[:, None]], dim=1)
+
+
+def extend_documents(vectors: Tensor) -> Tensor:
+    """Document vectors with 1 as one more coordinate (n x (dim + 1)); see `extend_queries`."""
+    return torch.cat([vectors, vectors.new_ones(len(vectors), 1)], dim=1)

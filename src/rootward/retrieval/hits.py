@@ -16,9 +16,11 @@ from rich.table import Table
 
 from rootward.errors import InputError, UnknownIdError
 from rootward.evaluation.blocks import Floats, Ints
+from rootward.evaluation.upward import Above
 from rootward.pairs import Ids, Pairs, Texts
 from rootward.retrieval.engine import Found
 from rootward.retrieval.listing import Listing
+from rootward.retrieval.repair import with_above
 
 Flags = npt.NDArray[np.bool_]
 
@@ -35,6 +37,8 @@ class Hits:
         allowed: int64, ascending: the rows that a filter let through; None without one.
         hops: int32, one an entry: its distance where it is relevant, -1 where not; None until `marked`.
         n_relevant: int64, |S(q)| of every query, of allowed documents alone; None until `marked`.
+        added: bool, one an entry: it belongs to the answer set because it stands above an accepted document; None until
+            `repaired`.
     """
 
     queries: tuple[str, ...]
@@ -45,6 +49,7 @@ class Hits:
     allowed: Ints | None = None
     hops: npt.NDArray[np.int32] | None = None
     n_relevant: Ints | None = None
+    added: Flags | None = None
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -109,7 +114,30 @@ class Hits:
             raise InputError(f"k is how many documents to keep and at least 1, got {k}.")
         offsets = self.found.offsets
         kept = np.arange(offsets[-1]) - offsets[self.found.place] < k
-        return replace(self, found=self.found.first(k), hops=None if self.hops is None else self.hops[kept])
+        return replace(
+            self,
+            found=self.found.first(k),
+            hops=None if self.hops is None else self.hops[kept],
+            added=None if self.added is None else self.added[kept],
+        )
+
+    def repaired(self, above: Above, *, max_distance: int | None = None) -> Hits:
+        """The same with everything that stands above an accepted document in the answer set, told apart by `added`.
+
+        If flip-flops and footwear are accepted, sandals and shoes are added: after the accepted ones, with a score of
+        NaN unless they were found below the threshold. A filter keeps what it does not let through out of these too.
+        Mark right answers afterwards.
+
+        Args:
+            above: a hierarchy of the documents, or the pairs of one.
+            max_distance: how many hops above an accepted document are looked at; None: all that `above` has.
+
+        Raises:
+            InputError: `above` knows none of the accepted documents.
+        """
+        accepted = self.found.scores >= self.thresholds[self.found.place]
+        found, added = with_above(self.found, accepted, self.document_ids, above, max_distance, self.allowed)
+        return replace(self, found=found, added=added, hops=None, n_relevant=None)
 
     def marked(self, pairs: Pairs) -> Hits:
         """The same with the right answers marked: printing and JSON say which documents are relevant, and how far.
@@ -144,7 +172,8 @@ class Hits:
         return {"exact": self.exact, "queries": [self.query_dict(i) for i in range(len(self))]}
 
     def query_dict(self, i: int) -> dict[str, Any]:
-        """One query as JSON values; "accepted" is null where the threshold is unknown; "truncated" only where true."""
+        """One query as JSON values; "accepted" is null where the threshold is unknown, "score" for what was added,
+        "truncated" is there only where true."""
         threshold = float(self.thresholds[i])
         start, stop = self._bounds[i]
         documents = []
@@ -152,8 +181,11 @@ class Hits:
             document: dict[str, Any] = {"rank": j + 1, "id": self.document_ids[row]}
             if self.document_texts is not None:
                 document["name"] = self.name(row)
-            document["score"] = float(str(self.scores[i][j]))  # 0.1, not the 0.10000000149 that float32 makes of it
+            score = float(str(self.scores[i][j]))  # 0.1, not the 0.10000000149 that float32 makes of it
+            document["score"] = None if math.isnan(score) else score
             document["accepted"] = None if math.isnan(threshold) else bool(self.accepted[i][j])
+            if self.added is not None:
+                document["added"] = bool(self.added[start + j])
             if self.hops is not None:
                 hops = int(self.hops[start + j])
                 document |= {"relevant": hops >= 0, "hops": None if hops < 0 else hops}
@@ -189,7 +221,7 @@ class Hits:
         if self.document_texts is not None:
             columns["name"] = [self.name(row) for row in rows]
         remarks = []
-        scores = [f"{score:.3f}" for score in self.scores[i]]
+        scores = ["" if np.isnan(score) else f"{score:.3f}" for score in self.scores[i]]
         if self.hops is None or self.n_relevant is None:
             columns["score"] = scores
         else:
@@ -208,6 +240,10 @@ class Hits:
             remarks.append("approximate: documents may have been missed")
         unknown = bool(np.isnan(self.thresholds[i]))
         accepted = np.ones(len(rows), np.bool_) if unknown else self.accepted[i]
+        if self.added is not None and self.added[start:stop].any():
+            accepted = accepted | self.added[start:stop]
+            names = ", ".join(self.document_ids[rows[j]] for j in np.flatnonzero(self.added[start:stop]).tolist())
+            remarks.append(f"added, as they stand above accepted ones: {names}")
         return Listing(title or self.queries[i], columns, tuple(accepted.tolist()), tuple(remarks))
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from torch import Tensor
 
 from rootward.encoders import DualEncoder, Queries
 from rootward.errors import InputError
+from rootward.evaluation import Calibration
 from rootward.evaluation.blocks import Ints
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Ids, Pairs, Texts
 from rootward.retrieval import storage
+from rootward.retrieval.calibrated import with_thresholds
 from rootward.retrieval.catalogue import Catalogue
 from rootward.retrieval.engine import Engine, Found, Shared, Tunable, Where, as_documents
 from rootward.retrieval.engines import engine_class
@@ -42,6 +44,7 @@ class Index:
         fingerprint: of the model; queries of another one are refused.
         tuned: how much an approximate engine looks at, and the recall that was measured for it; None for others.
         folder: where it was saved or loaded, and `commit` writes; None until then.
+        calibration: where answer sets end for queries without a threshold of their own; see `calibrated`.
     """
 
     engine: Engine
@@ -49,6 +52,7 @@ class Index:
     fingerprint: str
     tuned: Tuned | None = None
     folder: Path | None = None
+    calibration: Calibration | None = None
 
     @classmethod
     def build(
@@ -129,6 +133,20 @@ class Index:
         engine.facts = engine.ledger.knows(lineage)
         catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, lineage)
         return cls(engine, catalogue, model.fingerprint())
+
+    def calibrated(self, calibration: Calibration | None) -> Index:
+        """The same index with calibrated answer sets, for queries that have no threshold of their own.
+
+        Raises:
+            InputError: the calibration of another model, or from before this one was changed.
+        """
+        if calibration is not None and calibration.fingerprint != self.fingerprint:
+            raise InputError(
+                f"This calibration is of another model, or from before it was changed (fingerprint "
+                f"{calibration.fingerprint}, the index has {self.fingerprint}). Calibrate again: "
+                f"rootward.calibrate(model, pairs)."
+            )
+        return replace(self, calibration=calibration)
 
     def __len__(self) -> int:
         return self.engine.count()
@@ -211,14 +229,16 @@ class Index:
 
         Args:
             queries: as for `search`.
-            threshold: "auto" takes each query's own, which training finds; a number holds for all of them.
+            threshold: "auto" takes each query's own, which training finds, and for queries without one that of the
+                calibration (see `calibrated`); a number holds for all of them.
             where: as for `search`.
             cap: at most so many documents a query, those that score highest; `Hits.truncated` says where there were
                 more.
             nearest_first: as for `search`.
 
         Raises:
-            InputError: another model's queries, vectors that cannot be scored, "auto" for a query without threshold.
+            InputError: another model's queries, vectors that cannot be scored, "auto" for a query without threshold
+                where there is no calibration.
         """
         asked = self._asked(queries)
         if threshold == "auto":
@@ -227,8 +247,8 @@ class Index:
             if len(unknown):
                 raise InputError(
                     f"{len(unknown):,} of {len(asked):,} queries have no threshold, the first is "
-                    f"{asked.ids[unknown[0]]!r}: training finds them, for queries with pairs. Leave these out, or "
-                    f"give one number: threshold=0.5."
+                    f"{asked.ids[unknown[0]]!r}: training finds them, for queries with pairs. For others, calibrate: "
+                    f"index.calibrated(rootward.calibrate(model, pairs)). Or give one number: threshold=0.5."
                 )
         elif isinstance(threshold, str) or np.isnan(threshold):
             raise InputError(f"threshold is a score or 'auto', got {threshold!r}.")
@@ -252,7 +272,7 @@ class Index:
                     f"{queries.fingerprint}, the index has {self.fingerprint}). Make them with the model that the "
                     f"index was built from, or build the index again."
                 )
-            return queries
+            return with_thresholds(queries, self.calibration, self.engine)
         try:
             vectors = torch.as_tensor(queries)
         except (TypeError, ValueError, RuntimeError):
@@ -263,7 +283,8 @@ class Index:
         if vectors.ndim != 2:
             raise InputError(f"Query vectors form a matrix, a row a query; got shape {tuple(vectors.shape)}.")
         unknown = torch.full((len(vectors),), torch.nan)
-        return Queries(_numbers(len(vectors)), vectors, unknown, self.fingerprint)
+        asked = Queries(_numbers(len(vectors)), vectors, unknown, self.fingerprint)
+        return with_thresholds(asked, self.calibration, self.engine)
 
     def _hits(
         self,
