@@ -65,6 +65,8 @@ def test_files_are_on_the_map_and_fit_a_reader(file: Path) -> None:
 def test_public_names_are_those_promised() -> None:
     promised = {
         *("Hierarchy", "Pairs", "DualEncoder", "train", "resume", "recipes", "losses", "Stage", "Recipe", "Run"),
+        *("grow", "grow_run", "Grown", "diff", "Diff", "drift", "Drift"),
+        *("add_nodes", "add_queries", "add_documents", "remove"),
         *("Settings", "evaluate", "compare", "Report", "Ranks", "plot_recall", "Index", "Hits"),
         *("RootwardError", "InputError", "TableError", "HierarchyError", "CycleError", "PairsError", "UnknownIdError"),
         *("RunFolderError", "MissingExtraError", "TrainingError", "__version__"),

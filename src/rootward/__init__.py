@@ -31,6 +31,19 @@ if TYPE_CHECKING:
         UnknownIdError,
     )
     from rootward.evaluation import Ranks, Report, compare, evaluate, plot_recall
+    from rootward.growth import (
+        Diff,
+        Drift,
+        Grown,
+        add_documents,
+        add_nodes,
+        add_queries,
+        diff,
+        drift,
+        grow,
+        grow_run,
+        remove,
+    )
     from rootward.hierarchy import Hierarchy
     from rootward.pairs import Pairs
     from rootward.retrieval import Hits, Index
@@ -40,7 +53,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CycleError",
+    "Diff",
+    "Drift",
     "DualEncoder",
+    "Grown",
     "Hierarchy",
     "HierarchyError",
     "Hits",
@@ -61,11 +77,19 @@ __all__ = [
     "TrainingError",
     "UnknownIdError",
     "__version__",
+    "add_documents",
+    "add_nodes",
+    "add_queries",
     "compare",
+    "diff",
+    "drift",
     "evaluate",
+    "grow",
+    "grow_run",
     "losses",
     "plot_recall",
     "recipes",
+    "remove",
     "resume",
     "train",
 ]
@@ -73,6 +97,19 @@ __all__ = [
 _ROOMS = {
     "encoders": ("DualEncoder",),
     "evaluation": ("Ranks", "Report", "compare", "evaluate", "plot_recall"),
+    "growth": (
+        "Diff",
+        "Drift",
+        "Grown",
+        "add_documents",
+        "add_nodes",
+        "add_queries",
+        "diff",
+        "drift",
+        "grow",
+        "grow_run",
+        "remove",
+    ),
     "hierarchy": ("Hierarchy",),
     "pairs": ("Pairs",),
     "retrieval": ("Hits", "Index"),

@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from rootward.cli.evaluate import evaluate
 from rootward.cli.flags import spread
+from rootward.cli.grow import grow
 from rootward.cli.search import search
 from rootward.cli.train import TrainCommand, train
 from rootward.errors import InputError, RootwardError
@@ -76,7 +77,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command, kind in ((train, TrainCommand), (evaluate, TyperCommand), (search, TyperCommand)):
+for command, kind in ((train, TrainCommand), (evaluate, TyperCommand), (search, TyperCommand), (grow, TyperCommand)):
     app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))
 
 
