@@ -69,7 +69,7 @@ def lineage(pairs: Pairs) -> Lineage:
     same = all(np.array_equal(getattr(again, name), getattr(pairs, name)) for name in _ARRAYS)
     if not same:
         raise PairsError(
-            f"These {len(pairs):,} pairs are not all the ancestors in a hierarchy (its links make {len(again):,}), so a "
+            f"These {len(pairs):,} pairs are not all ancestors in a hierarchy (their links make {len(again):,}), so a "
             "change of parents cannot be applied to them. Give the newer pairs themselves: grow(model, before, after)."
         )
     return Lineage(tree, farthest if cut else None, leave_out)
