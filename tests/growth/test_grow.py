@@ -56,7 +56,7 @@ def test_two_new_nodes_one_below_the_other(shop):
 
 
 def test_growing_and_removing_gives_the_very_model_back(shop, dogs):
-    model, pairs = shop
+    model, _ = shop
     back = remove(dogs.model, dogs.pairs, ["sandals for dogs"])
     assert back.model.fingerprint() == model.fingerprint()
     assert torch.equal(back.model.thresholds, model.thresholds)

@@ -65,9 +65,11 @@ def grow(
     before = Run.load(run).pairs
     found = None if changes is not None else read_as(source, before)
     after: Pairs | Diff
+    change: Diff | None
     if found is None:
         assert changes is not None
-        after = change = Diff.load(changes)
+        change = Diff.load(changes)
+        after = change
     else:
         after, change = found.pairs, _change(before, found.pairs)
         for note in found.pairs.notes:

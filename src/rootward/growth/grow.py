@@ -149,8 +149,9 @@ def _changed(before: Pairs, after: Pairs, was: _Was) -> Rows:
     stayed = (queries >= 0) & (documents >= 0)
     keys = queries[stayed] * after.n_documents + documents[stayed]
     unlike = np.setxor1d(keys, after.query_of * after.n_documents + after.documents, assume_unique=True)
-    rows = np.unique(unlike // max(after.n_documents, 1))
-    return rows[was.queries[rows] >= 0]
+    rows: Rows = np.unique(unlike // max(after.n_documents, 1))
+    there = was.queries[rows] >= 0
+    return rows[there]
 
 
 def _texts(old_ids: Ids, old: Texts | None, ids: Ids, texts: Texts | None) -> Texts | None:

@@ -29,7 +29,7 @@ from rootward.training.defaults import resolve
 from rootward.training.gradients import gradients
 from rootward.training.losses import LOSSES, Targets
 from rootward.training.optimizers import LazyAdam
-from rootward.training.stage import Stage
+from rootward.training.recipes import decoupled
 
 LOOKED_AT = 8_192  # queries at a time when rivals are looked for
 
@@ -114,7 +114,7 @@ def solve(model: DualEncoder, pairs: Pairs, moving: Moving, effort: Effort, seed
     if not len(moved):
         return
     batches = _Batches(pairs, moved, moving.documents, effort, seed)
-    stage = resolve(Stage(), pairs, model.dim)
+    stage = resolve(decoupled().stages[0], pairs, model.dim)
     assert stage.scale is not None and stage.scale_end is not None and stage.momentum is not None
     movers = [LazyAdam(table, stage.momentum, stage.second_moment) for table in (queries, documents)]
     new = torch.from_numpy(moving.documents)
