@@ -150,8 +150,7 @@ def _changed(before: Pairs, after: Pairs, was: _Was) -> Rows:
     keys = queries[stayed] * after.n_documents + documents[stayed]
     unlike = np.setxor1d(keys, after.query_of * after.n_documents + after.documents, assume_unique=True)
     rows: Rows = np.unique(unlike // max(after.n_documents, 1))
-    there = was.queries[rows] >= 0
-    return rows[there]
+    return rows[was.queries[rows] >= 0]
 
 
 def _texts(old_ids: Ids, old: Texts | None, ids: Ids, texts: Texts | None) -> Texts | None:
