@@ -86,7 +86,9 @@ def without(tree: Hierarchy, gone: set[str]) -> Hierarchy:
         return list(dict.fromkeys(parent for parents in joined for parent in parents))
 
     nodes = [node for node in tree.ids if node not in gone]
-    return Hierarchy.from_edges([(node, parent) for node in nodes for parent in above(node)], nodes=nodes)
+    made = Hierarchy.from_edges([(node, parent) for node in nodes for parent in above(node)], nodes=nodes)
+    texts = None if tree.texts is None else tree.texts.take(tree.ids.rows(nodes))
+    return Hierarchy(made.ids, made.parent_offsets, made.parents, texts)
 
 
 def run_of(folder: Path | None, pairs: Pairs) -> DualEncoder:

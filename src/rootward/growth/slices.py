@@ -37,7 +37,9 @@ class Measured:
     added_documents: float | None
 
 
-def measured(model: DualEncoder, pairs: Pairs, looked_at: Collection[str], added: Collection[str]) -> Measured:
+def measured(
+    model: DualEncoder, pairs: Pairs, looked_at: Collection[str], added: Collection[str], n_branches: int = BRANCHES
+) -> Measured:
     """The recall of the queries `looked_at`, those added apart; ids that are not there are passed over."""
     is_added = _among(pairs.query_ids, added)
     wanted = pairs.keep((is_added | _among(pairs.query_ids, looked_at))[pairs.query_of])
@@ -48,7 +50,7 @@ def measured(model: DualEncoder, pairs: Pairs, looked_at: Collection[str], added
         return n, float((weights * hits)[which].sum() / weights[which].sum()) if n else 0.0
 
     old = ~is_added[query]
-    found = {(kind, name): recall(old & which) for kind, name, which in _slices(pairs, wanted)}
+    found = {(kind, name): recall(old & which) for kind, name, which in _slices(pairs, wanted, n_branches)}
     queries, documents = recall(~old), recall(old & _among(pairs.document_ids, added)[wanted.documents])
     return Measured(
         {key: value for key, value in found.items() if value[0]},
@@ -57,7 +59,7 @@ def measured(model: DualEncoder, pairs: Pairs, looked_at: Collection[str], added
     )
 
 
-def _slices(pairs: Pairs, wanted: Pairs) -> Iterator[tuple[Kind, str, Flags]]:
+def _slices(pairs: Pairs, wanted: Pairs, n_branches: int) -> Iterator[tuple[Kind, str, Flags]]:
     """Every slice: its kind, its name, and which of the pairs that are looked at are in it."""
     query = wanted.query_of
     yield "all", "", np.ones(len(wanted), np.bool_)
@@ -67,7 +69,7 @@ def _slices(pairs: Pairs, wanted: Pairs) -> Iterator[tuple[Kind, str, Flags]]:
     for level in range(wanted.max_distance + 1):
         yield "depth", str(level), depth[query] == level
     branch = branches(pairs)
-    for row in _largest(branch[np.unique(query)]):
+    for row in _largest(branch[np.unique(query)], n_branches):
         yield "branch", pairs.document_ids[row], branch[query] == row
 
 
@@ -94,10 +96,10 @@ def branches(pairs: Pairs) -> Rows:
     return out
 
 
-def _largest(branch: Rows) -> list[int]:
+def _largest(branch: Rows, n: int) -> list[int]:
     """The rows of the largest branches, the largest first."""
     rows, counts = np.unique(branch[branch >= 0], return_counts=True)
-    order = np.lexsort((rows, -counts))[:BRANCHES]
+    order = np.lexsort((rows, -counts))[:n]
     return [int(row) for row in rows[order]]
 
 
