@@ -129,6 +129,15 @@ def test_a_bound_on_distances_and_what_is_left_out_hold_for_new_nodes_too():
     assert grown.pairs.relevant("boots") == [("boots", 0)]
 
 
+def test_a_change_of_the_whole_tree_fits_pairs_that_leave_its_root_out():
+    pairs = shoes().pairs(leave_out=["footwear"])
+    edges = [edge for edge in EDGES if edge[0] not in ("boots", "rain boots", "hiking boots")]
+    newer = Hierarchy.from_edges([*edges, ("hats", "footwear"), ("caps", "hats")])
+    grown = grow(DualEncoder.lookup(pairs, 8), pairs, diff(shoes(), newer))
+    assert grown.pairs.relevant("caps") == [("caps", 0), ("hats", 1)]
+    assert set(grown.removed_queries) == {"boots", "rain boots", "hiking boots"}
+
+
 def test_queries_and_documents_from_example_pairs():
     pairs = Pairs.from_table([("red pump", "pump", 0), ("red pump", "shoe", 1), ("wader", "boot", 0)])
     model = DualEncoder.lookup(pairs, 8)

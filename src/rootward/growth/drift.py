@@ -26,8 +26,8 @@ VERDICTS: list[Verdict] = ["fine", "retrain soon", "retrain now"]
 class Limits(BaseModel):
     """When a run is no longer fine: shares, 1 for all.
 
-    What is measured counts first: numbers of changes alone call late, as the animals of WordNet grew to more than three
-    times their number and lost less than a thousandth of their recall (docs/lab-log.md).
+    What is measured counts first. Numbers of changes alone call late: the animals of WordNet grew to three times their
+    number and recall stayed above 99.8 % (docs/lab-log.md).
 
     Attributes:
         slice_lost: recall that a slice has lost since training.

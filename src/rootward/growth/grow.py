@@ -11,8 +11,8 @@ import torch
 from rootward.encoders import DualEncoder, LookupTower
 from rootward.errors import InputError
 from rootward.evaluation import answer_thresholds, rank_pairs
-from rootward.growth.diff import Diff, NodeTexts, columns_of, texts_of
-from rootward.growth.lineage import lineage
+from rootward.growth.diff import Diff, Edge, NodeTexts, columns_of, texts_of
+from rootward.growth.lineage import Lineage, lineage
 from rootward.growth.solve import Effort, Moving, intruded, solve, start
 from rootward.pairs import Ids, Pairs, Texts
 from rootward.pairs.ids import Rows
@@ -73,7 +73,7 @@ def grow(
     _check(model, before)
     if isinstance(after, Diff):
         known = lineage(before)
-        after = known.pairs(after.apply(known.hierarchy))
+        after = known.pairs(_known_part(after, known).apply(known.hierarchy))
     after = replace(
         after,
         query_texts=_texts(model.query_ids, model.query_texts, after.query_ids, after.query_texts),
@@ -89,8 +89,9 @@ def grow(
     solve(grown, after, moving, effort, seed)
     hurt = intruded(grown, after, moving)
     solve(grown, after, Moving(hurt, np.empty(0, np.int64)), effort, seed)
-    moved = np.union1d(moving.queries, hurt)
-    _set_thresholds(grown, after, moved)
+    touched = np.union1d(moving.queries, hurt)
+    _set_thresholds(grown, after, touched)
+    moved = touched[after.sizes[touched] > 0]
     return Grown(
         grown,
         after,
@@ -116,6 +117,18 @@ class _Was:
     @classmethod
     def of(cls, before: Pairs, after: Pairs) -> _Was:
         return cls(_rows(before.query_ids, after.query_ids), _rows(before.document_ids, after.document_ids))
+
+
+def _known_part(change: Diff, known: Lineage) -> Diff:
+    """The change without edges of what is left out of every answer: pairs do not tell of them, and need not."""
+
+    def told(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        return tuple(edge for edge in edges if not set(edge) & unknown)
+
+    unknown = set(known.leave_out)
+    return change.model_copy(
+        update={"added_edges": told(change.added_edges), "removed_edges": told(change.removed_edges)}
+    )
 
 
 def _rows(ids: Ids, labels: Ids) -> Rows:
