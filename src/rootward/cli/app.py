@@ -17,6 +17,7 @@ from rootward.cli.calibrate import calibrate
 from rootward.cli.construct import construct
 from rootward.cli.evaluate import evaluate
 from rootward.cli.flags import spread
+from rootward.cli.grow import grow
 from rootward.cli.index import index
 from rootward.cli.plan import plan
 from rootward.cli.reproduce import reproduce
@@ -81,7 +82,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, calibrate, index, search, construct, plan, reproduce):
+for command in (train, evaluate, calibrate, index, search, grow, construct, plan, reproduce):
     kind = TrainCommand if command is train else TyperCommand
     app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))
 

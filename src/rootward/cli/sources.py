@@ -13,6 +13,7 @@ from rootward.cli.flags import flag, given
 from rootward.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
+    from rootward.hierarchy import Hierarchy
     from rootward.pairs import Pairs
 
 _FILES = "Source: one file"
@@ -196,7 +197,7 @@ def _equals(found: re.Match[str]) -> str:
 
 
 def _read(kind: str, options: dict[str, Any], flags: SourceFlags) -> Source:
-    from rootward.hierarchy import NAMED, Hierarchy  # noqa: PLC0415
+    from rootward.hierarchy import NAMED  # noqa: PLC0415
 
     value = getattr(flags, kind)
     if kind == "source":
@@ -204,12 +205,45 @@ def _read(kind: str, options: dict[str, Any], flags: SourceFlags) -> Source:
     if kind == "pairs":
         return Source(_labelled(value, options), Path(value).stem)
     of_pairs = {name: options.pop(name) for name in _OF_HIERARCHIES if name in options}
-    for name in {"relations", "scopes"} & set(options):
-        options[name] = tuple(part.strip() for part in options[name].split(","))
-    tree: Hierarchy = getattr(Hierarchy, f"from_{kind}")(value, **options)
     if of_pairs.pop("drop_roots", False):
         of_pairs["keep_roots"] = False
-    return Source(tree.pairs(**of_pairs), Path(value).stem)
+    return Source(_tree(kind, value, options).pairs(**of_pairs), Path(value).stem)
+
+
+def read_as(flags: SourceFlags, pairs: Pairs) -> Source:
+    """The pairs of the source, those of a hierarchy's file by the settings that made `pairs`.
+
+    Where flags say otherwise, or `pairs` are no hierarchy's, or the source has settings of its own: as `read`.
+
+    Raises:
+        InputError: as `read`.
+    """
+    from rootward.errors import PairsError  # noqa: PLC0415
+    from rootward.growth.lineage import lineage  # noqa: PLC0415
+
+    kind, options = chosen(flags)
+    if kind in ("source", "pairs") or set(_OF_HIERARCHIES) & set(options):
+        return read(flags)
+    try:
+        known = lineage(pairs)
+    except PairsError:
+        return read(flags)
+    try:
+        tree = _tree(kind, getattr(flags, kind), options)
+    except InputError as error:
+        error.args = (in_flags(str(error)), *error.args[1:])
+        raise
+    return Source(known.pairs(tree), Path(getattr(flags, kind)).stem)
+
+
+def _tree(kind: str, path: Path, options: dict[str, Any]) -> Hierarchy:
+    """The hierarchy in a file."""
+    from rootward.hierarchy import Hierarchy  # noqa: PLC0415
+
+    for name in {"relations", "scopes"} & set(options):
+        options[name] = tuple(part.strip() for part in options[name].split(","))
+    tree: Hierarchy = getattr(Hierarchy, f"from_{kind}")(path, **options)
+    return tree
 
 
 def _labelled(path: Path, options: dict[str, Any]) -> Pairs:

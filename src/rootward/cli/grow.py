@@ -1,0 +1,108 @@
+"""`rootward grow`: a run and a newer version of its source in, a grown run out, without training."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rootward.cli.flags import flag, given
+from rootward.cli.output import STDOUT, put, say, show
+from rootward.cli.sources import SourceFlags, read_as
+from rootward.errors import InputError, PairsError, RunFolderError
+
+if TYPE_CHECKING:
+    from rootward.growth.diff import Diff
+    from rootward.growth.folder import GrownRun
+    from rootward.pairs import Pairs
+
+_GROWTH, _OUTPUT = "Growth", "Output"
+
+
+def grow(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train or grow wrote.")],
+    source: SourceFlags,
+    out: Annotated[
+        Path | None, flag("--out", metavar="FOLDER", panel=_GROWTH, help="Where the grown run goes.")
+    ] = None,
+    changes: Annotated[
+        Path | None,
+        flag("--diff", metavar="FILE", panel=_GROWTH, help="A change that --save-diff wrote, in place of a source."),
+    ] = None,
+    save_diff: Annotated[
+        Path | None, flag("--save-diff", metavar="FILE", panel=_GROWTH, help="Write the change as JSON.")
+    ] = None,
+    seed: Annotated[
+        int | None, flag("--seed", metavar="N", panel=_GROWTH, help="Of every random choice. Default: 0.")
+    ] = None,
+    json: Annotated[
+        Path | None, flag("--json", metavar="FILE", panel=_OUTPUT, help="Write change and drift as JSON; - is stdout.")
+    ] = None,
+    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No progress and remarks.")] = False,
+) -> None:
+    """Take a changed hierarchy into a run without training: new rows are solved for, the others stay.
+
+    The newer version is given as for train. A hierarchy becomes pairs as it did for the run, with its bound on
+    distances and what it leaves out, unless flags say otherwise. Prints what changed, what it has cost since the last
+    training, and whether to train again. The run itself stays as it is.
+
+    \b
+      rootward grow runs/shop --edges tuesday.csv --out runs/tuesday
+      rootward grow runs/shop --diff change.json --out runs/tuesday
+    """
+    if out is None:
+        raise InputError(f"--out is needed: the folder of the grown run. {run} stays as it is.")
+    if source.is_given == (changes is not None):
+        raise InputError("Give the newer version as a source, such as --edges tuesday.csv, or a change by --diff.")
+    if (out / "config.json").exists() or (out.exists() and not out.is_dir()):
+        raise RunFolderError(f"{out} is taken; --out needs a folder without a run.")
+    from rootward.growth.diff import Diff  # noqa: PLC0415
+    from rootward.growth.folder import grow_run  # noqa: PLC0415
+    from rootward.training.run import Run  # noqa: PLC0415
+
+    before = Run.load(run).pairs
+    found = None if changes is not None else read_as(source, before)
+    after: Pairs | Diff
+    change: Diff | None
+    if found is None:
+        assert changes is not None
+        change = Diff.load(changes)
+        after = change
+    else:
+        after, change = found.pairs, _change(before, found.pairs)
+        for note in found.pairs.notes:
+            say(note, quiet)
+    if change is not None and save_diff is not None:
+        change.save(save_diff)
+    grown = grow_run(
+        run, after, out, source=None if found is None else found.name, progress=not quiet, **given(seed=seed)
+    )
+    if json is not None:
+        put(_told(change, grown), json)
+    if json != STDOUT:
+        if change is not None:
+            show(str(change))
+        show(str(grown.drift))
+    say(f"{grown.grown}. The run is in {grown.folder}.", quiet)
+
+
+def _change(before: Pairs, after: Pairs) -> Diff | None:
+    """What changed between nodes; None where queries and documents are not the same nodes."""
+    from rootward.growth.diff import diff  # noqa: PLC0415
+
+    try:
+        return diff(before, after)
+    except PairsError:
+        return None
+
+
+def _told(change: Diff | None, grown: GrownRun) -> str:
+    told = {
+        "diff": None if change is None else change.model_dump(mode="json"),
+        "seconds": round(grown.grown.seconds, 3),
+        "drift": grown.drift.model_dump(mode="json"),
+        "overall": grown.report.overall.value,
+    }
+    return json_format.dumps(told, indent=2) + "\n"

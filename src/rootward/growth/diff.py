@@ -1,0 +1,195 @@
+"""`Diff`: what changed between two versions of a hierarchy, as a value that prints, saves and can be applied."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rootward.errors import HierarchyError, InputError, did_you_mean
+from rootward.files import atomic_write
+from rootward.growth.lineage import links
+from rootward.hierarchy import Hierarchy
+from rootward.pairs import Pairs, Texts
+
+SHOWN = 5
+VERSION = 1
+
+Edge = tuple[str, str]
+
+
+class NodeTexts(NamedTuple):
+    """What one node is called."""
+
+    name: str = ""
+    synonyms: tuple[str, ...] = ()
+    definition: str = ""
+
+
+class Diff(BaseModel):
+    """What leads from one version of a hierarchy to another.
+
+    Attributes:
+        added, removed: node ids.
+        added_edges, removed_edges: (child id, parent id), those of added and removed nodes among them.
+        texts: of added nodes that have any, and of nodes whose name, synonyms or definition are others now.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = VERSION
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    added_edges: tuple[Edge, ...] = ()
+    removed_edges: tuple[Edge, ...] = ()
+    texts: dict[str, NodeTexts] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.added_edges or self.removed_edges or self.texts)
+
+    @property
+    def moved(self) -> tuple[str, ...]:
+        """Nodes there before and after that got or lost a parent."""
+        gone = {*self.added, *self.removed}
+        children = dict.fromkeys(child for child, _ in (*self.added_edges, *self.removed_edges))
+        return tuple(child for child in children if child not in gone)
+
+    @property
+    def renamed(self) -> tuple[str, ...]:
+        """Nodes there before and after that are called something else, or described otherwise."""
+        added = set(self.added)
+        return tuple(node for node in self.texts if node not in added)
+
+    def __str__(self) -> str:
+        kinds = (
+            ("added", self.added),
+            ("removed", self.removed),
+            ("moved", self.moved),
+            ("renamed", self.renamed),
+            ("edges added", [f"{child} -> {parent}" for child, parent in self.added_edges]),
+            ("edges removed", [f"{child} -> {parent}" for child, parent in self.removed_edges]),
+        )
+        lines = [f"{name:<13} {len(things):>7,}  {_some(things)}".rstrip() for name, things in kinds if things]
+        return "\n".join(lines) or "no change"
+
+    # -- applying ----------------------------------------------------------------------------------------------
+
+    def apply(self, tree: Hierarchy) -> Hierarchy:
+        """The other version: all of the change, or an error and none of it.
+
+        Nodes that stay keep their order; added ones follow.
+
+        Raises:
+            HierarchyError: the change does not fit this hierarchy, or what comes out is none.
+            CycleError: ... because its edges run in a circle.
+        """
+        self._check(tree)
+        gone, edges_gone = set(self.removed), set(self.removed_edges)
+        nodes = [*(node for node in tree.ids if node not in gone), *self.added]
+        edges = [*(edge for edge in tree.edges() if edge not in edges_gone), *self.added_edges]
+        made = Hierarchy.from_edges(edges, nodes=nodes)
+        return Hierarchy(made.ids, made.parent_offsets, made.parents, self._texts(tree, nodes), tree.notes)
+
+    def _check(self, tree: Hierarchy) -> None:
+        for node in self.added:
+            if node in tree.ids:
+                raise HierarchyError(f"The change adds {node!r}, which is there already. Was it applied before?")
+        for node in self.removed:
+            if node not in tree.ids:
+                raise HierarchyError(f"The change removes {node!r}, which is not there.{did_you_mean(node, tree.ids)}")
+        edges = set(tree.edges())
+        for child, parent in self.removed_edges:
+            if (child, parent) not in edges:
+                raise HierarchyError(f"The change removes the edge from {child!r} to {parent!r}, which is not there.")
+        for edge in self.added_edges:
+            if edge in edges:
+                raise HierarchyError(
+                    f"The change adds the edge from {edge[0]!r} to {edge[1]!r}, which is there already."
+                )
+        gone = set(self.removed)
+        left = (edges - set(self.removed_edges)) | set(self.added_edges)
+        dangling = next(((child, parent) for child, parent in sorted(left) if child in gone or parent in gone), None)
+        if dangling is not None:
+            raise HierarchyError(
+                f"The change removes a node of the edge from {dangling[0]!r} to {dangling[1]!r} and keeps the edge. "
+                f"Remove it too, and join the node that stays to another parent."
+            )
+
+    def _texts(self, tree: Hierarchy, nodes: list[str]) -> Texts | None:
+        if tree.texts is None and not self.texts:
+            return None
+        known = texts_of(tree.ids, tree.texts) | self.texts
+        return columns_of(known.get(node, NodeTexts()) for node in nodes)
+
+    # -- on disk -----------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write it as JSON, whole or not at all."""
+        return atomic_write(path, lambda to: to.write_text(self.model_dump_json(indent=2) + "\n", "utf-8"))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Diff:
+        """The change that `save` wrote.
+
+        Raises:
+            InputError: no such file, not a change, damaged, or from a newer version.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"There is no file {path} to load a change from.")
+        try:
+            found = cls.model_validate_json(path.read_text("utf-8"))
+        except (ValidationError, UnicodeDecodeError) as error:
+            raise InputError(f"{path.name} is not a change that Diff.save wrote: {error}") from error
+        if found.format > VERSION:
+            raise InputError(
+                f"{path.name} was written by a newer rootward (format {found.format}, this one reads up to {VERSION}); "
+                f"update rootward to open it."
+            )
+        return found
+
+
+def diff(old: Hierarchy | Pairs, new: Hierarchy | Pairs) -> Diff:
+    """What leads from the old version to the new one.
+
+    Args:
+        old, new: hierarchies, or pairs of one; their links are then the pairs at distance 1.
+
+    Raises:
+        PairsError: pairs of queries and documents that are not the same nodes.
+    """
+    old, new = (links(each) if isinstance(each, Pairs) else each for each in (old, new))
+    was, now = set(old.edges()), set(new.edges())
+    before, after = texts_of(old.ids, old.texts), texts_of(new.ids, new.texts)
+    nothing = NodeTexts()
+    return Diff(
+        added=tuple(node for node in new.ids if node not in old.ids),
+        removed=tuple(node for node in old.ids if node not in new.ids),
+        added_edges=tuple(edge for edge in new.edges() if edge not in was),
+        removed_edges=tuple(edge for edge in old.edges() if edge not in now),
+        texts={node: texts for node, texts in after.items() if texts != before.get(node, nothing)},
+    )
+
+
+def texts_of(ids: Sequence[str], texts: Texts | None) -> dict[str, NodeTexts]:
+    """Every node with its texts; nothing where there are none."""
+    if texts is None:
+        return {}
+    rows = zip(texts.names, texts.synonyms, texts.definitions, strict=True)
+    return {node: NodeTexts(*row) for node, row in zip(ids, rows, strict=True)}
+
+
+def columns_of(rows: Iterable[NodeTexts]) -> Texts:
+    """Texts row by row."""
+    kept = list(rows)
+    return Texts(
+        tuple(row.name for row in kept), tuple(row.synonyms for row in kept), tuple(row.definition for row in kept)
+    )
+
+
+def _some(things: Sequence[str]) -> str:
+    more = f" and {len(things) - SHOWN:,} more" if len(things) > SHOWN else ""
+    return ", ".join(things[:SHOWN]) + more

@@ -1,0 +1,226 @@
+"""`Drift`: what growing has cost since the last training, slice by slice, and whether to train again."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from rootward.encoders import DualEncoder
+from rootward.evaluation.table import plain_table
+from rootward.growth.grow import Grown
+from rootward.growth.slices import BRANCHES, Kind, measured, some_queries
+from rootward.pairs import Pairs
+
+MEASURED_SCORES = 1_000_000_000
+"""Queries times documents that are looked at, of the old model and of the new one; more queries are sampled."""
+
+FEWEST = 30
+"""A slice of fewer queries says nothing."""
+
+Verdict = Literal["fine", "retrain soon", "retrain now"]
+VERDICTS: list[Verdict] = ["fine", "retrain soon", "retrain now"]
+
+
+class Limits(BaseModel):
+    """When a run is no longer fine: shares, 1 for all.
+
+    What is measured counts first. Numbers of changes alone call late: the animals of WordNet grew to three times their
+    number and recall stayed above 99.8 % (docs/lab-log.md).
+
+    Attributes:
+        slice_lost: recall that a slice has lost since training.
+        added_short: by how much the recall of added queries is below that of the others.
+        changed: queries added or removed since, as a share of those trained.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    slice_lost: float
+    added_short: float
+    changed: float
+
+
+SOON = Limits(slice_lost=0.01, added_short=0.05, changed=0.5)
+NOW = Limits(slice_lost=0.05, added_short=0.15, changed=2.0)
+
+
+class Slice(BaseModel):
+    """Recall at |S(q)| of some queries that were there when the run was trained, shares from 0 to 1.
+
+    Attributes:
+        kind, name: "distance" 3: the pairs at 3 hops; "depth" 3: queries whose farthest document is 3 hops away;
+            "branch" shoes: queries below shoes, or it itself; "all".
+        n_queries: how many were looked at.
+        trained: recall when the run was trained; None where the slice was not there.
+        now: recall now.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Kind
+    name: str
+    n_queries: int
+    trained: float | None
+    now: float
+
+    @property
+    def lost(self) -> float:
+        """Recall lost since training; negative where it was won."""
+        return 0.0 if self.trained is None else self.trained - self.now
+
+
+class Step(BaseModel):
+    """One growth, counted in queries: those added, removed, and moved of those that stayed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    date: str
+    added: int
+    removed: int
+    moved: int
+    seconds: float
+
+
+class Drift(BaseModel):
+    """What has become of a run since it was trained; growths add up.
+
+    Attributes:
+        trained_queries: how many queries it was trained on.
+        trained: recall then, by "kind name".
+        added: ids of the queries added since and still there.
+        steps: one a growth.
+        slices: of queries that were trained.
+        added_recall: recall of added queries now; None where there are none.
+        added_documents_recall: recall, among trained queries, of added documents; None where they want none.
+        verdict: fine, retrain soon or retrain now.
+        reasons: why, with the figures; what is fine too.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    trained_queries: int
+    trained: dict[str, float]
+    added: tuple[str, ...]
+    steps: tuple[Step, ...]
+    slices: tuple[Slice, ...]
+    added_recall: float | None
+    added_documents_recall: float | None
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        rows = [
+            [each.kind, each.name, f"{each.n_queries:,}", _percent(each.trained), _percent(each.now)]
+            for each in self.slices
+        ]
+        rows.append(["added", "queries", f"{len(self.added):,}", "", _percent(self.added_recall)])
+        rows.append(["added", "documents", "", "", _percent(self.added_documents_recall)])
+        table = plain_table(["slice", "", "queries", "trained %", "now %"], rows)
+        return "\n".join([table, f"verdict: {self.verdict}", *(f"  {reason}" for reason in self.reasons)])
+
+
+def drift(
+    model: DualEncoder,
+    before: Pairs,
+    grown: Grown,
+    *,
+    history: Drift | None = None,
+    seed: int = 0,
+    measured_scores: int = MEASURED_SCORES,
+) -> Drift:
+    """Measure a growth: the same queries with the model as it was and as it is.
+
+    Args:
+        model, before: as given to `grow`.
+        grown: what it gave.
+        history: of earlier growths since the last training, whose figures of then are the ones to compare with.
+        seed: of the sample of queries.
+        measured_scores: queries times documents looked at, each time; every added query is looked at besides.
+    """
+    added = {*(() if history is None else history.added), *grown.added_queries}
+    added = {label for label in added if label in grown.pairs.query_ids}
+    looked_at = some_queries(before, added, measured_scores // max(before.n_documents, 1), seed)
+    if history is None:
+        first = measured(model, before, looked_at, set(), 4 * BRANCHES)  # other ones may be the largest one day
+        trained = {f"{kind} {name}": recall for (kind, name), (_, recall) in first.slices.items()}
+    else:
+        trained = history.trained
+    found = measured(grown.model, grown.pairs, looked_at, added)
+    slices = tuple(
+        Slice(kind=kind, name=name, n_queries=n, trained=trained.get(f"{kind} {name}"), now=recall)
+        for (kind, name), (n, recall) in found.slices.items()
+    )
+    step = Step(
+        date=time.strftime("%Y-%m-%d"),
+        added=len(grown.added_queries),
+        removed=len(grown.removed_queries),
+        moved=len(grown.moved),
+        seconds=round(grown.seconds, 2),
+    )
+    steps = (*(() if history is None else history.steps), step)
+    n_trained = before.n_queries if history is None else history.trained_queries
+    verdict, reasons = judge(slices, steps, n_trained, found.added_queries)
+    return Drift(
+        trained_queries=n_trained,
+        trained=trained,
+        added=tuple(sorted(added)),
+        steps=steps,
+        slices=slices,
+        added_recall=found.added_queries,
+        added_documents_recall=found.added_documents,
+        verdict=verdict,
+        reasons=reasons,
+    )
+
+
+def judge(
+    slices: tuple[Slice, ...], steps: tuple[Step, ...], n_trained: int, added_recall: float | None
+) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict, and its reasons: each figure beside its limits, the worst of which decides."""
+    figures = (
+        ("slice_lost", *_worst_slice(slices)),
+        ("added_short", *_added_short(slices, added_recall)),
+        ("changed", *_share_changed(steps, n_trained)),
+    )
+    levels, reasons = [], []
+    for name, value, told in figures:
+        soon, now = getattr(SOON, name), getattr(NOW, name)
+        level: Verdict = "retrain now" if value >= now else "retrain soon" if value >= soon else "fine"
+        levels.append(level)
+        reasons.append(f"{told}: {level} (soon from {100 * soon:g} points, now from {100 * now:g})")
+    return max(levels, key=VERDICTS.index), tuple(reasons)
+
+
+def _worst_slice(slices: tuple[Slice, ...]) -> tuple[float, str]:
+    counted = [each for each in slices if each.trained is not None and each.n_queries >= FEWEST]
+    if not counted:
+        return 0.0, "no slice is large enough to compare"
+    worst = max(counted, key=lambda each: each.lost)
+    what = f"{worst.kind} {worst.name}".strip()
+    return worst.lost, f"the slice that lost most, {what}: {_percent(worst.trained)} -> {_percent(worst.now)} %"
+
+
+def _added_short(slices: tuple[Slice, ...], added_recall: float | None) -> tuple[float, str]:
+    others = next((each.now for each in slices if each.kind == "all"), None)
+    if added_recall is None or others is None:
+        return 0.0, "nothing was added"
+    return (
+        others - added_recall,
+        f"recall of added queries {_percent(added_recall)} %, of the others {_percent(others)} %",
+    )
+
+
+def _share_changed(steps: tuple[Step, ...], n_trained: int) -> tuple[float, str]:
+    added, removed, moved = (sum(getattr(step, name) for step in steps) for name in ("added", "removed", "moved"))
+    share = (added + removed) / max(n_trained, 1)
+    times = f"{len(steps)} growth{'s' * (len(steps) != 1)}"
+    return share, (
+        f"{added:,} queries added and {removed:,} removed in {times}, {_percent(share)} % of the {n_trained:,} "
+        f"trained, besides {moved:,} moved"
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f}"

@@ -1,0 +1,202 @@
+"""`grow`: a trained encoder takes over a changed hierarchy, or changed pairs, without being trained again."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from rootward.encoders import DualEncoder, LookupTower
+from rootward.errors import InputError
+from rootward.evaluation import answer_thresholds, rank_pairs
+from rootward.growth.diff import Diff, Edge, NodeTexts, columns_of, texts_of
+from rootward.growth.lineage import Lineage, lineage
+from rootward.growth.solve import Effort, Moving, intruded, solve, start
+from rootward.pairs import Ids, Pairs, Texts
+from rootward.pairs.ids import Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """What growing gives; nothing that was given to it is changed.
+
+    Attributes:
+        model: a new encoder with the ids of `pairs`.
+        pairs: what is relevant now.
+        added_queries, added_documents, removed_queries, removed_documents: ids.
+        moved: ids of queries that were there and have other vectors now: their relevant set changed, or an added
+            document had come between. Documents that were there have the vectors they had.
+        seconds: how long it took.
+    """
+
+    model: DualEncoder
+    pairs: Pairs
+    added_queries: tuple[str, ...]
+    added_documents: tuple[str, ...]
+    removed_queries: tuple[str, ...]
+    removed_documents: tuple[str, ...]
+    moved: tuple[str, ...]
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.added_queries):,} queries and {len(self.added_documents):,} documents added, "
+            f"{len(self.removed_queries):,} and {len(self.removed_documents):,} removed, {len(self.moved):,} queries "
+            f"moved in {self.seconds:.1f} s"
+        )
+
+
+def grow(
+    model: DualEncoder, before: Pairs, after: Pairs | Diff, *, seed: int = 0, effort: Effort | None = None
+) -> Grown:
+    """The model of changed pairs, without training: new rows are solved for, the others stay.
+
+    All or nothing: the change is made to copies, so where it cannot be made there is an error and the model is as it
+    was. The same seed gives the same bits.
+
+    Args:
+        model: a trained lookup encoder.
+        before: the pairs it was trained on, or grown to.
+        after: what shall hold now: pairs, matched by id; or a change of the hierarchy that `before` came from, which
+            is then read back from its distances, with its bound on distances and what it leaves out.
+        seed: of every random choice.
+        effort: how hard new rows are solved for.
+
+    Raises:
+        InputError: the model is no lookup encoder, or has other ids than `before`.
+        PairsError: a `Diff` for pairs that are not those of a hierarchy.
+        HierarchyError: a `Diff` that does not fit the hierarchy.
+    """
+    began = time.perf_counter()
+    _check(model, before)
+    if isinstance(after, Diff):
+        known = lineage(before)
+        after = known.pairs(_known_part(after, known).apply(known.hierarchy))
+    after = replace(
+        after,
+        query_texts=_texts(model.query_ids, model.query_texts, after.query_ids, after.query_texts),
+        document_texts=_texts(model.document_ids, model.document_texts, after.document_ids, after.document_texts),
+    )
+    was = _Was.of(before, after)
+    grown = _carried(model, before, after, was)
+    new = [np.flatnonzero(rows < 0) for rows in (was.queries, was.documents)]
+    changed = _changed(before, after, was)
+    start(grown, after, new[0], new[1], seed)
+    moving = Moving(np.union1d(new[0], changed), new[1])
+    effort = effort or Effort()
+    solve(grown, after, moving, effort, seed)
+    hurt = intruded(grown, after, moving)
+    solve(grown, after, Moving(hurt, np.empty(0, np.int64)), effort, seed)
+    touched = np.union1d(moving.queries, hurt)
+    _set_thresholds(grown, after, touched)
+    moved = touched[after.sizes[touched] > 0]
+    return Grown(
+        grown,
+        after,
+        _labels(after.query_ids, new[0]),
+        _labels(after.document_ids, new[1]),
+        tuple(label for label in before.query_ids if label not in after.query_ids),
+        tuple(label for label in before.document_ids if label not in after.document_ids),
+        _labels(after.query_ids, np.setdiff1d(moved, new[0])),
+        time.perf_counter() - began,
+    )
+
+
+# -- what was there, and what is new ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Was:
+    """For each row of the pairs after, its row before, -1 for new ones (int64)."""
+
+    queries: Rows
+    documents: Rows
+
+    @classmethod
+    def of(cls, before: Pairs, after: Pairs) -> _Was:
+        return cls(_rows(before.query_ids, after.query_ids), _rows(before.document_ids, after.document_ids))
+
+
+def _known_part(change: Diff, known: Lineage) -> Diff:
+    """The change without edges of what is left out of every answer: pairs do not tell of them, and need not."""
+
+    def told(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        return tuple(edge for edge in edges if not set(edge) & unknown)
+
+    unknown = set(known.leave_out)
+    return change.model_copy(
+        update={"added_edges": told(change.added_edges), "removed_edges": told(change.removed_edges)}
+    )
+
+
+def _rows(ids: Ids, labels: Ids) -> Rows:
+    row_of = dict(zip(ids, range(len(ids)), strict=True))
+    return np.fromiter((row_of.get(label, -1) for label in labels), np.int64, len(labels))
+
+
+def _carried(model: DualEncoder, before: Pairs, after: Pairs, was: _Was) -> DualEncoder:
+    """A model with the ids of the pairs after: rows that were there copied, new ones zero, unknown thresholds found."""
+    thresholds = model.thresholds
+    if torch.isnan(thresholds[torch.from_numpy(before.sizes > 0)]).any():
+        thresholds = _thresholds_of(model, before)
+    tables = []
+    for table, rows in ((model.query_vectors(), was.queries), (model.document_vectors(), was.documents)):
+        held = table.new_zeros(len(rows), model.dim)
+        held[rows >= 0] = table.detach()[rows[rows >= 0]]
+        tables.append(held)
+    grown = DualEncoder.from_vectors(after, *tables)
+    held = torch.full((after.n_queries,), torch.nan)
+    held[was.queries >= 0] = thresholds[was.queries[was.queries >= 0]]
+    grown.thresholds = held
+    return grown
+
+
+def _changed(before: Pairs, after: Pairs, was: _Was) -> Rows:
+    """Rows, after, of the queries that were there and whose relevant set is another, documents that are gone aside."""
+    now = [np.full(len(ids), -1) for ids in (before.query_ids, before.document_ids)]
+    for here, there in zip(now, (was.queries, was.documents), strict=True):
+        here[there[there >= 0]] = np.flatnonzero(there >= 0)
+    queries, documents = now[0][before.query_of], now[1][before.documents]
+    stayed = (queries >= 0) & (documents >= 0)
+    keys = queries[stayed] * after.n_documents + documents[stayed]
+    unlike = np.setxor1d(keys, after.query_of * after.n_documents + after.documents, assume_unique=True)
+    rows: Rows = np.unique(unlike // max(after.n_documents, 1))
+    return rows[was.queries[rows] >= 0]
+
+
+def _texts(old_ids: Ids, old: Texts | None, ids: Ids, texts: Texts | None) -> Texts | None:
+    """The texts given, else those known, with no name for what is new."""
+    if texts is not None or old is None:
+        return texts
+    known = texts_of(old_ids, old)
+    return columns_of(known.get(label, NodeTexts()) for label in ids)
+
+
+def _set_thresholds(model: DualEncoder, pairs: Pairs, rows: Rows) -> None:
+    """Find where the answer sets of these queries end."""
+    which = np.zeros(pairs.n_queries, np.bool_)
+    which[rows] = True
+    model.thresholds[torch.from_numpy(which)] = _thresholds_of(model, pairs.keep(which[pairs.query_of]))[which]
+
+
+def _thresholds_of(model: DualEncoder, pairs: Pairs) -> torch.Tensor:
+    if not len(pairs):
+        return torch.full((pairs.n_queries,), torch.nan)
+    ranks = rank_pairs(model.query_vectors(), model.document_vectors(), pairs, heights=model.heights)
+    return torch.from_numpy(answer_thresholds(ranks))
+
+
+def _labels(ids: Ids, rows: Rows) -> tuple[str, ...]:
+    return tuple(ids[row] for row in rows.tolist())
+
+
+def _check(model: DualEncoder, before: Pairs) -> None:
+    if not (isinstance(model.query_tower, LookupTower) and isinstance(model.document_tower, LookupTower)):
+        raise InputError("grow works on lookup encoders, which have a row for every id; text towers encode new texts.")
+    if model.query_ids != before.query_ids or model.document_ids != before.document_ids:
+        raise InputError(
+            f"The model has other ids than the pairs before ({model!r}, {before!r}). Give the pairs that it was "
+            f"trained on: Run.load(folder).pairs."
+        )

@@ -1,0 +1,248 @@
+r"""Vectors for new rows while the others stay where they are.
+
+What moves: the new queries, those whose relevant set has changed, and the new documents. What is wanted of them:
+
+    queries      the decoupled loss of training: each relevant document above all others
+    documents    the same loss, as far as it depends on them; and for every query that stays, whose answer set ends at
+                 its threshold m and has no new document in it, softplus(tau (score - m)), taken over the queries that
+                 each new document comes closest to, which are looked for among all of them every few epochs
+
+Documents that were there before never move, so an index has only rows to add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from rootward.encoders import DualEncoder
+from rootward.pairs import Pairs
+from rootward.pairs.ids import Rows
+from rootward.rng import stream
+from rootward.training.batches import Batch
+from rootward.training.defaults import resolve
+from rootward.training.gradients import gradients
+from rootward.training.losses import LOSSES, Targets
+from rootward.training.optimizers import LazyAdam
+from rootward.training.recipes import decoupled
+
+LOOKED_AT = 8_192  # queries at a time when rivals are looked for
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard new rows are solved for.
+
+    Attributes:
+        epochs: passes over the queries that move.
+        fewest_steps: no fewer steps than this, however few queries move.
+        batch_size: queries a step.
+        negatives: uniform documents a step, beside the relevant and the new ones.
+        rate: the typical length of a row's first step on the unit sphere; it falls to 0.
+        rivals: how many of the queries that stay each new document is held against.
+        looks: how often these are looked for.
+        hold: the weight of a query that stays, beside 1 for one that moves. At 1 a seventh of the new leaves on WordNet
+            do not find themselves, as each has one query of its own against 64; whoever is wronged may move after all.
+    """
+
+    epochs: int = 10
+    fewest_steps: int = 100
+    batch_size: int = 512
+    negatives: int = 2_048
+    rate: float = 0.1
+    rivals: int = 64
+    looks: int = 3
+    hold: float = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Moving:
+    """Which rows are solved for (int64, ascending).
+
+    Attributes:
+        queries: whose relevant set is new or has changed.
+        documents: the new ones.
+    """
+
+    queries: Rows
+    documents: Rows
+
+
+def start(model: DualEncoder, pairs: Pairs, new_queries: Rows, new_documents: Rows, seed: int) -> None:
+    """Put the new rows of both tables where solving starts, in place.
+
+    A document: half way between the middle of the queries that are there and want it, and a direction of its own that
+    depends on the seed and its id alone. A query: the normalised sum of its documents (arXiv 2509.16411, Algorithm 1).
+    """
+    queries, documents = model.query_vectors(), model.document_vectors()
+    own = [stream(seed, "growth", "start", model.document_ids[row]) for row in new_documents.tolist()]
+    drawn = np.array([rng.standard_normal(model.dim, np.float32) for rng in own], np.float32)
+    documents[new_documents] = normalize(torch.from_numpy(drawn.reshape(len(own), model.dim)))
+    is_new = np.zeros(pairs.n_documents, np.bool_), np.zeros(pairs.n_queries, np.bool_)
+    is_new[0][new_documents], is_new[1][new_queries] = True, True
+    wanted = np.flatnonzero(is_new[0][pairs.documents])
+    wanted = wanted[~is_new[1][pairs.query_of[wanted]]]
+    middle = torch.zeros_like(documents).index_add_(
+        0, torch.from_numpy(pairs.documents[wanted]).long(), queries[torch.from_numpy(pairs.query_of[wanted])]
+    )
+    documents[new_documents] = normalize(documents[new_documents] + normalize(middle[new_documents]))
+    place, index = pairs.of(new_queries)
+    sums = torch.zeros(len(new_queries), model.dim).index_add_(
+        0, torch.from_numpy(place), documents[torch.from_numpy(pairs.documents[index]).long()]
+    )
+    lost = ~sums.any(1)
+    sums[lost] = torch.from_numpy(
+        stream(seed, "growth", "no documents").standard_normal((int(lost.sum()), model.dim), np.float32)
+    )
+    queries[new_queries] = normalize(sums)
+
+
+def solve(model: DualEncoder, pairs: Pairs, moving: Moving, effort: Effort, seed: int) -> None:
+    """Move the rows of `moving`, in place; every other row stays as it is, to the bit.
+
+    Args:
+        model: a lookup encoder with the ids of `pairs` and the thresholds of the queries that stay.
+        pairs: what is relevant.
+        moving: which rows; queries without pairs are not moved.
+        effort: how hard.
+        seed: of batches and negatives.
+    """
+    queries, documents = model.query_vectors(), model.document_vectors()
+    moved = moving.queries[pairs.sizes[moving.queries] > 0]
+    if not len(moved):
+        return
+    batches = _Batches(pairs, moved, moving.documents, effort, seed)
+    stage = resolve(decoupled().stages[0], pairs, model.dim)
+    assert stage.scale is not None and stage.scale_end is not None and stage.momentum is not None
+    movers = [LazyAdam(table, stage.momentum, stage.second_moment) for table in (queries, documents)]
+    new = torch.from_numpy(moving.documents)
+    rivals, every = None, -(-batches.steps // effort.looks)
+    for step, batch in enumerate(batches):
+        share = step / batches.steps
+        scale, rate = stage.scale * (stage.scale_end / stage.scale) ** share, effort.rate * (1 - share)
+        if len(new) and step % every == 0:
+            rivals = _Rivals.of(model, documents[new], _staying(pairs, moving), effort.rivals)
+        _, by_query, by_document = gradients(
+            LOSSES["decoupled"], queries[batch.queries], documents[batch.documents], batch, scale
+        )
+        movers[0].step(batch.queries, by_query, rate)
+        if rivals is not None:
+            held = rivals.gradient(documents[new], scale).mul_(effort.hold / len(moved))
+            movers[1].step(new, held.add_(by_document[torch.searchsorted(batch.documents, new)]), rate)
+
+
+def _staying(pairs: Pairs, moving: Moving) -> Rows:
+    """The rows of the queries that have pairs and do not move."""
+    stays = pairs.sizes > 0
+    stays[moving.queries] = False
+    return np.flatnonzero(stays)
+
+
+@dataclass(frozen=True, eq=False)
+class _Batches:
+    """Steps over the queries that move; the new documents are among the columns of each."""
+
+    pairs: Pairs
+    queries: Rows
+    documents: Rows
+    effort: Effort
+    seed: int
+
+    @property
+    def per_epoch(self) -> int:
+        return -(-len(self.queries) // self.effort.batch_size)
+
+    @property
+    def steps(self) -> int:
+        return max(self.effort.epochs * self.per_epoch, self.effort.fewest_steps)
+
+    def __iter__(self) -> Iterator[Batch]:
+        _, index = self.pairs.of(self.queries)
+        uses = np.bincount(self.pairs.documents[index], minlength=self.pairs.n_documents)
+        for step in range(self.steps):
+            epoch, part = divmod(step, self.per_epoch)
+            if part == 0:
+                order = stream(self.seed, "growth", "order", epoch).permutation(self.queries)
+            yield self._batch(np.sort(order[part :: self.per_epoch]), uses, step)
+
+    def _batch(self, queries: Rows, uses: Rows, step: int) -> Batch:
+        pairs, n = self.pairs, self.pairs.n_documents
+        rows, index = pairs.of(queries)
+        relevant = pairs.documents[index].astype(np.int64)
+        columns, log_counts = np.arange(n), None
+        if 2 * self.effort.negatives < n:
+            uniform = stream(self.seed, "growth", "negatives", step).integers(n, size=self.effort.negatives)
+            columns = np.unique(np.concatenate([relevant, self.documents, uniform]))
+            log_counts = self._log_counts(columns, uses, len(queries) / len(self.queries))
+        weights = 1.0 / (pairs.sizes[queries][rows] * len(queries))
+        targets = (rows, np.searchsorted(columns, relevant), weights.astype(np.float32), pairs.distances[index])
+        return Batch(
+            torch.from_numpy(queries),
+            torch.from_numpy(columns),
+            log_counts,
+            True,
+            Targets(*map(torch.from_numpy, targets)),
+            len(index),
+        )
+
+    def _log_counts(self, columns: Rows, uses: Rows, share: float) -> Tensor:
+        """How many documents each column stands for: one over its chance to be among them, new ones always are."""
+        missed = self.effort.negatives * np.log1p(-1.0 / self.pairs.n_documents)
+        chance = -np.expm1(missed + uses[columns] * np.log1p(-min(share, 1 - 1e-9)))
+        chance[np.searchsorted(columns, self.documents)] = 1.0
+        return torch.from_numpy(-np.log(chance)).float()
+
+
+@dataclass(frozen=True, eq=False)
+class _Rivals:
+    """For each new document the queries that it must not answer and comes closest to answering.
+
+    Attributes:
+        vectors: float32, n_new x rivals x dim.
+        limits: float32, n_new x rivals; where their answer sets end.
+    """
+
+    vectors: Tensor
+    limits: Tensor
+
+    @classmethod
+    def of(cls, model: DualEncoder, documents: Tensor, staying: Rows, n: int) -> _Rivals | None:
+        """The n queries with the highest score less their threshold, for each document; None where none stays."""
+        rows = torch.from_numpy(staying)
+        rows = rows[torch.isfinite(model.thresholds[rows])]
+        if not len(rows):
+            return None
+        vectors, limits = model.query_vectors(rows), model.thresholds[rows]
+        best, who = torch.empty(len(documents), 0), torch.empty(len(documents), 0, dtype=torch.int64)
+        for begin in range(0, len(rows), LOOKED_AT):
+            part = slice(begin, begin + LOOKED_AT)
+            lead = torch.addmm(-limits[None, part], documents, vectors[part].T)
+            some, place = lead.topk(min(n, lead.shape[1]), 1, sorted=False)
+            best, who = torch.cat([best, some], 1), torch.cat([who, place + begin], 1)
+            best, place = best.topk(min(n, best.shape[1]), 1, sorted=False)
+            who = who.gather(1, place)
+        return cls(vectors[who], limits[who])
+
+    def gradient(self, documents: Tensor, scale: float) -> Tensor:
+        """Of the sum of softplus(scale (score - limit)), with respect to the documents."""
+        scores = torch.bmm(self.vectors, documents[:, :, None])[:, :, 0]
+        pull = torch.sigmoid(scale * (scores - self.limits)) * scale
+        return torch.bmm(pull[:, None], self.vectors)[:, 0]
+
+
+def intruded(model: DualEncoder, pairs: Pairs, moving: Moving) -> Rows:
+    """The rows of queries that stay, for which a new document, not relevant to them, reaches their threshold."""
+    staying = _staying(pairs, moving)
+    documents = model.document_vectors(moving.documents)
+    found = [np.empty(0, np.int64)]
+    for begin in range(0, len(staying), LOOKED_AT):
+        rows = staying[begin : begin + LOOKED_AT]
+        if len(documents):
+            best = (model.query_vectors(rows) @ documents.T).amax(1)
+            found.append(rows[(best >= model.thresholds[rows]).numpy()])
+    return np.concatenate(found)

@@ -1,0 +1,96 @@
+"""`rootward grow`: Tuesday's shop."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from rootward.encoders import DualEncoder
+from rootward.encoders.storage import read_config
+from rootward.training import Run
+from shoes import EDGES
+
+
+@pytest.fixture
+def tuesday(tmp_path):
+    """The shop with sandals for dogs and without hiking boots."""
+    path = tmp_path / "tuesday.csv"
+    edges = [edge for edge in EDGES if edge[0] != "hiking boots"]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("child", "parent"), *edges, ("sandals for dogs", "sandals")])
+    return path
+
+
+def test_a_changed_shop_is_grown_searched_and_measured(rootward, run, tuesday):
+    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    done = rootward("grow", run, "--edges", tuesday, "--out", "tuesday")
+    assert done.exit_code == 0, done.stderr
+    assert "added               1  sandals for dogs" in done.stdout
+    assert "removed             1  hiking boots" in done.stdout
+    assert "verdict: " in done.stdout
+    assert {path: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+    found = rootward("search", "tuesday", "sandals for dogs", "--threshold", "auto", "--json")
+    assert json.loads(found.stdout)["text"] == "sandals for dogs"
+    assert rootward("search", "tuesday", "Sandals").exit_code == 0  # names are kept
+    grown = Run.load("tuesday")
+    assert grown.finished
+    assert grown.report is not None
+    assert grown.pairs.n_queries == 12
+    assert rootward("evaluate", "tuesday").exit_code == 0
+
+
+def test_growths_add_up_in_the_config(rootward, plain_run, tuesday, shop):
+    assert rootward("grow", plain_run, "--edges", tuesday, "--out", "tuesday", "-q").exit_code == 0
+    told = rootward("grow", "tuesday", "--edges", shop, "--out", "wednesday", "-q", "--json", "-")
+    assert told.exit_code == 0, told.stderr
+    drift = read_config(Path("wednesday"))["growth"]
+    assert [(step["added"], step["removed"]) for step in drift["steps"]] == [(1, 1), (1, 1)]
+    assert json.loads(told.stdout)["drift"] == drift
+    assert json.loads(told.stdout)["diff"]["added"] == ["hiking boots"]
+
+
+def test_the_bound_on_distances_of_the_run_holds_for_the_newer_shop(rootward, shop, tuesday):
+    short = ["--dim", "4", "--steps", "5", "-q", "--threads", "1"]
+    assert rootward("train", "--edges", shop, "--max-distance", "1", *short, "--out", "near").exit_code == 0
+    assert rootward("grow", "near", "--edges", tuesday, "--out", "tuesday", "-q").exit_code == 0
+    assert Run.load("tuesday").pairs.max_distance == 1
+
+
+def test_a_saved_change_does_the_same(rootward, plain_run, tuesday):
+    assert (
+        rootward("grow", plain_run, "--edges", tuesday, "--out", "one", "-q", "--save-diff", "change.json").exit_code
+        == 0
+    )
+    assert rootward("grow", plain_run, "--diff", "change.json", "--out", "two", "-q").exit_code == 0
+    one, two = (DualEncoder.load(name) for name in ("one", "two"))
+    assert set(one.query_ids) == set(two.query_ids)
+    assert Run.load("one").report.overall.value == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "--out is needed"),
+        (["--out", "new"], "Give the newer version"),
+        (["--edges", "TUESDAY", "--diff", "x.json", "--out", "new"], "Give the newer version"),
+        (["--edges", "TUESDAY", "--out", "RUN"], "is taken"),
+        (["--edges", "none.csv", "--out", "new"], "none.csv"),
+    ],
+)
+def test_what_cannot_be_grown_is_refused_and_leaves_nothing(rootward, plain_run, tuesday, tmp_path, arguments, says):
+    given = [{"TUESDAY": tuesday, "RUN": plain_run}.get(each, each) for each in arguments]
+    done = rootward("grow", plain_run, *given)
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert not (tmp_path / "new" / "config.json").exists()
+
+
+def test_a_run_that_was_cut_off_while_written_is_no_run(rootward, plain_run, tuesday, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(DualEncoder, "save", fail)
+    assert rootward("grow", plain_run, "--edges", tuesday, "--out", "new", "-q").exit_code == 1
+    assert rootward("search", tmp_path / "new", "sandals").exit_code == 2
+    assert Run.load(plain_run).finished
