@@ -66,6 +66,7 @@ def test_public_names_are_those_promised() -> None:
     promised = {
         *("Hierarchy", "Pairs", "DualEncoder", "train", "resume", "recipes", "losses", "Stage", "Recipe", "Run"),
         *("Settings", "evaluate", "compare", "Report", "Ranks", "plot_recall", "Index", "Hits"),
+        *("diagnose", "Diagnosis", "plot_diagnosis"),
         *("RootwardError", "InputError", "TableError", "HierarchyError", "CycleError", "PairsError", "UnknownIdError"),
         *("RunFolderError", "MissingExtraError", "TrainingError", "__version__"),
     }

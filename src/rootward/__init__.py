@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rootward.diagnosis import Diagnosis, diagnose, plot_diagnosis
     from rootward.encoders import DualEncoder
     from rootward.errors import (
         CycleError,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CycleError",
+    "Diagnosis",
     "DualEncoder",
     "Hierarchy",
     "HierarchyError",
@@ -62,8 +64,10 @@ __all__ = [
     "UnknownIdError",
     "__version__",
     "compare",
+    "diagnose",
     "evaluate",
     "losses",
+    "plot_diagnosis",
     "plot_recall",
     "recipes",
     "resume",
@@ -71,6 +75,7 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "diagnosis": ("Diagnosis", "diagnose", "plot_diagnosis"),
     "encoders": ("DualEncoder",),
     "evaluation": ("Ranks", "Report", "compare", "evaluate", "plot_recall"),
     "hierarchy": ("Hierarchy",),

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from rootward.cli.diagnose import diagnose
 from rootward.cli.evaluate import evaluate
 from rootward.cli.flags import spread
 from rootward.cli.search import search
@@ -76,7 +77,12 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command, kind in ((train, TrainCommand), (evaluate, TyperCommand), (search, TyperCommand)):
+for command, kind in (
+    (train, TrainCommand),
+    (evaluate, TyperCommand),
+    (search, TyperCommand),
+    (diagnose, TyperCommand),
+):
     app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))
 
 
