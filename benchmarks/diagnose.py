@@ -20,14 +20,14 @@ import rootward as rw
 from rootward.hierarchy import NAMED
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-import planted  # noqa: E402
+import planted
 
 Case = tuple[str, str, Any, dict[str, Any]]
 
 
 def cases(n: int) -> list[Case]:
     """(fault, in words, how it is planted, with what), with lengths fit for a hierarchy of n nodes."""
-    length: dict[str, Any] = {"epochs": 12 if n > 50_000 else 40} if n > 1_000 else {}
+    length: dict[str, Any] = {"epochs": 12 if n > 50_000 else 30 if n > 1_000 else 60}
     batch = {"batch_size": 512} if n < 1_000 else {}
     shares = [0.05, 0.2] if n < 50_000 else [0.05]
     dims = [2, 3] if n < 1_000 else [2, 4] if n < 50_000 else [4]

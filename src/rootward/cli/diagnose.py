@@ -22,8 +22,16 @@ _VECTORS, _OUTPUT = "Vectors", "Output"
 
 @dataclass(frozen=True)
 class VectorFlags:
-    """Where vectors come from, where it is not a run."""
+    """Where vectors come from: a run, files, or an encoder."""
 
+    run: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RUN",
+            show_default=False,
+            help="A folder that train wrote; left out where vectors are given by the flags below.",
+        ),
+    ] = None
     queries: Annotated[
         Path | None,
         flag("--queries", metavar="FILE", panel=_VECTORS, help="Query vectors, a row an id: .npy or .safetensors."),
@@ -61,9 +69,9 @@ class VectorFlags:
     ] = None
 
     @property
-    def is_given(self) -> bool:
-        """Whether any of the flags was given."""
-        return bool(given(**vars(self)))
+    def flags(self) -> dict[str, Any]:
+        """The flags that were given, the run not among them."""
+        return given(**{**vars(self), "run": None})
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,16 +86,8 @@ class _Subject:
 
 
 def diagnose(
-    run: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="RUN",
-            show_default=False,
-            help="A folder that train wrote; left out where vectors are given by the flags below.",
-        ),
-    ],
-    source: SourceFlags,
     vectors: VectorFlags,
+    source: SourceFlags,
     quick: Annotated[bool, flag("--quick", panel=_OUTPUT, help="No training probes: signs alone, in seconds.")] = False,
     seed: Annotated[
         int | None, flag("--seed", metavar="N", panel=_OUTPUT, help="Of every random choice. Default: 0.")
@@ -112,11 +112,12 @@ def diagnose(
       rootward diagnose wordnet --encoder all-MiniLM-L6-v2 --quick
     """
     _refuse_early(plot)
-    if run is not None and vectors.is_given and source.source is None:
-        run, source = None, replace(source, source=str(run))  # `diagnose wordnet --queries ...`: the one word is pairs
+    run = vectors.run
+    if run is not None and vectors.flags:  # `diagnose wordnet --queries ...`: the one word names pairs, not a run
+        if source.source is not None or (run / "config.json").is_file():
+            raise InputError(f"The vectors are those of {run}; leave out the flags for vectors, or the run.")
+        run, source = None, replace(source, source=str(run))
     subject = _of_run(run, source) if run is not None else _of_vectors(source, vectors)
-    if run is not None and vectors.is_given:
-        raise InputError(f"The vectors are those of {run}; leave out the flags for vectors, or the run.")
     from rootward.diagnosis import diagnose as find_out  # noqa: PLC0415
     from rootward.diagnosis import plot_diagnosis  # noqa: PLC0415
 
@@ -166,7 +167,7 @@ def _of_vectors(source: SourceFlags, vectors: VectorFlags) -> _Subject:
     from rootward.diagnosis.vectors import check_count, encoded, read_ids, read_vectors, with_rows_of  # noqa: PLC0415
 
     if vectors.encoder is not None:
-        if given(**vars(replace(vectors, encoder=None))):
+        if len(vectors.flags) > 1:
             raise InputError("--encoder makes the vectors of both sides; leave out the flags for files of vectors.")
         pairs = read(source).pairs
         return _Subject(*encoded(vectors.encoder, pairs), pairs, vectors.encoder)

@@ -35,13 +35,18 @@ class Support:
 
     Attributes:
         values: float64, one a pair, 0..1; NaN where nothing can be said.
-        rare: bool, one a pair: its document has 2..RARE queries, so that the value can be relied on.
-        frequent: the median of `values` over documents with more; NaN where there are none.
+        generality: int64, one a pair: how many of the queries compared its document has.
+        n_compared: how many pairs those queries have; all of them unless sets are very large.
     """
 
     values: npt.NDArray[np.float64]
-    rare: npt.NDArray[np.bool_]
-    frequent: float
+    generality: Rows
+    n_compared: int
+
+    @property
+    def rare(self) -> npt.NDArray[np.bool_]:
+        """One truth value a pair: it can be checked, and its document is rare enough for the value to be relied on."""
+        return np.isfinite(self.values) & (self.generality <= RARE)
 
     @property
     def doubtful(self) -> npt.NDArray[np.bool_]:
@@ -51,7 +56,14 @@ class Support:
     @property
     def tells(self) -> bool:
         """Whether pairs hang together; where they do not, as among clicks on single products, doubt means nothing."""
-        return bool(self.frequent >= COHERENT)
+        frequent = self.values[np.isfinite(self.values) & (self.generality > RARE)]
+        return len(frequent) > 0 and bool(np.median(frequent) >= COHERENT)
+
+    @property
+    def at_least_wrong(self) -> int:
+        """The least number of wrong pairs behind the doubtful ones: one in two where a document has two queries."""
+        of_two = self.generality == 2
+        return int(np.count_nonzero(self.doubtful & ~of_two) + np.count_nonzero(self.doubtful & of_two) // 2)
 
 
 def support(pairs: Pairs, rng: np.random.Generator) -> Support:
@@ -72,9 +84,10 @@ def support(pairs: Pairs, rng: np.random.Generator) -> Support:
     possible = np.minimum(kept + shared[seen.documents] - counted, np.bincount(pair, minlength=n))
     checked = (possible > 0) & (generality[seen.documents] > 1)
     values = np.where(checked, kept / np.maximum(possible, 1), np.nan)
-    rare = checked & (generality[seen.documents] <= RARE)
-    often = values[checked & ~rare]
-    return _for_all(pairs, seen, values, rare, float(np.median(often)) if len(often) else np.nan)
+    place = np.arange(len(pairs)) if seen is pairs else expand(pairs.offsets, np.flatnonzero(seen.sizes))[1]
+    everywhere, counts = np.full(len(pairs), np.nan), np.zeros(len(pairs), np.int64)
+    everywhere[place], counts[place] = values, generality[seen.documents]
+    return Support(everywhere, counts, len(seen))
 
 
 def _within_reach(pairs: Pairs, rng: np.random.Generator) -> Pairs:
@@ -108,26 +121,3 @@ def _beside(pairs: Pairs, telling: npt.NDArray[np.bool_]) -> tuple[Rows, Rows, R
 
 def _key(pairs: Pairs, rows: Rows, columns: Rows) -> Rows:
     return rows * pairs.n_documents + columns
-
-
-def _for_all(
-    pairs: Pairs,
-    seen: Pairs,
-    values: npt.NDArray[np.float64],
-    rare: npt.NDArray[np.bool_],
-    frequent: float,
-) -> Support:
-    """The support found among `seen`, put back at the places its pairs have in `pairs`; NaN for all others."""
-    if seen is pairs:
-        return Support(values, rare, frequent)
-    _, index = expand(pairs.offsets, np.flatnonzero(seen.sizes))
-    assert len(index) == len(seen)
-    all_values, all_rare = np.full(len(pairs), np.nan), np.zeros(len(pairs), np.bool_)
-    all_values[index], all_rare[index] = values, rare
-    return Support(all_values, all_rare, frequent)
-
-
-def at_least_wrong(pairs: Pairs, found: Support) -> int:
-    """The least number of wrong pairs that explains the doubtful ones: one in two where a document has two queries."""
-    of_two = pairs.generality[pairs.documents] == 2
-    return int(np.count_nonzero(found.doubtful & ~of_two) + np.count_nonzero(found.doubtful & of_two) // 2)

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from torch import Tensor
 
 from rootward.diagnosis.answers import answers, bias, hubness
-from rootward.diagnosis.contradictions import Support, at_least_wrong, support
+from rootward.diagnosis.contradictions import Support, support
 from rootward.diagnosis.diagnosis import Diagnosis
 from rootward.diagnosis.facts import Contradictions, Facts, Known, Margin, Part
 from rootward.diagnosis.geometry import alignment, geometry
@@ -186,14 +186,14 @@ def _margin(ranks: Ranks) -> Margin:
 def _contradictions(pairs: Pairs, measured: Pairs, ranks: Ranks, found: Support) -> Contradictions:
     """What the support of pairs comes to, beside the recall of those measured."""
     doubtful = found.doubtful
-    n = at_least_wrong(pairs, found)
+    n = found.at_least_wrong
     seen = np.flatnonzero((measured.sizes > 0)[pairs.query_of])  # places in `pairs` of the pairs measured
     doubted, checked = doubtful[seen], found.rare[seen]
     return Contradictions(
         tells=found.tells,
         n_checked=int(found.rare.sum()),
         n=n,
-        share=n / len(pairs),
+        share=n / max(1, found.n_compared),
         recall=float(ranks.hits[doubted].mean()) if doubted.any() else None,
         others=float(ranks.hits[checked & ~doubted].mean()) if (checked & ~doubted).any() else None,
         examples=_examples(pairs, found),
