@@ -3,7 +3,8 @@
     python benchmarks/diagnose.py             # every hierarchy but all of WordNet
     python benchmarks/diagnose.py --wordnet   # all of WordNet too
 
-Faults are planted by `tests/planted.py`. A line of figures is one diagnosis; the confusion table is printed at the end.
+Faults are planted by `tests/planted.py`.
+A line of figures is one diagnosis; the note sums them up, found beside planted.
 """
 
 from __future__ import annotations
@@ -69,8 +70,7 @@ def main() -> None:
                 table[fault, found.cause] += 1
                 figures.append(_figure(name, seed, fault, words, found, trained))
                 print(figures[-1], flush=True)
-    save("diagnose", f"python {' '.join(sys.argv)}", figures, _confusion(table))
-    print(_confusion(table))
+        save("diagnose", f"python {' '.join(sys.argv)}", figures, _confusion(table))  # so far
 
 
 def _figure(name: str, seed: int, fault: str, words: str, found: rw.Diagnosis, trained: float) -> dict[str, Any]:

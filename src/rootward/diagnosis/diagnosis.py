@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rootward.diagnosis.facts import Fact, Facts, Part
-from rootward.diagnosis.verdict import Cause, Verdict
+from rootward.diagnosis.verdict import Cause, Verdict, percent
 from rootward.errors import InputError
 from rootward.evaluation.table import plain_table
 from rootward.files import atomic_write
@@ -40,7 +40,7 @@ class Diagnosis(Fact):
         return self.verdict.cause
 
     def __repr__(self) -> str:
-        return f"Diagnosis({self.cause}: recall {100 * self.facts.overall:.1f} %, dim {self.facts.dim})"
+        return f"Diagnosis({self.cause}: recall {percent(self.facts.overall)}, dim {self.facts.dim})"
 
     def __str__(self) -> str:
         return "\n".join([*self._head(), "", *self._tables(), "", *self._geometry(), "", *self._words()])
@@ -51,7 +51,7 @@ class Diagnosis(Fact):
         measured = "" if f.n_measured == f.n_queries else f", measured on {f.n_measured:,} of them"
         return [
             f"{name}{f.n_queries:,} queries{measured}, {f.n_documents:,} documents, {f.n_pairs:,} pairs, dim {f.dim}",
-            f"recall at |S(q)|: {100 * f.overall:.1f} %",
+            f"recall at |S(q)|: {percent(f.overall)}",
         ]
 
     def _tables(self) -> list[str]:
@@ -122,5 +122,5 @@ class Diagnosis(Fact):
 
 
 def _table(name: str, parts: tuple[Part, ...]) -> str:
-    rows = [[part.name, f"{part.n_pairs:,}", f"{100 * part.recall:.1f}"] for part in parts]
+    rows = [[part.name, f"{part.n_pairs:,}", percent(part.recall).removesuffix(" %")] for part in parts]
     return plain_table([name, "pairs", "recall %"], rows)

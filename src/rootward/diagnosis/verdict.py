@@ -117,7 +117,7 @@ def _bias_finding(facts: Facts) -> str:
 
 
 _FINDINGS: dict[Cause, Callable[[Facts], str]] = {
-    "healthy": lambda facts: f"Healthy: {_percent(facts.overall)} of the relevant documents are found.",
+    "healthy": lambda facts: f"Healthy: {percent(facts.overall)} of the relevant documents are found.",
     "data": _data_finding,
     "sampling bias": _bias_finding,
     "under-training": lambda _: "Under-training: a little more training finds much of what is missed.",
@@ -130,17 +130,17 @@ def _data_evidence(facts: Facts) -> list[str]:
     lines, wrong = [], facts.contradictions
     if is_misaligned(facts):
         lines.append(
-            f"a match outscores a random document {_percent(facts.alignment.matches)} of the time, though documents "
-            f"of one query are nearer each other than strangers {_percent(facts.alignment.relatives)} of the time"
+            f"a match outscores a random document {percent(facts.alignment.matches)} of the time, though documents "
+            f"of one query are nearer each other than strangers {percent(facts.alignment.relatives)} of the time"
         )
     if has_wrong_pairs(facts):
         lines.append(
-            f"{wrong.n:,} pairs at least ({_percent(wrong.share)} of all) join a query to a document whose other "
+            f"{wrong.n:,} pairs at least ({percent(wrong.share)} of all) join a query to a document whose other "
             f"queries share next to nothing with it; on hierarchies that are in order it is below 0.1 %"
         )
         if wrong.recall is not None and wrong.others is not None:
             lines.append(
-                f"recall of the pairs in doubt {_percent(wrong.recall)}, of comparable ones {_percent(wrong.others)}"
+                f"recall of the pairs in doubt {percent(wrong.recall)}, of comparable ones {percent(wrong.others)}"
             )
         if wrong.examples:
             lines.append("look at: " + "; ".join(f"{query} → {document}" for query, document in wrong.examples))
@@ -153,9 +153,9 @@ def _bias_evidence(facts: Facts) -> list[str]:
         f"within a relevant set, score and log generality correlate by {bias.lean:+.2f}"
         + (" (an in-batch softmax converges to -1)" if bias.lean < 0 else ""),
         f"adding {bias.strength:+g} standard deviations of log generality to the scores, with no training at all, "
-        f"lifts recall from {_percent(bias.before)} to {_percent(bias.after)}",
-        f"the most general 1 % of documents get {_percent(hubs.top_share)} of the answers; "
-        f"{_percent(hubs.true_top_share)} would be right",
+        f"lifts recall from {percent(bias.before)} to {percent(bias.after)}",
+        f"the most general 1 % of documents get {percent(hubs.top_share)} of the answers; "
+        f"{percent(hubs.true_top_share)} would be right",
         f"recall by generality: {_ends(facts)}",
     ]
     known = facts.known
@@ -194,7 +194,7 @@ def _unexplained(facts: Facts) -> list[str]:
 
 _EVIDENCE: dict[Cause, Callable[[Facts], list[str]]] = {
     "healthy": lambda facts: [
-        f"recall {_percent(facts.overall)}, and {_percent(facts.margin.positive)} of queries whole"
+        f"recall {percent(facts.overall)}, and {percent(facts.margin.positive)} of queries whole"
     ],
     "data": _data_evidence,
     "sampling bias": _bias_evidence,
@@ -209,13 +209,13 @@ def _remarks(facts: Facts) -> list[str]:
     for side, name in ((facts.queries, "query"), (facts.documents, "document")):
         if side.duplicates > 0.01:
             lines.append(
-                f"{_percent(side.duplicates)} of {name} vectors are copies of another: no score tells them apart"
+                f"{percent(side.duplicates)} of {name} vectors are copies of another: no score tells them apart"
             )
         if side.collapsed > 0.1:
-            lines.append(f"{_percent(side.collapsed)} of {name} vectors point the same way: they have collapsed")
+            lines.append(f"{percent(side.collapsed)} of {name} vectors point the same way: they have collapsed")
     if facts.documents.norm_spread > 0.05:
         lines.append(
-            f"document vectors differ in length (by {_percent(facts.documents.norm_spread)} of the mean), and scores "
+            f"document vectors differ in length (by {percent(facts.documents.norm_spread)} of the mean), and scores "
             f"are inner products: normalise them if cosines were meant"
         )
     if not facts.contradictions.tells:
@@ -270,8 +270,8 @@ _ADVICE: dict[Cause, Callable[[Facts], list[str]]] = {
 
 def _told(probe: Probe, how: str) -> str:
     return (
-        f"trained on for {probe.epochs:g} epochs {how}: recall {_percent(probe.before)} → {_percent(probe.after)} "
-        f"({_percent(max(0.0, probe.recovered))} of the misses found)"
+        f"trained on for {probe.epochs:g} epochs {how}: recall {percent(probe.before)} → {percent(probe.after)} "
+        f"({percent(max(0.0, probe.recovered))} of the misses found)"
     )
 
 
@@ -283,5 +283,6 @@ def _line(parts: list[tuple[str, float]]) -> str:
     return ", ".join(f"{name}: {100 * share:.0f}" for name, share in parts)
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def percent(share: float) -> str:
+    """'99.9 %'; 100.0 only for all of them."""
+    return f"{99.9 if 0.9995 <= share < 1 else 100 * share:.1f} %"
