@@ -28,7 +28,7 @@ from rootward.training.state import State
 RATE = 0.15  # radians; a fresh start of the optimiser at the default's 0.2 shakes up what a short probe must rebuild
 EPOCHS = 12.0  # at most
 FEWEST_STEPS = 100
-WORK = 1.5e11  # queries x candidates x (dim + 32): about 20 s on two cores
+WORK = 1.5e11  # queries x candidates x (dim + 32), at most unless FEWEST_STEPS are more
 _ENTRY = 32  # what an entry's exponential costs, in multiplications
 WIDE = 16  # at least so many coordinates in the second probe
 NOISE = 0.3  # length of the new coordinates beside the old ones
