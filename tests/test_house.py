@@ -87,6 +87,11 @@ def test_public_names_are_those_promised() -> None:
             "grow_run",
             "remove",
         ),
+        *(
+            "Diagnosis",
+            "diagnose",
+            "plot_diagnosis",
+        ),
         *("RootwardError", "InputError", "TableError", "HierarchyError", "CycleError", "PairsError", "UnknownIdError"),
         *("RunFolderError", "MissingExtraError", "TrainingError", "__version__"),
     }

@@ -17,6 +17,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rootward.diagnosis import (
+        Diagnosis,
+        diagnose,
+        plot_diagnosis,
+    )
     from rootward.encoders import (
         DualEncoder,
     )
@@ -99,6 +104,7 @@ __all__ = [
     "Calibration",
     "Constructed",
     "CycleError",
+    "Diagnosis",
     "Diff",
     "Drift",
     "DualEncoder",
@@ -133,6 +139,7 @@ __all__ = [
     "calibrate",
     "compare",
     "construct",
+    "diagnose",
     "diff",
     "drift",
     "evaluate",
@@ -142,6 +149,7 @@ __all__ = [
     "losses",
     "plan",
     "plot_calibration",
+    "plot_diagnosis",
     "plot_plan",
     "plot_recall",
     "recipes",
@@ -153,6 +161,7 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "diagnosis": ("Diagnosis", "diagnose", "plot_diagnosis"),
     "encoders": ("DualEncoder",),
     "evaluation": (
         "Calibration",

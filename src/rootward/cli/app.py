@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from rootward.cli.calibrate import calibrate
 from rootward.cli.construct import construct
+from rootward.cli.diagnose import diagnose
 from rootward.cli.evaluate import evaluate
 from rootward.cli.flags import spread
 from rootward.cli.grow import grow
@@ -82,7 +83,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, calibrate, index, search, grow, construct, plan, reproduce):
+for command in (train, evaluate, diagnose, calibrate, index, search, grow, construct, plan, reproduce):
     kind = TrainCommand if command is train else TyperCommand
     app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))
 

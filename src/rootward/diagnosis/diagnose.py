@@ -1,0 +1,248 @@
+"""`diagnose`: any vectors and their pairs in, a `Diagnosis` out."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
+
+from rootward.diagnosis.answers import answers, bias, hubness
+from rootward.diagnosis.contradictions import Support, support
+from rootward.diagnosis.diagnosis import Diagnosis
+from rootward.diagnosis.facts import Contradictions, Facts, Known, Margin, Part
+from rootward.diagnosis.geometry import alignment, geometry
+from rootward.diagnosis.probe import probe, wider
+from rootward.diagnosis.verdict import RECOVERED, is_biased, is_healthy, verdict
+from rootward.errors import InputError, PairsError
+from rootward.evaluation import Ranks, rank_pairs, recall
+from rootward.evaluation.blocks import checked
+from rootward.pairs import Pairs
+from rootward.pairs.ids import Rows
+from rootward.rng import stream
+
+MEASURED_SCORES = 2_000_000_000  # at most: 24,000 queries of WordNet, about 5 s
+ANSWERED_SCORES = 20_000_000  # of the pass that tries corrections: 240 queries of WordNet
+PROBED_QUERIES = 4_000  # at most, that a probe is measured on
+EXAMPLES = 8
+
+
+def diagnose(
+    queries: npt.ArrayLike | Tensor,
+    documents: npt.ArrayLike | Tensor,
+    pairs: Pairs,
+    *,
+    probes: bool = True,
+    known: Known | None = None,
+    label: str = "",
+    seed: int = 0,
+    progress: bool = False,
+) -> Diagnosis:
+    """Why the recall of these vectors is what it is: bias, capacity, too little training, wrong pairs, or healthy.
+
+    Works for the vectors of any library. Large data are measured on a sample of queries; the pass of wrong pairs takes
+    all. Probes are the longest part by far, of
+    a length that the work sets, whatever the size of the data.
+
+    Args:
+        queries: n_queries x dim, float; row i belongs to query row i of `pairs`.
+        documents: n_documents x dim, the same for documents. All of them compete.
+        pairs: what is relevant. Scores are inner products.
+        probes: train copies of the vectors a little to tell too little training from too few dimensions; made only
+            where recall is poor and not explained already.
+        known: what is known of the training.
+        label: what to call it in headings.
+        seed: of every random choice; the same seed gives the same diagnosis.
+        progress: show a bar, where standard error is a terminal.
+
+    Raises:
+        InputError: vectors that are no numbers, not finite, of two widths, or not one a row of the pairs.
+        PairsError: there are no pairs.
+    """
+    began = time.perf_counter()
+    if not len(pairs):
+        raise PairsError("There are no pairs to diagnose with; give pairs with at least one query that has an answer.")
+    sides = _checked(queries, documents, pairs)
+    with _Bar(progress) as bar:
+        bar.say("Measuring")
+        facts = _facts(*sides, pairs, known, seed)
+        if probes and not is_healthy(facts) and not is_biased(facts):
+            facts = _probed(facts, *sides, pairs, seed, bar)
+    seconds = round(time.perf_counter() - began, 2)
+    return Diagnosis(label=label, facts=facts, verdict=verdict(facts), seed=seed, seconds=seconds)
+
+
+def _checked(queries: npt.ArrayLike | Tensor, documents: npt.ArrayLike | Tensor, pairs: Pairs) -> tuple[Tensor, Tensor]:
+    """Both sides as float matrices that fit the pairs."""
+    try:
+        sides = [
+            torch.as_tensor(side) if isinstance(side, Tensor) else torch.from_numpy(np.array(side))
+            for side in (queries, documents)
+        ]
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Vectors must be two matrices of numbers: {error}") from error
+    found = checked(sides[0], sides[1])
+    for side, n, name in ((found[0], pairs.n_queries, "query"), (found[1], pairs.n_documents, "document")):
+        if len(side) != n:
+            raise InputError(
+                f"The pairs have {n:,} {name} ids and need as many {name} vectors, row i for the i-th id; got "
+                f"{len(side):,}."
+            )
+    return found
+
+
+# -- facts -------------------------------------------------------------------------------------------------------
+
+
+def _facts(queries: Tensor, documents: Tensor, pairs: Pairs, known: Known | None, seed: int) -> Facts:
+    measured = _some(pairs, max(1_000, MEASURED_SCORES // pairs.n_documents), seed, "measured")
+    ranks = rank_pairs(queries, documents, measured)
+    answered = np.flatnonzero(measured.sizes)
+    n_seen = min(len(answered), max(64, ANSWERED_SCORES // pairs.n_documents))
+    rows = np.sort(stream(seed, "diagnosis", "answers").choice(answered, n_seen, replace=False))
+    found = answers(queries, documents, pairs, rows, pairs.generality)
+    supported = support(pairs, stream(seed, "diagnosis", "support"))
+    general = pairs.generality[measured.documents]
+    as_arrays = queries.numpy(), documents.numpy()
+    return Facts(
+        dim=queries.shape[1],
+        n_queries=int(np.count_nonzero(pairs.sizes)),
+        n_documents=pairs.n_documents,
+        n_pairs=len(pairs),
+        n_measured=len(answered),
+        mean_size=float(pairs.sizes[pairs.sizes > 0].mean()),
+        overall=recall(ranks).overall,
+        by_distance=_parts(ranks, ranks.distances, None),
+        by_depth=_parts(ranks, _depths(measured)[ranks.query_of], None),
+        by_generality=_parts(ranks, general, _edges(int(pairs.generality.max()))),
+        queries=geometry(as_arrays[0]),
+        documents=geometry(as_arrays[1]),
+        hubness=hubness(found, pairs.generality),
+        margin=_margin(ranks),
+        bias=bias(found, ranks, general),
+        contradictions=_contradictions(pairs, measured, ranks, supported),
+        alignment=alignment(*as_arrays, pairs, stream(seed, "diagnosis", "alignment")),
+        known=known,
+    )
+
+
+def _some(pairs: Pairs, at_most: int, seed: int, name: str) -> Pairs:
+    """The pairs of some queries, drawn at random; all of them where there are few."""
+    answered = np.flatnonzero(pairs.sizes)
+    if len(answered) <= at_most:
+        return pairs
+    wanted = np.zeros(pairs.n_queries, np.bool_)
+    wanted[stream(seed, "diagnosis", name).choice(answered, at_most, replace=False)] = True
+    return pairs.keep(wanted[pairs.query_of])
+
+
+def _depths(pairs: Pairs) -> Rows:
+    """How far the farthest document of each query is (int64, n_queries): its depth, as far as pairs tell."""
+    depths = np.zeros(pairs.n_queries, np.int64)
+    np.maximum.at(depths, pairs.query_of, pairs.distances.astype(np.int64))
+    return depths
+
+
+def _edges(highest: int) -> list[int]:
+    """Where the bins of generality begin: 1, 3, 10, 32, 100, ... as far as there is anything."""
+    return [round(10 ** (half / 2)) for half in range(2 * len(str(highest)) + 1) if round(10 ** (half / 2)) <= highest]
+
+
+def _parts(ranks: Ranks, values: npt.NDArray[np.integer], edges: list[int] | None) -> tuple[Part, ...]:
+    """The recall of the pairs with each value, or with values between two edges; a pair weighs 1 / |S(q)|."""
+    weights = 1.0 / ranks.sizes[ranks.query_of]
+    bins = values if edges is None else np.searchsorted(edges, values, side="right") - 1
+    parts = []
+    for which in np.unique(bins).tolist():
+        inside = bins == which
+        share = float((weights * ranks.hits)[inside].sum() / weights[inside].sum())
+        name = str(which) if edges is None else _span(edges, which)
+        parts.append(Part(name=name, n_pairs=int(inside.sum()), recall=min(1.0, share)))
+    return tuple(parts)
+
+
+def _span(edges: list[int], which: int) -> str:
+    """'3-9', or '100+' for the last."""
+    low, last = edges[which], which + 1 == len(edges)
+    return f"{low:,}+" if last else f"{low:,}-{edges[which + 1] - 1:,}"
+
+
+def _margin(ranks: Ranks) -> Margin:
+    answered = ranks.answered
+    margins = (ranks.floor[answered] - ranks.ceiling[answered]).astype(np.float64)
+    finite = margins[np.isfinite(margins)]
+    low, lower, median, upper, high = (
+        np.quantile(finite, (0.05, 0.25, 0.5, 0.75, 0.95)).tolist() if len(finite) else [0.0] * 5
+    )
+    return Margin(
+        low=low, lower=lower, median=median, upper=upper, high=high, positive=float(ranks.whole[answered].mean())
+    )
+
+
+def _contradictions(pairs: Pairs, measured: Pairs, ranks: Ranks, found: Support) -> Contradictions:
+    """What the support of pairs comes to, beside the recall of those measured."""
+    doubtful = found.doubtful
+    n = found.at_least_wrong
+    seen = np.flatnonzero((measured.sizes > 0)[pairs.query_of])  # places in `pairs` of the pairs measured
+    doubted, checked = doubtful[seen], found.rare[seen]
+    return Contradictions(
+        tells=found.tells,
+        n_checked=int(found.rare.sum()),
+        n=n,
+        share=n / max(1, found.n_compared),
+        recall=float(ranks.hits[doubted].mean()) if doubted.any() else None,
+        others=float(ranks.hits[checked & ~doubted].mean()) if (checked & ~doubted).any() else None,
+        examples=_examples(pairs, found),
+    )
+
+
+def _examples(pairs: Pairs, found: Support) -> tuple[tuple[str, str], ...]:
+    """The pairs in doubt with the least support; of two for one document, that with the other queries more alike."""
+    where = np.flatnonzero(found.doubtful)
+    rows, documents = pairs.query_of[where], pairs.documents[where]
+    order = np.lexsort((where, -pairs.generality[documents], found.values[where]))[:EXAMPLES]
+    return tuple((pairs.query_ids[rows[i]], pairs.document_ids[documents[i]]) for i in order.tolist())
+
+
+# -- probes ------------------------------------------------------------------------------------------------------
+
+
+def _probed(facts: Facts, queries: Tensor, documents: Tensor, pairs: Pairs, seed: int, bar: _Bar) -> Facts:
+    """The facts with a probe at the same dim and, unless that explains it all, one with more."""
+    measured = _some(pairs, PROBED_QUERIES, seed, "probed")
+    bar.say(f"Training a little at dim {facts.dim}")
+    same = probe(queries, documents, pairs, measured, facts.dim, seed, bar.told)
+    if same.recovered >= RECOVERED:
+        return facts.model_copy(update={"same_dim": same})
+    dim = wider(facts.dim)
+    bar.say(f"Training a little at dim {dim}")
+    wide = probe(queries, documents, pairs, measured, dim, seed, bar.told)
+    return facts.model_copy(update={"same_dim": same, "wide_dim": wide})
+
+
+class _Bar:
+    """A bar on standard error for what takes long; nothing at all unless wanted and seen."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._bar = Progress(console=Console(stderr=True), transient=True, disable=not (wanted and sys.stderr.isatty()))
+        self._task = self._bar.add_task("", total=None)
+
+    def __enter__(self) -> _Bar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def say(self, what: str) -> None:
+        """Begin something."""
+        self._bar.reset(self._task, description=what, total=None)
+
+    def told(self, done: int, total: int) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=done, total=total)

@@ -1,0 +1,99 @@
+"""What more training, or more dimensions, would do: the only way to tell too little training from too little room.
+
+Both leave the same traces in a table of vectors: frequent documents are found, rare ones are not. So the vectors are
+trained on for a little while (the decoupled loss, a copy), once as they are and once with more coordinates. The length
+is set by work, not by the clock, so that the same seed gives the same verdict on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rootward.diagnosis.facts import Probe
+from rootward.evaluation import rank_pairs, recall
+from rootward.pairs import Pairs
+from rootward.rng import stream
+from rootward.training.batches import Batches
+from rootward.training.defaults import resolve
+from rootward.training.gradients import BLOCK_BYTES
+from rootward.training.loop import train_step
+from rootward.training.stage import Stage
+from rootward.training.state import State
+
+RATE = 0.15  # radians; a fresh start of the optimiser at the default's 0.2 shakes up what a short probe must rebuild
+EPOCHS = 12.0  # at most
+FEWEST_STEPS = 100
+WORK = 1.5e11  # queries x candidates x (dim + 32), at most unless FEWEST_STEPS are more
+_ENTRY = 32  # what an entry's exponential costs, in multiplications
+WIDE = 16  # at least so many coordinates in the second probe
+NOISE = 0.3  # length of the new coordinates beside the old ones
+
+Told = Callable[[int, int], object]
+
+
+def wider(dim: int) -> int:
+    """The dim of the second probe."""
+    return max(2 * dim, WIDE)
+
+
+def probe(
+    queries: Tensor, documents: Tensor, pairs: Pairs, measured: Pairs, dim: int, seed: int, told: Told | None = None
+) -> Probe:
+    """Train a copy of the vectors on `pairs` a little, at `dim` coordinates, and measure it on `measured`.
+
+    Args:
+        queries, documents: float32, rows as in `pairs`, of any length; they are put on the unit sphere first, so
+            `before` is the recall of the directions.
+        dim: that of the vectors, or more: new coordinates are small and random.
+        told: called with (steps done, steps in all).
+    """
+    state = State(_on_the_sphere(queries), _on_the_sphere(documents))
+    before = _recall(state, measured)
+    if dim > queries.shape[1]:
+        state = State(_widened(state.queries, dim, seed, 0), _widened(state.documents, dim, seed, 1))
+    batches = Batches(pairs, _stage(pairs, dim), seed, 0)
+    stage = batches.stage
+    assert stage.steps is not None
+    state.begin(0, stage)
+    while state.step < stage.steps:
+        train_step(state, stage, batches[state.step], BLOCK_BYTES, torch.float32)
+        state.step += 1
+        if told is not None:
+            told(state.step, stage.steps)
+    epochs = round(stage.steps / batches.steps_per_epoch, 2)
+    return Probe(dim=dim, epochs=epochs, before=before, after=_recall(state, measured))
+
+
+def _stage(pairs: Pairs, dim: int) -> Stage:
+    """A short decoupled stage, everything else derived from the data."""
+    whole = resolve(_short(epochs=EPOCHS), pairs, dim)
+    assert whole.steps is not None and whole.batch_size is not None
+    size = float(pairs.sizes[pairs.sizes > 0].mean())
+    candidates = min(pairs.n_documents, (whole.negatives or pairs.n_documents) + whole.batch_size * size / 2)
+    affordable = int(WORK / (whole.batch_size * candidates * (dim + _ENTRY)))
+    steps = max(FEWEST_STEPS, min(whole.steps, affordable))
+    return resolve(_short(steps=steps), pairs, dim)
+
+
+def _short(**length: Any) -> Stage:
+    return Stage(**{"name": "probe", "learning_rate": RATE, **length})
+
+
+def _recall(state: State, measured: Pairs) -> float:
+    return recall(rank_pairs(state.queries, state.documents, measured)).overall
+
+
+def _on_the_sphere(side: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(side.detach().to(torch.float32).clone())
+
+
+def _widened(side: Tensor, dim: int, seed: int, which: int) -> Tensor:
+    """Unit rows with small random coordinates put behind the old ones, on the sphere again."""
+    more = dim - side.shape[1]
+    drawn = stream(seed, "probe", which, more).standard_normal((len(side), more), dtype=np.float32)
+    return torch.nn.functional.normalize(torch.cat([side, torch.from_numpy(drawn) * (NOISE / more**0.5)], dim=1))
