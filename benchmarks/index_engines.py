@@ -33,7 +33,7 @@ from rootward.retrieval.tuning import Sample
 
 ENGINES = ("ivf", "ivf-sq8", "hnsw")
 ROUNDS = 9
-EPOCHS = 2
+EPOCHS = 1
 """Of the training of the hierarchy; from the constructed start."""
 
 

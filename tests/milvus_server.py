@@ -6,6 +6,7 @@ sessions test at once on one machine.
 
 from __future__ import annotations
 
+import ctypes
 import lzma
 import os
 import shutil
@@ -81,6 +82,7 @@ class MilvusServer:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for pytest, which stops the server in its own time
+                preexec_fn=_die_with_parent,
             )
         self._wait()
 
@@ -131,6 +133,11 @@ class MilvusServer:
     def _last_words(self) -> str:
         log = self.folder / "server.log"
         return log.read_text(errors="replace")[-300:].replace("\n", " ") if log.exists() else "it wrote nothing"
+
+
+def _die_with_parent() -> None:
+    """A server must not outlive tests that were killed; 1 is PR_SET_PDEATHSIG."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def unpack(programs: Path) -> None:

@@ -13,7 +13,8 @@ from rootward.encoders import DualEncoder
 from rootward.errors import InputError, RunFolderError, UnknownIdError
 from rootward.pairs import Ids, Pairs, Texts
 from rootward.retrieval import Filter, Index, loading
-from rootward.retrieval.ivf import Ivf, IvfSq8
+from rootward.retrieval.ivf import Ivf
+from rootward.retrieval.ivf_sq8 import IvfSq8
 from shoes import shoes
 
 ENGINES = ["exact", "ivf", "ivf-sq8", "hnsw"]

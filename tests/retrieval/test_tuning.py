@@ -9,7 +9,8 @@ from rootward.errors import InputError
 from rootward.pairs import Ids, Pairs
 from rootward.retrieval import Index, Where
 from rootward.retrieval.hnsw import Hnsw
-from rootward.retrieval.ivf import IvfSq8, alike, lists_for
+from rootward.retrieval.ivf import alike, lists_for
+from rootward.retrieval.ivf_sq8 import IvfSq8
 from rootward.retrieval.tuning import Tuned
 
 

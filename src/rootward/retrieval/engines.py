@@ -14,7 +14,7 @@ from rootward.retrieval.engine import Engine
 ENGINES = {
     "exact": "exact:Exact",
     "ivf": "ivf:Ivf",
-    "ivf-sq8": "ivf:IvfSq8",
+    "ivf-sq8": "ivf_sq8:IvfSq8",
     "hnsw": "hnsw:Hnsw",
     "milvus": "milvus:Milvus",
 }
@@ -41,20 +41,28 @@ def check_options(name: str, options: dict[str, Any]) -> None:
     Raises:
         InputError: it does not, or there is no such engine.
     """
-    takes = [each for each in signature(engine_class(name).prepared).parameters if each != "documents"]
+    takes = [each for each in _parameters(name) if each not in ("documents", "demand")]
     for option in options:
         if option not in takes:
             there = ", ".join(f"{each}=" for each in takes) or "no options"
             raise InputError(f"The engine {name!r} takes {there}; got {option}=.{did_you_mean(option, takes)}")
 
 
+def knows_demand(name: str) -> bool:
+    """Whether an engine has a use for knowing which queries want which documents."""
+    return "demand" in _parameters(name)
+
+
+def _parameters(name: str) -> list[str]:
+    return list(signature(engine_class(name).prepared).parameters)
+
+
 def prepared(name: str, documents: Tensor, options: dict[str, Any]) -> Engine:
-    """An engine without documents, ready for vectors like these.
+    """An engine without documents, ready for vectors like these; `check_options` comes before.
 
     Raises:
-        InputError: no such engine, or an option that it does not take.
+        InputError: no such engine, or an option that it cannot use.
         MissingExtraError: its package is not installed.
     """
-    check_options(name, options)
     engine: Engine = engine_class(name).prepared(documents, **options)
     return engine

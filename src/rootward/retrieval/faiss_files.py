@@ -38,6 +38,14 @@ def read(path: Path) -> Any:
     return faiss().read_index(str(path))
 
 
+def add_to_lists(index: Any, vectors: npt.NDArray[np.float32], lists: Ints, rows: Ints) -> None:
+    """Put vectors into lists of one's own choice, in place of the nearest one; a row may go into several."""
+    module = faiss()
+    vectors = np.ascontiguousarray(vectors)
+    numbers, places = np.ascontiguousarray(rows), np.ascontiguousarray(lists)
+    index.add_core(len(rows), module.swig_ptr(vectors), module.swig_ptr(numbers), module.swig_ptr(places))
+
+
 def selector(allowed: Flags) -> tuple[Any, Any]:
     """(a selector of the ids where `allowed` is set, what must stay alive as long as it).
 

@@ -22,8 +22,9 @@ from rootward.pairs import Ids, Pairs, Texts
 from rootward.retrieval import storage
 from rootward.retrieval.calibrated import with_thresholds
 from rootward.retrieval.catalogue import Catalogue
+from rootward.retrieval.demand import Demand
 from rootward.retrieval.engine import Engine, Found, Shared, Tunable, Where, as_documents
-from rootward.retrieval.engines import engine_class
+from rootward.retrieval.engines import engine_class, knows_demand
 from rootward.retrieval.filters import Filter
 from rootward.retrieval.hits import Hits
 from rootward.retrieval.lineage import Lineage
@@ -76,7 +77,7 @@ class Index:
                 lists of documents, "ivf-sq8" does in a quarter of the memory, "hnsw" walks a graph for the plain k
                 best. These need `pip install 'rootward[index]'`.
             pairs: approximate engines are tuned until they find `recall` of what exact search finds at each query's
-                own |S(q)|, on a sample of these queries.
+                own |S(q)|, on a sample of these queries; and "ivf" puts documents where the queries look for them.
             k: without pairs, they are tuned at so many documents instead.
             recall: the share that is asked for; `tuned` says what was reached.
             hierarchy: where the documents stand, as a graph or as the pairs that one made, so that a `Filter` needs
@@ -101,8 +102,16 @@ class Index:
         documents = model.document_vectors().detach()
         lineage = None if hierarchy is None else Lineage.of(hierarchy, model.document_ids)
         fingerprint = model.fingerprint()
+        demand = None if pairs is None or not knows_demand(engine) else Demand.of(model, pairs)
         filled = load_all(
-            engine, documents, lineage, options, fingerprint=fingerprint, folder=folder, progress=progress
+            engine,
+            documents,
+            lineage,
+            options,
+            demand=demand,
+            fingerprint=fingerprint,
+            folder=folder,
+            progress=progress,
         )
         catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, lineage)
         index = cls(filled, catalogue, fingerprint)

@@ -1,7 +1,6 @@
 """FAISS inverted lists: documents in lists around centres, a query looks at the lists nearest to it.
 
-`Ivf` keeps float32 vectors in its lists. `IvfSq8` keeps one byte a number there, a quarter of the memory, and scores
-again with the float32 vectors, which are mapped from the saved file, so that a threshold means the same everywhere.
+Where it is known which queries want which documents, the lists stand around queries instead (`demand.py`).
 """
 
 from __future__ import annotations
@@ -14,25 +13,27 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rootward import rng
 from rootward.errors import InputError
 from rootward.evaluation.blocks import Floats, Ints
+from rootward.files import atomic_write
 from rootward.retrieval import faiss_files
+from rootward.retrieval.demand import MOST_LISTS, Demand, Plan, distinct, topmost
 from rootward.retrieval.engine import Found, Settings, Where, as_documents, as_queries, best_first
+from rootward.retrieval.exact import Exact
 from rootward.retrieval.faiss_files import faiss, flags_of, grown, selector
 from rootward.retrieval.lineage import Lineage
-from rootward.retrieval.vectors import Matrix, Vectors
+from rootward.retrieval.vectors import Matrix
 
 POINTS_A_LIST = 64
 """How many documents a centre is learned from, at most; four times as many cost four times the time for nothing."""
 
 SPREAD = 0.01
 """Queries share a pass of `range` when their thresholds differ by less than this share of the largest one."""
-
-RESCORED = 24 * 2**20
-"""Bytes of float32 vectors that are fetched at a time to score again."""
 
 
 class Ivf:
@@ -46,18 +47,24 @@ class Ivf:
     durable = False
     effort_name = "probes"
 
-    def __init__(self, index: Any, effort: int = 1) -> None:
+    def __init__(self, index: Any, effort: int = 1, plan: Plan | None = None, apart: Exact | None = None) -> None:
         self._index = index
-        self._there = _present(index)
+        self._plan = plan
+        self._apart = Exact(torch.empty(0, self.dim)) if apart is None else apart  # in no list, always scanned
+        self._there = _present(index, self._apart.rows)
         self._plain: Any = None  # the parameters of the last search without a filter
         self.effort = effort
 
     @classmethod
-    def prepared(cls, documents: Tensor, *, lists: int | None = None, seed: int = 0) -> Self:
+    def prepared(
+        cls, documents: Tensor, *, lists: int | None = None, seed: int = 0, demand: Demand | None = None
+    ) -> Self:
         """An engine without documents, its lists placed for documents like these.
 
         Args:
             documents: n x dim.
+            demand: which queries want which of them; then lists stand around queries, and documents that come later
+                are kept apart and always scanned, until the index is built again.
             lists: how many; about 2 sqrt(n) unless given, as a power of two.
             seed: of the choice of first centres.
 
@@ -68,14 +75,22 @@ class Ivf:
         n, dim = documents.shape
         if not n:
             raise InputError(f"The engine {cls.name!r} learns its lists from documents; there are none.")
-        lists = lists_for(n) if lists is None else lists
-        if not 1 <= lists <= n:
-            raise InputError(f"lists is a number from 1 to the {n:,} documents, got {lists}.")
+        n_points = n if demand is None else len(demand.vectors)
+        lists = lists_for(min(n, n_points)) if lists is None else lists
+        if not 1 <= lists <= n_points:
+            points = "documents" if demand is None else "queries with pairs"
+            raise InputError(f"lists is a number from 1 to the {n_points:,} {points}, got {lists}.")
         index = cls._empty(dim, lists)
         index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = 1, POINTS_A_LIST
         index.cp.seed = int(rng.stream(seed, cls.name, "lists").integers(2**31))
-        index.train(as_queries(documents, dim).numpy())
-        return cls(index)
+        vectors = as_queries(documents, dim).numpy()
+        index.train(vectors if demand is None else demand.vectors.numpy())
+        cls._learn(index, vectors)
+        return cls(index, plan=None if demand is None else Plan.of(demand, vectors, index.quantizer))
+
+    @staticmethod
+    def _learn(index: Any, documents: Matrix) -> None:
+        """Whatever is learned from the documents, though the lists may stand around queries."""
 
     @staticmethod
     def _empty(dim: int, lists: int) -> Any:
@@ -106,7 +121,7 @@ class Ivf:
 
     def count(self) -> int:
         """How many documents there are."""
-        return int(self._index.ntotal)
+        return int(np.count_nonzero(self._there))
 
     # -- searching ---------------------------------------------------------------------------------------------
 
@@ -118,9 +133,14 @@ class Ivf:
         if not k or not len(vectors):
             return Found(np.zeros(len(vectors) + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
         scores, rows = self._nearest(vectors, k, probes, chosen)
-        while probes < self.lists and len(short := np.flatnonzero(rows[:, -1] < 0)):
+        apart = self._apart.search(torch.from_numpy(vectors), k, where) if self._apart.count() else None
+        needed = k if apart is None else k - int(apart.offsets[1])
+        while probes < self.lists and needed > 0 and len(short := np.flatnonzero(rows[:, needed - 1] < 0)):
             probes = min(self.lists, 4 * probes)
             scores[short], rows[short] = self._nearest(vectors[short], k, probes, chosen)
+        if apart is not None:
+            both = [part.reshape(len(vectors), -1) for part in (apart.scores, apart.rows)]
+            scores, rows = topmost(np.hstack([scores, both[0]]), np.hstack([rows, both[1]]), k)
         in_row_order(rows, scores)
         return Found(np.arange(len(vectors) + 1) * k, rows.ravel(), scores.ravel(), probes >= self.lists)
 
@@ -138,8 +158,10 @@ class Ivf:
             places.append(part[place[kept]])
             rows.append(row[kept])
             scores.append(score[kept])
-        loose = np.concatenate(places), np.concatenate(rows), np.concatenate(scores)
-        return best_first(*loose, len(vectors), exact=probes >= self.lists).capped(cap)
+        apart = self._apart.range(torch.from_numpy(vectors), bounds, where)
+        place = np.concatenate([*places, apart.place])
+        row, score = np.concatenate([*rows, apart.rows]), np.concatenate([*scores, apart.scores])
+        return best_first(place, row, score, len(vectors), exact=probes >= self.lists).capped(cap)
 
     def _reach(self, where: Where | None) -> tuple[int, int, Any]:
         """(how many documents may be found, how many lists to probe, the selector with its bits)."""
@@ -159,15 +181,20 @@ class Ivf:
 
     def _nearest(self, vectors: Matrix, k: int, probes: int, chosen: Any) -> tuple[Floats, Ints]:
         """(scores, rows) by falling score, n x k; -1 where there are fewer."""
-        found: tuple[Floats, Ints] = self._index.search(vectors, k, params=self._parameters(probes, chosen))
-        return found
+        wide = k if self._plan is None else k * min(probes, MOST_LISTS)  # a document may stand in several lists
+        scores, rows = self._index.search(vectors, wide, params=self._parameters(probes, chosen))
+        return (scores, rows) if self._plan is None else distinct(scores, rows, k)
 
     def _above(self, vectors: Matrix, bounds: Floats, probes: int, chosen: Any) -> tuple[Ints, Ints, Floats]:
         """(place of the query, row, score) of everything that reaches the lowest of these bounds."""
         below = float(np.nextafter(bounds.min(), np.float32(-np.inf)))  # FAISS wants more than, we at least
         parameters = self._parameters(probes, chosen)
         limits, scores, rows = self._index.range_search(vectors, below, params=parameters)
-        return np.repeat(np.arange(len(vectors)), np.diff(limits.astype(np.int64))), rows, scores
+        place = np.repeat(np.arange(len(vectors)), np.diff(limits.astype(np.int64)))
+        if self._plan is not None and len(rows):
+            _, once = np.unique(place * (int(rows.max()) + 1) + rows, return_index=True)
+            place, rows, scores = place[once], rows[once], scores[once]
+        return place, rows, scores
 
     # -- changing ----------------------------------------------------------------------------------------------
 
@@ -180,7 +207,13 @@ class Ivf:
         self._there[new] = True
 
     def _add(self, rows: Ints, vectors: Matrix) -> None:
-        self._index.add_with_ids(vectors, rows)
+        if self._plan is None:
+            self._index.add_with_ids(vectors, rows)
+            return
+        place, lists = self._plan.places(rows)
+        faiss_files.add_to_lists(self._index, vectors[place], lists, rows[place])
+        apart = np.setdiff1d(np.arange(len(rows)), place)
+        self._apart.upsert(rows[apart], torch.from_numpy(vectors[apart]))
 
     def delete(self, rows: npt.ArrayLike) -> None:
         """Take out documents; rows that are not there are passed over."""
@@ -190,6 +223,7 @@ class Ivf:
         if len(named):
             chosen, _bits = selector(flags_of(named, len(self._there)))
             self._index.remove_ids(chosen)
+            self._apart.delete(named)
             self._there[named] = False
 
     def commit(self) -> None:
@@ -198,101 +232,34 @@ class Ivf:
     # -- on disk -----------------------------------------------------------------------------------------------
 
     def save(self, folder: Path, mark: str) -> tuple[str, ...]:
-        """Write a FAISS file."""
-        file = f"{self.name}-{mark}.faiss"
-        faiss_files.write(self._index, folder / file)
-        return (file,)
+        """Write a FAISS file; and where lists stand around queries, who stands in which, and who apart."""
+        files = [f"{self.name}-{mark}.faiss"]
+        faiss_files.write(self._index, folder / files[0])
+        if self._plan is not None:
+            files.append(f"{self.name}-{mark}.safetensors")
+            arrays = {"offsets": self._plan.offsets, "lists": self._plan.lists, "rows": self._apart.rows}
+            tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+            tensors["vectors"] = self._apart.documents.contiguous()
+            atomic_write(folder / files[1], lambda path: save_file(tensors, path))
+        return tuple(files)
 
     @classmethod
     def load(cls, folder: Path, files: tuple[str, ...], settings: Settings) -> Self:
         """The engine that `save` wrote."""
-        return cls(faiss_files.read(folder / files[0]), settings["probes"])
+        return cls(*cls._read(folder, files, settings))
+
+    @staticmethod
+    def _read(folder: Path, files: tuple[str, ...], settings: Settings) -> tuple[Any, int, Plan | None, Exact | None]:
+        index, plan, apart = faiss_files.read(folder / files[0]), None, None
+        for file in files:
+            if file.endswith(".safetensors"):
+                tensors = load_file(folder / file)
+                plan = Plan(tensors["offsets"].numpy(), tensors["lists"].numpy())
+                apart = Exact(tensors["vectors"], tensors["rows"].numpy())
+        return index, settings["probes"], plan, apart
 
     def close(self) -> None:
         """Nothing is held but memory."""
-
-
-class IvfSq8(Ivf):
-    """Inverted lists of one byte a number; what they find is scored again with float32 vectors.
-
-    The bytes cover the range of the documents that the engine was prepared with. One that is put in later and lies far
-    outside is still found by `range`, but may be missed by `search`: build again when the documents have changed much.
-
-    Attributes:
-        vectors: the float32 vectors; in memory until the first `save`, mapped from its file afterwards.
-        error: the greatest length of a vector minus its bytes' reading: no score is off by more than this times the
-            query's length, so that `range` loses nothing that the probed lists hold.
-    """
-
-    name = "ivf-sq8"
-
-    def __init__(self, index: Any, effort: int = 1, error: float = 0.0, vectors: Vectors | None = None) -> None:
-        super().__init__(index, effort)
-        self.error = error
-        self.vectors = Vectors(self.dim) if vectors is None else vectors
-
-    @staticmethod
-    def _empty(dim: int, lists: int) -> Any:
-        module = faiss()
-        kind = module.ScalarQuantizer.QT_8bit
-        centres, product = module.IndexFlatIP(dim), module.METRIC_INNER_PRODUCT
-        # Bytes of the vectors themselves, not of their difference to a centre: then one error holds for all lists.
-        return module.IndexIVFScalarQuantizer(centres, dim, lists, kind, product, False)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """How many lists are probed, and how far off the bytes are."""
-        return {"probes": self.effort, "error": self.error}
-
-    def _nearest(self, vectors: Matrix, k: int, probes: int, chosen: Any) -> tuple[Floats, Ints]:
-        """The k best of half as many more, by true score."""
-        _, rows = super()._nearest(vectors, min(k + k // 2 + 8, self.count()), probes, chosen)
-        there = rows >= 0
-        scores = np.full(rows.shape, -np.inf, np.float32)
-        scores[there] = self._scores(vectors, np.nonzero(there)[0], rows[there])
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
-
-    def _above(self, vectors: Matrix, bounds: Floats, probes: int, chosen: Any) -> tuple[Ints, Ints, Floats]:
-        slack = np.float32(1.001 * self.error) * np.linalg.norm(vectors, axis=1)
-        place, rows, _ = super()._above(vectors, bounds - slack, probes, chosen)
-        return place, rows, self._scores(vectors, place, rows)
-
-    def _scores(self, vectors: Matrix, place: Ints, rows: Ints) -> Matrix:
-        """The true score of each row with the query at its place."""
-        scores = np.empty(len(rows), np.float32)
-        size = max(1, RESCORED // (4 * self.dim))
-        for start in builtins.range(0, len(rows), size):
-            part = slice(start, start + size)
-            np.einsum("ij,ij->i", vectors[place[part]], self.vectors.take(rows[part]), out=scores[part])
-        return scores
-
-    def _add(self, rows: Ints, vectors: Matrix) -> None:
-        super()._add(rows, vectors)
-        self.vectors.put(rows, vectors)
-        codec = self._index.sq
-        for start in builtins.range(0, len(rows), 1 << 16):
-            part = vectors[start : start + (1 << 16)]
-            off = np.linalg.norm(part - codec.decode(codec.compute_codes(part)), axis=1)
-            self.error = max(self.error, float(off.max(initial=0.0)))
-
-    def delete(self, rows: npt.ArrayLike) -> None:
-        """Take out documents; rows that are not there are passed over."""
-        super().delete(rows)
-        self.vectors.drop(np.asarray(rows, np.int64))
-
-    def save(self, folder: Path, mark: str) -> tuple[str, ...]:
-        """Write a FAISS file and the vectors, which are mapped from there afterwards."""
-        file = f"{self.name}-{mark}.npy"
-        self.vectors.save(folder / file)
-        return (*super().save(folder, mark), file)
-
-    @classmethod
-    def load(cls, folder: Path, files: tuple[str, ...], settings: Settings) -> Self:
-        """The engine that `save` wrote."""
-        index = faiss_files.read(folder / files[0])
-        vectors = Vectors.load(folder / files[1], np.flatnonzero(_present(index)), int(index.d))
-        return cls(index, settings["probes"], settings["error"], vectors)
 
 
 def lists_for(n: int) -> int:
@@ -319,13 +286,13 @@ def in_row_order(rows: Ints, scores: Floats) -> None:
         rows[i], scores[i] = rows[i][order], scores[i][order]
 
 
-def _present(index: Any) -> npt.NDArray[np.bool_]:
-    """One flag a row: whether the lists hold it."""
+def _present(index: Any, apart: Ints) -> npt.NDArray[np.bool_]:
+    """One flag a row: whether the lists hold it, or it is kept apart."""
     lists = index.invlists
     held = [
         faiss().rev_swig_ptr(lists.get_ids(i), lists.list_size(i)).copy()
         for i in builtins.range(index.nlist)
         if lists.list_size(i)
     ]
-    rows = np.concatenate([np.empty(0, np.int64), *held])
+    rows = np.concatenate([apart, *held])
     return flags_of(rows, int(rows.max(initial=-1)) + 1)

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from rootward.retrieval.demand import Demand
 from rootward.retrieval.engine import Engine, Shared
 from rootward.retrieval.engines import check_options, engine_class, prepared
 from rootward.retrieval.lineage import Lineage
@@ -36,6 +37,7 @@ def load_all(
     lineage: Lineage | None,
     options: dict[str, Any],
     *,
+    demand: Demand | None,
     fingerprint: str,
     folder: Path | None,
     progress: bool,
@@ -47,18 +49,20 @@ def load_all(
         documents: n x dim.
         lineage: of all of them, for engines that keep facts.
         options: of the engine.
+        demand: which queries want which documents, for engines that have a use for it.
         fingerprint: of the model: a load that was cut off goes on only with the same vectors, engine and options.
         folder: where to write down how far it is; None keeps nothing.
         progress: show a bar, or a line every few seconds where standard error is no terminal.
     """
     check_options(name, options)
     about = {"engine": name, "fingerprint": fingerprint, "n": len(documents), "options": _digest(options)}
+    about["n_pairs"] = 0 if demand is None else len(demand.documents)
     state = {} if folder is None else read_loading(folder)
     if state.get("about") == about and folder is not None:
         engine: Engine = engine_class(name).load(folder, tuple(state["files"]), {**options, **state["settings"]})
         done = state["done"]
     else:
-        engine, done = prepared(name, documents, options), 0
+        engine, done = prepared(name, documents, options if demand is None else {**options, "demand": demand}), 0
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             write_loading(folder, engine, about, done)

@@ -244,19 +244,19 @@ class Milvus:
             max(1, min(LIMIT, MESSAGE_BYTES // (k * self._hit_bytes))),
         )
         hits = [
-            each
+            self._hits(vectors[start : start + step].numpy(), k, told, self._probing(where))
             for start in builtins.range(0, len(vectors), step)
-            for each in self._hits(vectors[start : start + step].numpy(), k, told, self._probing(where))
         ]
-        offsets = offsets_of(np.array([len(rows) for rows, _ in hits]))
-        rows, scores = (np.concatenate(part) for part in zip(*hits, strict=True))
-        found = Found(offsets, rows, scores, self.exact)
+        sizes, rows, scores = (np.concatenate(part) if len(part) > 1 else part[0] for part in zip(*hits, strict=True))
+        found = Found(offsets_of(sizes), rows, scores, self.exact)
         return found.take(np.lexsort((found.rows, -found.scores, found.place)))
 
-    def _hits(self, block: Floats, k: int, told: str, probing: dict[str, Any]) -> list[tuple[Ints, Floats]]:
-        """(rows, scores) of each query of a block."""
+    def _hits(self, block: Floats, k: int, told: str, probing: dict[str, Any]) -> tuple[Ints, Ints, Floats]:
+        """(how many each query of a block has, rows, scores)."""
         answer = self._answer(block, k, told, probing)
-        return [(np.array(hits.ids, np.int64), np.array(hits.distances, np.float32)) for hits in answer]
+        sizes = np.array([len(hits.ids) for hits in answer], np.int64)
+        rows = np.array([row for hits in answer for row in hits.ids], np.int64)
+        return sizes, rows, np.array([score for hits in answer for score in hits.distances], np.float32)
 
     def _answer(self, block: Floats, k: int, told: str, probing: dict[str, Any], **more: Any) -> Any:
         return self.collection.ask(

@@ -56,15 +56,16 @@ class MilvusLists(Milvus):
         share = 1.0 if where is None else len(where.rows) / max(1, self._count)
         return {"nprobe": max(1, min(self._lists_made, math.ceil(self.effort / max(share, 1e-9))))}
 
-    def _hits(self, block: Floats, k: int, told: str, probing: dict[str, Any]) -> list[tuple[Ints, Floats]]:
-        """(rows, scores) of each query of a block; scores of quantised documents from their vectors."""
+    def _hits(self, block: Floats, k: int, told: str, probing: dict[str, Any]) -> tuple[Ints, Ints, Floats]:
+        """(how many each query of a block has, rows, scores); those of quantised documents from their vectors."""
         if self.kind != "ivf-sq8":
             return super()._hits(block, k, told, probing)
-        found = []
-        for query, hits in zip(block, self._answer(block, k, told, probing, output_fields=["vector"]), strict=True):
-            vectors = np.array([hit["entity"]["vector"] for hit in hits], np.float32).reshape(-1, self.dim)
-            found.append((np.array(hits.ids, np.int64), vectors @ query))
-        return found
+        answer = self._answer(block, k, told, probing, output_fields=["vector"])
+        sizes = np.array([len(hits.ids) for hits in answer], np.int64)
+        rows = np.array([row for hits in answer for row in hits.ids], np.int64)
+        vectors = np.array([hit["entity"]["vector"] for hits in answer for hit in hits], np.float32)
+        queries = np.repeat(block, sizes, axis=0)
+        return sizes, rows, np.einsum("ij,ij->i", vectors.reshape(len(rows), self.dim), queries)
 
     @property
     def _hit_bytes(self) -> int:
