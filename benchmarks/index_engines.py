@@ -3,6 +3,7 @@
     python benchmarks/index_engines.py [overhead] [clustered] [hierarchy]      # all three unless some are named
     python benchmarks/index_engines.py clustered --small                       # a tenth of everything, to try it
     python benchmarks/index_engines.py clustered --engines ivf,ivf-sq8         # building hnsw takes longest
+    python benchmarks/index_engines.py run --run runs/wordnet                  # the documents of a run, at |S(q)|
 
 overhead: `Index.search` over the same FAISS (or torch) call made bare, taking turns in one process; ratio of medians.
 clustered: 1,000,000 x 128 documents around 10,000 centres, queries beside documents; recall of exact search's 10 best
@@ -30,6 +31,7 @@ from rootward.encoders import DualEncoder
 from rootward.pairs import Ids, Pairs
 from rootward.retrieval import Exact, Index
 from rootward.retrieval.tuning import Sample
+from rootward.training.run import pairs_in
 
 ENGINES = ("ivf", "ivf-sq8", "hnsw")
 ROUNDS = 9
@@ -168,14 +170,21 @@ def hierarchy(scale: int, names: tuple[str, ...]) -> list[dict[str, Any]]:
     return engines("hierarchy", model, pairs, 10, names)
 
 
+def of_run(names: tuple[str, ...], folder: Path) -> list[dict[str, Any]]:
+    model = DualEncoder.load(folder)
+    return engines("run", model, pairs_in(folder, model), 10, names)
+
+
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, "run", []], default=[])
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--engines", default=",".join(ENGINES))
+    parser.add_argument("--run", type=Path)
     given = parser.parse_args(arguments)
     for part in given.parts or PARTS:
-        figures = PARTS[part](10 if given.small else 1, tuple(given.engines.split(",")))
+        scale, names = 10 if given.small else 1, tuple(given.engines.split(","))
+        figures = of_run(names, given.run) if part == "run" else PARTS[part](scale, names)
         save(
             f"index_{part}" + "_small" * given.small,
             f"python benchmarks/index_engines.py {' '.join(arguments)}",

@@ -50,13 +50,24 @@ def test_the_recall_that_was_asked_for_is_reached_and_recorded(engine):
     assert f"{high.tuned.effort} {high.tuned.name}: " in str(high.tuned)
 
 
-def test_fewer_lists_are_probed_for_less_recall_and_not_all_for_much():
+def test_more_recall_takes_more_lists_and_lists_around_queries_take_few():
     model, pairs = clustered()
-    efforts = [Index.build(model, "ivf", pairs=pairs, recall=target).engine.effort for target in (0.3, 0.9, 1.0)]
-    assert efforts == sorted(efforts)
-    assert efforts[0] == 1
-    assert efforts[2] > 1
-    assert Index.build(model, "ivf", k=1, recall=0.9).tuned.at == "k=1"
+    few, many = (Index.build(model, "ivf", k=6, recall=target).tuned for target in (0.3, 1.0))
+    assert few.effort == 1 < many.effort
+    assert (many.at, many.n_queries) == ("k=6", 150)
+    around_queries = Index.build(model, "ivf", pairs=pairs, recall=1.0).tuned
+    assert around_queries.effort < many.effort
+    assert around_queries.recall == 1
+
+
+def test_a_document_that_comes_later_is_found_at_once_whatever_the_lists():
+    model, pairs = clustered()
+    index = Index.build(model, "ivf", pairs=pairs)
+    index.upsert(["new"], 2 * model.query_vectors([7]))
+    hits = index.search(model.queries(["7"]), 1, nearest_first=False)
+    assert hits.ids == [["new"]]
+    index.delete(["new"])
+    assert index.search(model.queries(["7"]), 1, nearest_first=False).ids != [["new"]]
 
 
 def test_exact_search_has_nothing_to_tune():
