@@ -14,6 +14,7 @@ from rootward.encoders.tied import TiedTower
 from rootward.encoders.towers import LookupTower, Table, Tower
 from rootward.errors import RunFolderError
 from rootward.pairs import Ids, Texts
+from rootward.pairs.texts import what_is_read
 
 
 def tensors_of(query_tower: Tower, document_tower: Tower) -> dict[str, Tensor]:
@@ -50,7 +51,7 @@ def towers_from(
     Raises:
         RunFolderError: a tensor is missing or has other rows, or a kind of tower that this version does not know.
     """
-    encoded = {side: texts_to_encode(ids[side], texts[side]) for side in ("query", "document")}
+    encoded = {side: what_is_read(ids[side], texts[side]) for side in ("query", "document")}
     query = _tower(settings["query"], tensors, "queries", encoded["query"])
     if settings["document"]["kind"] != "tied" or not isinstance(query, StaticTower):
         return query, _tower(settings["document"], tensors, "documents", encoded["document"])
@@ -77,10 +78,3 @@ def _tensor(tensors: Mapping[str, Tensor], name: str, rows: int | None = None) -
         fitting = "" if rows is None else f" with one row for each of the {rows} {'features' if '.' in name else 'ids'}"
         raise RunFolderError(f"The model has no {name!r}{fitting}. Restore the run's files or train again.")
     return tensors[name]
-
-
-def texts_to_encode(ids: Ids, texts: Texts | None) -> Sequence[str]:
-    """What a text tower reads for each row: its name; its id where it has none, as labelled tables have."""
-    if texts is None:
-        return ids
-    return [name or label for name, label in zip(texts.names, ids, strict=True)]

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from rootward.encoders.features import Grams, Vocabulary
-from rootward.encoders.pieces import texts_to_encode
 from rootward.encoders.static import StaticTower
 from rootward.encoders.tied import TiedTower
 from rootward.encoders.towers import LookupTower, Tower
 from rootward.errors import InputError
 from rootward.pairs import Pairs
+from rootward.pairs.texts import what_is_read
 from rootward.rng import stream
 
 Documents = Literal["tied", "lookup"]
@@ -48,7 +48,7 @@ def text_start(pairs: Pairs, dim: int, documents: Documents, drop: float, seed: 
     """
     if documents not in ("tied", "lookup"):
         raise InputError(f"documents must be 'tied' or 'lookup', got {documents!r}.")
-    texts = texts_to_encode(pairs.query_ids, pairs.query_texts)
+    texts = what_is_read(pairs.query_ids, pairs.query_texts)
     answered = np.flatnonzero(pairs.sizes)
     vocabulary = Vocabulary.of([texts[row] for row in answered.tolist()], Grams())
     bags = vocabulary.bags(texts)
@@ -64,7 +64,7 @@ def text_start(pairs: Pairs, dim: int, documents: Documents, drop: float, seed: 
     own = _directions(seed, "documents", pairs.n_documents, dim)
     if documents == "lookup":
         return query, LookupTower(own)
-    names = vocabulary.bags(texts_to_encode(pairs.document_ids, pairs.document_texts))
+    names = vocabulary.bags(what_is_read(pairs.document_ids, pairs.document_texts))
     return query, TiedTower.begin(replace(query, bags=names), own)
 
 
