@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as json_format
 import sys
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,10 +14,10 @@ import typer
 from rootward.cli.filters import FilterFlags, placed
 from rootward.cli.flags import flag, given
 from rootward.cli.output import say, show
-from rootward.errors import InputError
+from rootward.errors import InputError, UnknownIdError
 
 if TYPE_CHECKING:
-    from rootward.encoders import DualEncoder
+    from rootward.encoders import DualEncoder, Queries
     from rootward.evaluation import Calibration
     from rootward.pairs import Pairs
     from rootward.retrieval import Hits
@@ -30,7 +31,10 @@ def search(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train wrote, or DualEncoder.save.")],
     texts: Annotated[
         list[str],
-        typer.Argument(metavar="TEXT", help="Ids, names or synonyms of queries; - reads them from stdin, one a line."),
+        typer.Argument(
+            metavar="TEXT",
+            help="Ids, names or synonyms of queries, any words for a text tower; - reads them from stdin, one a line.",
+        ),
     ],
     filters: FilterFlags,
     index: Annotated[
@@ -65,7 +69,7 @@ def search(
 
     Documents that reach the query's threshold come first, the nearest of them first; a line, and a dim style, set the
     others apart. ✓ marks the right answers, with their distance in hops. A name with several meanings shows the first
-    and tells the others.
+    and tells the others. A run with a text tower answers words that it has never seen, too.
 
     \b
       rootward search runs/wordnet "recliner" -k 9
@@ -79,30 +83,55 @@ def search(
     from rootward.retrieval import Index  # noqa: PLC0415
 
     model = DualEncoder.load(run)
-    meanings = [model.find(text) for text in asked]
-    queries = model.queries([found[0] for found in meanings])
+    meanings = [_meanings(model, text) for text in asked]
     searched = Index.build(model) if index is None else Index.load(index)
     searched = searched.calibrated(_calibration(run, model, quiet))
     pairs = pairs_of(run, model)
     if where is not None:
         placed(searched, pairs)
-    if stop is None:
-        hits = searched.search(queries, where=where, **given(k=k), nearest_first=not by_score)
-    else:
-        hits = searched.answers(queries, threshold=stop, where=where, nearest_first=not by_score)
-        hits = hits if k is None else hits.first(k)
-    if upward:
-        hits = hits.repaired(_graph(pairs, run))
+
+    def answered(queries: Queries) -> Hits:
+        if stop is None:
+            hits = searched.search(queries, where=where, **given(k=k), nearest_first=not by_score)
+        else:
+            hits = searched.answers(queries, threshold=stop, where=where, nearest_first=not by_score)
+            hits = hits if k is None else hits.first(k)
+        return hits.repaired(_graph(pairs, run)) if upward else hits
+
+    known = answered(model.queries([found[0] for found in meanings if found]))
     if pairs is not None and pairs.document_ids == searched.document_ids:  # an index may have grown
-        hits = hits.marked(pairs)
+        known = known.marked(pairs)
+    unseen_texts = [text for text, found in zip(asked, meanings, strict=True) if not found]
+    unseen = answered(model.encode_queries(unseen_texts)) if unseen_texts else known
+    places = {True: count(), False: count()}
     for i, (text, found) in enumerate(zip(asked, meanings, strict=True)):
+        hits, place = known if found else unseen, next(places[bool(found)])
         if json:
-            line = {"text": text, "others": found[1:], "exact": hits.exact, **hits.query_dict(i)}
+            line = {"text": text, "others": found[1:], "exact": hits.exact, **hits.query_dict(place)}
             print(json_format.dumps(line, ensure_ascii=False))
         else:
             if i:
                 print()
-            show(_listing(hits, i, text, found[1:], model, quiet))
+            show(_listing(hits, place, text, found[1:], model, quiet))
+
+
+def _meanings(model: DualEncoder, text: str) -> list[str]:
+    """The query ids that a text can mean, none for words that only a text tower understands.
+
+    Raises:
+        UnknownIdError: nothing is called so, and the model looks its queries up.
+        InputError: a text tower that knows no part of it.
+    """
+    try:
+        return model.find(text)
+    except UnknownIdError:
+        if not model.reads_texts:
+            raise
+    if not bool(model.encode_queries([text]).vectors.any()):
+        raise InputError(
+            f"No part of {text!r} was among the texts that this model has learnt from; try other words for it."
+        )
+    return []
 
 
 def _threshold(text: str | None) -> float | str | None:
@@ -176,5 +205,5 @@ def _listing(hits: Hits, i: int, text: str, others: list[str], model: DualEncode
 def _title(query: str, model: DualEncoder) -> str:
     """'recliner.n.01: recliner, reclining chair, lounger' where there are names."""
     texts: Any = model.query_texts
-    names = () if texts is None else texts.all_names(model.query_ids.row(query))
+    names = () if texts is None or query not in model.query_ids else texts.all_names(model.query_ids.row(query))
     return f"{query}: {', '.join(names)}" if names and names != (query,) else query

@@ -21,7 +21,8 @@ from rootward.errors import InputError, RunFolderError, did_you_mean
 if TYPE_CHECKING:
     from rootward.training import Recipe, Run, Settings, Stage
 
-DIM = 64
+DIM, TEXT_DIM = 64, 128
+TOWERS = ("lookup", "static")
 
 _TRAINING, _RUN, _OUTPUT = "Training", "Run", "Output"
 
@@ -30,8 +31,25 @@ _TRAINING, _RUN, _OUTPUT = "Training", "Run", "Output"
 class RecipeFlags:
     """What is trained, and for how long; None for what was not given."""
 
+    tower: Annotated[
+        str | None,
+        flag(
+            "--tower",
+            metavar="NAME",
+            panel=_TRAINING,
+            help="lookup: a vector for every query. static: vectors of words and n-grams, so that every name and "
+            "synonym is a query, and words never seen are understood too. Default: lookup.",
+        ),
+    ] = None
     dim: Annotated[
-        int | None, flag("--dim", metavar="N", min=1, panel=_TRAINING, help=f"Width of the vectors. Default: {DIM}.")
+        int | None,
+        flag(
+            "--dim",
+            metavar="N",
+            min=1,
+            panel=_TRAINING,
+            help=f"Width of the vectors. Default: {DIM}; {TEXT_DIM} for static.",
+        ),
     ] = None
     recipe: Annotated[
         str | None,
@@ -153,6 +171,7 @@ def train(
       rootward train --edges taxonomy.csv --child category --parent parent
       rootward train --pairs esci.parquet --levels exact=0,substitute=1
       rootward train --obo hp.obo --relations is_a,part_of --minutes 5
+      rootward train --obo hp.obo --tower static --out runs/words
       rootward train wordnet --recipe rebalanced --set regular_share=0.03
       rootward train --resume runs/wordnet
     """
@@ -165,6 +184,9 @@ def train(
             )
         run = _resumed(resume, machine, quiet)
     else:
+        if recipe.tower is not None and recipe.tower not in TOWERS:
+            near = did_you_mean(recipe.tower, TOWERS)
+            raise InputError(f"No tower {recipe.tower!r}; there are {' and '.join(TOWERS)}.{near}")
         stem = stem_of(source)
         out = Path("runs") / stem if out is None else out
         _refuse_taken(out)
@@ -200,17 +222,22 @@ def _trained(
 
     settings = _settings(machine, quiet)
     found = read(source)
-    pairs = found.pairs
+    reads_texts = flags.tower == "static"
+    pairs = found.pairs.by_name() if reads_texts else found.pairs
     for note in pairs.notes:
         say(note, quiet)
-    dim = DIM if flags.dim is None else flags.dim
+    dim = (TEXT_DIM if reads_texts else DIM) if flags.dim is None else flags.dim
     say(f"{found.stem}: {pairs!r}", quiet)
     for stage in recipe.stages:
         timed = flags.minutes is not None and stage.steps is None and stage.epochs is None
         say(told(resolve(stage, pairs, dim), None if not timed else flags.minutes), quiet)
     seed = given(seed=flags.seed)
+    if reads_texts:
+        model = DualEncoder.text(pairs, dim=dim, **seed)
+    else:
+        model = DualEncoder.lookup(pairs, dim, start=recipe.start, **seed)
     return start_training(
-        DualEncoder.lookup(pairs, dim, start=recipe.start, **seed),
+        model,
         pairs,
         recipe,
         out=out,

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from rootward.diagnosis.facts import Probe
+from rootward.encoders import DualEncoder, LookupTower
 from rootward.evaluation import rank_pairs, recall
 from rootward.pairs import Pairs
 from rootward.rng import stream
@@ -52,10 +53,11 @@ def probe(
         dim: that of the vectors, or more: new coordinates are small and random.
         told: called with (steps done, steps in all).
     """
-    state = State(_on_the_sphere(queries), _on_the_sphere(documents))
-    before = _recall(state, measured)
+    sides = [_on_the_sphere(side) for side in (queries, documents)]
+    before = _recall(sides, measured)
     if dim > queries.shape[1]:
-        state = State(_widened(state.queries, dim, seed, 0), _widened(state.documents, dim, seed, 1))
+        sides = [_widened(side, dim, seed, which) for which, side in enumerate(sides)]
+    state = State(DualEncoder.from_towers(pairs, *map(LookupTower, sides)))
     batches = Batches(pairs, _stage(pairs, dim), seed, 0)
     stage = batches.stage
     assert stage.steps is not None
@@ -66,7 +68,7 @@ def probe(
         if told is not None:
             told(state.step, stage.steps)
     epochs = round(stage.steps / batches.steps_per_epoch, 2)
-    return Probe(dim=dim, epochs=epochs, before=before, after=_recall(state, measured))
+    return Probe(dim=dim, epochs=epochs, before=before, after=_recall(sides, measured))
 
 
 def _stage(pairs: Pairs, dim: int) -> Stage:
@@ -84,8 +86,9 @@ def _short(**length: Any) -> Stage:
     return Stage(**{"name": "probe", "learning_rate": RATE, **length})
 
 
-def _recall(state: State, measured: Pairs) -> float:
-    return recall(rank_pairs(state.queries, state.documents, measured)).overall
+def _recall(sides: list[Tensor], measured: Pairs) -> float:
+    queries, documents = sides
+    return recall(rank_pairs(queries, documents, measured)).overall
 
 
 def _on_the_sphere(side: Tensor) -> Tensor:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,13 +14,18 @@ import torch
 from torch import Tensor
 
 from rootward.encoders.names import Names
-from rootward.encoders.start import construct_start, random_start
+from rootward.encoders.pieces import tables_of, tensors_of, towers_from
+from rootward.encoders.start import Documents, construct_start, random_start, text_start
+from rootward.encoders.static import StaticTower, unit
 from rootward.encoders.storage import Stored, read_model, write_model
-from rootward.encoders.towers import LookupTower, Tower
+from rootward.encoders.towers import LookupTower, Table, Tower
 from rootward.errors import InputError
 from rootward.pairs import Ids, Pairs, Texts
 
 Start = Literal["constructed", "random"]
+
+LEAN = 0.5
+"""How far a text that training never saw leans on the nearest query that it did; see docs/lab-log.md."""
 
 
 @dataclass(frozen=True)
@@ -141,14 +146,27 @@ class DualEncoder:
             InputError: the number of rows is not that of the ids, or an entry is not finite.
         """
         tables = []
-        for given, ids, side in ((queries, pairs.query_ids, "query"), (documents, pairs.document_ids, "document")):
+        for given in (queries, documents):
             table = torch.as_tensor(given).detach().to(torch.float32, copy=True).contiguous()
-            if len(table) != len(ids):
-                raise InputError(f"{len(ids):,} {side} ids need as many vectors, got {len(table):,}.")
             tables.append(LookupTower(table))
+        return cls.from_towers(pairs, tables[0], tables[1])
+
+    @classmethod
+    def from_towers(cls, pairs: Pairs, query_tower: Tower, document_tower: Tower) -> DualEncoder:
+        """An encoder of given towers, those of one's own too (see `Tower`), rows in the order of `pairs`.
+
+        Raises:
+            InputError: a tower with another number of rows than there are ids, or two widths.
+        """
+        for tower, ids, side in (
+            (query_tower, pairs.query_ids, "query"),
+            (document_tower, pairs.document_ids, "document"),
+        ):
+            if len(tower) != len(ids):
+                raise InputError(f"{len(ids):,} {side} ids need as many vectors, got {len(tower):,}.")
         return cls(
-            tables[0],
-            tables[1],
+            query_tower,
+            document_tower,
             pairs.query_ids,
             pairs.document_ids,
             pairs.generality,
@@ -156,6 +174,42 @@ class DualEncoder:
             query_texts=pairs.query_texts,
             document_texts=pairs.document_texts,
         )
+
+    @classmethod
+    def text(
+        cls,
+        pairs: Pairs,
+        tower: Literal["static"] = "static",
+        *,
+        dim: int = 128,
+        documents: Documents = "tied",
+        drop: float = 0.1,
+        seed: int = 0,
+    ) -> DualEncoder:
+        """Query texts to vectors, so that words which training never saw have one too; untrained.
+
+        What is read is each query's name, its id where it has none; `Pairs.by_name` makes every name and synonym a
+        query of its own. The features that count, and how rare they are, are taken from the queries that have pairs.
+
+        Args:
+            pairs: their ids, texts and relevant sets are taken over.
+            tower: "static": trainable vectors of words and character n-grams (3 to 5), summed by idf: trains in
+                minutes on two cores.
+            dim: width of the vectors, at least 1.
+            documents: "tied": the vector of a document's own name by the query tower, plus a vector of its own that
+                starts at zero, so that the nearest name is found before anything is learnt; "lookup": a table.
+            drop: share of a text's features that each step of training leaves out at random.
+            seed: of the random start.
+
+        Raises:
+            InputError: dim below 1, drop outside 0..1, an unknown tower, or a query with pairs whose text has no
+                letter or digit.
+        """
+        if tower != "static":
+            raise InputError(f"tower must be 'static', got {tower!r}.")
+        if dim < 1:
+            raise InputError(f"dim must be at least 1, got {dim}.")
+        return cls.from_towers(pairs, *text_start(pairs, dim, documents, drop, seed))
 
     @property
     def dim(self) -> int:
@@ -189,6 +243,40 @@ class DualEncoder:
             self.fingerprint(),
         )
 
+    @property
+    def reads_texts(self) -> bool:
+        """Whether it encodes texts that are no query of its own, with `encode_queries`."""
+        return hasattr(self.query_tower, "encode_texts")
+
+    def encode_queries(self, texts: Iterable[str], *, lean: float = LEAN) -> Queries:
+        """Any texts as queries, words that training never saw among them; only of a model with a text tower.
+
+        Each goes by its text, leans on the nearest of the queries that training knew, and takes that one's threshold.
+        A text without any feature that training has seen (an empty one, punctuation, another script) has the zero
+        vector, scores 0 with every document and has no threshold. Of a text longer than
+        `rootward.pairs.normal.LONGEST` characters only so many are read.
+
+        Args:
+            texts: one or more.
+            lean: how far, from 0 to 1: at 0 the text's own vector, at 1 the vector of the nearest known query, whose
+                answers training has seen, in place of it.
+
+        Raises:
+            InputError: the model looks its queries up, something given is no text, lean outside 0..1.
+        """
+        if not isinstance(self.query_tower, StaticTower):
+            raise InputError("This model looks its queries up; only one from DualEncoder.text encodes other texts.")
+        asked = [texts] if isinstance(texts, str) else list(texts)
+        for row, text in enumerate(asked):
+            if not isinstance(text, str):
+                raise InputError(f"Query {row} is {text!r}, a {type(text).__name__}; needed a text.")
+        if not 0 <= lean <= 1:
+            raise InputError(f"lean is from 0 (the text's own vector) to 1 (the nearest known query's), got {lean}.")
+        own = self.query_tower.encode_texts(asked)
+        rows, nearest = self.query_tower.nearest_anchors(own)
+        thresholds = torch.where(rows >= 0, self.thresholds[rows], torch.nan)
+        return Queries(asked, unit(torch.lerp(own, nearest, lean))[0], thresholds, self.fingerprint())
+
     def find(self, text: str) -> list[str]:
         """The query ids that `text` can mean: that id itself, else every query so named, best match first.
 
@@ -205,22 +293,44 @@ class DualEncoder:
         Hashing takes 40 ms for WordNet, so the digits are kept until torch counts a change of a tensor. What it cannot
         count is a change made through a NumPy array that shares the memory.
         """
-        sides = [
-            (dict(sorted(tower.tensors().items())), ids)
-            for tower, ids in ((self.query_tower, self.query_ids), (self.document_tower, self.document_ids))
-        ]
-        seen = _Seen.of([tensor for tensors, _ in sides for tensor in tensors.values()], [ids for _, ids in sides])
+        tensors, ids = self.tensors(), [self.query_ids, self.document_ids]
+        seen = _Seen.of(list(tensors.values()), ids)
         if seen is not None and self._fingerprinted is not None and self._fingerprinted[0].same(seen):
             return self._fingerprinted[1]
         digest = hashlib.sha256()
-        for tensors, ids in sides:
-            for name, tensor in tensors.items():
-                digest.update(name.encode())
-                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-            digest.update("\x1f".join(ids).encode())
+        for name, tensor in sorted(tensors.items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        for labels in ids:
+            digest.update("\x1f".join(labels).encode())
         digits = digest.hexdigest()[:16]
         self._fingerprinted = None if seen is None else (seen, digits)
         return digits
+
+    # -- what it is made of ----------------------------------------------------------------------------------
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor of both towers by the name it is saved under; the very ones, not copies."""
+        return tensors_of(self.query_tower, self.document_tower)
+
+    def tables(self) -> dict[str, Table]:
+        """Those of the tensors that training changes."""
+        return tables_of(self.query_tower, self.document_tower)
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> DualEncoder:
+        """The same encoder on other tensors, each put through `change` once, also where both towers share it."""
+        changed: dict[int, Tensor] = {}
+
+        def once(tensor: Tensor) -> Tensor:
+            if id(tensor) not in changed:
+                changed[id(tensor)] = change(tensor)
+            return changed[id(tensor)]
+
+        return replace(self, query_tower=self.query_tower.mapped(once), document_tower=self.document_tower.mapped(once))
+
+    def settings(self) -> dict[str, Any]:
+        """What else has to be known to put both towers together again, as `config.json` keeps it."""
+        return {"query": self.query_tower.settings(), "document": self.document_tower.settings()}
 
     # -- on disk ---------------------------------------------------------------------------------------------
 
@@ -236,15 +346,14 @@ class DualEncoder:
         """
         folder = Path(folder)
         tensors = {
-            "queries": self.query_vectors().detach().cpu().contiguous(),
-            "documents": self.document_vectors().detach().cpu().contiguous(),
+            **{name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors().items()},
             "generality": torch.from_numpy(np.ascontiguousarray(self.generality)),
             "heights": torch.from_numpy(np.ascontiguousarray(self.heights)),
             "thresholds": self.thresholds,
         }
         ids = {"query": self.query_ids, "document": self.document_ids}
         texts = {"query": self.query_texts, "document": self.document_texts}
-        write_model(folder, Stored(tensors, ids, texts), config or {}, more_files)
+        write_model(folder, Stored(tensors, ids, texts, self.settings()), config or {}, more_files)
         return folder
 
     @classmethod
@@ -256,8 +365,7 @@ class DualEncoder:
         """
         stored = read_model(Path(folder))
         return cls(
-            LookupTower(stored.tensors["queries"]),
-            LookupTower(stored.tensors["documents"]),
+            *towers_from(stored.towers, stored.tensors, stored.ids, stored.texts),
             stored.ids["query"],
             stored.ids["document"],
             stored.tensors["generality"].numpy(),

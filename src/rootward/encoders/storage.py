@@ -4,6 +4,9 @@
 
     model.safetensors  `queries` (n_queries x dim) and `documents` (n_documents x dim), exactly as scored: float32, or
                        float64 for constructions that need it;
+                       of a text tower instead `queries.tokens` (float32, features x dim), `queries.hashes` (int64),
+                       `queries.idf` (float32) and `queries.anchors` (int64 rows), of documents tied to it
+                       `documents.offsets` (float32, n_documents x dim);
                        int64 `generality` and float32 `heights` (n_documents);
                        `thresholds` of the same type (n_queries, NaN where unknown)
     ids.parquet        side ("query" or "document"), row, id
@@ -31,16 +34,18 @@ from rootward.files import atomic_write, sha256
 from rootward.pairs import Ids, Texts
 
 FORMAT = 1
+LOOKUP: Mapping[str, Mapping[str, Any]] = {"query": {"kind": "lookup"}, "document": {"kind": "lookup"}}
 CONFIG, MODEL, IDS, TEXTS = "config.json", "model.safetensors", "ids.parquet", "texts.parquet"
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a model folder holds: tensors by name, ids and texts by side ("query", "document")."""
+    """What a model folder holds: tensors by name; ids, texts and tower settings by side, "query" or "document"."""
 
     tensors: dict[str, Tensor]
     ids: dict[str, Ids]
     texts: dict[str, Texts | None]
+    towers: Mapping[str, Mapping[str, Any]]
 
 
 def write_model(folder: Path, stored: Stored, config: Mapping[str, Any], more_files: tuple[str, ...] = ()) -> None:
@@ -59,7 +64,8 @@ def write_model(folder: Path, stored: Stored, config: Mapping[str, Any], more_fi
         table = _texts_table(stored.texts)
         atomic_write(folder / TEXTS, lambda path: pq.write_table(table, path, compression="zstd"))
         names.append(TEXTS)
-    write_config(folder, {**config, "files": {name: sha256(folder / name) for name in (*names, *more_files)}})
+    sections = {**config, "towers": stored.towers}
+    write_config(folder, {**sections, "files": {name: sha256(folder / name) for name in (*names, *more_files)}})
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
@@ -147,12 +153,20 @@ def read_model(folder: Path) -> Stored:
     except (SafetensorError, pa.ArrowInvalid, OSError) as error:
         raise RunFolderError(f"{folder} cannot be read: {error}") from error
     ids = {side: _ids_of(rows, side) for side in ("query", "document")}
+    towers = towers_in(config)
     for side, name in (("query", "queries"), ("document", "documents")):
-        if name not in tensors or len(tensors[name]) != len(ids[side]):
+        fits = towers[side]["kind"] != "lookup" or (name in tensors and len(tensors[name]) == len(ids[side]))
+        if not fits:
             raise RunFolderError(
                 f"{folder}: {MODEL} has no {name!r} with one row for each of the {len(ids[side])} ids."
             )
-    return Stored(tensors, ids, read_texts(folder, config, ids))
+    return Stored(tensors, ids, read_texts(folder, config, ids), towers)
+
+
+def towers_in(config: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """The settings of both towers; two lookup towers where a config does not say, as those of early runs do not."""
+    found: Mapping[str, Mapping[str, Any]] = config.get("towers", LOOKUP)
+    return found
 
 
 def read_texts(folder: Path, config: Mapping[str, Any], ids: Mapping[str, Ids]) -> dict[str, Texts | None]:

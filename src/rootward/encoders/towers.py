@@ -1,10 +1,13 @@
-"""Towers: what turns queries, or documents, into vectors."""
+"""Towers: what turns queries, or documents, into vectors, and what training has to know of it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
@@ -12,21 +15,99 @@ from torch import Tensor
 from rootward.errors import InputError
 
 
+class Table(NamedTuple):
+    """A matrix that training changes, row by row.
+
+    Attributes:
+        rows: float32, n x width; the very tensor that is changed.
+        unit: whether every row lives on the unit sphere.
+    """
+
+    rows: Tensor
+    unit: bool
+
+
+class Pulled(NamedTuple):
+    """A gradient that has come back to a table.
+
+    Attributes:
+        table: the very tensor, so that towers that share one are told from towers that do not.
+        rows: int64, unique: the rows that were used.
+        gradient: float32, len(rows) x width.
+    """
+
+    table: Tensor
+    rows: Tensor
+    gradient: Tensor
+
+
+Pull = Callable[[Tensor], list[Pulled]]
+"""From the gradient of the vectors (n x dim) to that of the tables they were made of, each table at most once."""
+
+
 class Tower(Protocol):
-    """One side of a dual encoder. Whatever has these members can be a tower."""
+    """One side of a dual encoder. Whatever has these members can be a tower, be trained, saved and searched.
+
+    `forward` and `encode` are what it does; the other members say what it is made of.
+    """
 
     @property
     def dim(self) -> int:
         """Width of the vectors."""
         ...
 
+    def __len__(self) -> int:
+        """How many rows it has a vector for."""
+        ...
+
     def encode(self, rows: npt.ArrayLike | None = None) -> Tensor:
         """Vectors of these rows (float32, len(rows) x dim), of all rows when none are named."""
         ...
 
-    def tensors(self) -> dict[str, Tensor]:
-        """What has to be saved to have this tower back, by name."""
+    def forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
+        """Vectors of these rows (int64, unique) for a step of training, and the way back.
+
+        Args:
+            rows: of a batch.
+            noise: of this step and side alone, for what is dropped at random in training.
+        """
         ...
+
+    def tables(self) -> list[Table]:
+        """What training changes."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What has to be saved to have this tower back, by name; its tables are among them."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """What else has to be known, JSON values only; "kind" says which tower it is."""
+        ...
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Tower:
+        """The same tower on other tensors: each one put through `change`, such as to copy it to a device."""
+        ...
+
+
+def on_rows(tower: Tower, rows: npt.ArrayLike | None) -> npt.NDArray[np.int64]:
+    """These rows as integers, all of the tower's when none are named."""
+    return np.arange(len(tower)) if rows is None else np.asarray(rows, np.int64).reshape(-1)
+
+
+def summed(pulled: Sequence[Pulled]) -> list[Pulled]:
+    """One gradient a table where several towers share it, added up row by row; the others as they are."""
+    out: list[Pulled] = []
+    for each in pulled:
+        place = next((i for i, other in enumerate(out) if other.table is each.table), None)
+        if place is None:
+            out.append(each)
+        else:
+            rows, where = torch.unique(torch.cat([out[place].rows, each.rows]), return_inverse=True)
+            total = each.gradient.new_zeros(len(rows), each.gradient.shape[1])
+            total.index_add_(0, where, torch.cat([out[place].gradient, each.gradient]))
+            out[place] = Pulled(each.table, rows, total)
+    return out
 
 
 @dataclass(eq=False)
@@ -57,10 +138,31 @@ class LookupTower:
         """Width of the vectors."""
         return self.vectors.shape[1]
 
+    def __len__(self) -> int:
+        return len(self.vectors)
+
     def encode(self, rows: npt.ArrayLike | None = None) -> Tensor:
         """The vectors of these rows; the table itself, not a copy, when none are named."""
         return self.vectors if rows is None else self.vectors[torch.as_tensor(rows, dtype=torch.int64)]
 
+    def forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
+        """The rows of the table; their gradient is the table's."""
+        return self.vectors[rows], lambda gradient: [Pulled(self.vectors, rows, gradient)]
+
+    def tables(self) -> list[Table]:
+        """The one there is, its rows on the unit sphere."""
+        return [Table(self.vectors, unit=True)]
+
     def tensors(self) -> dict[str, Tensor]:
         """The table, under the name "vectors"."""
         return {"vectors": self.vectors}
+
+    def settings(self) -> dict[str, Any]:
+        """Only what it is."""
+        return {"kind": "lookup"}
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> LookupTower:
+        """The same on another tensor; what training made of it is not checked again."""
+        tower = copy(self)
+        tower.vectors = change(self.vectors)
+        return tower

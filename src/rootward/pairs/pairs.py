@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rootward.errors import PairsError
+from rootward.pairs.by_name import by_name
 from rootward.pairs.columns import Format, Source
 from rootward.pairs.heights import heights
 from rootward.pairs.ids import Ids, Rows
 from rootward.pairs.ragged import expand, is_sorted, offsets_of
-from rootward.pairs.splits import PairSample, Split, held_out, sampled
+from rootward.pairs.splits import PairSample, Split, held_out, sampled, shared_texts
 from rootward.pairs.storage import read_pairs, write_pairs
 from rootward.pairs.table import read_table
 from rootward.pairs.texts import Texts
@@ -240,6 +241,18 @@ class Pairs:
         chances = self.weights if weights is None else weights
         return np.bincount(self.distances, chances, self.max_distance + 1).astype(np.float64)
 
+    def by_name(self, *, unambiguous: bool = False) -> Pairs:
+        """A query for every name and every synonym, with the relevant set of its node: what text towers learn from.
+
+        The name of a node is a query with the node's own id and row; the synonyms follow, as "node id: synonym".
+        A synonym that is another spelling of its node's name, or of a synonym before it, is left out. Where the source
+        has no names the ids are all that queries are called by, and the pairs stay as they are.
+
+        Args:
+            unambiguous: leave out synonyms whose normal form is also a name of another node; a note counts them.
+        """
+        return by_name(self, unambiguous)
+
     # -- slices ----------------------------------------------------------------------------------------------
 
     def keep(self, wanted: npt.ArrayLike) -> Pairs:
@@ -266,25 +279,35 @@ class Pairs:
 
     def split(
         self,
-        by: Literal["pairs", "queries"] = "pairs",
+        by: Literal["pairs", "queries", "texts"] = "pairs",
         *,
         validation: float = 0.0,
         test: float = 0.1,
         low: int = 0,
+        among: npt.ArrayLike | None = None,
         seed: int = 0,
     ) -> Split[Pairs]:
         """Disjoint train, validation and test pairs, held out at random. Rows and ids stay the same in all three.
 
         by="pairs": shares of the pairs at distance >= `low`; nearer ones all stay in train. A query may lose all its
         pairs to the other parts. by="queries": shares of the queries that have pairs, each with all its pairs.
+        by="texts": the same, queries whose text has one normal form in one part, so that no part has seen a text of
+        another in some other spelling; `among` (bool, n_queries) says which may be held out, all unless given.
 
         The same seed holds out the same pairs, however the rows of the source were ordered, and the test part does
         not depend on the validation share.
 
         Raises:
-            InputError: shares that leave nothing for training, `low` with by="queries", an unknown `by`.
+            InputError: shares that leave nothing for training, `low` or `among` with another `by`, an unknown `by`.
         """
-        return held_out(self, by, validation=validation, test=test, low=low, seed=seed)
+        return held_out(self, by, validation=validation, test=test, low=low, among=among, seed=seed)
+
+    def shared_texts(self, other: Pairs) -> list[tuple[str, str]]:
+        """Query ids (of these pairs, of the others) whose texts have one normal form, among queries with pairs.
+
+        Empty where `other` asks nothing that these pairs have seen, in whatever spelling.
+        """
+        return shared_texts(self, other)
 
     def sample(
         self, *, train: int = 10_000_000, validation: int = 10_000, test: int = 10_000, seed: int = 0

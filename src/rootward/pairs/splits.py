@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from rootward.errors import InputError
 from rootward.pairs.ids import Ids, Rows
+from rootward.pairs.normal import normal_form
 from rootward.pairs.samplers import Regular
+from rootward.pairs.texts import what_is_read
 from rootward.rng import stream
 
 if TYPE_CHECKING:
@@ -64,7 +66,14 @@ class PairSample:
 
 
 def held_out(
-    pairs: Pairs, by: Literal["pairs", "queries"], *, validation: float, test: float, low: int, seed: int
+    pairs: Pairs,
+    by: Literal["pairs", "queries", "texts"],
+    *,
+    validation: float,
+    test: float,
+    low: int,
+    among: npt.ArrayLike | None,
+    seed: int,
 ) -> Split[Pairs]:
     """Disjoint parts that together are all pairs; `Pairs.split` says how they are made."""
     if not (validation >= 0 and test >= 0 and validation + test < 1):
@@ -72,17 +81,21 @@ def held_out(
             f"validation and test are shares from 0 that leave something for training, "
             f"got validation={validation} and test={test}."
         )
-    if by == "queries":
-        if low:
-            raise InputError(
-                f"low={low} holds out far pairs; holding out queries takes all their pairs. Use by='pairs'."
-            )
+    if by != "texts" and among is not None:
+        raise InputError(f"among says which texts may be held out; by={by!r} does not ask. Use by='texts'.")
+    if by != "pairs" and low:
+        raise InputError(f"low={low} holds out far pairs; holding out queries takes all their pairs. Use by='pairs'.")
+    if by == "texts":
+        group, free = _by_text(pairs, among)
+        tags = _deal(len(free), np.flatnonzero(free), validation, test, stream(seed, "split", "texts"))
+        tags = tags[group][pairs.query_of]
+    elif by == "queries":
         tags = _deal(pairs.n_queries, _answered_by_id(pairs), validation, test, stream(seed, "split", "queries"))
         tags = tags[pairs.query_of]
     elif by == "pairs":
         tags = _deal(len(pairs), _far_by_id(pairs, low), validation, test, stream(seed, "split", "pairs"))
     else:
-        raise InputError(f"by={by!r} is not known; it must be 'pairs' or 'queries'.")
+        raise InputError(f"by={by!r} is not known; it must be 'pairs', 'queries' or 'texts'.")
     return Split(*(pairs.keep(tags == tag) for tag in (_TRAIN, _VALIDATION, _TEST)))
 
 
@@ -96,6 +109,17 @@ def sampled(pairs: Pairs, *, train: int, validation: int, test: int, seed: int) 
     return Split(
         **{name: PairSample(pairs, sampler.draw(stream(seed, "sample", name), size)) for name, size in wanted.items()}
     )
+
+
+def shared_texts(pairs: Pairs, other: Pairs) -> list[tuple[str, str]]:
+    """See `Pairs.shared_texts`."""
+    ours, theirs = _forms(pairs), _forms(other)
+    owner = {ours[row]: row for row in np.flatnonzero(pairs.sizes)[::-1].tolist() if ours[row]}
+    return [
+        (pairs.query_ids[owner[theirs[row]]], other.query_ids[row])
+        for row in np.flatnonzero(other.sizes).tolist()
+        if theirs[row] in owner
+    ]
 
 
 _TRAIN, _VALIDATION, _TEST = 0, 1, 2
@@ -112,6 +136,23 @@ def _deal(n: int, order: Rows, validation: float, test: float, rng: np.random.Ge
     tags[dealt[:n_test]] = _TEST
     tags[dealt[n_test : n_test + n_validation]] = _VALIDATION
     return tags
+
+
+def _forms(pairs: Pairs) -> list[str]:
+    """The normal form of every query's text."""
+    return [normal_form(text) for text in what_is_read(pairs.query_ids, pairs.query_texts)]
+
+
+def _by_text(pairs: Pairs, among: npt.ArrayLike | None) -> tuple[Rows, npt.NDArray[np.bool_]]:
+    """The group of every query, by normal form in alphabetical order, and which groups may be held out."""
+    forms, group = np.unique(np.array(_forms(pairs), np.object_), return_inverse=True)
+    allowed = np.ones(pairs.n_queries, np.bool_) if among is None else np.asarray(among, np.bool_)
+    if allowed.shape != (pairs.n_queries,):
+        raise InputError(f"among needs one True or False for each of {pairs.n_queries} queries, got {allowed.shape}.")
+    answered = pairs.sizes > 0
+    free = np.bincount(group[answered], minlength=len(forms)) > 0
+    free[group[answered & ~allowed]] = False
+    return group, free
 
 
 def _answered_by_id(pairs: Pairs) -> Rows:

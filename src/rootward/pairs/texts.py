@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from rootward.errors import InputError
+from rootward.pairs.ids import Ids
 
 
 @dataclass(frozen=True)
@@ -46,3 +48,10 @@ class Texts:
     def all_names(self, row: int) -> tuple[str, ...]:
         """The preferred name, if there is one, and the synonyms."""
         return ((self.names[row],) if self.names[row] else ()) + self.synonyms[row]
+
+
+def what_is_read(ids: Ids, texts: Texts | None) -> Sequence[str]:
+    """The text that stands for each row: its name; its id where it has none, as in labelled tables."""
+    if texts is None:
+        return ids
+    return [name or label for name, label in zip(texts.names, ids, strict=True)]

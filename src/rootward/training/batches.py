@@ -30,6 +30,7 @@ class Batch:
         own_counts: False when a query's own targets stand for themselves whatever `log_counts` says.
         targets: every relevant entry among the columns; the weights of all of them add up to 1.
         n_pairs: how many (query, target) pairs the batch trains on.
+        noise: the names of the random streams that towers may draw from in this step, see `rootward.rng.stream`.
     """
 
     queries: Tensor
@@ -38,6 +39,7 @@ class Batch:
     own_counts: bool
     targets: Targets
     n_pairs: int
+    noise: tuple[int | str, ...] = (0,)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on this device; itself when it is there already."""
@@ -89,6 +91,7 @@ class Batches:
                 torch.from_numpy(self.pairs.distances[index[there]]),
             ),
             int(np.count_nonzero(weights)),
+            (self.seed, "train", self.place, "noise", step),
         )
 
     # -- queries and their targets -------------------------------------------------------------------------------

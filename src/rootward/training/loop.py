@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
+from rootward.encoders.towers import summed
 from rootward.errors import TrainingError
+from rootward.rng import stream
 from rootward.training.batches import Batch, Batches
 from rootward.training.gradients import gradients
 from rootward.training.losses import LOSSES
@@ -52,7 +55,7 @@ class Watcher:
     Attributes:
         stepped: after every step, with the stage, the steps done and the running loss.
         reported: with each `Progress`.
-        validate: overall recall and recall by distance of the current tables.
+        validate: overall recall and recall by distance of the model as it stands.
         save: write a checkpoint.
         stop: whether somebody asked to stop.
     """
@@ -99,22 +102,21 @@ def run_stage(state: State, batches: Batches, watch: Watcher, block_bytes: int, 
 
 
 def train_step(state: State, stage: Stage, batch: Batch, block_bytes: int, precision: torch.dtype) -> float:
-    """One step of both tables, in place; returns the mean loss of the batch's queries.
+    """One step of both towers, in place; returns the mean loss of the batch's queries.
+
+    The gradient with respect to the batch's vectors is worked out by hand, whatever made them; each tower brings it
+    back to the rows of its tables, and each table has an optimiser that moves these rows.
 
     Raises:
         TrainingError: the loss is no number.
     """
-    assert state.optimizers is not None
-    batch = batch.to(state.queries.device)
+    batch = batch.to(state.device)
     scale, rate = scale_at(stage, state.step), rate_at(stage, state.step)
+    query_noise, document_noise = (_noise(batch, side) for side in ("queries", "documents"))
+    queries, pull_queries = state.model.query_tower.forward(batch.queries, query_noise)
+    documents, pull_documents = state.model.document_tower.forward(batch.documents, document_noise)
     value, by_query, by_document = gradients(
-        LOSSES[stage.loss],
-        state.queries[batch.queries],
-        state.documents[batch.documents],
-        batch,
-        scale,
-        block_bytes,
-        precision,
+        LOSSES[stage.loss], queries, documents, batch, scale, block_bytes, precision
     )
     loss = float(value)
     if not math.isfinite(loss):
@@ -122,9 +124,14 @@ def train_step(state: State, stage: Stage, batch: Batch, block_bytes: int, preci
             f"The loss became {loss} at step {state.step} of stage {stage.name!r} (learning rate {rate:.3g}, tau "
             f"{scale:.3g}). Lower the learning rate or tau."
         )
-    state.optimizers[0].step(batch.queries, by_query, rate)
-    state.optimizers[1].step(batch.documents, by_document, rate)
+    for pulled in summed([*pull_queries(by_query), *pull_documents(by_document)]):
+        state.optimizer_of(pulled.table).step(pulled.rows, pulled.gradient, rate)
     return loss
+
+
+def _noise(batch: Batch, side: str) -> np.random.Generator:
+    seed, *names = batch.noise
+    return stream(int(seed), *names, side)
 
 
 def scale_at(stage: Stage, step: int) -> float:
@@ -174,7 +181,7 @@ class Since:
 
 def seconds_per_step(state: State, batches: Batches, block_bytes: int, precision: torch.dtype, n: int = 12) -> float:
     """How long a step takes here: the median of some, taken on copies, so that nothing is trained by it."""
-    scratch = State(state.queries.clone(), state.documents.clone())
+    scratch = State.of(state.model, state.device)
     scratch.begin(batches.place, batches.stage)
     took: list[float] = []
     for step in range(n):

@@ -1,8 +1,9 @@
-"""Optimisers of tables whose rows live on the unit sphere.
+"""Optimisers of tables, with their rows on the unit sphere or free.
 
-Each holds the state of one table and moves rows of it in place; after a step every row it moved is put back on the
-sphere. A row optimiser takes the rows of a batch and their gradient and leaves all others alone; the dense ones, whose
-momentum moves every row at every step, take zero for the rows that are not in the batch.
+Each holds the state of one table and moves rows of it in place; where the table is one of unit rows, every row it
+moved is put back on the sphere after a step. A row optimiser takes the rows of a batch and their gradient and leaves
+all others alone; the dense ones, whose momentum moves every row at every step, take zero for the rows that are not in
+the batch.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class LazyAdam:
     row's step, whatever the dimension. Corrected for its start by each row's own count of steps.
     """
 
-    def __init__(self, table: Tensor, momentum: float, second_moment: float) -> None:
-        self.table, self.momentum, self.second_moment = table, momentum, second_moment
+    def __init__(self, table: Tensor, momentum: float, second_moment: float, unit: bool = True) -> None:
+        self.table, self.momentum, self.second_moment, self.unit = table, momentum, second_moment, unit
         self.mean = torch.zeros_like(table)
         self.square = table.new_zeros(len(table))
         self.count = table.new_zeros(len(table))
@@ -51,7 +52,8 @@ class LazyAdam:
         self.mean[rows], self.square[rows], self.count[rows] = mean, square, count
         length = (square / (1 - self.second_moment**count)).sqrt_().add_(_TINY)
         factor = rate / (length * (1 - self.momentum**count))
-        self.table[rows] = _unit(self.table[rows].addcmul_(mean, factor[:, None], value=-1))
+        moved = self.table[rows].addcmul_(mean, factor[:, None], value=-1)
+        self.table[rows] = _unit(moved) if self.unit else moved
 
     def state(self) -> dict[str, Tensor]:
         """See `Optimizer`."""
@@ -61,8 +63,8 @@ class LazyAdam:
 class Adam:
     """Adam as usual, every entry with its own step size and every row moved at every step, then put on the sphere."""
 
-    def __init__(self, table: Tensor, momentum: float, second_moment: float) -> None:
-        self.table, self.momentum, self.second_moment = table, momentum, second_moment
+    def __init__(self, table: Tensor, momentum: float, second_moment: float, unit: bool = True) -> None:
+        self.table, self.momentum, self.second_moment, self.unit = table, momentum, second_moment, unit
         self.mean, self.square = torch.zeros_like(table), torch.zeros_like(table)
         self.count = torch.zeros((), dtype=torch.float64)
 
@@ -76,7 +78,8 @@ class Adam:
         done = float(self.count)
         length = (self.square / (1 - self.second_moment**done)).sqrt_().add_(_TINY)
         self.table.addcdiv_(self.mean, length, value=-rate / (1 - self.momentum**done))
-        self.table.copy_(_unit(self.table))
+        if self.unit:
+            self.table.copy_(_unit(self.table))
 
     def state(self) -> dict[str, Tensor]:
         """See `Optimizer`."""
@@ -86,8 +89,8 @@ class Adam:
 class SGD:
     """Stochastic gradient descent with momentum as in PyTorch (v = momentum v + g; row -= rate v), then the sphere."""
 
-    def __init__(self, table: Tensor, momentum: float) -> None:
-        self.table, self.momentum = table, momentum
+    def __init__(self, table: Tensor, momentum: float, unit: bool = True) -> None:
+        self.table, self.momentum, self.unit = table, momentum, unit
         self.velocity = torch.zeros_like(table)
 
     def step(self, rows: Tensor, gradient: Tensor, rate: float) -> None:
@@ -95,21 +98,22 @@ class SGD:
         self.velocity *= self.momentum
         self.velocity[rows] += gradient
         self.table.sub_(self.velocity, alpha=rate)
-        self.table.copy_(_unit(self.table))
+        if self.unit:
+            self.table.copy_(_unit(self.table))
 
     def state(self) -> dict[str, Tensor]:
         """See `Optimizer`."""
         return {"velocity": self.velocity}
 
 
-def optimizer_of(stage: Stage, table: Tensor) -> Optimizer:
+def optimizer_of(stage: Stage, table: Tensor, unit: bool = True) -> Optimizer:
     """The optimiser that a stage asks for, at its start."""
     assert stage.momentum is not None
     if stage.optimizer == "sgd":
-        return SGD(table, stage.momentum)
+        return SGD(table, stage.momentum, unit)
     if stage.optimizer == "adam":
-        return Adam(table, stage.momentum, stage.second_moment)
-    return LazyAdam(table, stage.momentum, stage.second_moment)
+        return Adam(table, stage.momentum, stage.second_moment, unit)
+    return LazyAdam(table, stage.momentum, stage.second_moment, unit)
 
 
 def _unit(rows: Tensor) -> Tensor:

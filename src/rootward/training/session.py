@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from rootward.encoders import DualEncoder, LookupTower
-from rootward.encoders.storage import TEXTS, check_files, read_config, read_texts
-from rootward.errors import InputError
+from rootward.encoders import DualEncoder
+from rootward.encoders.pieces import towers_from
+from rootward.encoders.storage import TEXTS, check_files, read_config, read_texts, towers_in
+from rootward.errors import InputError, RunFolderError
 from rootward.evaluation.ranks import fingerprint_of
 from rootward.files import atomic_write
 from rootward.pairs import Pairs
 from rootward.training import recipes
 from rootward.training.batches import Batches
+from rootward.training.checkpoint import Checkpoint
 from rootward.training.console import Display, stoppable
 from rootward.training.defaults import resolve
 from rootward.training.loop import Progress, Watcher, run_stage, seconds_per_step
@@ -43,17 +46,17 @@ def train(
     source: str | None = None,
     settings: Settings | None = None,
 ) -> Run:
-    """Train a lookup encoder in place and measure it.
+    """Train an encoder in place and measure it.
 
     The same seed, machine and thread count give the same bits, also when a run is interrupted and resumed.
 
     Args:
-        model: from `DualEncoder.lookup`; its tables are changed. Vectors of one's own (`from_vectors`) are put on the
-            unit sphere first, where training keeps them.
+        model: from `DualEncoder.lookup` or `DualEncoder.text`; its tables are changed. Vectors of one's own
+            (`from_vectors`) are put on the unit sphere first, where training keeps them.
         pairs: what is relevant, with the model's own ids.
         recipe: from `rootward.recipes`; None takes `recipes.decoupled()`.
-        validation: pairs to watch and to choose the best by; None takes some queries of `pairs` themselves, as this
-            is memorising and unseen queries have no vector.
+        validation: pairs to watch and to choose the best by; None takes some queries of `pairs` themselves, as
+            unseen queries have no vector in a lookup table.
         seed: of every random choice.
         out: folder to write the run to, with checkpoints on the way; None writes nothing.
         minutes: time budget for all; sets the steps of the stages that leave them open, by timing a few.
@@ -65,7 +68,7 @@ def train(
         goes on. Ctrl-C while measuring leaves a finished run without a report, and `resume` measures it.
 
     Raises:
-        InputError: the model is no lookup encoder, or has other ids than the pairs; a device or precision that is not
+        InputError: the model has other ids than the pairs; a device or precision that is not
             there; minutes for a recipe whose stages all have a length of their own.
         PairsError: there are no pairs to train on, or none of the kind that a stage draws, or none to watch.
         UnknownIdError: validation pairs of ids that the model does not know.
@@ -117,12 +120,11 @@ def resume(folder: str | Path, *, validation: Pairs | None = None, settings: Set
     pairs = pairs_in(folder)
     texts = read_texts(folder, config, {"query": pairs.query_ids, "document": pairs.document_ids})
     pairs = replace(pairs, query_texts=texts["query"], document_texts=texts["document"])
-    sides = (torch.zeros(len(ids), about.dim) for ids in (pairs.query_ids, pairs.document_ids))
-    model = DualEncoder.from_vectors(pairs, *sides)
+    saved = Checkpoint.read(folder)
+    model = _model_in(saved, towers_in(config), pairs, about.dim)
     machine = Machine.here(settings, about.machine)
     state = State.of(model, torch.device(machine.device))
-    state.restore(folder, about.recipe.stages)
-    model.generality, model.heights = state.generality.numpy(), state.heights.numpy()
+    state.restore(saved, about.recipe.stages)
     run = Run(model, pairs, about.recipe, about.seed, folder=folder)
     places = [stage.name for stage in about.recipe.stages]
     run.history = [
@@ -132,12 +134,30 @@ def resume(folder: str | Path, *, validation: Pairs | None = None, settings: Set
     return _Session(run, state, machine, settings, about.source, validation).go(machine.unlike(about.machine))
 
 
+def _model_in(saved: Checkpoint, towers: Mapping[str, Mapping[str, Any]], pairs: Pairs, dim: int) -> DualEncoder:
+    """The model as a checkpoint has it.
+
+    Raises:
+        RunFolderError: its tensors do not fit the pairs.
+    """
+    ids = {"query": pairs.query_ids, "document": pairs.document_ids}
+    texts = {"query": pairs.query_texts, "document": pairs.document_texts}
+    try:
+        model = DualEncoder.from_towers(pairs, *towers_from(towers, saved.tensors, ids, texts))
+    except InputError as error:
+        raise RunFolderError(
+            f"{saved.path} holds tables of another size than the model's. Train without --resume."
+        ) from error
+    if model.dim != dim:
+        raise RunFolderError(f"{saved.path} holds tables of another size than the model's. Train without --resume.")
+    model.generality, model.heights = (saved.tensors[name].numpy() for name in ("generality", "heights"))
+    return model
+
+
 # -- before it starts --------------------------------------------------------------------------------------------
 
 
 def _check(model: DualEncoder, pairs: Pairs) -> None:
-    if not (isinstance(model.query_tower, LookupTower) and isinstance(model.document_tower, LookupTower)):
-        raise InputError("train works on lookup encoders; make one with DualEncoder.lookup(pairs, dim).")
     if model.query_ids != pairs.query_ids or model.document_ids != pairs.document_ids:
         raise InputError(
             "The model was made for other ids than these pairs have. Make it from these pairs, "
@@ -181,9 +201,7 @@ def _within(
     for place, free in enumerate(is_open):
         if free:
             steps = max(1, round(left / sum(is_open) / took[place]))
-            stages[place] = resolve(
-                asked.stages[place].model_copy(update={"steps": steps}), pairs, state.queries.shape[1]
-            )
+            stages[place] = resolve(asked.stages[place].model_copy(update={"steps": steps}), pairs, state.model.dim)
     return filled.model_copy(update={"stages": tuple(stages)})
 
 
@@ -268,11 +286,8 @@ class _Session:
 
     def _model(self) -> DualEncoder:
         """The model with what was trained copied into its own tables, wherever training ran."""
-        model = self.run.model
-        with torch.no_grad():
-            model.query_vectors().copy_(self.state.queries)
-            model.document_vectors().copy_(self.state.documents)
-        return model
+        self.state.write_to(self.run.model)
+        return self.run.model
 
     def _save(self) -> None:
         """Write a checkpoint."""

@@ -1,0 +1,140 @@
+"""Texts as bags of features: words and character n-grams, hashed the same way on every machine, weighted by idf."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from rootward.errors import InputError
+from rootward.pairs.normal import normal_form
+from rootward.pairs.ragged import offsets_of
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Grams:
+    """Which features a text has: its words, and the n-grams of each word between two marks, as in <nose>.
+
+    Attributes:
+        shortest, longest: of the n-grams, in characters.
+
+    Raises:
+        InputError: not 1 <= shortest <= longest.
+    """
+
+    shortest: int = 3
+    longest: int = 5
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.shortest <= self.longest:
+            raise InputError(
+                f"n-grams run from at least 1 to no less than where they start, got {self.shortest} to {self.longest}."
+            )
+
+    def of(self, text: str) -> Ints:
+        """The hash of every feature of a text, repeated ones repeated; none where its normal form is empty."""
+        words = normal_form(text).split()
+        return np.concatenate([_of_word(word, self.shortest, self.longest) for word in words] or [_NONE])
+
+
+@lru_cache(maxsize=1 << 16)
+def _of_word(word: str, shortest: int, longest: int) -> Ints:
+    marked = f"<{word}>"
+    grams = {marked[i : i + n] for n in range(shortest, longest + 1) for i in range(len(marked) - n + 1)}
+    return np.array([_hashed(f"word {word}"), *(_hashed(f"gram {gram}") for gram in sorted(grams))], np.int64)
+
+
+def _hashed(feature: str) -> int:
+    """Eight bytes that are the same on every machine, unlike Python's `hash`."""
+    digest = hashlib.blake2b(feature.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Bags:
+    """Texts as weighted features, CSR: text i has features[offsets[i]:offsets[i + 1]], ascending.
+
+    Attributes:
+        offsets: int64, n + 1.
+        features: int64 rows of the vocabulary.
+        weights: float32; the squares of a text's weights add up to 1, those of a text of which nothing is known to 0.
+    """
+
+    offsets: Ints
+    features: Ints
+    weights: Floats
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @cached_property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Whether anything of a text is known."""
+        return np.diff(self.offsets) > 0
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """The features that the texts of a training had, and how rare each of them is.
+
+    Attributes:
+        grams: which features a text has.
+        hashes: int64, ascending; row i is the i-th.
+        idf: float32, the square root of log((1 + texts) / (0.5 + texts with it)): with the log itself what is rare
+            drowns what words have in common, docs/lab-log.md.
+    """
+
+    grams: Grams
+    hashes: Tensor
+    idf: Tensor
+
+    @classmethod
+    def of(cls, texts: Sequence[str], grams: Grams) -> Vocabulary:
+        """The features of these texts.
+
+        Raises:
+            InputError: they have none.
+        """
+        found = [np.unique(grams.of(text)) for text in texts]
+        hashes, counts = np.unique(np.concatenate(found or [_NONE]), return_counts=True)
+        if not len(hashes):
+            raise InputError(
+                f"A text tower learns from texts with letters or digits; the {len(texts):,} here have none."
+            )
+        idf = np.sqrt(np.log((1 + len(texts)) / (0.5 + counts))).astype(np.float32)
+        return cls(grams, torch.from_numpy(hashes), torch.from_numpy(idf))
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def bags(self, texts: Iterable[str]) -> Bags:
+        """The known features of each text; a feature that stands twice counts twice, unknown ones count nothing."""
+        hashed = [self.grams.of(text) for text in texts]
+        sizes = [len(each) for each in hashed]
+        place, rows = self._known(np.repeat(np.arange(len(hashed)), sizes), np.concatenate(hashed or [_NONE]))
+        keys, times = np.unique(place * max(1, len(self)) + rows, return_counts=True)
+        place, rows = keys // max(1, len(self)), keys % max(1, len(self))
+        weights = times * self.idf.numpy()[rows]
+        lengths = np.sqrt(np.bincount(place, weights**2, len(hashed)))
+        return Bags(
+            offsets_of(np.bincount(place, minlength=len(hashed))), rows, (weights / lengths[place]).astype(np.float32)
+        )
+
+    def _known(self, place: Ints, hashes: Ints) -> tuple[Ints, Ints]:
+        """Those of the features that are known: which text each is of, and its row."""
+        table = self.hashes.numpy()
+        rows = np.minimum(np.searchsorted(table, hashes), len(table) - 1)
+        known = table[rows] == hashes
+        return place[known], rows[known]
+
+
+_NONE = np.empty(0, np.int64)

@@ -1,0 +1,186 @@
+"""Text towers of trainable token vectors: the weighted sum of a text's features, on the unit sphere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from rootward.encoders.features import Bags, Floats, Ints, Vocabulary
+from rootward.encoders.towers import Pull, Pulled, Table, on_rows
+from rootward.errors import InputError
+from rootward.pairs.ragged import expand, offsets_of
+
+_TINY = 1e-12
+_ENCODED = 4_096  # texts at a time
+_BLOCK = 512  # vectors compared with all anchors at a time
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Weighted sums of rows of a table, one a text, and the way back: a sparse matrix in CSR.
+
+    Attributes:
+        offsets: int64, texts + 1.
+        columns: int64, rows of the table.
+        weights: float32, one a column.
+    """
+
+    offsets: Ints
+    columns: Ints
+    weights: Floats
+
+    @classmethod
+    def of(cls, bags: Bags, texts: Ints, drop: float, noise: np.random.Generator | None) -> _Sums:
+        """The sums of these texts' features, a share of them left out at random."""
+        place, index = expand(bags.offsets, texts)
+        if drop and noise is not None:
+            kept = _survivors(place, len(texts), drop, noise)
+            place, index = place[kept], index[kept]
+        offsets = offsets_of(np.bincount(place, minlength=len(texts)))
+        return cls(offsets, bags.features[index], bags.weights[index])
+
+    def forward(self, table: Tensor) -> Tensor:
+        """The sums (texts x width)."""
+        return _bagged(table, self.offsets, self.columns, self.weights)
+
+    def back(self, gradient: Tensor, table: Tensor) -> Pulled:
+        """The gradient of the sums (texts x width), brought back to the table."""
+        shape = (len(self.offsets) - 1, len(table))
+        turned = csr_array((self.weights, self.columns, self.offsets), shape=shape).tocsc()
+        sizes = np.diff(turned.indptr)
+        used = np.flatnonzero(sizes)
+        offsets, places = offsets_of(sizes[used]), turned.indices.astype(np.int64)
+        return Pulled(table, torch.from_numpy(used).to(table.device), _bagged(gradient, offsets, places, turned.data))
+
+
+def _bagged(table: Tensor, offsets: Ints, rows: Ints, weights: Floats) -> Tensor:
+    """Several times as quick as a product with a sparse matrix of torch's."""
+    entries, starts, factors = (torch.from_numpy(part).to(table.device) for part in (rows, offsets, weights))
+    return torch.nn.functional.embedding_bag(
+        entries, table, starts, mode="sum", per_sample_weights=factors, include_last_offset=True
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class StaticTower:
+    """A vector for every feature, and for a text the normalised sum of those of its features, weighted by idf.
+
+    What two texts share they share in their vectors, so words that training never saw are understood by their parts.
+    A text of which no feature is known has the zero vector.
+
+    Attributes:
+        vocabulary: the features.
+        tokens: float32, features x dim; the very tensor that training changes.
+        bags: the texts of the tower's rows.
+        anchors: int64, the rows that training knows the answers of; what else is asked is near some of them.
+        drop: share of the features of a text that each step of training leaves out at random.
+    """
+
+    vocabulary: Vocabulary
+    tokens: Tensor
+    bags: Bags = field(repr=False)
+    anchors: Tensor = field(repr=False)
+    drop: float
+    _anchored: list[tuple[int, Tensor]] = field(default_factory=list, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.drop < 1:
+            raise InputError(f"drop is the share of features left out, at least 0 and below 1; got {self.drop}.")
+        if self.tokens.shape[0] != len(self.vocabulary):
+            raise InputError(f"{len(self.vocabulary):,} features need as many vectors, got {len(self.tokens):,}.")
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors."""
+        return self.tokens.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.bags)
+
+    def encode(self, rows: npt.ArrayLike | None = None) -> Tensor:
+        """The vectors of these rows' texts."""
+        return self._encoded(self.bags, on_rows(self, rows))
+
+    def encode_texts(self, texts: Iterable[str]) -> Tensor:
+        """The vectors of any texts (float32, n x dim), those that training never saw among them."""
+        bags = self.vocabulary.bags(texts)
+        return self._encoded(bags, np.arange(len(bags)))
+
+    def nearest_anchors(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """The anchor nearest to each vector: its row (int64, -1 for a vector of zeros) and its own vector."""
+        known = self._anchor_vectors()
+        if not len(known):
+            return torch.full((len(vectors),), -1), torch.zeros_like(vectors)
+        blocks = [(vectors[i : i + _BLOCK] @ known.T).argmax(1) for i in range(0, len(vectors), _BLOCK)]
+        best = torch.cat(blocks) if blocks else torch.empty(0, dtype=torch.int64)
+        something = vectors.any(1)
+        rows = torch.where(something, self.anchors.to(best.device)[best], -1)
+        return rows, torch.where(something[:, None], known[best], 0.0)
+
+    def _anchor_vectors(self) -> Tensor:
+        """The anchors' vectors, kept until the tokens change: a search would else encode every one of them."""
+        version = -1 if self.tokens.is_inference() else self.tokens._version
+        if not self._anchored or version < 0 or self._anchored[0][0] != version:
+            self._anchored[:] = [(version, self.encode(self.anchors.numpy()))]
+        return self._anchored[0][1]
+
+    def forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
+        """The vectors of these rows' texts with some features left out, and the way back to the features' vectors."""
+        sums, back = self.sums(rows, noise)
+        vectors, lengths = unit(sums)
+        return vectors, lambda gradient: [back(across(gradient, vectors, lengths))]
+
+    def sums(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Callable[[Tensor], Pulled]]:
+        """As `forward`, before the sums are put on the sphere."""
+        sums = _Sums.of(self.bags, rows.cpu().numpy(), self.drop, noise)
+        return sums.forward(self.tokens), lambda gradient: sums.back(gradient, self.tokens)
+
+    def tables(self) -> list[Table]:
+        """The features' vectors, whose lengths say how much each counts."""
+        return [Table(self.tokens, unit=False)]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The features, "tokens", with their "hashes" and "idf"; and the "anchors"."""
+        features = {"tokens": self.tokens, "hashes": self.vocabulary.hashes, "idf": self.vocabulary.idf}
+        return {**features, "anchors": self.anchors}
+
+    def settings(self) -> dict[str, Any]:
+        """What it is, its features and its dropout."""
+        return {"kind": "static", "grams": asdict(self.vocabulary.grams), "drop": self.drop}
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> StaticTower:
+        """The same with other vectors; the vocabulary stays where it is."""
+        return replace(self, tokens=change(self.tokens))
+
+    def _encoded(self, bags: Bags, texts: Ints) -> Tensor:
+        out = self.tokens.new_zeros(len(texts), self.dim)
+        for start in range(0, len(texts), _ENCODED):
+            part = _Sums.of(bags, texts[start : start + _ENCODED], 0.0, None)
+            out[start : start + _ENCODED] = unit(part.forward(self.tokens))[0]
+        return out
+
+
+def _survivors(place: Ints, n_texts: int, drop: float, noise: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Which features stay; a text that would lose all of them keeps them."""
+    kept: npt.NDArray[np.bool_] = noise.random(len(place), np.float32) >= drop
+    lost_all = np.bincount(place, kept, n_texts) == 0
+    kept |= lost_all[place]
+    return kept
+
+
+def unit(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows on the unit sphere, a row of zeros as it is, and their lengths before (n x 1)."""
+    lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_min_(_TINY)
+    return rows / lengths, lengths
+
+
+def across(gradient: Tensor, vectors: Tensor, lengths: Tensor) -> Tensor:
+    """The gradient of unit vectors, brought back to the rows before they were put on the sphere."""
+    return (gradient - (gradient * vectors).sum(1, keepdim=True) * vectors) / lengths

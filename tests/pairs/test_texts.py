@@ -1,0 +1,126 @@
+"""Texts: their normal form, names as queries, and parts that share none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rootward.errors import InputError
+from rootward.pairs import Ids, Pairs, Texts
+from rootward.pairs.normal import LONGEST, normal_form
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("Broad (nasal)\tBridge", "broad nasal bridge"),
+        ("broad_nasal-bridge!", "broad nasal bridge"),
+        ("Straße", "strasse"),
+        ("ﬁbula Ⅳ x²", "fibula iv x2"),
+        ("ＡＢＣ　１２", "abc 12"),
+        ("e\u0301tude", "\u00e9tude"),
+        ("shoe\u00adlace\u200d", "shoelace"),
+        ("a\x00b\x1bc", "a b c"),
+        ("जूता", "जूता"),
+        ("漢字 ひらがな", "漢字 ひらがな"),
+        ("", ""),
+        ("?! --", ""),
+        ("x" * (LONGEST + 50), "x" * LONGEST),
+    ],
+)
+def test_normal_forms(text, form):
+    assert normal_form(text) == form
+    assert normal_form(normal_form(text)) == form
+
+
+def shop(names=("Shoe", "Sneaker", ""), synonyms=(("footwear",), ("trainer", "SNEAKER", "foot-wear", "gym shoe"), ())):
+    ids = Ids(["a", "b", "c"])
+    texts = Texts(names, synonyms, ("Worn on feet.", "", ""))
+    return Pairs.from_arrays(
+        ids, ids, [0, 1, 1, 2], [0, 1, 0, 2], [0, 0, 1, 0], query_texts=texts, document_texts=texts
+    )
+
+
+def test_every_name_and_synonym_asks_for_what_its_node_asks_for():
+    named = shop().by_name()
+    assert list(named.query_ids) == ["a", "b", "c", "a: footwear", "b: trainer", "b: foot-wear", "b: gym shoe"]
+    assert named.query_texts.names == ("Shoe", "Sneaker", "", "footwear", "trainer", "foot-wear", "gym shoe")
+    assert named.query_texts.definitions[0] == "Worn on feet."
+    assert named.relevant("b: gym shoe") == named.relevant("b") == [("b", 0), ("a", 1)]
+    assert named.relevant("a: footwear") == [("a", 0)]
+    assert named.document_ids == shop().document_ids
+
+
+def test_synonyms_that_mean_several_nodes_can_be_left_out():
+    named = shop(synonyms=(("footwear",), ("Footwear", "shoe", "trainer"), ("trainer",))).by_name(unambiguous=True)
+    assert list(named.query_ids) == ["a", "b", "c"]
+    assert named.notes == ("Left out 5 synonyms that are names of several nodes.",)
+
+
+def test_queries_without_names_go_by_their_ids():
+    ids = Ids(["a"])
+    pairs = Pairs.from_arrays(ids, ids, [0], [0], [0])
+    assert pairs.by_name() is pairs
+
+
+def many(n: int = 60) -> Pairs:
+    """Every text in two spellings."""
+    ids = Ids([f"shoe {i}" for i in range(n)] + [f"Shoe-{i}" for i in range(n)])
+    return Pairs.from_arrays(ids, Ids(range(n)), range(2 * n), [*range(n)] * 2, [0] * (2 * n))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_part_has_seen_a_text_of_another_in_some_other_spelling(seed):
+    split = many().split("texts", validation=0.1, test=0.2, seed=seed)
+    parts = (split.train, split.validation, split.test)
+    assert [len(part) for part in parts] == [84, 12, 24]
+    for one in parts:
+        for other in parts:
+            assert (one is other) == bool(one.shared_texts(other))
+    assert (
+        many()
+        .split("queries", test=0.3, seed=seed)
+        .train.shared_texts(many().split("queries", test=0.3, seed=seed).test)
+    ), "queries alone leak, or this tests nothing"
+
+
+def test_shared_texts_names_both_queries():
+    pairs = many(3)
+    one, other = pairs.keep(pairs.query_of == 1), pairs.keep(pairs.query_of == 4)
+    assert one.shared_texts(other) == [("shoe 1", "Shoe-1")]
+    assert one.shared_texts(pairs.keep(pairs.query_of == 2)) == []
+
+
+def test_only_texts_among_those_allowed_are_held_out():
+    pairs = many()
+    allowed = np.arange(pairs.n_queries) % 60 < 20
+    split = pairs.split("texts", test=0.5, among=allowed)
+    held = np.flatnonzero(split.test.sizes)
+    assert len(held) == 20
+    assert allowed[held].all()
+    allowed[60:] = False  # one spelling may be held out, the other not: neither is
+    assert not len(pairs.split("texts", test=0.5, among=allowed).test)
+
+
+def test_the_order_of_rows_decides_nothing():
+    pairs = many()
+    order = np.random.default_rng(0).permutation(pairs.n_queries)
+    turned = Pairs.from_arrays(
+        pairs.query_ids.take(order), pairs.document_ids, range(120), pairs.documents[order], [0] * 120
+    )
+    held = {pairs.query_ids[row] for row in np.flatnonzero(pairs.split("texts", test=0.2).test.sizes)}
+    assert held == {turned.query_ids[row] for row in np.flatnonzero(turned.split("texts", test=0.2).test.sizes)}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"by": "queries", "among": [True] * 120}, "Use by='texts'"),
+        ({"by": "texts", "among": [True]}, "one True or False for each of 120 queries"),
+        ({"by": "texts", "low": 2}, "holds out far pairs"),
+        ({"by": "names"}, "'pairs', 'queries' or 'texts'"),
+    ],
+)
+def test_splits_that_mean_nothing_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        many().split(**options)

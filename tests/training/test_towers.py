@@ -1,0 +1,156 @@
+"""Towers of every kind in the one loop: text towers, shared tables, and a tower of one's own."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from rootward.encoders import DualEncoder, LookupTower
+from rootward.encoders.towers import Pulled, Table
+from rootward.evaluation import evaluate
+from rootward.pairs import Pairs, Texts
+from rootward.training import Run, Settings, recipes, resume, train
+from shoes import DEFINITIONS, SYNONYMS, shoes
+from training.runs import QUIET
+from training.stopping import assert_same
+
+RECIPES = {
+    "lazy adam": recipes.decoupled(steps=24, validate_every=5, batch_size=6),
+    "best": recipes.decoupled(steps=24, validate_every=5, batch_size=6, keep="best", learning_rate=3.0),
+    "sgd": recipes.decoupled(steps=24, validate_every=5, batch_size=6, optimizer="sgd", learning_rate=0.1),
+    "adam": recipes.decoupled(steps=24, validate_every=5, batch_size=6, optimizer="adam"),
+}
+
+
+@pytest.fixture(scope="module")
+def named() -> Pairs:
+    """The shop with a query for every name and synonym."""
+    pairs = shoes().pairs()
+    names = tuple(pairs.query_ids)
+    texts = Texts(names, tuple(SYNONYMS.get(name, ()) for name in names), tuple(DEFINITIONS.get(n, "") for n in names))
+    return replace(pairs, query_texts=texts, document_texts=texts).by_name()
+
+
+def begun(pairs: Pairs, recipe, out=None, documents="tied", **options) -> Run:
+    options.setdefault("settings", QUIET)
+    return train(DualEncoder.text(pairs, dim=8, documents=documents), pairs, recipe, out=out, **options)
+
+
+@pytest.mark.parametrize("documents", ["tied", "lookup"])
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_text_run_that_was_stopped_ends_with_the_same_bits(name, documents, named, tmp_path, ctrl_c):
+    begun(named, RECIPES[name], tmp_path / "whole", documents)
+    ctrl_c(13)
+    assert not begun(named, RECIPES[name], tmp_path / "parts", documents).finished
+    ctrl_c(None)
+    run = resume(tmp_path / "parts", settings=QUIET)
+    assert_same(tmp_path / "whole", tmp_path / "parts")
+    texts = ["hiking jandals", "sneaker for kids"]
+    again = DualEncoder.load(tmp_path / "parts")
+    assert torch.equal(run.model.encode_queries(texts).vectors, again.encode_queries(texts).vectors)
+
+
+@pytest.mark.parametrize("documents", ["tied", "lookup"])
+def test_every_name_finds_its_node_and_all_above_it(documents, named):
+    run = begun(named, recipes.decoupled(steps=200), documents=documents)
+    assert run.report.overall.value > 0.99
+    scores = run.model.encode_queries(["sandals for hiking"]).vectors @ run.model.document_vectors().T
+    best = {run.model.document_ids[row] for row in scores[0].topk(4).indices.tolist()}
+    assert best == {"hiking sandals", "sandals", "shoes", "footwear"}
+
+
+def test_both_towers_share_their_tokens_also_when_they_are_trained(named):
+    run = begun(named, RECIPES["lazy adam"])
+    query, document = run.model.query_tower, run.model.document_tower
+    assert document.text.tokens is query.tokens
+    fresh = DualEncoder.text(named, dim=8)
+    assert not torch.equal(fresh.query_tower.tokens, query.tokens)
+    assert document.offsets.any()
+
+
+def test_training_changes_only_the_tables(named):
+    model = DualEncoder.text(named, dim=8)
+    before = {name: tensor.clone() for name, tensor in model.tensors().items()}
+    train(model, named, RECIPES["lazy adam"], settings=QUIET)
+    changed = {name for name, tensor in model.tensors().items() if not torch.equal(tensor, before[name])}
+    assert changed == set(model.tables()) == {"queries.tokens", "documents.offsets"}
+
+
+def test_a_time_budget_is_found_out_without_training(named):
+    one, other = (DualEncoder.text(named, dim=8) for _ in range(2))
+    minutes = train(one, named, recipes.decoupled(), minutes=0.01, settings=Settings(device="cpu", progress=False))
+    steps = minutes.recipe.stages[0].steps
+    train(other, named, recipes.decoupled(steps=steps), settings=QUIET)
+    assert torch.equal(one.query_vectors(), other.query_vectors())
+
+
+class Pictures:
+    """A tower of one's own: pictures of 4 x 4 pixels, and a matrix that is learnt."""
+
+    def __init__(self, pixels: torch.Tensor, matrix: torch.Tensor) -> None:
+        self.pixels, self.matrix = pixels, matrix
+
+    @property
+    def dim(self) -> int:
+        return self.matrix.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def encode(self, rows=None) -> torch.Tensor:
+        return (self.pixels if rows is None else self.pixels[torch.as_tensor(rows)]) @ self.matrix
+
+    def forward(self, rows, noise):
+        every = torch.arange(len(self.matrix))
+        return self.encode(rows), lambda gradient: [Pulled(self.matrix, every, self.pixels[rows].T @ gradient)]
+
+    def tables(self):
+        return [Table(self.matrix, unit=False)]
+
+    def tensors(self):
+        return {"matrix": self.matrix}
+
+    def settings(self):
+        return {"kind": "pictures"}
+
+    def mapped(self, change):
+        other = copy(self)
+        other.matrix = change(self.matrix)
+        return other
+
+
+def test_a_tower_of_ones_own_is_trained_like_any_other():
+    rng = torch.Generator().manual_seed(0)
+    shop = shoes().pairs()
+    queries = Pictures(torch.randn(12, 16, generator=rng), 0.01 * torch.randn(16, 12, generator=rng))
+    documents = LookupTower(torch.nn.functional.normalize(torch.randn(12, 12, generator=rng)))
+    model = DualEncoder.from_towers(shop, queries, documents)
+    before = evaluate(model, shop, bootstrap=0).overall.value
+    run = train(model, shop, recipes.decoupled(steps=300, learning_rate=0.05), settings=QUIET)
+    assert before < 0.6
+    assert run.report.overall.value > 0.99
+
+
+def test_queries_of_one_batch_see_the_noise_of_their_step_alone(named):
+    # With dropout the same seed gives the same bits, another one others.
+    first, again, other = (begun(named, RECIPES["lazy adam"], seed=seed).model.query_vectors() for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other)
+
+
+def test_held_out_names_are_measured_with_the_model_of_the_others(named):
+    split = named.split("texts", test=0.3, among=np.arange(named.n_queries) >= named.n_documents, seed=1)
+    run = begun(split.train, recipes.decoupled(steps=100))
+    found = evaluate(run.model, split.test, bootstrap=0)
+    assert found.n_queries == np.count_nonzero(split.test.sizes) > 0
+    assert_close(
+        run.model.query_vectors([named.n_queries - 1]),
+        run.model.encode_queries([named.query_texts.names[-1]]).vectors,
+        rtol=0,
+        atol=1e-6,
+    )
