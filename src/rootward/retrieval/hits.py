@@ -252,3 +252,14 @@ class Hits:
     def __rich__(self) -> Group:
         tables: list[Table] = [self.listing(i).__rich__() for i in range(len(self))]
         return Group(*tables)
+
+
+def shown(found: Found, accepted: npt.NDArray[np.bool_], heights: npt.NDArray[np.float32]) -> Ints:
+    """The order in which documents are shown: accepted ones by ascending height, then the others by falling score.
+
+    Of equally high ones the higher score comes first, of equal scores the lower row. So for "sandals" with
+    threshold 0.5, scores shoes 0.9, footwear 0.8, sandals 0.7, boots 0.1 and heights 2, 3, 1, 1, the order is
+    sandals, shoes, footwear, boots.
+    """
+    key = np.where(accepted, heights[found.rows], 0.0)
+    return np.lexsort((found.rows, -found.scores, key, ~accepted, found.place))

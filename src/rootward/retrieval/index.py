@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,17 @@ from torch import Tensor
 from rootward.encoders import DualEncoder, Queries
 from rootward.errors import InputError
 from rootward.evaluation import Calibration
-from rootward.evaluation.blocks import Ints
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Ids, Pairs, Texts
 from rootward.retrieval import storage
+from rootward.retrieval.asked import as_queries
 from rootward.retrieval.calibrated import with_thresholds
 from rootward.retrieval.catalogue import Catalogue
 from rootward.retrieval.demand import Demand
 from rootward.retrieval.engine import Engine, Found, Shared, Tunable, Where, as_documents
 from rootward.retrieval.engines import engine_class, knows_demand
 from rootward.retrieval.filters import Filter
-from rootward.retrieval.hits import Hits
+from rootward.retrieval.hits import Hits, shown
 from rootward.retrieval.lineage import Lineage
 from rootward.retrieval.loading import load_all
 from rootward.retrieval.tuning import Sample, Tuned, tune
@@ -205,7 +204,7 @@ class Index:
         """
         if k < 1:
             raise InputError(f"k is how many documents to return and at least 1, got {k}.")
-        asked = self._asked(queries)
+        asked = with_thresholds(as_queries(queries, self.fingerprint), self.calibration, self.engine)
         thresholds = asked.thresholds.cpu().numpy()
         allowed = self._where(where)
         if not nearest_first or np.isnan(thresholds).all():
@@ -249,7 +248,7 @@ class Index:
             InputError: another model's queries, vectors that cannot be scored, "auto" for a query without threshold
                 where there is no calibration.
         """
-        asked = self._asked(queries)
+        asked = with_thresholds(as_queries(queries, self.fingerprint), self.calibration, self.engine)
         if threshold == "auto":
             thresholds = asked.thresholds.cpu().numpy()
             unknown = np.flatnonzero(np.isnan(thresholds))
@@ -271,29 +270,6 @@ class Index:
 
     def _where(self, where: Filter | None) -> Where | None:
         return None if where is None else where.where(self.document_ids, self.catalogue.lineage)
-
-    def _asked(self, queries: Any) -> Queries:
-        """The queries as they are, or bare vectors as queries that are called by their row."""
-        if isinstance(queries, Queries):
-            if queries.fingerprint != self.fingerprint:
-                raise InputError(
-                    f"These queries were made by another model, or before it was trained further (fingerprint "
-                    f"{queries.fingerprint}, the index has {self.fingerprint}). Make them with the model that the "
-                    f"index was built from, or build the index again."
-                )
-            return with_thresholds(queries, self.calibration, self.engine)
-        try:
-            vectors = torch.as_tensor(queries)
-        except (TypeError, ValueError, RuntimeError):
-            raise InputError(
-                "search takes encoded queries, model.queries(['an id', ...]), or a matrix of vectors; got "
-                f"{type(queries).__name__} that is neither."
-            ) from None
-        if vectors.ndim != 2:
-            raise InputError(f"Query vectors form a matrix, a row a query; got shape {tuple(vectors.shape)}.")
-        unknown = torch.full((len(vectors),), torch.nan)
-        asked = Queries(_numbers(len(vectors)), vectors, unknown, self.fingerprint)
-        return with_thresholds(asked, self.calibration, self.engine)
 
     def _hits(
         self,
@@ -399,20 +375,3 @@ class Index:
     def close(self) -> None:
         """Give back what the engine holds, such as a connection. The index is not used afterwards."""
         self.engine.close()
-
-
-@lru_cache(maxsize=4)
-def _numbers(n: int) -> tuple[str, ...]:
-    """What n bare vectors are called: their rows."""
-    return tuple(map(str, range(n)))
-
-
-def shown(found: Found, accepted: npt.NDArray[np.bool_], heights: npt.NDArray[np.float32]) -> Ints:
-    """The order in which documents are shown: accepted ones by ascending height, then the others by falling score.
-
-    Of equally high ones the higher score comes first, of equal scores the lower row. So for "sandals" with
-    threshold 0.5, scores shoes 0.9, footwear 0.8, sandals 0.7, boots 0.1 and heights 2, 3, 1, 1, the order is
-    sandals, shoes, footwear, boots.
-    """
-    key = np.where(accepted, heights[found.rows], 0.0)
-    return np.lexsort((found.rows, -found.scores, key, ~accepted, found.place))
