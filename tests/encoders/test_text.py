@@ -71,7 +71,7 @@ def test_impossible_grams_are_refused(shortest, longest):
 
 
 def test_vectors_are_unit_and_equal_texts_have_equal_ones(model):
-    vectors = model.encode_queries(["hiking boots", "Hiking  BOOTS!", "sandals"]).vectors
+    vectors = model.encode_queries(["hiking boots", "Hiking  BOOTS!", "sandals"], lean=0.0).vectors
     assert_close(vectors.norm(dim=1), torch.ones(3), rtol=0, atol=1e-6)
     assert torch.equal(vectors[0], vectors[1])
     assert_close(vectors[2], model.query_vectors([model.query_ids.row("sandals")])[0], rtol=0, atol=1e-6)
@@ -143,16 +143,41 @@ def test_what_nothing_is_known_of_is_zero_and_has_no_threshold(model):
     found = model.encode_queries(["", " \t\n", "\x00\x07", "?!", "漢字", "sandals", "sandals"])
     assert found.vectors[:5].count_nonzero() == 0
     assert torch.isnan(found.thresholds[:5]).all()
-    assert found.thresholds[5:].tolist() == pytest.approx([model.thresholds.median().item()] * 2)
+    assert found.thresholds[5:].tolist() == [model.thresholds[model.query_ids.row("sandals")].item()] * 2
     assert torch.equal(found.vectors[5], found.vectors[6])
     assert found.ids == ["", " \t\n", "\x00\x07", "?!", "漢字", "sandals", "sandals"]
     assert model.encode_queries([]).vectors.shape == (0, 16)
 
 
+def test_a_text_leans_on_the_nearest_query_that_training_knew(model):
+    asked = ["boots for the rain", "a sandal"]
+    own, nearest = (model.encode_queries(asked, lean=lean).vectors for lean in (0.0, 1.0))
+    known = model.query_vectors()
+    assert_close(nearest, known[(own @ known.T).argmax(1)], rtol=0, atol=1e-6)
+    half = model.encode_queries(asked, lean=0.5).vectors
+    assert_close(half, torch.nn.functional.normalize(own + nearest), rtol=0, atol=1e-6)
+    with pytest.raises(InputError, match="lean is from 0"):
+        model.encode_queries(asked, lean=1.5)
+
+
+def test_no_text_leans_on_a_query_that_training_did_not_know():
+    pairs = by_name()
+    model = DualEncoder.text(pairs.keep(pairs.query_of != pairs.query_ids.row("rain boots")), dim=32)
+    found = model.encode_queries(["rain boots"]).vectors[0]
+    assert (model.query_vectors() @ found).argmax().item() != pairs.query_ids.row("rain boots")
+
+
+def test_leaning_follows_the_tokens_when_they_change(model):
+    before = model.encode_queries(["a sandal"]).vectors
+    model.query_tower.tokens.neg_().add_(1.0)
+    after = model.encode_queries(["a sandal"]).vectors
+    assert not torch.allclose(before, after)
+    assert_close(after, model.query_vectors([model.query_tower.nearest_anchors(after)[0].item()]), rtol=0, atol=1e-6)
+
+
 def test_control_characters_part_words_and_a_long_text_is_read_to_its_limit(model):
-    one, other, long, longer = model.encode_queries(
-        ["rain boots", "rain\x00boots", "boots " * 400, "boots " * 100_000 + "sandals"]
-    ).vectors
+    texts = ["rain boots", "rain\x00boots", "boots " * 400, "boots " * 100_000 + "sandals"]
+    one, other, long, longer = model.encode_queries(texts, lean=0.0).vectors
     assert torch.equal(one, other)
     assert torch.isfinite(longer).all()
     assert_close(long, longer, rtol=0, atol=1e-3)

@@ -16,13 +16,16 @@ from torch import Tensor
 from rootward.encoders.names import Names
 from rootward.encoders.pieces import tables_of, tensors_of, towers_from
 from rootward.encoders.start import Documents, construct_start, random_start, text_start
-from rootward.encoders.static import StaticTower
+from rootward.encoders.static import StaticTower, unit
 from rootward.encoders.storage import Stored, read_model, write_model
 from rootward.encoders.towers import LookupTower, Table, Tower
 from rootward.errors import InputError
 from rootward.pairs import Ids, Pairs, Texts
 
 Start = Literal["constructed", "random"]
+
+LEAN = 1.0
+"""How far a text that training never saw leans on the nearest query that it did; see docs/lab-log.md."""
 
 
 @dataclass(frozen=True)
@@ -245,15 +248,21 @@ class DualEncoder:
         """Whether it encodes texts that are no query of its own, with `encode_queries`."""
         return hasattr(self.query_tower, "encode_texts")
 
-    def encode_queries(self, texts: Iterable[str]) -> Queries:
+    def encode_queries(self, texts: Iterable[str], *, lean: float = LEAN) -> Queries:
         """Any texts as queries, words that training never saw among them; only of a model with a text tower.
 
-        Each goes by its text, and takes the middle threshold of the trained queries. A text without any feature that
-        training has seen (an empty one, punctuation, another script) has the zero vector, scores 0 with every document
-        and has no threshold. Of a text longer than `rootward.pairs.normal.LONGEST` characters only so many are read.
+        Each goes by its text, leans on the nearest of the queries that training knew, and takes that one's threshold.
+        A text without any feature that training has seen (an empty one, punctuation, another script) has the zero
+        vector, scores 0 with every document and has no threshold. Of a text longer than
+        `rootward.pairs.normal.LONGEST` characters only so many are read.
+
+        Args:
+            texts: one or more.
+            lean: how far, from 0 to 1: at 0 the text's own vector, at 1 the vector of the nearest known query, whose
+                answers training has seen, in place of it.
 
         Raises:
-            InputError: the model looks its queries up, or something given is no text.
+            InputError: the model looks its queries up, something given is no text, lean outside 0..1.
         """
         if not isinstance(self.query_tower, StaticTower):
             raise InputError("This model looks its queries up; only one from DualEncoder.text encodes other texts.")
@@ -261,11 +270,12 @@ class DualEncoder:
         for row, text in enumerate(asked):
             if not isinstance(text, str):
                 raise InputError(f"Query {row} is {text!r}, a {type(text).__name__}; needed a text.")
-        vectors = self.query_tower.encode_texts(asked)
-        known = self.thresholds[~torch.isnan(self.thresholds)]
-        usual = known.median() if len(known) else torch.tensor(torch.nan)
-        thresholds = torch.where(vectors.any(1).cpu(), usual, torch.nan)
-        return Queries(asked, vectors, thresholds, self.fingerprint())
+        if not 0 <= lean <= 1:
+            raise InputError(f"lean is from 0 (the text's own vector) to 1 (the nearest known query's), got {lean}.")
+        own = self.query_tower.encode_texts(asked)
+        rows, nearest = self.query_tower.nearest_anchors(own)
+        thresholds = torch.where(rows >= 0, self.thresholds[rows], torch.nan)
+        return Queries(asked, unit(torch.lerp(own, nearest, lean))[0], thresholds, self.fingerprint())
 
     def find(self, text: str) -> list[str]:
         """The query ids that `text` can mean: that id itself, else every query so named, best match first.

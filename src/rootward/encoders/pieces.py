@@ -70,7 +70,8 @@ def _tower(settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str
     hashes = _tensor(tensors, f"{side}.hashes")
     vocabulary = Vocabulary(Grams(**settings["grams"]), hashes, _tensor(tensors, f"{side}.idf", len(hashes)))
     tokens = _tensor(tensors, f"{side}.tokens", len(hashes))
-    return StaticTower(vocabulary, tokens, vocabulary.bags(texts), settings["drop"])
+    anchors = _tensor(tensors, f"{side}.anchors")
+    return StaticTower(vocabulary, tokens, vocabulary.bags(texts), anchors, settings["drop"])
 
 
 def _tensor(tensors: Mapping[str, Tensor], name: str, rows: int | None = None) -> Tensor:

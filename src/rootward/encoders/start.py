@@ -60,7 +60,8 @@ def text_start(pairs: Pairs, dim: int, documents: Documents, drop: float, seed: 
             f"learn from{f', and so have {len(silent) - 1:,} more' if len(silent) > 1 else ''}. Give it a name, or "
             f"leave its pairs out."
         )
-    query = StaticTower(vocabulary, _directions(seed, "tokens", len(vocabulary), dim), bags, drop)
+    tokens = _directions(seed, "tokens", len(vocabulary), dim)
+    query = StaticTower(vocabulary, tokens, bags, torch.from_numpy(answered), drop)
     own = _directions(seed, "documents", pairs.n_documents, dim)
     if documents == "lookup":
         return query, LookupTower(own)

@@ -19,6 +19,7 @@ from rootward.pairs.ragged import expand, offsets_of
 
 _TINY = 1e-12
 _ENCODED = 4_096  # texts at a time
+_BLOCK = 512  # vectors compared with all anchors at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +79,16 @@ class StaticTower:
         vocabulary: the features.
         tokens: float32, features x dim; the very tensor that training changes.
         bags: the texts of the tower's rows.
+        anchors: int64, the rows that training knows the answers of; what else is asked is near some of them.
         drop: share of the features of a text that each step of training leaves out at random.
     """
 
     vocabulary: Vocabulary
     tokens: Tensor
     bags: Bags = field(repr=False)
+    anchors: Tensor = field(repr=False)
     drop: float
+    _anchored: list[tuple[int, Tensor]] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.drop < 1:
@@ -109,6 +113,24 @@ class StaticTower:
         bags = self.vocabulary.bags(texts)
         return self._encoded(bags, np.arange(len(bags)))
 
+    def nearest_anchors(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """The anchor nearest to each vector: its row (int64, -1 for a vector of zeros) and its own vector."""
+        known = self._anchor_vectors()
+        if not len(known):
+            return torch.full((len(vectors),), -1), torch.zeros_like(vectors)
+        blocks = [(vectors[i : i + _BLOCK] @ known.T).argmax(1) for i in range(0, len(vectors), _BLOCK)]
+        best = torch.cat(blocks) if blocks else torch.empty(0, dtype=torch.int64)
+        something = vectors.any(1)
+        rows = torch.where(something, self.anchors.to(best.device)[best], -1)
+        return rows, torch.where(something[:, None], known[best], 0.0)
+
+    def _anchor_vectors(self) -> Tensor:
+        """The anchors' vectors, kept until the tokens change: a search would else encode every one of them."""
+        version = -1 if self.tokens.is_inference() else self.tokens._version
+        if not self._anchored or version < 0 or self._anchored[0][0] != version:
+            self._anchored[:] = [(version, self.encode(self.anchors.numpy()))]
+        return self._anchored[0][1]
+
     def forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
         """The vectors of these rows' texts with some features left out, and the way back to the features' vectors."""
         sums, back = self.sums(rows, noise)
@@ -125,8 +147,9 @@ class StaticTower:
         return [Table(self.tokens, unit=False)]
 
     def tensors(self) -> dict[str, Tensor]:
-        """The features: "tokens", their "hashes" and "idf"."""
-        return {"tokens": self.tokens, "hashes": self.vocabulary.hashes, "idf": self.vocabulary.idf}
+        """The features, "tokens", with their "hashes" and "idf"; and the "anchors"."""
+        features = {"tokens": self.tokens, "hashes": self.vocabulary.hashes, "idf": self.vocabulary.idf}
+        return {**features, "anchors": self.anchors}
 
     def settings(self) -> dict[str, Any]:
         """What it is, its features and its dropout."""
