@@ -53,7 +53,7 @@ def test_rare_features_weigh_more_and_the_squares_of_a_text_add_up_to_one():
     vocabulary = Vocabulary.of(["red shoe", "blue shoe", "green shoe"], Grams(30, 30))
     bags = vocabulary.bags(["red shoe", "shoe shoe red", "nothing known", ""])
     assert len(vocabulary) == 4
-    idf = {"red": np.log(4 / 1.5), "shoe": np.log(4 / 3.5)}
+    idf = {"red": np.log(4 / 1.5) ** 0.5, "shoe": np.log(4 / 3.5) ** 0.5}
     once, twice = (np.array([idf["red"], times * idf["shoe"]]) for times in (1, 2))
     for row, expected in ((0, once), (1, twice)):
         weights = bags.weights[bags.offsets[row] : bags.offsets[row + 1]]

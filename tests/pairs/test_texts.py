@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rootward.errors import InputError, PairsError
+from rootward.errors import InputError
 from rootward.pairs import Ids, Pairs, Texts
 from rootward.pairs.normal import LONGEST, normal_form
 
@@ -57,10 +57,10 @@ def test_synonyms_that_mean_several_nodes_can_be_left_out():
     assert named.notes == ("Left out 5 synonyms that are names of several nodes.",)
 
 
-def test_queries_without_names_are_refused():
+def test_queries_without_names_go_by_their_ids():
     ids = Ids(["a"])
-    with pytest.raises(PairsError, match="have no names"):
-        Pairs.from_arrays(ids, ids, [0], [0], [0]).by_name()
+    pairs = Pairs.from_arrays(ids, ids, [0], [0], [0])
+    assert pairs.by_name() is pairs
 
 
 def many(n: int = 60) -> Pairs:

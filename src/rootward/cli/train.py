@@ -223,7 +223,7 @@ def _trained(
     settings = _settings(machine, quiet)
     found = read(source)
     reads_texts = flags.tower == "static"
-    pairs = found.pairs.by_name() if reads_texts and found.pairs.query_texts is not None else found.pairs
+    pairs = found.pairs.by_name() if reads_texts else found.pairs
     for note in pairs.notes:
         say(note, quiet)
     dim = (TEXT_DIM if reads_texts else DIM) if flags.dim is None else flags.dim

@@ -183,7 +183,7 @@ class DualEncoder:
         *,
         dim: int = 128,
         documents: Documents = "tied",
-        drop: float = 0.2,
+        drop: float = 0.1,
         seed: int = 0,
     ) -> DualEncoder:
         """Query texts to vectors, so that words which training never saw have one too; untrained.

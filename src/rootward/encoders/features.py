@@ -89,7 +89,8 @@ class Vocabulary:
     Attributes:
         grams: which features a text has.
         hashes: int64, ascending; row i is the i-th.
-        idf: float32, log((1 + texts) / (0.5 + texts with it)).
+        idf: float32, the square root of log((1 + texts) / (0.5 + texts with it)): with the log itself what is rare
+            drowns what words have in common, docs/lab-log.md.
     """
 
     grams: Grams
@@ -109,7 +110,7 @@ class Vocabulary:
             raise InputError(
                 f"A text tower learns from texts with letters or digits; the {len(texts):,} here have none."
             )
-        idf = np.log((1 + len(texts)) / (0.5 + counts)).astype(np.float32)
+        idf = np.sqrt(np.log((1 + len(texts)) / (0.5 + counts))).astype(np.float32)
         return cls(grams, torch.from_numpy(hashes), torch.from_numpy(idf))
 
     def __len__(self) -> int:

@@ -3,8 +3,9 @@
 `config.json` is written last and holds every other file's checksum, so a folder with a `config.json` is whole.
 
     model.safetensors  float32 `queries` (n_queries x dim) and `documents` (n_documents x dim), exactly as scored;
-                       of a text tower instead `queries.tokens` (float32, features x dim), `queries.hashes` (int64) and
-                       `queries.idf` (float32), of documents tied to it `documents.offsets` (n_documents x dim);
+                       of a text tower instead `queries.tokens` (float32, features x dim), `queries.hashes` (int64),
+                       `queries.idf` (float32) and `queries.anchors` (int64 rows), of documents tied to it
+                       `documents.offsets` (float32, n_documents x dim);
                        int64 `generality` and float32 `heights` (n_documents);
                        float32 `thresholds` (n_queries, NaN where unknown)
     ids.parquet        side ("query" or "document"), row, id

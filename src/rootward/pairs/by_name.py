@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rootward.errors import PairsError
 from rootward.pairs.ids import Ids, Rows
 from rootward.pairs.normal import normal_form
 from rootward.pairs.ragged import offsets_of
@@ -22,10 +21,7 @@ def by_name(pairs: Pairs, unambiguous: bool) -> Pairs:
     """The pairs with a query for every name and synonym; `Pairs.by_name` says more."""
     texts = pairs.query_texts
     if texts is None:
-        raise PairsError(
-            "These queries have no names. Read them from a source with names (OBO, SKOS, OWL, nested, WordNet, or "
-            "edges with nodes=), or train on the ids as texts."
-        )
+        return pairs
     rows, synonyms = _synonyms(texts)
     left_out = 0
     if unambiguous:
