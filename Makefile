@@ -24,7 +24,7 @@ test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow
 
 bench: $(VENV)/.dev
-	for name in sources full_softmax hierarchies wordnet; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in sources full_softmax hierarchies hpo_synonyms wordnet; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -24,7 +24,7 @@ from rootward.pairs import Ids, Pairs, Texts
 
 Start = Literal["constructed", "random"]
 
-LEAN = 1.0
+LEAN = 0.5
 """How far a text that training never saw leans on the nearest query that it did; see docs/lab-log.md."""
 
 
