@@ -168,9 +168,9 @@ def test_no_text_leans_on_a_query_that_training_did_not_know():
 
 
 def test_leaning_follows_the_tokens_when_they_change(model):
-    before = model.encode_queries(["a sandal"]).vectors
+    before = model.encode_queries(["a sandal"], lean=1.0).vectors
     model.query_tower.tokens.neg_().add_(1.0)
-    after = model.encode_queries(["a sandal"]).vectors
+    after = model.encode_queries(["a sandal"], lean=1.0).vectors
     assert not torch.allclose(before, after)
     assert_close(after, model.query_vectors([model.query_tower.nearest_anchors(after)[0].item()]), rtol=0, atol=1e-6)
 
