@@ -60,9 +60,16 @@ def texts_of(pairs: Pairs) -> tuple[np.ndarray, Texts]:
 def tf_idf(known: Texts, asked: Texts) -> csr_array:
     """Cosine of words and character n-grams, weighted by idf (asked x known)."""
     vocabulary = Vocabulary.of(known, Grams())
-    sides = [vocabulary.bags(texts) for texts in (asked, known)]
-    left, right = (csr_array((b.weights, b.features, b.offsets), shape=(len(b), len(vocabulary))) for b in sides)
-    return left @ right.T.tocsr()
+    left, right = (_weighted(vocabulary, texts) for texts in (asked, known))
+    return csr_array(left @ right.T.tocsr())
+
+
+def _weighted(vocabulary: Vocabulary, texts: Texts) -> csr_array:
+    bags = vocabulary.bags(texts)  # weighted by the square root of the idf, as our tower does
+    weights = bags.weights * vocabulary.idf.numpy()[bags.features]
+    rows = np.repeat(np.arange(len(bags)), np.diff(bags.offsets))
+    lengths = np.sqrt(np.bincount(rows, weights**2, len(bags)))
+    return csr_array((weights / lengths[rows], bags.features, bags.offsets), shape=(len(bags), len(vocabulary)))
 
 
 def bm25(known: Texts, asked: Texts, k1: float = 1.5, b: float = 0.75) -> csr_array:
