@@ -7,15 +7,17 @@ threshold mean the same as everywhere.
 from __future__ import annotations
 
 import builtins
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from rootward.evaluation.blocks import Floats, Ints
 from rootward.retrieval.demand import Plan
-from rootward.retrieval.engine import Settings
+from rootward.retrieval.engine import Found, Settings, Where
 from rootward.retrieval.exact import Exact
 from rootward.retrieval.faiss_files import faiss
 from rootward.retrieval.ivf import Ivf
@@ -69,6 +71,10 @@ class IvfSq8(Ivf):
     def settings(self) -> dict[str, Any]:
         """How many lists are probed, and how far off the bytes are."""
         return {"probes": self.effort, "error": self.error}
+
+    def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
+        """The k best of half as many more that score best by their bytes; never said to be exact."""
+        return replace(super().search(queries, k, where), exact=False)
 
     def _nearest(self, vectors: Matrix, k: int, probes: int, chosen: Any) -> tuple[Floats, Ints]:
         """The k best of half as many more, by true score."""
