@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from milvus_server import QUICK, MilvusServer
-from retrieval.contract import EngineContract, table
+from retrieval.contract import DOCUMENTS, QUERIES, EngineContract, table
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, RootwardError
 from rootward.pairs import Ids, Pairs
@@ -165,6 +165,20 @@ def test_what_is_wrong_with_an_address_or_a_name_is_said(milvus, name):
         Index.build(model, uri=milvus.uri, collection=name)
 
 
+def test_what_a_limit_of_50_cuts_off_is_told(milvus, monkeypatch):
+    engine = collection_of(milvus, "exact", DOCUMENTS)
+    monkeypatch.setattr("rootward.retrieval.milvus.LIMIT", 50)
+    lowest = np.full(len(QUERIES), -1e6, np.float32)
+    for found in (engine.search(QUERIES, 60), engine.range(QUERIES, lowest)):
+        assert np.diff(found.offsets).tolist() == [50] * len(QUERIES)
+        assert found.truncated.all()
+    whole = Where(np.arange(40))
+    for found in (engine.search(QUERIES, 50), engine.search(QUERIES, 60, whole), engine.range(QUERIES, lowest, whole)):
+        assert found.truncated is None or not found.truncated.any()
+    engine.close()
+
+
+@pytest.mark.slow
 def test_more_than_the_server_returns_is_told_as_truncated(milvus, name):
     n = LIMIT + 700
     vectors = torch.arange(n, dtype=torch.float32)[:, None] / n
@@ -192,17 +206,15 @@ def test_scores_of_quantised_documents_are_true_products(milvus, name):
     index.close()
 
 
-def test_nobody_sees_what_was_deleted_once_it_is_committed(milvus, name):
-    engine = Milvus.prepared(torch.ones(1, 4), uri=milvus.uri, collection=name, kind="exact")
-    engine.upsert(np.arange(200), torch.eye(4).repeat(50, 1))
-    engine.commit()
-    other = Milvus.opened(milvus.uri, name)
-    for gone in range(0, 20, 4):
+def test_nobody_sees_what_was_deleted_once_it_is_committed(milvus):
+    engine = collection_of(milvus, "exact", DOCUMENTS)
+    other = Milvus.opened(milvus.uri, engine.collection.name)
+    for gone in range(0, 12, 4):
         engine.delete([gone])
-        assert gone not in engine.search(torch.eye(4)[:1], 60).rows
+        assert gone not in engine.search(QUERIES, 300).rows
         engine.commit()
-        assert gone not in other.search(torch.eye(4)[:1], 60).rows
-        assert other.count() == engine.count() == 199 - gone // 4
+        assert gone not in other.search(QUERIES, 300).rows
+        assert other.count() == engine.count() == 299 - gone // 4
     engine.close()
     other.close()
 

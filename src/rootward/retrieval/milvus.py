@@ -181,7 +181,7 @@ class Milvus:
     ) -> Found:
         """The allowed documents that score at least the threshold of their query; with `cap` the best so many."""
         vectors = as_queries(queries, self.dim)
-        k = WIDE if cap is None else min(cap + 1, LIMIT)
+        k = min(WIDE if cap is None else cap + 1, LIMIT)
         found = self._down_to(vectors, thresholds, k, where, cap)
         kept = found.scores >= thresholds[found.place]
         sizes = np.bincount(found.place[kept], minlength=len(found))
