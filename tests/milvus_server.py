@@ -31,10 +31,14 @@ QUICK = {
     "QUERYCOORD_UPDATENEXTTARGETINTERVAL": "1",
     "DATACOORD_SEGMENT_ASSIGNMENTEXPIRATION": "200",
     "PROXY_TIMETICKINTERVAL": "50",
-    "COMMON_SESSION_TTL": "3",
     # ... and an index also for small sets; below 1,024 documents the server would look at all of them.
     "INDEXCOORD_SEGMENT_MINSEGMENTNUMROWSTOENABLEINDEX": "64",
 }
+
+
+FORGETFUL = {"COMMON_SESSION_TTL": "8"}
+"""For a server that is killed and started again: seconds after which the new process takes the old one for dead, 30 by
+default. On a machine so busy that a server cannot say that it is alive for so long, it ends itself."""
 
 
 class NoServerError(RuntimeError):

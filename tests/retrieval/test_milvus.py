@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from milvus_server import QUICK, MilvusServer
+from milvus_server import FORGETFUL, QUICK, MilvusServer
 from retrieval.contract import DOCUMENTS, QUERIES, EngineContract, table
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, RootwardError
@@ -224,7 +224,7 @@ def test_a_server_killed_in_the_middle_of_a_load_loses_and_doubles_nothing(
 ):
     """SIGKILL while a batch is under way; the load fails, goes on after the restart, and every score is right."""
     monkeypatch.setattr(loading, "BATCH", 500)
-    server = MilvusServer(tmp_path / "server", milvus_programs, QUICK)
+    server = MilvusServer(tmp_path / "server", milvus_programs, QUICK | FORGETFUL)
     server.start()
     try:
         model, whole = wide_model(6_000, dim=16), Milvus.upsert
