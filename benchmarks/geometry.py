@@ -135,7 +135,8 @@ def arcs_at_size() -> list[dict[str, Any]]:
     for n in (1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 100_000):
         for shape, parents in shapes(n).items():
             row: dict[str, Any] = {"nodes": n, "shape": shape, "wrong in float64": wrong(parents, torch.float64)}
-            row["wrong in float32"] = wrong(parents, torch.float32)
+            if n <= 32_000:  # where it fails is known by then
+                row["wrong in float32"] = wrong(parents, torch.float32)
             figures.append(row)
             print(row, flush=True)
     return figures

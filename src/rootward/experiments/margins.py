@@ -35,7 +35,7 @@ PARTS = 8
 LINKS, BREADTH = 16, 64
 """HNSW: links a document, candidates held while searching."""
 
-DIMS = {"tiny": (16,), "cpu": (16, 32, 64, 128), "paper": (16, 32, 64, 128)}
+DIMS = {"tiny": (16,), "cpu": (16, 64), "paper": (16, 32, 64, 128, 256)}
 
 
 def sources(scale: str) -> dict[str, Pairs]:
