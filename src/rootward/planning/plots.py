@@ -34,5 +34,5 @@ def plot_plan(plan: Plan, path: str | os.PathLike[str]) -> Path:
     axes.set_xscale("log", base=2)
     axes.set(xlabel="dimension", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return save_figure(figure, path)
