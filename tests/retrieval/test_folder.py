@@ -1,6 +1,7 @@
 """An index on disk: it answers the same after loading, says what is broken, and an interrupted build goes on."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -201,7 +202,9 @@ def big_model(n=700, dim=8):
 def test_a_killed_build_goes_on_and_nothing_is_doubled_or_lost(tmp_path, monkeypatch):
     folder = tmp_path / "index"
     code = [sys.executable, "-c", CUT_OFF, "ivf-sq8", folder]
-    killed = subprocess.run(code, capture_output=True, text=True, check=False)
+    paths = os.pathsep.join(sys.path)  # as here, so that the other process finds this file too
+    environment = {**os.environ, "PYTHONPATH": paths}
+    killed = subprocess.run(code, capture_output=True, text=True, check=False, env=environment)
     assert killed.returncode == 9, killed.stderr
     with pytest.raises(RunFolderError, match="cut off while it was built"):
         Index.load(folder)
