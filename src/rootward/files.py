@@ -34,6 +34,11 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[Path], object]) 
     return path
 
 
+def write_text(path: str | os.PathLike[str], text: str) -> Path:
+    """Text as UTF-8, whole or not at all; see `atomic_write`."""
+    return atomic_write(path, lambda to: to.write_text(text, encoding="utf-8"))
+
+
 def _flush_folder(folder: Path) -> None:
     """Make a rename last: on POSIX the name belongs to the folder, which has to be flushed by itself."""
     if os.name != "posix":

@@ -7,7 +7,7 @@ import torch
 import planted
 from rootward.diagnosis.answers import STRENGTHS, Answers, answers, bias, hubness, lean
 from rootward.diagnosis.contradictions import support
-from rootward.diagnosis.diagnose import _depths, _edges, _parts
+from rootward.diagnosis.diagnose import _edges, _parts
 from rootward.diagnosis.geometry import alignment, geometry
 from rootward.evaluation import rank_pairs
 from rootward.hierarchy import Hierarchy
@@ -79,7 +79,7 @@ def test_recall_is_sliced_by_distance_depth_and_generality():
     ranks = rank_pairs(queries, documents, SHOP)
     by_general = _parts(ranks, SHOP.generality[SHOP.documents], _edges(12))
     assert [(part.name, part.recall) for part in by_general] == [("1-2", 1), ("3-9", 1), ("10+", 0)]
-    by_depth = _parts(ranks, _depths(SHOP)[ranks.query_of], None)
+    by_depth = _parts(ranks, SHOP.depths[ranks.query_of], None)
     assert [part.name for part in by_depth] == ["0", "1", "2", "3"]
     assert by_depth[0].recall == 0
     assert by_depth[1].recall == pytest.approx(1 / 2)

@@ -30,6 +30,6 @@ def put(text: str, target: Path) -> None:
     if target == STDOUT:
         sys.stdout.write(text)
         return
-    from rootward.files import atomic_write  # noqa: PLC0415
+    from rootward.files import write_text  # noqa: PLC0415
 
-    atomic_write(target, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(target, text)

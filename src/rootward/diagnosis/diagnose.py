@@ -23,7 +23,6 @@ from rootward.errors import InputError, PairsError
 from rootward.evaluation import Ranks, rank_pairs, recall
 from rootward.evaluation.blocks import checked
 from rootward.pairs import Pairs
-from rootward.pairs.ids import Rows
 from rootward.rng import stream
 
 MEASURED_SCORES = 2_000_000_000  # at most: 24,000 queries of WordNet, about 5 s
@@ -118,7 +117,7 @@ def _facts(queries: Tensor, documents: Tensor, pairs: Pairs, known: Known | None
         mean_size=float(pairs.sizes[pairs.sizes > 0].mean()),
         overall=recall(ranks).overall,
         by_distance=_parts(ranks, ranks.distances, None),
-        by_depth=_parts(ranks, _depths(measured)[ranks.query_of], None),
+        by_depth=_parts(ranks, measured.depths[ranks.query_of], None),
         by_generality=_parts(ranks, general, _edges(int(pairs.generality.max()))),
         queries=geometry(as_arrays[0]),
         documents=geometry(as_arrays[1]),
@@ -136,16 +135,7 @@ def _some(pairs: Pairs, at_most: int, seed: int, name: str) -> Pairs:
     answered = np.flatnonzero(pairs.sizes)
     if len(answered) <= at_most:
         return pairs
-    wanted = np.zeros(pairs.n_queries, np.bool_)
-    wanted[stream(seed, "diagnosis", name).choice(answered, at_most, replace=False)] = True
-    return pairs.keep(wanted[pairs.query_of])
-
-
-def _depths(pairs: Pairs) -> Rows:
-    """How far the farthest document of each query is (int64, n_queries): its depth, as far as pairs tell."""
-    depths = np.zeros(pairs.n_queries, np.int64)
-    np.maximum.at(depths, pairs.query_of, pairs.distances.astype(np.int64))
-    return depths
+    return pairs.of_queries(stream(seed, "diagnosis", name).choice(answered, at_most, replace=False))
 
 
 def _edges(highest: int) -> list[int]:

@@ -11,7 +11,7 @@ from rootward.diagnosis.facts import Fact, Facts, Part
 from rootward.diagnosis.verdict import Cause, Verdict, percent
 from rootward.errors import InputError
 from rootward.evaluation.table import plain_table
-from rootward.files import atomic_write
+from rootward.files import write_text
 
 VERSION = 1
 
@@ -101,7 +101,7 @@ class Diagnosis(Fact):
         """
         if Path(path).suffix.lower() != ".json":
             raise InputError(f"A diagnosis is saved as .json, got {os.fspath(path)!r}.")
-        return atomic_write(path, lambda to: to.write_text(self.to_json(), "utf-8"))
+        return write_text(path, self.to_json())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Diagnosis:

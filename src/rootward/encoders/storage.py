@@ -30,7 +30,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rootward.errors import RunFolderError, did_you_mean
-from rootward.files import atomic_write, sha256
+from rootward.files import atomic_write, sha256, write_text
 from rootward.pairs import Ids, Texts
 
 FORMAT = 1
@@ -72,7 +72,7 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
     """Write `config.json` with the format's number and our version on top."""
     head = {"format": FORMAT, "made_by": f"rootward {version('rootward')}"}
     text = json.dumps({**config, **head}, indent=2, sort_keys=True) + "\n"
-    atomic_write(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(folder / CONFIG, text)
 
 
 def read_config(

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from rootward.errors import InputError
+from rootward.pairs import Pairs
 from rootward.pairs.ragged import offsets_of
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -74,6 +75,19 @@ def checked(queries: Tensor, documents: Tensor) -> tuple[Tensor, Tensor]:
     if longest >= torch.finfo(dtype).max:
         raise InputError(f"Scores up to {longest:.1e} overflow {dtype}; make the vectors shorter.")
     return sides[0], sides[1]
+
+
+def fitting(queries: Tensor, documents: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor]:
+    """Both sides as `checked` gives them, a row for every id of the pairs.
+
+    Raises:
+        InputError: as `checked`, or rows that are not those of the pairs.
+    """
+    sides = checked(queries, documents)
+    for side, ids, name in zip(sides, (pairs.query_ids, pairs.document_ids), ("query", "document"), strict=True):
+        if len(side) != len(ids):
+            raise InputError(f"The pairs have {len(ids):,} {name} ids and need as many vectors, got {len(side):,}.")
+    return sides
 
 
 def score_blocks(queries: Tensor, documents: Tensor, sizes: Ints, block_bytes: int) -> Iterator[Block]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from rootward.errors import InputError
-from rootward.evaluation.blocks import BLOCK_BYTES, Block, Counter, Floats, Ints, checked, highest, score_blocks
+from rootward.evaluation.blocks import BLOCK_BYTES, Block, Counter, Floats, Ints, fitting, highest, score_blocks
 from rootward.evaluation.order import in_order, others_at_least
 from rootward.evaluation.ranks import Ranks, fingerprint_of
 from rootward.pairs import Pairs
@@ -47,13 +47,7 @@ def rank_pairs(
         InputError: rows that are not those of `pairs`, widths that differ, NaN or infinite entries, `known` of other
             tables.
     """
-    queries, documents = checked(queries, documents)
-    for n, side, n_ids in (
-        (len(queries), "query", pairs.n_queries),
-        (len(documents), "document", pairs.n_documents),
-    ):
-        if n != n_ids:
-            raise InputError(f"The pairs have {n_ids:,} {side} ids and need as many vectors, got {n:,}.")
+    queries, documents = fitting(queries, documents, pairs)
     shown_by = np.asarray(pairs.heights if heights is None else heights)
     if shown_by.shape != (len(documents),):
         raise InputError(f"heights need one number for each of {len(documents):,} documents, got {shown_by.shape}.")

@@ -17,7 +17,7 @@ from rootward.evaluation.metrics import AnswerOrder, Shares, answer_order, query
 from rootward.evaluation.published import PublishedRow
 from rootward.evaluation.ranks import Ranks
 from rootward.evaluation.table import markdown_table, plain_table
-from rootward.files import atomic_write
+from rootward.files import write_text
 
 VERSION = 1
 
@@ -240,7 +240,7 @@ class Report(_Value):
         if suffix not in writers:
             raise InputError(f"A report is saved as .json or .md, got {os.fspath(path)!r}.")
         text = writers[suffix]()
-        return atomic_write(path, lambda to: to.write_text(text, "utf-8"))
+        return write_text(path, text)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Report:

@@ -14,7 +14,7 @@ from rootward.errors import InputError
 from rootward.evaluation.answer_sets import AnswerSets
 from rootward.evaluation.measured import Measured
 from rootward.evaluation.table import plain_table
-from rootward.files import atomic_write
+from rootward.files import write_text
 from rootward.pairs import Pairs
 
 VERSION = 1
@@ -208,7 +208,7 @@ class SetReport(_Value):
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write `to_json`; whole or not at all."""
-        return atomic_write(path, lambda to: to.write_text(self.to_json(), "utf-8"))
+        return write_text(path, self.to_json())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> SetReport:

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from rootward.encoders import DualEncoder
-from rootward.errors import MissingExtraError
 from rootward.evaluation import rank_pairs
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.study import Experiment, Row, Study
 from rootward.hierarchy import NAMED, Hierarchy
 from rootward.pairs import Pairs
+from rootward.retrieval.faiss_files import faiss
 from rootward.rng import stream
 from rootward.training import Settings, recipes, train
 
@@ -31,6 +31,8 @@ WAYS = ("constructed", "learned")
 SAMPLE = 2_000
 PARTS = 8
 """Dimensions that product quantisation keeps in one byte: a 32nd of float32's bytes."""
+
+NEEDED = "Product quantisation and HNSW"
 
 LINKS, BREADTH = 16, 64
 """HNSW: links a document, candidates held while searching."""
@@ -63,10 +65,8 @@ def measure(scale: str, seeds: Sequence[int]) -> Iterator[Row]:
 
 
 def _sample(pairs: Pairs, seed: int) -> Pairs:
-    answered = np.flatnonzero(pairs.sizes)
-    wanted = np.zeros(pairs.n_queries, np.bool_)
-    wanted[stream(seed, "margins", "sample").permutation(answered)[:SAMPLE]] = True
-    return pairs.keep(wanted[pairs.query_of])
+    drawn = stream(seed, "margins", "sample").permutation(np.flatnonzero(pairs.sizes))[:SAMPLE]
+    return pairs.of_queries(drawn)
 
 
 def _stored(queries: Tensor, documents: Tensor, pairs: Pairs, seed: int) -> Iterator[Row]:
@@ -120,9 +120,9 @@ def quantised(vectors: Tensor, seed: int) -> Tensor:
     Raises:
         MissingExtraError: faiss is not installed.
     """
-    faiss = _faiss()
+    module = faiss(NEEDED)
     dim = vectors.shape[1]
-    quantiser = faiss.ProductQuantizer(dim, -(-dim // PARTS), 8 if len(vectors) >= 10_000 else 6)
+    quantiser = module.ProductQuantizer(dim, -(-dim // PARTS), 8 if len(vectors) >= 10_000 else 6)
     quantiser.cp.seed = seed + 1
     quantiser.cp.min_points_per_centroid = 1
     rows = np.ascontiguousarray(vectors.numpy())
@@ -132,26 +132,18 @@ def quantised(vectors: Tensor, seed: int) -> Tensor:
 
 def _by_graph(queries: Tensor, documents: Tensor, pairs: Pairs) -> Floats:
     """Recall at |S(q)| of each query under HNSW, built by one thread so that it is the same each time."""
-    faiss = _faiss()
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    graph = faiss.IndexHNSWFlat(documents.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
+    module = faiss(NEEDED)
+    threads = module.omp_get_max_threads()
+    module.omp_set_num_threads(1)
+    graph = module.IndexHNSWFlat(documents.shape[1], LINKS, module.METRIC_INNER_PRODUCT)
     graph.add(documents.numpy())
     graph.hnsw.efSearch = max(BREADTH, 2 * int(pairs.sizes.max()))
     answered = np.flatnonzero(pairs.sizes)
     _, found = graph.search(queries[torch.from_numpy(answered)].numpy(), int(pairs.sizes.max()))
-    faiss.omp_set_num_threads(threads)
+    module.omp_set_num_threads(threads)
     kept = np.arange(found.shape[1]) < pairs.sizes[answered][:, None]
     keys = (answered[:, None] * pairs.n_documents + found)[kept & (found >= 0)]
     return _recalls(np.isin(pairs.query_of * pairs.n_documents + pairs.documents, keys), pairs)
-
-
-def _faiss() -> Any:
-    try:
-        import faiss  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingExtraError("Product quantisation and HNSW", "index") from error
-    return faiss
 
 
 def table(study: Study) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import torch
 
 from rootward.errors import RunFolderError
-from rootward.files import atomic_write
+from rootward.files import write_text
 
 Scale = Literal["tiny", "cpu", "paper"]
 Row = dict[str, Any]
@@ -43,7 +43,7 @@ class Study:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `results.json` into a folder, which is made if it is not there."""
         text = json.dumps(asdict(self), indent=1) + "\n"
-        return atomic_write(Path(folder) / RESULTS, lambda path: path.write_text(text, encoding="utf-8"))
+        return write_text(Path(folder) / RESULTS, text)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Study:

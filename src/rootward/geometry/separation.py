@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rootward.errors import InputError
-from rootward.evaluation.blocks import Floats, Ints, checked, highest
+from rootward.evaluation.blocks import Floats, Ints, fitting, highest
 from rootward.pairs import Pairs
 from rootward.pairs.ragged import expand
 
@@ -121,13 +121,9 @@ def smallest_match(queries: Tensor, documents: Tensor, pairs: Pairs) -> float:
 
 
 def _fitting(queries: Tensor, documents: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor]:
-    queries, documents = checked(queries, documents)
-    for n, side, n_ids in ((len(queries), "query", pairs.n_queries), (len(documents), "document", pairs.n_documents)):
-        if n != n_ids:
-            raise InputError(f"The pairs have {n_ids:,} {side} ids and need as many vectors, got {n:,}.")
     if not len(pairs):
         raise InputError("There are no pairs, so there is nothing to separate.")
-    return queries, documents
+    return fitting(queries, documents, pairs)
 
 
 def _extremes(queries: Tensor, documents: Tensor, pairs: Pairs, rows: Ints) -> Iterator[tuple[slice, Floats, Floats]]:

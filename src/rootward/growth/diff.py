@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rootward.errors import HierarchyError, InputError, did_you_mean
-from rootward.files import atomic_write
+from rootward.files import write_text
 from rootward.growth.lineage import links
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs, Texts
@@ -128,7 +128,7 @@ class Diff(BaseModel):
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it as JSON, whole or not at all."""
-        return atomic_write(path, lambda to: to.write_text(self.model_dump_json(indent=2) + "\n", "utf-8"))
+        return write_text(path, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Diff:

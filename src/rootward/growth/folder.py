@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rootward.encoders.storage import read_config
 from rootward.errors import RunFolderError
 from rootward.evaluation import Report, evaluate
-from rootward.files import atomic_write
+from rootward.files import write_text
 from rootward.growth.diff import Diff
 from rootward.growth.drift import Drift, drift
 from rootward.growth.grow import Grown, grow
@@ -79,7 +79,7 @@ def grow_run(
     report = _measure(grown, about, source, seed, progress)
     begin_folder(out, grown.pairs)
     rewrite_log(out, read_log(folder))
-    atomic_write(out / REPORT, lambda path: path.write_text(report.to_json(), encoding="utf-8"))
+    write_text(out / REPORT, report.to_json())
     now = about.model_copy(update={"measured": True, "source": source, "date": time.strftime("%Y-%m-%d")})
     sections = {"run": now.model_dump(mode="json"), GROWTH: told.model_dump(mode="json")}
     grown.model.save(out, config=sections, more_files=(PAIRS, REPORT))

@@ -65,7 +65,7 @@ def _slices(pairs: Pairs, wanted: Pairs, n_branches: int) -> Iterator[tuple[Kind
     yield "all", "", np.ones(len(wanted), np.bool_)
     for distance in range(wanted.max_distance + 1):
         yield "distance", str(distance), wanted.distances == distance
-    depth = _depths(wanted)
+    depth = wanted.depths
     for level in range(wanted.max_distance + 1):
         yield "depth", str(level), depth[query] == level
     branch = branches(pairs)
@@ -101,13 +101,6 @@ def _largest(branch: Rows, n: int) -> list[int]:
     rows, counts = np.unique(branch[branch >= 0], return_counts=True)
     order = np.lexsort((rows, -counts))[:n]
     return [int(row) for row in rows[order]]
-
-
-def _depths(pairs: Pairs) -> Rows:
-    """Hops to the farthest document of each query, -1 for queries without pairs."""
-    out = np.full(pairs.n_queries, -1)
-    np.maximum.at(out, pairs.query_of, pairs.distances)
-    return out
 
 
 def _among(ids: Ids, labels: Collection[str]) -> Flags:

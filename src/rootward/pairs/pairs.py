@@ -203,6 +203,13 @@ class Pairs:
         """How high each document stands (float32, n_documents), see `rootward.pairs.heights`: the order to show."""
         return heights(self.query_of, self.documents, self.distances, self.n_queries, self.n_documents)
 
+    @property
+    def depths(self) -> npt.NDArray[np.int64]:
+        """Hops to the farthest document of each query, its depth as far as pairs tell; -1 without pairs (int64)."""
+        depths = np.full(self.n_queries, -1, np.int64)
+        np.maximum.at(depths, self.query_of, self.distances.astype(np.int64))
+        return depths
+
     # -- looking inside --------------------------------------------------------------------------------------
 
     @property
@@ -266,6 +273,12 @@ class Pairs:
             raise PairsError(f"keep needs one True or False for each of {len(self)} pairs, got shape {mask.shape}.")
         kept = np.r_[0, np.cumsum(mask)]
         return replace(self, offsets=kept[self.offsets], documents=self.documents[mask], distances=self.distances[mask])
+
+    def of_queries(self, rows: npt.ArrayLike) -> Pairs:
+        """The pairs of these query rows. Queries and documents keep their rows and ids."""
+        wanted = np.zeros(self.n_queries, np.bool_)
+        wanted[np.asarray(rows, np.int64)] = True
+        return self.keep(wanted[self.query_of])
 
     def near(self, high: int) -> Pairs:
         """Pairs at most `high` hops apart. Queries and documents keep their rows and ids."""

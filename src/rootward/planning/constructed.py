@@ -19,10 +19,9 @@ RATIO = 1.02
 def constructed_recall(pairs: Pairs, dim: int, *, seed: int = 0, sample: int = SAMPLE) -> float:
     """Overall recall at |S(q)| of the Gaussian construction, in [0, 1], on `sample` of the queries or all of fewer."""
     answered = np.flatnonzero(pairs.sizes)
-    wanted = np.zeros(pairs.n_queries, np.bool_)
-    wanted[stream(seed, "constructed recall").permutation(answered)[:sample]] = True
+    some = pairs.of_queries(stream(seed, "constructed recall").permutation(answered)[:sample])
     model = DualEncoder.lookup(pairs, dim, seed=seed)
-    return float(evaluate(model, pairs.keep(wanted[pairs.query_of]), bootstrap=0).overall.value)
+    return float(evaluate(model, some, bootstrap=0).overall.value)
 
 
 def smallest_constructed(pairs: Pairs, target: float = 0.95, *, seed: int = 0, start: int = 32) -> int:

@@ -15,8 +15,8 @@ from rootward.files import atomic_write
 Flags = npt.NDArray[np.bool_]
 
 
-def faiss() -> Any:
-    """The module.
+def faiss(what: str = "The engines ivf, ivf-sq8 and hnsw") -> Any:
+    """The module, for `what` that needs it.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -24,7 +24,7 @@ def faiss() -> Any:
     try:
         import faiss as module  # noqa: PLC0415
     except ImportError as error:
-        raise MissingExtraError("The engines ivf, ivf-sq8 and hnsw", "index") from error
+        raise MissingExtraError(what, "index") from error
     return module
 
 

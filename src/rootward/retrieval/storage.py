@@ -19,7 +19,7 @@ from typing import Any
 
 from rootward.encoders.storage import CONFIG, check_files, read_config, write_config
 from rootward.errors import RunFolderError
-from rootward.files import atomic_write, sha256
+from rootward.files import sha256, write_text
 from rootward.retrieval.catalogue import Catalogue
 from rootward.retrieval.engine import Engine, Shared
 from rootward.retrieval.engines import engine_class
@@ -111,7 +111,7 @@ def write_loading(folder: Path, engine: Engine, about: dict[str, Any], done: int
     before = _loading(folder).get("files", {})
     files = engine.save(folder, f"loading{done}")
     state = {"about": about, "done": done, "settings": engine.settings, "files": {f: sha256(folder / f) for f in files}}
-    atomic_write(folder / LOADING, lambda path: path.write_text(json.dumps(state), encoding="utf-8"))
+    write_text(folder / LOADING, json.dumps(state))
     drop(folder, set(before) - set(files))
 
 

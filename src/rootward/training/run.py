@@ -21,7 +21,7 @@ from rootward.encoders import DualEncoder
 from rootward.encoders.storage import CONFIG, read_config
 from rootward.errors import RunFolderError
 from rootward.evaluation import Report
-from rootward.files import atomic_write
+from rootward.files import write_text
 from rootward.pairs import Pairs
 from rootward.training.loop import Progress
 from rootward.training.settings import Machine
@@ -144,7 +144,7 @@ def begin_folder(folder: Path, pairs: Pairs) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     save_pairs(folder, pairs)
-    atomic_write(folder / LOG, lambda path: path.write_text("", encoding="utf-8"))
+    write_text(folder / LOG, "")
 
 
 def save_pairs(folder: Path, pairs: Pairs) -> None:
@@ -188,4 +188,4 @@ def read_log(folder: Path) -> list[Progress]:
 def rewrite_log(folder: Path, records: list[Progress]) -> None:
     """Replace `log.jsonl` by these records."""
     text = "".join(json.dumps(asdict(record)) + "\n" for record in records)
-    atomic_write(folder / LOG, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(folder / LOG, text)

@@ -17,7 +17,7 @@ from rootward.encoders.pieces import towers_from
 from rootward.encoders.storage import TEXTS, check_files, read_config, read_texts, towers_in
 from rootward.errors import InputError, RunFolderError
 from rootward.evaluation.ranks import fingerprint_of
-from rootward.files import atomic_write
+from rootward.files import write_text
 from rootward.pairs import Pairs
 from rootward.training import recipes
 from rootward.training.batches import Batches
@@ -302,7 +302,7 @@ class _Session:
             return
         if run.report is not None:
             text = run.report.to_json()
-            atomic_write(run.folder / REPORT, lambda path: path.write_text(text, encoding="utf-8"))
+            write_text(run.folder / REPORT, text)
             files.append(REPORT)
         model.save(run.folder, config={"run": self._about().model_dump(mode="json")}, more_files=tuple(files))
 
