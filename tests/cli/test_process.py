@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -24,10 +23,8 @@ def python(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
 
 
-def test_the_help_is_quick_and_loads_no_torch():
-    start = time.perf_counter()
+def test_the_help_lists_the_verbs_and_loads_no_torch():
     result = shell("--help")
-    assert time.perf_counter() - start < 3  # 0.3 s on an idle machine
     assert result.returncode == 0
     for verb in ("train", "evaluate", "search"):
         assert verb in result.stdout

@@ -9,8 +9,10 @@ import torch
 from retrieval.contract import whole_effort
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, UnknownIdError
+from rootward.evaluation.blocks import top
 from rootward.pairs import Ids, Pairs
 from rootward.retrieval import Exact, Index
+from rootward.retrieval.exact import best
 from shoes import shoes
 
 ENGINES = ["exact", "ivf", "ivf-sq8", "hnsw"]
@@ -147,6 +149,25 @@ def test_search_equals_argsort_ties_by_row(k):
     assert hits.ids == [[str(row) for row in found] for found in rows.tolist()]
     np.testing.assert_array_equal(np.stack(hits.scores), scores)
     assert hits.queries == tuple(map(str, range(40)))
+
+
+@pytest.mark.parametrize("k", [1, 3, 40, 9_999, 10_000])
+def test_long_rows_with_ties_give_what_sorting_gives(k):
+    scores = np.random.default_rng(0).integers(0, 2_000, (3, 10_000)).astype(np.float32)
+    scores[1] = 7  # collapsed
+    columns, values = best(scores, k)
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(columns, expected)
+    np.testing.assert_array_equal(values, np.take_along_axis(scores, expected, 1))
+
+
+@pytest.mark.parametrize("n", [64 * 8 - 1, 64 * 8, 64 * 8 + 1, 5_000])
+def test_top_finds_the_highest_wherever_they_stand(n):
+    for place in (0, 63, 64, n - 1):
+        scores = torch.zeros(2, n)
+        scores[1, place] = 1.0
+        values, columns = top(scores, 1)
+        assert (values[1].item(), columns[1].item()) == (1.0, place)
 
 
 def test_range_equals_a_comparison_of_all_scores(engine):

@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from rootward.cli.evaluate import refuse_plot
-from rootward.cli.flags import flag, given
-from rootward.cli.output import STDOUT, put, say, show
+from rootward.cli.flags import Quiet, RunFolder, flag, given
+from rootward.cli.output import STDOUT, put, refuse_plot, say, show
 from rootward.cli.sources import SourceFlags, read
 from rootward.errors import InputError
 
@@ -20,7 +17,7 @@ _CALIBRATION, _OUTPUT = "Calibration", "Output"
 
 
 def calibrate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train wrote, or DualEncoder.save.")],
+    run: RunFolder,
     source: SourceFlags,
     by: Annotated[
         str | None,
@@ -54,7 +51,7 @@ def calibrate(
     plot: Annotated[
         Path | None, flag("--plot", metavar="FILE", panel=_OUTPUT, help="Draw the calibration curve: .png or .svg.")
     ] = None,
-    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No progress and remarks.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Find where answer sets end for queries whose number of answers nobody knows.
 

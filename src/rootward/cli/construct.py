@@ -7,13 +7,12 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from rootward.cli.flags import flag, given
+from rootward.cli.flags import Quiet, flag, given
 from rootward.cli.output import STDOUT, put, say
 from rootward.cli.sources import SourceFlags, read
 from rootward.errors import RunFolderError
 
 if TYPE_CHECKING:
-    from rootward.geometry import Constructed
     from rootward.pairs import Pairs
 
 _CONSTRUCTION, _OUTPUT = "Construction", "Output"
@@ -49,7 +48,7 @@ def construct(
     json: Annotated[
         Path | None, flag("--json", metavar="FILE", panel=_OUTPUT, help="Write what was measured; - is stdout.")
     ] = None,
-    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No progress and remarks.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make embeddings by geometry alone, and measure their margin over all scores.
 
@@ -63,7 +62,7 @@ def construct(
     """
     _refuse_taken(out)
     from rootward.geometry import construct as make  # noqa: PLC0415
-    from rootward.geometry.noise import corrupt  # noqa: PLC0415
+    from rootward.geometry.noise import against, corrupt  # noqa: PLC0415
 
     true = read(source).pairs
     for note in true.notes:
@@ -75,7 +74,7 @@ def construct(
         points = make(pairs, dim, **given(method=method and method.replace("-", "_")), **seeds, progress=progress)
     result = points.to_dict()
     if noise:
-        result |= {**noise, "against_true": _against(points, true)}
+        result |= {**noise, "against_true": against(points, true)}
     if json != STDOUT:
         print(points)
         if noise:
@@ -89,18 +88,11 @@ def construct(
 
 
 def _refuse_taken(out: Path | None) -> None:
-    """Refuse a folder that holds a model, before anything is computed."""
+    """Refuse what is no folder, or holds a model, before anything is computed."""
+    if out is not None and out.is_file():
+        raise RunFolderError(f"--out {out} is a file; name a folder.")
     if out is not None and (out / "config.json").exists():
         raise RunFolderError(f"{out} holds a model already; choose another folder for --out.")
-
-
-def _against(points: Constructed, true: Pairs) -> dict[str, Any]:
-    """Recall and margin of what was made from other pairs."""
-    from rootward.evaluation import evaluate  # noqa: PLC0415
-    from rootward.geometry import separation  # noqa: PLC0415
-
-    found = separation(points.query_vectors(), points.document_vectors(), true)
-    return {"recall": evaluate(points, true, bootstrap=0).overall.value, **found.to_dict()}
 
 
 def _told(result: dict[str, Any]) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rootward.cli.flags import flag, given
-from rootward.cli.output import STDOUT, put, say, show
+from rootward.cli.flags import Quiet, flag, given
+from rootward.cli.output import STDOUT, put, refuse_plot, say, show
 from rootward.cli.sources import SourceFlags, read
-from rootward.errors import InputError, MissingExtraError
+from rootward.errors import InputError
 
 if TYPE_CHECKING:
     from rootward.diagnosis.facts import Known
@@ -98,7 +98,7 @@ def diagnose(
     plot: Annotated[
         Path | None, flag("--plot", metavar="FILE", panel=_OUTPUT, help="Draw recall by its slices: .png or .svg.")
     ] = None,
-    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No progress and remarks.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Say why recall is poor: sampling bias, capacity, under-training or wrong pairs, and what to try next.
 
@@ -111,7 +111,7 @@ def diagnose(
       rootward diagnose --queries v.safetensors --documents v.safetensors --pairs clicks.csv --document-ids shop.txt
       rootward diagnose wordnet --encoder all-MiniLM-L6-v2 --quick
     """
-    _refuse_early(plot)
+    refuse_plot(plot)
     run = vectors.run
     if run is not None and vectors.flags:  # `diagnose wordnet --queries ...`: the one word names pairs, not a run
         if source.source is not None or (run / "config.json").is_file():
@@ -138,15 +138,6 @@ def diagnose(
     if plot is not None:
         plot_diagnosis(found, plot)
         say(f"Drew {plot}.", quiet)
-
-
-def _refuse_early(plot: Path | None) -> None:
-    from importlib.util import find_spec  # noqa: PLC0415
-
-    if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
-        raise InputError(f"--plot {plot}: a plot is saved as .png or .svg.")
-    if plot is not None and find_spec("matplotlib") is None:
-        raise MissingExtraError("Plotting", "plots")
 
 
 def _of_run(run: Path, source: SourceFlags) -> _Subject:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from rootward.cli.flags import flag, given
-from rootward.cli.output import STDOUT, put, say, show
+from rootward.cli.flags import Quiet, RunFolder, flag, given
+from rootward.cli.output import STDOUT, put, refuse_plot, say, show
 from rootward.cli.sources import Source, SourceFlags, read
-from rootward.errors import InputError, MissingExtraError
+from rootward.errors import InputError
 
 if TYPE_CHECKING:
     from rootward.encoders import DualEncoder
@@ -21,7 +19,7 @@ _MEASURING, _OUTPUT = "Measuring", "Output"
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train wrote, or DualEncoder.save.")],
+    run: RunFolder,
     source: SourceFlags,
     against: Annotated[
         Path | None, flag("--against", metavar="RUN", panel=_MEASURING, help="Compare with this run, query by query.")
@@ -54,7 +52,7 @@ def evaluate(
     plot: Annotated[
         Path | None, flag("--plot", metavar="FILE", panel=_OUTPUT, help="Draw recall by distance: .png or .svg.")
     ] = None,
-    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No progress and remarks.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure a run: recall at |S(q)| by distance, with 95 % intervals.
 
@@ -102,16 +100,6 @@ def _refuse_early(
         raise InputError("--json - and --markdown - both want standard output; write one of them to a file.")
     if against is not None and bootstrap == 0:
         raise InputError("--against compares by drawing queries again; give --bootstrap at least 1 or leave it out.")
-
-
-def refuse_plot(plot: Path | None) -> None:
-    """Refuse a plot that could not be drawn once everything is measured."""
-    from importlib.util import find_spec  # noqa: PLC0415
-
-    if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
-        raise InputError(f"--plot {plot}: a plot is saved as .png or .svg.")
-    if plot is not None and find_spec("matplotlib") is None:
-        raise MissingExtraError("Plotting", "plots")
 
 
 def _own_pairs(run: Path, model: DualEncoder) -> Source:

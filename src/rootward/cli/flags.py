@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
-from typing import Any, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -14,6 +15,10 @@ import typer
 def flag(*names: str, help: str, panel: str, metavar: str = " ", **more: Any) -> Any:
     """A flag in a panel of the help; without metavar a switch. Its default stands in the words of its help."""
     return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar, show_default=False, **more)
+
+
+Quiet = Annotated[bool, flag("--quiet", "-q", panel="Output", help="No progress and remarks.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train wrote, or DualEncoder.save.")]
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rootward.cli.flags import flag, given
+from rootward.cli.flags import Quiet, flag, given
 from rootward.cli.output import STDOUT, put, say, show
 from rootward.cli.sources import SourceFlags, read_as
 from rootward.errors import InputError, PairsError, RunFolderError
@@ -40,7 +40,7 @@ def grow(
     json: Annotated[
         Path | None, flag("--json", metavar="FILE", panel=_OUTPUT, help="Write change and drift as JSON; - is stdout.")
     ] = None,
-    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No progress and remarks.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Take a changed hierarchy into a run without training: new rows are solved for, the others stay.
 

@@ -7,9 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from typer import Argument
-
-from rootward.cli.flags import flag, given
+from rootward.cli.flags import Quiet, RunFolder, flag, given
 from rootward.cli.output import say
 from rootward.errors import InputError
 
@@ -20,7 +18,7 @@ _INDEX, _OUTPUT = "Index", "Output"
 
 
 def index(
-    run: Annotated[Path, Argument(metavar="RUN", help="A folder that train wrote, or DualEncoder.save.")],
+    run: RunFolder,
     out: Annotated[
         Path | None,
         flag("--out", metavar="FOLDER", panel=_OUTPUT, help="Where the index is written; may be left out with --uri."),
@@ -61,7 +59,7 @@ def index(
         flag("--set", metavar="NAME=VALUE", panel=_INDEX, help="An option of the engine: lists=4096; may be repeated."),
     ] = None,
     json: Annotated[bool, flag("--json", panel=_OUTPUT, help="What was built, as JSON on standard output.")] = False,
-    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No progress and remarks.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Index a run's documents, so that searching starts at once and stays quick when there are many.
 

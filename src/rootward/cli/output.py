@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from rootward.errors import InputError, MissingExtraError
+
 STDOUT = Path("-")
 
 
@@ -33,3 +35,13 @@ def put(text: str, target: Path) -> None:
     from rootward.files import write_text  # noqa: PLC0415
 
     write_text(target, text)
+
+
+def refuse_plot(plot: Path | None) -> None:
+    """Refuse a plot that could not be drawn once everything is measured."""
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
+        raise InputError(f"--plot {plot}: a plot is saved as .png or .svg.")
+    if plot is not None and find_spec("matplotlib") is None:
+        raise MissingExtraError("Plotting", "plots")

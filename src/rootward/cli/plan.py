@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from rootward.cli.flags import flag, given
-from rootward.cli.output import STDOUT, put, say
+from rootward.cli.flags import Quiet, flag, given
+from rootward.cli.output import STDOUT, put, refuse_plot, say
 from rootward.cli.sources import SourceFlags, read
 from rootward.errors import InputError
 
@@ -42,7 +42,7 @@ def plan(
     plot: Annotated[
         Path | None, flag("--plot", metavar="FILE", panel=_OUTPUT, help="Draw recall by dimension: .png or .svg.")
     ] = None,
-    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No progress and remarks.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Find the dimensions that a hierarchy needs, and what each of them guarantees.
 
@@ -55,14 +55,12 @@ def plan(
       rootward plan --edges taxonomy.csv --plot plan.svg
       rootward plan --obo hp.obo --json - | jq .learned.dim
     """
-    from rootward.evaluation.plots import figure_at  # noqa: PLC0415
     from rootward.planning import plan as search  # noqa: PLC0415
     from rootward.planning import plot_plan  # noqa: PLC0415
 
     if no_learned and no_gaussian and plot is not None:
         raise InputError("--plot draws what was tried; leave out --no-learned or --no-gaussian.")
-    if plot is not None:
-        figure_at(plot)  # refuses now, not when the search is done
+    refuse_plot(plot)
     found = read(source)
     for note in found.pairs.notes:
         say(note, quiet)

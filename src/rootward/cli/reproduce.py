@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rootward.cli.flags import flag, given
+from rootward.cli.flags import Quiet, flag, given
 from rootward.cli.output import say
 
 _STUDY, _OUTPUT = "Study", "Output"
@@ -26,7 +26,7 @@ def reproduce(
         Path | None,
         flag("--out", metavar="FOLDER", panel=_OUTPUT, help="Results and figures. Default: reports/ and the name."),
     ] = None,
-    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No progress and remarks.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure a study: raw results, a table beside the published figures, and a figure.
 

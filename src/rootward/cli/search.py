@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rootward.cli.filters import FilterFlags, placed
-from rootward.cli.flags import flag, given
+from rootward.cli.flags import RunFolder, flag, given
 from rootward.cli.output import say, show
 from rootward.errors import InputError, UnknownIdError
 
@@ -28,7 +28,7 @@ _ANSWERS, _OUTPUT = "Answers", "Output"
 
 
 def search(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train wrote, or DualEncoder.save.")],
+    run: RunFolder,
     texts: Annotated[
         list[str],
         typer.Argument(

@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 from rootward.diagnosis.diagnosis import Diagnosis
-from rootward.errors import InputError, MissingExtraError
-from rootward.files import atomic_write
+from rootward.evaluation.plots import figure_at, save_figure
 
 
 def plot_diagnosis(diagnosis: Diagnosis, path: str | os.PathLike[str]) -> Path:
@@ -21,25 +20,18 @@ def plot_diagnosis(diagnosis: Diagnosis, path: str | os.PathLike[str]) -> Path:
         MissingExtraError: matplotlib is not installed.
         InputError: another suffix.
     """
-    suffix = Path(path).suffix.lower().removeprefix(".")
-    if suffix not in ("png", "svg"):
-        raise InputError(f"A plot is saved as .png or .svg, got {os.fspath(path)!r}.")
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingExtraError("Plotting", "plots") from error
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
     facts = diagnosis.facts
     panels = (
         ("distance (hops)", facts.by_distance),
         ("depth of the query (hops)", facts.by_depth),
         ("generality (queries a document)", facts.by_generality),
     )
-    for axes, (name, parts) in zip(figure.subplots(1, 3, sharey=True), panels, strict=True):
+    figure, columns = figure_at(path, len(panels), size=(10, 3.6), sharey=True)
+    for axes, (name, parts) in zip(columns, panels, strict=True):
         axes.bar([part.name for part in parts], [100 * part.recall for part in parts], color="tab:blue")
         axes.set(xlabel=name, ylim=(0, 102))
         axes.tick_params(axis="x", labelrotation=45 if len(parts) > 6 else 0)
         axes.grid(axis="y", alpha=0.3)
     figure.axes[0].set_ylabel("recall at |S(q)| (%)")
     figure.suptitle(diagnosis.verdict.finding, fontsize="medium")
-    return atomic_write(path, lambda to: figure.savefig(to, format=suffix, dpi=150))
+    return save_figure(figure, path)

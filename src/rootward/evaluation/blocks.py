@@ -24,6 +24,9 @@ from rootward.pairs.ragged import offsets_of
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
+RUN, WORTH = 64, 8
+"""How `top` cuts long rows: entries a run, and how many runs there have to be for each entry wanted."""
+
 BLOCK_BYTES = 24 * 2**20
 """Size of the score buffer: 76 rows of WordNet. Larger ones leave the cache, smaller ones slow the product down."""
 
@@ -127,6 +130,30 @@ def highest(scores: Floats) -> Floats:
     if not scores.shape[1]:
         return np.full(len(scores), -np.inf, scores.dtype)
     return torch.from_numpy(scores).amax(1).numpy()
+
+
+def top(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """(values, columns) of k of the highest entries of every row, highest first, as `torch.topk` gives them.
+
+    Of equal entries it is left open which are taken, and which comes first. On long rows several times as fast as
+    torch: the k highest values stand in the k runs of entries whose own highest values are highest.
+
+    Args:
+        scores: n x n_columns, contiguous.
+        k: at most n_columns.
+    """
+    n, n_columns = scores.shape
+    n_runs = n_columns // RUN
+    if n_runs < WORTH * k:
+        return scores.topk(k, dim=1)
+    runs = scores[:, : n_runs * RUN].view(n, n_runs, RUN)
+    chosen = runs.amax(2).topk(k, dim=1, sorted=False).indices
+    columns = (chosen[:, :, None] * RUN + torch.arange(RUN)).flatten(1)
+    held = runs.gather(1, chosen[:, :, None].expand(-1, -1, RUN)).flatten(1)
+    rest = torch.arange(n_runs * RUN, n_columns)  # fewer than a run
+    held = torch.cat([held, scores[:, n_runs * RUN :]], dim=1)
+    values, place = held.topk(k, dim=1)
+    return values, torch.cat([columns, rest.expand(n, -1)], dim=1).gather(1, place)
 
 
 class Counter:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rootward.evaluation.blocks import BLOCK_BYTES, Block, Floats, Ints, checked, score_blocks
+from rootward.evaluation.blocks import BLOCK_BYTES, Block, Floats, Ints, checked, score_blocks, top
 from rootward.pairs import Pairs
 from rootward.pairs.ragged import offsets_of
 
@@ -148,10 +148,10 @@ def _listed(block: Block, pairs: Pairs, share: int) -> tuple[Ints, Floats, Ints]
     n = block.scores.shape[1]
     lengths = _lengths(pairs.sizes[block.rows], share, n)
     longest = int(lengths.max())
-    values, columns = (part.numpy() for part in torch.from_numpy(block.scores).topk(min(longest + 1, n), dim=1))
+    values, columns = (part.numpy() for part in top(torch.from_numpy(block.scores), min(longest + 1, n)))
     order = np.lexsort((columns, -values), axis=1)
     columns = np.take_along_axis(columns, order, 1)
-    # torch's top-k leaves open which of several equal entries it takes; that matters where a list ends among them
+    # a top-k leaves open which of several equal entries it takes; that matters where a list ends among them
     row = np.arange(len(lengths))
     following = np.minimum(lengths, n - 1)
     for tied in np.flatnonzero((lengths < n) & (values[row, lengths - 1] == values[row, following])).tolist():

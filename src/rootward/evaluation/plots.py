@@ -72,8 +72,16 @@ def plot_calibration(calibration: Calibration | SetReport, path: str | os.PathLi
     return save_figure(figure, path)
 
 
-def figure_at(path: str | os.PathLike[str], columns: int = 1) -> tuple[Any, Any]:
+def figure_at(
+    path: str | os.PathLike[str], columns: int = 1, *, size: tuple[float, float] | None = None, sharey: bool = False
+) -> tuple[Any, Any]:
     """A figure that can be saved at `path`, and its axes: one, or an array of them side by side.
+
+    Args:
+        path: with the suffix .png or .svg.
+        columns: how many axes.
+        size: width and height in inches.
+        sharey: one scale of recall for all of them.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -85,8 +93,8 @@ def figure_at(path: str | os.PathLike[str], columns: int = 1) -> tuple[Any, Any]
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
         raise MissingExtraError("Plotting", "plots") from error
-    figure = Figure(figsize=(6.4 if columns == 1 else 4.8 * columns, 4.0), layout="constrained")
-    return figure, figure.subplots(1, columns)
+    figure = Figure(figsize=size or (6.4 if columns == 1 else 4.8 * columns, 4.0), layout="constrained")
+    return figure, figure.subplots(1, columns, sharey=sharey)
 
 
 def save_figure(figure: Any, path: str | os.PathLike[str]) -> Path:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rootward.evaluation import evaluate
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.fit import mean
 from rootward.experiments.study import Experiment, Row, Study
-from rootward.geometry import construct, separation
-from rootward.geometry.noise import corrupt
+from rootward.geometry import construct
+from rootward.geometry.noise import against, corrupt
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs
 
@@ -45,18 +44,12 @@ def measure(scale: str, seeds: Sequence[int]) -> Iterator[Row]:
                             "share": share,
                             "dim": dim,
                             "seed": seed,
-                            **_against(true, given, dim, seed),
+                            **_kept(against(construct(given, dim, seed=seed), true)),
                         }
 
 
-def _against(true: Pairs, given: Pairs, dim: int, seed: int) -> Row:
-    points = construct(given, dim, seed=seed)
-    found = separation(points.query_vectors(), points.document_vectors(), true)
-    return {
-        "recall": evaluate(points, true, bootstrap=0).overall.value,
-        "margin": found.margin,
-        "separated": found.separated,
-    }
+def _kept(found: Row) -> Row:
+    return {name: found[name] for name in ("recall", "margin", "separated")}
 
 
 def table(study: Study) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -35,21 +35,19 @@ class Constructed(DualEncoder):
         seed: of the random documents; the exact methods have none.
     """
 
-    method: str = "gaussian"
-    separation: Separation | None = None
-    in_float32: Separation | None = None
-    seed: int | None = None
+    method: Method = field(kw_only=True)
+    separation: Separation = field(kw_only=True)
+    in_float32: Separation = field(kw_only=True)
+    seed: int | None = field(kw_only=True)
 
     @property
     def margin(self) -> float:
         """Smallest matching minus largest other score, over all scores."""
-        assert self.separation is not None
         return self.separation.margin
 
     @property
     def threshold(self) -> float:
         """The universal threshold: documents that score at least this are a query's answer set."""
-        assert self.separation is not None
         return self.separation.threshold
 
     def __str__(self) -> str:
@@ -60,7 +58,6 @@ class Constructed(DualEncoder):
 
     def to_dict(self) -> dict[str, Any]:
         """What was constructed and measured, as JSON values."""
-        assert self.separation is not None and self.in_float32 is not None
         told: dict[str, Any] = {"method": self.method, "dim": self.dim, "seed": self.seed}
         return {**told, "separation": self.separation.to_dict(), "in_float32": self.in_float32.to_dict()}
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from rootward.encoders import DualEncoder
 from rootward.errors import InputError, PairsError
+from rootward.evaluation import evaluate
+from rootward.geometry.separation import separation
 from rootward.pairs import Pairs
 from rootward.pairs.ids import Rows
 from rootward.rng import stream
@@ -48,6 +53,13 @@ def corrupt(pairs: Pairs, *, dropped: float = 0.0, added: float = 0.0, seed: int
         document_texts=pairs.document_texts,
         notes=pairs.notes,
     )
+
+
+def against(points: DualEncoder, true: Pairs) -> dict[str, Any]:
+    """What vectors that were made from other pairs do for the true ones: `recall` (overall, at |S(q)|, in [0, 1]) and
+    the figures of `Separation.to_dict`."""
+    found = separation(points.query_vectors(), points.document_vectors(), true)
+    return {"recall": evaluate(points, true, bootstrap=0).overall.value, **found.to_dict()}
 
 
 def _wrong(pairs: Pairs, n: int, seed: int) -> tuple[Rows, Rows, Rows]:

@@ -19,8 +19,7 @@ def with_thresholds(asked: Queries, calibration: Calibration | None, engine: Eng
     Raises:
         InputError: vectors of another width, or that are NaN or infinite.
     """
-    unknown = torch.isnan(asked.thresholds)
-    if calibration is None or not bool(unknown.any()):
+    if calibration is None or not bool((unknown := torch.isnan(asked.thresholds)).any()):
         return asked
 
     def best(vectors: torch.Tensor, k: int) -> tuple[Ints, Floats]:

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from rootward.evaluation.blocks import Floats, Ints, checked
+from rootward.evaluation.blocks import Floats, Ints, checked, top
 from rootward.files import atomic_write
 from rootward.pairs.ragged import offsets_of
 from rootward.retrieval.engine import Found, Settings, Where, as_documents, as_queries
@@ -180,14 +180,17 @@ def _blocks(vectors: Tensor, documents: Tensor, block_bytes: int) -> Iterator[tu
 def best(scores: Floats, k: int) -> tuple[Ints, Floats]:
     """(columns, scores) of the k highest entries of each row, highest first; of equal ones the lowest columns.
 
-    torch's top-k leaves open which of the entries equal to the last one it takes, so rows where there are more of
-    these than places are looked at again.
+    A top-k leaves open which of the entries equal to the last one it takes, so rows where the next one is equal too
+    are looked at again.
     """
     if not k:
         return np.empty((len(scores), 0), np.int64), scores[:, :0].copy()
-    values, columns = (part.numpy() for part in torch.from_numpy(scores).topk(k, dim=1))
-    lowest = values[:, -1:]
-    for row in np.flatnonzero(np.count_nonzero(scores >= lowest, axis=1) > k).tolist():
+    values, columns = (part.numpy() for part in top(torch.from_numpy(scores), min(k + 1, scores.shape[1])))
+    more = values.shape[1] > k
+    tied = np.flatnonzero(values[:, k - 1] == values[:, k]) if more else np.empty(0, np.int64)
+    values, columns = values[:, :k], columns[:, :k]
+    lowest = values[:, -1]
+    for row in tied.tolist():
         above = columns[row][values[row] > lowest[row]]
         equal = np.flatnonzero(scores[row] == lowest[row])
         columns[row] = np.concatenate([above, equal[: k - len(above)]])

@@ -205,7 +205,7 @@ class Index:
         if k < 1:
             raise InputError(f"k is how many documents to return and at least 1, got {k}.")
         asked = with_thresholds(as_queries(queries, self.fingerprint), self.calibration, self.engine)
-        thresholds = asked.thresholds.cpu().numpy()
+        thresholds = asked.thresholds.numpy(force=True)
         allowed = self._where(where)
         if not nearest_first or np.isnan(thresholds).all():
             return self._hits(asked, self.engine.search(asked.vectors, k, allowed), thresholds, allowed, False)

@@ -40,6 +40,11 @@ class Ivf:
     """Inverted lists over float32 vectors. Make one with `prepared`, or `load`.
 
     Where documents are deleted or filtered out, as many more lists are probed as there are fewer documents in them.
+
+    Attributes:
+        lists: how many there are.
+        dim: width of the vectors.
+        effort: how many lists a search probes.
     """
 
     name = "ivf"
@@ -49,9 +54,11 @@ class Ivf:
 
     def __init__(self, index: Any, effort: int = 1, plan: Plan | None = None, apart: Exact | None = None) -> None:
         self._index = index
+        self.lists, self.dim = int(index.nlist), int(index.d)  # asked for in every search, and FAISS answers slowly
         self._plan = plan
         self._apart = Exact(torch.empty(0, self.dim)) if apart is None else apart  # in no list, always scanned
         self._there = _present(index, self._apart.rows)
+        self._n = int(np.count_nonzero(self._there))
         self._plain: Any = None  # the parameters of the last search without a filter
         self.effort = effort
 
@@ -100,16 +107,6 @@ class Ivf:
     # -- what it is --------------------------------------------------------------------------------------------
 
     @property
-    def lists(self) -> int:
-        """How many lists there are."""
-        return int(self._index.nlist)
-
-    @property
-    def dim(self) -> int:
-        """Width of the vectors."""
-        return int(self._index.d)
-
-    @property
     def settings(self) -> dict[str, Any]:
         """How many lists are probed."""
         return {"probes": self.effort}
@@ -121,7 +118,7 @@ class Ivf:
 
     def count(self) -> int:
         """How many documents there are."""
-        return int(np.count_nonzero(self._there))
+        return self._n
 
     # -- searching ---------------------------------------------------------------------------------------------
 
@@ -205,6 +202,7 @@ class Ivf:
         self._add(new, documents.float().numpy())
         self._there = grown(self._there, int(new.max(initial=-1)) + 1)
         self._there[new] = True
+        self._n = int(np.count_nonzero(self._there))
 
     def _add(self, rows: Ints, vectors: Matrix) -> None:
         if self._plan is None:
@@ -225,6 +223,7 @@ class Ivf:
             self._index.remove_ids(chosen)
             self._apart.delete(named)
             self._there[named] = False
+            self._n = int(np.count_nonzero(self._there))
 
     def commit(self) -> None:
         """Nothing is left to do: changes are seen at once."""
