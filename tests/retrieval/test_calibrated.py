@@ -45,6 +45,28 @@ def test_bare_vectors_get_the_right_number_of_answers(model_and_pairs):
     assert index.calibration is None
 
 
+@pytest.mark.parametrize("engine", ["exact", "ivf"])
+def test_an_index_keeps_its_calibration_on_disk(model_and_pairs, tmp_path, engine):
+    model, pairs = model_and_pairs
+    index = Index.build(model, engine, pairs=pairs, out=tmp_path / "index").calibrated(calibrate(model, pairs))
+    index.commit()
+    again = Index.load(tmp_path / "index")
+    assert again.calibration == index.calibration
+    assert again.answers(model.query_vectors()) == index.answers(model.query_vectors())
+    index.calibrated(None).commit()
+    assert Index.load(tmp_path / "index").calibration is None
+    assert not list((tmp_path / "index").glob("calibration*"))
+
+
+def test_a_calibration_ends_with_the_model_it_is_of(model_and_pairs):
+    model, pairs = model_and_pairs
+    index = Index.build(model).calibrated(calibrate(model, pairs))
+    index.upsert(["new"], model.document_vectors()[:1])
+    assert index.calibration is not None
+    index.upsert(["newer"], model.document_vectors()[:1], fingerprint="of the model as it is now")
+    assert index.calibration is None
+
+
 def test_searching_shows_the_calibrated_set_first_and_nearest_first(model_and_pairs):
     model, pairs = model_and_pairs
     index = Index.build(model).calibrated(calibrate(model, pairs))

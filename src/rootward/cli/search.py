@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json as json_format
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,7 +87,8 @@ def search(
     model = DualEncoder.load(run)
     meanings = [_meanings(model, text) for text in asked]
     searched = Index.build(model) if index is None else Index.load(index)
-    searched = searched.calibrated(_calibration(run, model, quiet))
+    calibration = _calibration(run, model, quiet)
+    searched = searched if calibration is None else searched.calibrated(calibration)
     pairs = pairs_of(run, model)
     if where is not None:
         placed(searched, pairs)
@@ -103,6 +106,13 @@ def search(
         known = known.marked(pairs)
     unseen_texts = [text for text, found in zip(asked, meanings, strict=True) if not found]
     unseen = answered(model.encode_queries(unseen_texts)) if unseen_texts else known
+    _print(asked, meanings, known, unseen, json, partial(_listing, model, quiet))
+
+
+def _print(
+    asked: list[str], meanings: list[list[str]], known: Hits, unseen: Hits, json: bool, listing: Callable[..., Listing]
+) -> None:
+    """The answers in the order of the texts: those of known queries and of unseen words were found apart."""
     places = {True: count(), False: count()}
     for i, (text, found) in enumerate(zip(asked, meanings, strict=True)):
         hits, place = known if found else unseen, next(places[bool(found)])
@@ -112,7 +122,7 @@ def search(
         else:
             if i:
                 print()
-            show(_listing(hits, place, text, found[1:], model, quiet))
+            show(listing(hits, place, text, found[1:]))
 
 
 def _meanings(model: DualEncoder, text: str) -> list[str]:
@@ -191,7 +201,7 @@ def _calibration(run: Path, model: DualEncoder, quiet: bool) -> Calibration | No
     return found
 
 
-def _listing(hits: Hits, i: int, text: str, others: list[str], model: DualEncoder, quiet: bool) -> Listing:
+def _listing(model: DualEncoder, quiet: bool, hits: Hits, i: int, text: str, others: list[str]) -> Listing:
     listing = hits.listing(i, _title(hits.queries[i], model))
     if quiet:
         return replace(listing, remarks=())

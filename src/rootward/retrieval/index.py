@@ -145,6 +145,8 @@ class Index:
     def calibrated(self, calibration: Calibration | None) -> Index:
         """The same index with calibrated answer sets, for queries that have no threshold of their own.
 
+        `save` and `commit` write the calibration with the index.
+
         Raises:
             InputError: the calibration of another model, or from before this one was changed.
         """
@@ -307,7 +309,7 @@ class Index:
             names: id to name, of some or all of them.
             hierarchy: where these documents stand now, for filters; others stay where they stood.
             fingerprint: of the model that the vectors are from, where it has changed. Its queries are taken from
-                then on, and those made before are refused.
+                then on, and those made before are refused; a calibration of the model before ends there, too.
 
         Raises:
             InputError: another width, entries that are NaN or infinite, an id twice. Nothing is changed then.
@@ -320,6 +322,8 @@ class Index:
             self._write(catalogue)
         self.engine.upsert(rows, matrix, None if catalogue.lineage is None else catalogue.lineage.take(rows))
         self.catalogue, self.fingerprint = catalogue, fingerprint or self.fingerprint
+        if self.calibration is not None and self.calibration.fingerprint != self.fingerprint:
+            self.calibration = None
 
     def delete(self, ids: Iterable[Hashable]) -> None:
         """Take out documents. `commit` makes it last.
@@ -355,7 +359,7 @@ class Index:
     def _write(self, catalogue: Catalogue) -> None:
         assert self.folder is not None
         about = {"fingerprint": self.fingerprint, "tuned": None if self.tuned is None else self.tuned.to_dict()}
-        storage.write_index(self.folder, self.engine, catalogue, about)
+        storage.write_index(self.folder, self.engine, catalogue, about, self.calibration)
 
     @classmethod
     def load(cls, folder: str | Path, **settings: Any) -> Index:
@@ -368,9 +372,9 @@ class Index:
         Raises:
             RunFolderError: the folder is missing, damaged, half built, or from a newer version.
         """
-        engine, catalogue, about = storage.read_index(Path(folder), **settings)
+        engine, catalogue, calibration, about = storage.read_index(Path(folder), **settings)
         tuned = None if about["tuned"] is None else Tuned(**about["tuned"])
-        return cls(engine, catalogue, about["fingerprint"], tuned, Path(folder))
+        return cls(engine, catalogue, about["fingerprint"], tuned, Path(folder), calibration)
 
     def close(self) -> None:
         """Give back what the engine holds, such as a connection. The index is not used afterwards."""

@@ -4,6 +4,7 @@
                              "files": checksums
     documents-0001.parquet   row, id, height, gone; name, synonyms, definition where there are names
     lineage-0001.safetensors depth; offsets, ancestors, hops; where the index knows its hierarchy
+    calibration-0001.safetensors   where answer sets end, where that is calibrated
     ...-0001.*               what the engine keeps; nothing for a server
     loading.json             only while the index is built: how far it is
 
@@ -19,6 +20,7 @@ from typing import Any
 
 from rootward.encoders.storage import CONFIG, check_files, read_config, write_config
 from rootward.errors import RunFolderError
+from rootward.evaluation import Calibration
 from rootward.files import sha256, write_text
 from rootward.retrieval.catalogue import Catalogue
 from rootward.retrieval.engine import Engine, Shared
@@ -28,7 +30,9 @@ LOADING = "loading.json"
 _REMEDY = "Restore it or build the index again"
 
 
-def write_index(folder: Path, engine: Engine, catalogue: Catalogue, about: dict[str, Any]) -> None:
+def write_index(
+    folder: Path, engine: Engine, catalogue: Catalogue, about: dict[str, Any], calibration: Calibration | None = None
+) -> None:
     """Write the next generation of an index; the files of the one before go when it is whole.
 
     Args:
@@ -36,6 +40,7 @@ def write_index(folder: Path, engine: Engine, catalogue: Catalogue, about: dict[
         engine: saves itself.
         catalogue: what the rows are called.
         about: more for the section "index" of `config.json`, JSON values.
+        calibration: where answer sets end.
 
     Raises:
         RunFolderError: the folder holds something else.
@@ -45,6 +50,8 @@ def write_index(folder: Path, engine: Engine, catalogue: Catalogue, about: dict[
     generation = before.get("index", {}).get("generation", 0) + 1
     mark = f"{generation:04}"
     parts = {"catalogue": catalogue.save(folder, mark), "engine": engine.save(folder, mark)}
+    if calibration is not None:
+        parts["calibration"] = (calibration.save(folder / f"calibration-{mark}.safetensors").name,)
     section = {**about, "generation": generation, "name": engine.name, "settings": engine.settings, **parts}
     names = [name for part in parts.values() for name in part]
     write_config(folder, {"index": section, "files": {name: sha256(folder / name) for name in names}})
@@ -65,8 +72,8 @@ def before_in(folder: Path) -> dict[str, Any]:
     return config
 
 
-def read_index(folder: Path, **settings: Any) -> tuple[Engine, Catalogue, dict[str, Any]]:
-    """(engine, catalogue, section "index" of `config.json`), every checksum checked.
+def read_index(folder: Path, **settings: Any) -> tuple[Engine, Catalogue, Calibration | None, dict[str, Any]]:
+    """(engine, catalogue, calibration, section "index" of `config.json`), every checksum checked.
 
     Args:
         folder: as `write_index` wrote it.
@@ -90,7 +97,8 @@ def read_index(folder: Path, **settings: Any) -> tuple[Engine, Catalogue, dict[s
     engine: Engine = engine_class(about["name"]).load(folder, tuple(about["engine"]), {**about["settings"], **settings})
     if isinstance(engine, Shared):
         engine.ledger.check(about["fingerprint"])
-    return engine, catalogue, about
+    calibrations = [Calibration.load(folder / name) for name in about.get("calibration", ())]
+    return engine, catalogue, calibrations[0] if calibrations else None, about
 
 
 def _config(folder: Path) -> dict[str, Any]:
