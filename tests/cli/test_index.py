@@ -1,10 +1,12 @@
 """`rootward index`, and what `rootward search` does with it and with filters."""
 
 import json
+import shutil
 
 import pytest
 
 from rootward.encoders import DualEncoder
+from rootward.evaluation import Calibration
 from rootward.retrieval import Index
 
 
@@ -23,6 +25,14 @@ def test_an_index_of_a_run_answers_as_the_run_does(rootward, run, engine):
     for flags in (["-k", "4"], ["--threshold", "auto"], ["--below", "shoes"]):
         plain = found(rootward("search", run, "trainers", "--json", *flags))
         assert plain == found(rootward("search", run, "trainers", "--json", "--index", "shop.index", *flags))
+
+
+def test_an_index_takes_the_calibration_of_its_run_along(rootward, plain_run, tmp_path):
+    run = shutil.copytree(plain_run, tmp_path / "run")
+    assert rootward("calibrate", run, "--quiet").exit_code == 0
+    told = json.loads(rootward("index", run, "--out", "shop.index", "--json", "--quiet").stdout)
+    assert told["calibrated"]
+    assert Index.load("shop.index").calibration == Calibration.load(run)
 
 
 def test_what_was_built_is_told_on_standard_error(rootward, plain_run):

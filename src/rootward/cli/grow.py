@@ -63,22 +63,18 @@ def grow(
     from rootward.training.run import Run  # noqa: PLC0415
 
     before = Run.load(run).pairs
-    found = None if changes is not None else read_as(source, before)
     after: Pairs | Diff
-    change: Diff | None
-    if found is None:
-        assert changes is not None
-        change = Diff.load(changes)
-        after = change
+    if changes is not None:
+        after, name = Diff.load(changes), None
     else:
-        after, change = found.pairs, _change(before, found.pairs)
+        found = read_as(source, before)
+        after, name = found.pairs, found.name
         for note in found.pairs.notes:
             say(note, quiet)
+    change = after if isinstance(after, Diff) else _change(before, after)
     if change is not None and save_diff is not None:
         change.save(save_diff)
-    grown = grow_run(
-        run, after, out, source=None if found is None else found.name, progress=not quiet, **given(seed=seed)
-    )
+    grown = grow_run(run, after, out, source=name, progress=not quiet, **given(seed=seed))
     if json is not None:
         put(_told(change, grown), json)
     if json != STDOUT:

@@ -13,6 +13,7 @@ from rootward.errors import InputError
 
 if TYPE_CHECKING:
     from rootward.pairs import Pairs
+    from rootward.retrieval import Index
 
 _INDEX, _OUTPUT = "Index", "Output"
 
@@ -83,7 +84,7 @@ def index(
     if (uri is None) != (collection is None):
         raise InputError("--uri and --collection go together: where the Milvus server is, and the name there.")
     options = given(uri=uri, collection=collection) | _options(changes)
-    from rootward.cli.search import pairs_of  # noqa: PLC0415
+    from rootward.cli.search import calibration_of, pairs_of  # noqa: PLC0415
     from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.retrieval import Index  # noqa: PLC0415
 
@@ -99,27 +100,36 @@ def index(
         **given(engine=engine, recall=recall, k=k),
         **options,
     )
-    size = 0 if out is None else sum(path.stat().st_size for path in out.iterdir())
+    if (calibration := calibration_of(run, model, quiet)) is not None:
+        built = built.calibrated(calibration)
+        built.commit()
+    about = _about(built, out, collection, time.monotonic() - began)
     if json:
-        told = {
-            "index": None if out is None else str(out),
-            "collection": collection,
-            "documents": len(built),
-            "engine": built.engine.name,
-            "tuned": None if built.tuned is None else built.tuned.to_dict(),
-            "seconds": round(time.monotonic() - began, 2),
-            "bytes": size,
-        }
-        print(json_format.dumps(told))
+        print(json_format.dumps(about))
         return
-    places = ([f"{size / 2**20:.1f} MiB in {out}"] if out else []) + ([f"{collection!r} at {uri}"] if uri else [])
-    say(f"{built!r}, {', '.join(places)}, {time.monotonic() - began:.1f} s", quiet)
+    places = [f"{about['bytes'] / 2**20:.1f} MiB in {out}"] if out else []
+    places += [f"{collection!r} at {uri}"] if uri else []
+    say(f"{built!r}, {', '.join(places)}, {about['seconds']:.1f} s", quiet)
     if built.tuned is not None:
         say(f"{built.tuned}", quiet)
     if out is not None:
         say(f"Search it: rootward search {run} --index {out} TEXT", quiet)
     else:
         say(f"Search it from Python: Index.connect(model, {uri!r}, {collection!r})", quiet)
+
+
+def _about(built: Index, out: Path | None, collection: str | None, seconds: float) -> dict[str, Any]:
+    """What was built, as JSON values."""
+    return {
+        "index": None if out is None else str(out),
+        "collection": collection,
+        "documents": len(built),
+        "engine": built.engine.name,
+        "tuned": None if built.tuned is None else built.tuned.to_dict(),
+        "calibrated": built.calibration is not None,
+        "seconds": round(seconds, 2),
+        "bytes": 0 if out is None else sum(path.stat().st_size for path in out.iterdir()),
+    }
 
 
 def _options(changes: list[str] | None) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def search(
     model = DualEncoder.load(run)
     meanings = [_meanings(model, text) for text in asked]
     searched = Index.build(model) if index is None else Index.load(index)
-    calibration = _calibration(run, model, quiet)
+    calibration = calibration_of(run, model, quiet)
     searched = searched if calibration is None else searched.calibrated(calibration)
     pairs = pairs_of(run, model)
     if where is not None:
@@ -188,7 +188,7 @@ def _graph(pairs: Pairs | None, run: Path) -> Pairs:
     return pairs
 
 
-def _calibration(run: Path, model: DualEncoder, quiet: bool) -> Calibration | None:
+def calibration_of(run: Path, model: DualEncoder, quiet: bool) -> Calibration | None:
     """The calibration of a run; None where there is none, or it is of other vectors than the model has now."""
     from rootward.evaluation.calibration import NAME, Calibration  # noqa: PLC0415
 
