@@ -53,9 +53,24 @@ def test_a_lookup_run_still_says_what_is_close(rootward, run):
 def test_an_unknown_tower_is_refused(rootward, shop):
     result = rootward("train", "--edges", shop, "--tower", "statik")
     assert result.exit_code == 2
-    assert "No tower 'statik'; there are lookup and static. Did you mean 'static'?" in result.stderr
+    assert "No tower 'statik'; there are lookup, static, frozen. Did you mean 'static'?" in result.stderr
 
 
 def test_ids_are_the_texts_where_a_source_has_no_names(rootward, shop, tmp_path):
     assert rootward("train", "--edges", shop, "--tower", "static", *QUICK, "--out", tmp_path / "run").exit_code == 0
     assert "hiking boots" in rootward("search", tmp_path / "run", "boot for hiking", "-k", "1").stdout
+
+
+def test_a_frozen_encoder_by_its_folder(rootward, shop, nodes, minilm, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "cache"))
+    source = ["train", "--edges", shop, "--nodes", nodes, "--tower", "frozen", "--encoder", minilm]
+    trained = rootward(*source, *QUICK, "--out", tmp_path / "run")
+    assert trained.exit_code == 0, trained.output
+    assert "hiking sandals" in rootward("search", tmp_path / "run", "sandals of a hiker", "-k", "3").stdout.casefold()
+
+
+@pytest.mark.parametrize("flags", [["--tower", "frozen"], ["--encoder", "all-MiniLM-L6-v2"]])
+def test_an_encoder_belongs_to_a_frozen_tower(rootward, shop, flags):
+    result = rootward("train", "--edges", shop, *flags)
+    assert result.exit_code == 2
+    assert "belong together" in result.stderr

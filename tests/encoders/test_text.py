@@ -26,7 +26,7 @@ def by_name() -> Pairs:
     return shop().pairs()
 
 
-@pytest.fixture(params=["tied", "lookup"])
+@pytest.fixture(params=["tied", "text", "lookup"])
 def model(request) -> DualEncoder:
     made = DualEncoder.text(by_name(), dim=16, documents=request.param, drop=0.0)
     for table in made.tables().values():  # nowhere near the start, offsets of zero say
@@ -202,8 +202,10 @@ def test_a_training_text_without_letters_is_named_by_id_and_row():
     ("options", "message"),
     [
         ({"dim": 0}, "dim must be at least 1"),
-        ({"tower": "frozen"}, "tower must be 'static'"),
-        ({"documents": "mixed"}, "'tied' or 'lookup'"),
+        ({"tower": "frozn"}, "tower must be one of 'static', 'frozen'"),
+        ({"tower": "frozen"}, "needs an encoder"),
+        ({"encoder": "some/name"}, "belong to the frozen tower"),
+        ({"documents": "mixed"}, "one of 'tied', 'text', 'lookup'"),
         ({"drop": 1.0}, "at least 0 and below 1"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from letters import Letters
 from rootward.encoders import DualEncoder, LookupTower
 from rootward.encoders.towers import Pulled, Table
 from rootward.evaluation import evaluate
@@ -41,8 +42,10 @@ def begun(pairs: Pairs, recipe, out=None, documents="tied", **options) -> Run:
     return train(DualEncoder.text(pairs, dim=8, documents=documents), pairs, recipe, out=out, **options)
 
 
-@pytest.mark.parametrize("documents", ["tied", "lookup"])
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    ("name", "documents"),
+    [*((name, documents) for name in RECIPES for documents in ("tied", "lookup")), ("best", "text")],
+)
 def test_a_text_run_that_was_stopped_ends_with_the_same_bits(name, documents, named, tmp_path, ctrl_c):
     begun(named, RECIPES[name], tmp_path / "whole", documents)
     ctrl_c(13)
@@ -55,7 +58,7 @@ def test_a_text_run_that_was_stopped_ends_with_the_same_bits(name, documents, na
     assert torch.equal(run.model.encode_queries(texts).vectors, again.encode_queries(texts).vectors)
 
 
-@pytest.mark.parametrize("documents", ["tied", "lookup"])
+@pytest.mark.parametrize("documents", ["tied", "text", "lookup"])
 def test_every_name_finds_its_node_and_all_above_it(documents, named):
     run = begun(named, recipes.decoupled(steps=200), documents=documents)
     assert run.report.overall.value > 0.99
@@ -154,3 +157,45 @@ def test_held_out_names_are_measured_with_the_model_of_the_others(named):
         rtol=0,
         atol=1e-6,
     )
+
+
+# -- frozen encoders -----------------------------------------------------------------------------------------------
+
+
+def frozen(pairs: Pairs, documents: str, **options) -> DualEncoder:
+    return DualEncoder.text(pairs, "frozen", dim=16, documents=documents, encoder=Letters(), **options)
+
+
+@pytest.fixture
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("_cache")
+@pytest.mark.parametrize(("name", "documents"), [("lazy adam", "tied"), ("best", "text"), ("sgd", "lookup")])
+def test_a_frozen_run_that_was_stopped_ends_with_the_same_bits(name, documents, named, tmp_path, ctrl_c):
+    train(frozen(named, documents, hidden=20), named, RECIPES[name], out=tmp_path / "whole", settings=QUIET)
+    ctrl_c(13)
+    stopped = train(frozen(named, documents, hidden=20), named, RECIPES[name], out=tmp_path / "parts", settings=QUIET)
+    assert not stopped.finished
+    ctrl_c(None)
+    run = resume(tmp_path / "parts", settings=QUIET, encoder=Letters())
+    assert_same(tmp_path / "whole", tmp_path / "parts", encoder=Letters())
+    again = Run.load(tmp_path / "parts", encoder=Letters())
+    assert torch.equal(run.model.encode_queries(["jandals"]).vectors, again.model.encode_queries(["jandals"]).vectors)
+
+
+@pytest.mark.usefixtures("_cache")
+@pytest.mark.parametrize("documents", ["tied", "lookup"])
+def test_a_frozen_encoder_and_a_head_find_every_name_and_all_above(documents, named):
+    run = train(frozen(named, documents), named, recipes.decoupled(steps=200), settings=QUIET)
+    assert run.report.overall.value > 0.99
+
+
+@pytest.mark.usefixtures("_cache")
+def test_two_heads_learn_what_sets_queries_and_documents_apart(named):
+    model = frozen(named, "text", hidden=32)
+    before = evaluate(model, named, bootstrap=0).overall.value
+    train(model, named, recipes.decoupled(steps=300), settings=QUIET)
+    assert evaluate(model, named, bootstrap=0).overall.value > max(0.85, before + 0.2)
+    assert not torch.equal(model.query_tower.head[0], model.document_tower.head[0])

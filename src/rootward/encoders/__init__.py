@@ -1,6 +1,6 @@
 """Encoders: queries and documents to vectors whose inner product is the score."""
 
 from rootward.encoders.dual_encoder import DualEncoder, Queries
-from rootward.encoders.towers import LookupTower, Table, Tower
+from rootward.encoders.towers import LookupTower, Table, TextTower, Tower
 
-__all__ = ["DualEncoder", "LookupTower", "Queries", "Table", "Tower"]
+__all__ = ["DualEncoder", "LookupTower", "Queries", "Table", "TextTower", "Tower"]

@@ -125,7 +125,7 @@ def train_step(state: State, stage: Stage, batch: Batch, block_bytes: int, preci
             f"{scale:.3g}). Lower the learning rate or tau."
         )
     for pulled in summed([*pull_queries(by_query), *pull_documents(by_document)]):
-        state.optimizer_of(pulled.table).step(pulled.rows, pulled.gradient, rate)
+        state.move(pulled, rate)
     return loss
 
 
