@@ -74,3 +74,19 @@ def test_an_encoder_belongs_to_a_frozen_tower(rootward, shop, flags):
     result = rootward("train", "--edges", shop, *flags)
     assert result.exit_code == 2
     assert "belong together" in result.stderr
+
+
+@pytest.mark.parametrize("format", [[], ["--format", "onnx"]])
+def test_a_run_that_reads_is_exported_with_its_report(rootward, words, tmp_path, format):
+    result = rootward("export", words, "--out", tmp_path / "model", *format)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "how it is used stands in" in result.stderr
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "| overall" in card
+    assert ("query.onnx" in card) == bool(format)
+
+
+def test_a_lookup_run_is_not_exported(rootward, run, tmp_path):
+    result = rootward("export", run, "--out", tmp_path / "model")
+    assert result.exit_code == 2
+    assert "looks its queries up" in result.stderr
