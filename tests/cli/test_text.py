@@ -53,7 +53,7 @@ def test_a_lookup_run_still_says_what_is_close(rootward, run):
 def test_an_unknown_tower_is_refused(rootward, shop):
     result = rootward("train", "--edges", shop, "--tower", "statik")
     assert result.exit_code == 2
-    assert "No tower 'statik'; there are lookup, static, frozen. Did you mean 'static'?" in result.stderr
+    assert "No tower 'statik'; there are lookup, static, frozen, full. Did you mean 'static'?" in result.stderr
 
 
 def test_ids_are_the_texts_where_a_source_has_no_names(rootward, shop, tmp_path):
@@ -73,7 +73,7 @@ def test_a_frozen_encoder_by_its_folder(rootward, shop, nodes, minilm, tmp_path,
 def test_an_encoder_belongs_to_a_frozen_tower(rootward, shop, flags):
     result = rootward("train", "--edges", shop, *flags)
     assert result.exit_code == 2
-    assert "belong together" in result.stderr
+    assert "give both or neither" in result.stderr
 
 
 @pytest.mark.parametrize("format", [[], ["--format", "onnx"]])

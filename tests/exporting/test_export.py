@@ -15,6 +15,7 @@ from torch.testing import assert_close
 
 import rootward as rw
 from letters import Letters
+from rootward.encoders import new_encoder
 from rootward.errors import InputError, MissingExtraError, RunFolderError
 from rootward.exporting.graph import features_of
 from rootward.exporting.modules import asked_by
@@ -34,16 +35,25 @@ def named() -> Pairs:
 
 
 @pytest.fixture(scope="module")
-def runs(named, minilm, tmp_path_factory):
+def scratch(tmp_path_factory):
+    """A tiny encoder that nobody has trained."""
+    sizes = {"layers": 1, "width": 16, "heads": 2, "mlp": 32, "vocabulary": 60, "longest": 16}
+    return new_encoder(shoes().ids, tmp_path_factory.mktemp("encoders") / "tiny", **sizes)
+
+
+@pytest.fixture(scope="module")
+def runs(named, minilm, scratch, tmp_path_factory):
     """A little trained run of every kind, made when it is asked for."""
     made: dict[tuple[str, ...], rw.Run] = {}
 
     def run(tower: str, documents: str) -> rw.Run:
         if (tower, documents) not in made:
-            options = {"encoder": minilm, "hidden": 24, "cache": tmp_path_factory.mktemp("cache")}
-            model = rw.DualEncoder.text(
-                named, tower, dim=16, documents=documents, **(options if tower == "frozen" else {})
-            )
+            options = {
+                "static": {},
+                "frozen": {"encoder": minilm, "hidden": 24, "cache": tmp_path_factory.mktemp("cache")},
+                "full": {"encoder": scratch, "pace": 5e-3},
+            }
+            model = rw.DualEncoder.text(named, tower, dim=16, documents=documents, **options[tower])
             made[tower, documents] = rw.train(model, named, rw.recipes.decoupled(steps=20), settings=QUIET)
         return made[tower, documents]
 
@@ -52,7 +62,10 @@ def runs(named, minilm, tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("tower", "documents"),
-    [("static", "tied"), ("static", "text"), ("static", "lookup"), ("frozen", "tied"), ("frozen", "text")],
+    [
+        *(("static", documents) for documents in ("tied", "text", "lookup")),
+        *((tower, documents) for tower in ("frozen", "full") for documents in ("tied", "text")),
+    ],
 )
 def test_sentence_transformers_gives_the_same_vectors(tower, documents, runs, tmp_path):
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415

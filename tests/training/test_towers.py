@@ -11,11 +11,13 @@ import torch
 from torch.testing import assert_close
 
 from letters import Letters
-from rootward.encoders import DualEncoder, LookupTower
+from rootward.encoders import DualEncoder, LookupTower, new_encoder
+from rootward.encoders.pretrained import Encoder
 from rootward.encoders.towers import Pulled, Table
 from rootward.evaluation import evaluate
 from rootward.pairs import Pairs, Texts
 from rootward.training import Run, Settings, recipes, resume, train
+from rootward.training.loop import rate_at
 from shoes import DEFINITIONS, SYNONYMS, shoes
 from training.runs import QUIET
 from training.stopping import assert_same
@@ -199,3 +201,49 @@ def test_two_heads_learn_what_sets_queries_and_documents_apart(named):
     train(model, named, recipes.decoupled(steps=300), settings=QUIET)
     assert evaluate(model, named, bootstrap=0).overall.value > max(0.85, before + 0.2)
     assert not torch.equal(model.query_tower.head[0], model.document_tower.head[0])
+
+
+# -- encoders that are trained too ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """A tiny encoder that nobody has trained."""
+    sizes = {"layers": 1, "width": 16, "heads": 2, "mlp": 32, "vocabulary": 60, "longest": 16}
+    return Encoder.of(new_encoder(shoes().ids, tmp_path_factory.mktemp("encoders") / "tiny", **sizes)).model
+
+
+def full(pairs: Pairs, encoder, documents: str = "tied", **options) -> DualEncoder:
+    return DualEncoder.text(pairs, "full", dim=16, documents=documents, encoder=encoder, **options)
+
+
+@pytest.mark.parametrize(("documents", "chunk"), [("tied", 4), ("text", 64)])
+def test_a_full_run_that_was_stopped_ends_with_the_same_bits(documents, chunk, scratch, named, tmp_path, ctrl_c):
+    recipe = recipes.decoupled(steps=12, validate_every=5, batch_size=6, warmup=0.25)
+
+    def begin(out) -> Run:
+        return train(full(named, scratch, documents, chunk=chunk), named, recipe, out=out, settings=QUIET)
+
+    begin(tmp_path / "whole")
+    ctrl_c(7)
+    assert not begin(tmp_path / "parts").finished
+    ctrl_c(None)
+    resume(tmp_path / "parts", settings=QUIET, encoder=scratch)
+    assert_same(tmp_path / "whole", tmp_path / "parts", encoder=scratch)
+
+
+def test_an_encoder_from_scratch_learns_every_name_by_its_weights(scratch, named):
+    model = full(named, scratch, "lookup", drop=0.0, pace=5e-3)
+    before = {name: rows.clone() for name, rows in model.query_tower.weights.items()}
+    run = train(model, named, recipes.decoupled(steps=120, warmup=0.1), settings=QUIET)
+    assert run.report.overall.value > 0.95
+    changed = {name for name, rows in model.query_tower.weights.items() if not torch.equal(rows, before[name])}
+    assert len(changed) > len(before) - 3
+
+
+def test_the_rate_rises_and_then_falls_to_nothing():
+    stage = recipes.decoupled(steps=10, warmup=0.3, learning_rate=1.0).stages[0]
+    rates = [rate_at(stage, step) for step in range(10)]
+    assert_close(rates[:4], [0.25, 0.5, 0.75, 1.0])
+    assert_close(rates[4:], [1 - i / 7 for i in range(1, 7)])
+    assert rate_at(stage.model_copy(update={"warmup": 0.0}), 4) == 0.6

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rootward.training import Recipe, Run, Settings, Stage
 
 DIM, TEXT_DIM = 64, 128
-TOWERS = ("lookup", "static", "frozen")
+TOWERS = ("lookup", "static", "frozen", "full")
 
 _TRAINING, _RUN, _OUTPUT = "Training", "Run", "Output"
 
@@ -39,7 +39,7 @@ class RecipeFlags:
             panel=_TRAINING,
             help="lookup: a vector for every query. static: vectors of words and n-grams, so that every name and "
             "synonym is a query, and words never seen are understood too. frozen: the same by a sentence encoder that "
-            "stays as it is, with a head that is trained. Default: lookup.",
+            "stays as it is, with a head that is trained. full: the encoder is trained too. Default: lookup.",
         ),
     ] = None
     encoder: Annotated[
@@ -48,7 +48,7 @@ class RecipeFlags:
             "--encoder",
             metavar="NAME",
             panel=_TRAINING,
-            help="Of a frozen tower: a sentence-transformers model, by name or folder.",
+            help="Of a frozen or full tower: a sentence-transformers model, by name or folder.",
         ),
     ] = None
     dim: Annotated[
@@ -213,8 +213,8 @@ def train(
 
 
 def _check_encoder(flags: RecipeFlags) -> None:
-    if (flags.tower == "frozen") != (flags.encoder is not None):
-        raise InputError("--encoder NAME and --tower frozen belong together; give both or neither.")
+    if (flags.tower in ("frozen", "full")) != (flags.encoder is not None):
+        raise InputError("--encoder NAME belongs to --tower frozen or full, and these need it; give both or neither.")
 
 
 def _refuse_taken(out: Path) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from rootward.encoders.full import CHUNK, PACE
 from rootward.encoders.names import Names
 from rootward.encoders.pieces import tables_of, tensors_of, towers_from
 from rootward.encoders.seen import Seen
@@ -162,6 +163,8 @@ class DualEncoder:
         hidden: int | None = None,
         cache: str | Path | None = None,
         progress: bool = False,
+        chunk: int = CHUNK,
+        pace: float = PACE,
     ) -> DualEncoder:
         """Query texts to vectors, so that words which training never saw have one too; untrained.
 
@@ -173,27 +176,30 @@ class DualEncoder:
             tower: "static": trainable vectors of words and character n-grams (3 to 5), summed by idf: trains in
                 minutes on two cores. "frozen": a pretrained sentence encoder that stays as it is, and a head that is
                 learnt: what it knows of words that no training text has; after one reading trains as quickly.
+                "full": the encoder is trained too; `rootward.encoders.new_encoder` makes one from scratch.
             dim: width of the vectors, at least 1.
             documents: "tied": the vector of a document's own name by the query tower, plus a vector of its own that
                 starts at zero, so that the nearest name is found before anything is learnt; "text": a tower of their
                 own that starts as the query tower and learns the difference, for documents that go by their texts
-                alone; "lookup": a table, whatever documents are called.
+                alone (of a full tower a head of their own, on a shared encoder); "lookup": a table.
             drop: share of a text's features, or of an encoder's outputs, that each step of training leaves out at
                 random.
             seed: of the random start.
-            encoder: of a frozen tower: the name or the folder of a sentence-transformers model, or any object with
-                `encode(texts) -> array`. Its outputs are kept on disk if it has weights (`state_dict`) or a
-                `fingerprint` to be recognised by.
-            hidden: width of a hidden layer in the head of a frozen tower; None for one matrix.
+            encoder: of a frozen or full tower: the name or the folder of a sentence-transformers model. A frozen one
+                may be any object with `encode(texts) -> array`; outputs are kept on disk of one that has weights
+                (`state_dict`) or a `fingerprint` to be recognised by.
+            hidden: width of a hidden layer in the head on an encoder; None for one matrix.
             cache: folder of the outputs; None for $ROOTWARD_CACHE, else the user's cache folder.
-            progress: show how far the encoder has read.
+            progress: show how far a frozen encoder has read.
+            chunk: texts that go through a full tower at a time; memory is that of so many, whatever the batch.
+            pace: of a full tower: the step of an encoder's weight as a share of the learning rate.
 
         Raises:
             InputError: dim or hidden below 1, drop outside 0..1, an unknown tower, a query with pairs whose text has no
                 letter or digit, or an encoder that cannot be used.
             MissingExtraError: sentence-transformers is needed and not installed.
         """
-        begin = reader_start(tower, dim, drop, seed, encoder, hidden, cache, progress)
+        begin = reader_start(tower, dim, drop, seed, encoder, hidden, cache, progress, chunk, pace)
         return cls.from_towers(pairs, *text_start(pairs, begin, documents, dim, seed))
 
     @property

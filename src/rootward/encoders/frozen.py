@@ -95,6 +95,10 @@ class FrozenTower:
         """The same tower, its very head, over other texts."""
         return replace(self, read=read_texts(self.encoder, list(texts), self.cache))
 
+    def apart(self) -> FrozenTower:
+        """The same tower with a head of its own."""
+        return self.mapped(torch.clone)
+
     def encode(self, rows: npt.ArrayLike | None = None) -> Tensor:
         """The vectors of these rows' texts."""
         return self._encoded(self.read, on_rows(self, rows))
@@ -124,7 +128,7 @@ class FrozenTower:
         entries = torch.from_numpy(outputs).to(self.head[0])
         with torch.enable_grad():
             head = tuple(matrix.detach().requires_grad_() for matrix in self.head)
-            made = projected(entries, head)
+            made = projected(entries, head).to(entries.dtype)
 
         def back(gradient: Tensor) -> list[Pulled]:
             gradients = torch.autograd.grad(made, head, gradient)

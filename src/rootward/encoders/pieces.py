@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rootward.encoders.features import Grams, Vocabulary
 from rootward.encoders.frozen import FrozenTower
+from rootward.encoders.full import FullTower, weights_of
 from rootward.encoders.outputs import cache_folder, read_texts
 from rootward.encoders.pretrained import Encoder
 from rootward.encoders.static import StaticTower
@@ -67,7 +68,7 @@ def towers_from(
     named = query.reading(encoded["document"])
     if of_document["kind"] == "tied":
         return query, TiedTower(named, _tensor(tensors, "documents.offsets", len(ids["document"])))
-    own = {id(rows): _tensor(tensors, f"documents.{name}", len(rows)) for name, rows in _tables(query).items()}
+    own = {id(rows): tensors.get(f"documents.{name}", rows) for name, rows in _tables(query).items()}
     return query, named.mapped(lambda rows: own[id(rows)])
 
 
@@ -81,13 +82,8 @@ def _tower(
 ) -> Tower:
     if settings["kind"] == "lookup":
         return LookupTower(_tensor(tensors, side, len(texts)))
-    if settings["kind"] == "frozen":
-        opened = Encoder.again(settings, encoder)
-        head = tuple(tensors[f"{side}.{name}"] for name in ("head", "head2") if f"{side}.{name}" in tensors)
-        anchors, cache = _tensor(tensors, f"{side}.anchors"), cache_folder()
-        if not head:
-            _tensor(tensors, f"{side}.head")
-        return FrozenTower(opened, head, read_texts(opened, texts, cache), anchors, settings["drop"], cache)
+    if settings["kind"] in ("frozen", "full"):
+        return _on_encoder(settings, tensors, side, texts, Encoder.again(settings, encoder))
     if settings["kind"] != "static":
         raise RunFolderError(
             f"A tower of kind {settings['kind']!r} is not known here: it is of a newer rootward, or one's own. Put the "
@@ -98,6 +94,21 @@ def _tower(
     tokens = _tensor(tensors, f"{side}.tokens", len(hashes))
     anchors = _tensor(tensors, f"{side}.anchors")
     return StaticTower(vocabulary, tokens, vocabulary.bags(texts), anchors, settings["drop"])
+
+
+def _on_encoder(
+    settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str], encoder: Encoder
+) -> FrozenTower | FullTower:
+    second = (tensors[f"{side}.head2"],) if f"{side}.head2" in tensors else ()
+    head = (_tensor(tensors, f"{side}.head"), *second)
+    anchors, drop = _tensor(tensors, f"{side}.anchors"), settings["drop"]
+    if settings["kind"] == "frozen":
+        cache = cache_folder()
+        return FrozenTower(encoder, head, read_texts(encoder, texts, cache), anchors, drop, cache)
+    weights = {
+        name: _tensor(tensors, f"{side}.weights.{name}", len(rows)) for name, rows in weights_of(encoder).items()
+    }
+    return FullTower(encoder, weights, head, texts, anchors, drop, settings["chunk"], settings["pace"])
 
 
 def _tensor(tensors: Mapping[str, Tensor], name: str, rows: int | None = None) -> Tensor:

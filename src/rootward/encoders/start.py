@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rootward.encoders.features import Grams, Vocabulary
 from rootward.encoders.frozen import FrozenTower, begin_head
+from rootward.encoders.full import FullTower, weights_of
 from rootward.encoders.outputs import cache_folder, read_texts
 from rootward.encoders.pretrained import Encoder
 from rootward.encoders.static import StaticTower
@@ -25,7 +26,7 @@ from rootward.pairs.normal import normal_form
 from rootward.pairs.texts import what_is_read
 from rootward.rng import stream
 
-TextTowers = Literal["static", "frozen"]
+TextTowers = Literal["static", "frozen", "full"]
 Documents = Literal["tied", "text", "lookup"]
 Begin = Callable[[Sequence[str], Rows], Reader]
 
@@ -75,7 +76,7 @@ def text_start(pairs: Pairs, begin: Begin, documents: Documents, dim: int, seed:
     if documents == "lookup":
         return query, LookupTower(own)
     named = query.reading(what_is_read(pairs.document_ids, pairs.document_texts))
-    return query, named.mapped(torch.clone) if documents == "text" else TiedTower.begin(named, own)
+    return query, named.apart() if documents == "text" else TiedTower.begin(named, own)
 
 
 def _refuse_silent(pairs: Pairs, texts: Sequence[str], answered: Rows) -> None:
@@ -98,6 +99,8 @@ def reader_start(
     hidden: int | None,
     cache: str | Path | None,
     progress: bool,
+    chunk: int,
+    pace: float,
 ) -> Begin:
     """How a text tower of this kind begins; arguments as of `DualEncoder.text`.
 
@@ -112,10 +115,12 @@ def reader_start(
         raise InputError(f"tower must be one of {', '.join(map(repr, known))}, got {tower!r}.")
     if tower == "static":
         if encoder is not None or hidden is not None:
-            raise InputError("encoder and hidden belong to the frozen tower; leave them out or say tower='frozen'.")
+            raise InputError("encoder and hidden belong to the frozen and the full tower; leave them out or name it.")
         return static_start(dim, drop, seed)
     if encoder is None:
-        raise InputError("A frozen tower needs an encoder: DualEncoder.text(pairs, 'frozen', encoder=NAME).")
+        raise InputError(f"A {tower} tower needs an encoder: DualEncoder.text(pairs, {tower!r}, encoder=NAME).")
+    if tower == "full":
+        return full_start(Encoder.of(encoder), dim, drop, seed, hidden, chunk, pace)
     return frozen_start(Encoder.of(encoder), dim, drop, seed, hidden, cache_folder(cache), progress)
 
 
@@ -139,6 +144,19 @@ def frozen_start(
         read = read_texts(encoder, texts, cache, progress)
         head = begin_head(seed, read.width, dim, hidden)
         return FrozenTower(encoder, head, read, torch.from_numpy(answered), drop, cache)
+
+    return begin
+
+
+def full_start(
+    encoder: Encoder, dim: int, drop: float, seed: int, hidden: int | None, chunk: int, pace: float
+) -> Begin:
+    """As `frozen_start`, with the encoder's weights as they are."""
+
+    def begin(texts: Sequence[str], answered: Rows) -> FullTower:
+        weights, width = weights_of(encoder), encoder.encode(["a"]).shape[1]
+        head = begin_head(seed, width, dim, hidden)
+        return FullTower(encoder, weights, head, texts, torch.from_numpy(answered), drop, chunk, pace)
 
     return begin
 

@@ -113,6 +113,10 @@ class StaticTower:
     def __len__(self) -> int:
         return len(self.bags)
 
+    def apart(self) -> StaticTower:
+        """The same tower with tokens of its own."""
+        return self.mapped(torch.clone)
+
     def encode(self, rows: npt.ArrayLike | None = None) -> Tensor:
         """The vectors of these rows' texts."""
         return self._encoded(self.bags, on_rows(self, rows))

@@ -29,6 +29,10 @@ class Reader(TextTower, Protocol):
         """The same tower, its very tables, over other texts."""
         ...
 
+    def apart(self) -> Self:
+        """The same tower with weights of its own where two towers differ, the same at the start."""
+        ...
+
     def sums(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
         """As `forward`, before the vectors are put on the sphere."""
         ...

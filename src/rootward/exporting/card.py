@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rootward.encoders import DualEncoder
 from rootward.encoders.frozen import FrozenTower
+from rootward.encoders.full import FullTower
 from rootward.encoders.static import StaticTower
 from rootward.evaluation import Report
 from rootward.pairs.normal import LONGEST
@@ -85,8 +86,9 @@ def card(model: DualEncoder, report: Report | None, format: str) -> str:
 
 def _tower(model: DualEncoder) -> str:
     tower = model.query_tower
-    if isinstance(tower, FrozenTower):
-        return f"the frozen encoder `{tower.encoder.name.rstrip('/').rpartition('/')[2]}` and a trained head"
+    if isinstance(tower, FrozenTower | FullTower):
+        how = "frozen" if isinstance(tower, FrozenTower) else "trained on"
+        return f"the encoder `{tower.encoder.name.rstrip('/').rpartition('/')[2]}`, {how}, and a trained head"
     return "words and character n-grams, summed" if isinstance(tower, StaticTower) else str(tower.settings()["kind"])
 
 

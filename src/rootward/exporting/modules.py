@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from rootward.encoders import DualEncoder, Tower
 from rootward.encoders.frozen import FrozenTower
+from rootward.encoders.full import FullTower
 from rootward.encoders.static import StaticTower
 from rootward.errors import InputError, MissingExtraError
 
@@ -31,14 +33,14 @@ def write_modules(model: DualEncoder, folder: Path) -> None:
         raise MissingExtraError("Exporting to sentence-transformers", "text") from error
     query = modules_of(model.query_tower)
     reads = type(model.document_tower) is type(model.query_tower)
-    document = modules_of(model.document_tower) if reads else _looked_up(model)
+    document = modules_of(model.document_tower, query) if reads else _looked_up(model)
     router = Router.for_query_document(query, document, default_route="query")
     whole = SentenceTransformer(modules=[router], similarity_fn_name="dot", device="cpu")
     whole.save(str(folder), create_model_card=False)
 
 
-def modules_of(tower: Tower) -> list[Any]:
-    """What turns a text into its vector, step by step.
+def modules_of(tower: Tower, shared: list[Any] | None = None) -> list[Any]:
+    """What turns a text into its vector, step by step; with the encoder of `shared`, another tower's, where it has one.
 
     Raises:
         InputError: a tower or an encoder that has no modules.
@@ -49,15 +51,16 @@ def modules_of(tower: Tower) -> list[Any]:
         from rootward.exporting.static_text import StaticText  # noqa: PLC0415
 
         return [StaticText.of(tower), Normalize()]
-    if isinstance(tower, FrozenTower):
-        return [*_encoder_modules(tower), *_head_modules(tower.head), Normalize()]
+    if isinstance(tower, FrozenTower | FullTower):
+        head = [*_head_modules(tower.head), Normalize()]
+        return [*(_encoder_modules(tower) if shared is None else shared[: -len(head)]), *head]
     raise InputError(
         f"A tower of kind {tower.settings()['kind']!r} has no modules in sentence-transformers; those of "
         "DualEncoder.text have."
     )
 
 
-def _encoder_modules(tower: FrozenTower) -> list[Any]:
+def _encoder_modules(tower: FrozenTower | FullTower) -> list[Any]:
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415
 
     opened = tower.encoder.model
@@ -66,7 +69,13 @@ def _encoder_modules(tower: FrozenTower) -> list[Any]:
             f"The encoder {tower.encoder.name!r} is an object of its own and no sentence-transformers model, so it "
             "cannot be written down for others."
         )
-    return list(opened)
+    if isinstance(tower, FrozenTower):
+        return list(opened)
+    trained = deepcopy(opened).cpu()
+    with torch.no_grad():
+        for name, weight in trained.named_parameters():
+            weight.copy_(tower.weights[name].reshape(weight.shape))
+    return list(trained)
 
 
 def _head_modules(head: tuple[Tensor, ...]) -> list[Any]:
