@@ -221,6 +221,14 @@ def test_a_lookup_model_says_that_it_reads_no_texts():
         model.encode_queries(["sandals"])
 
 
+def test_documents_that_are_read_can_be_others_too():
+    model = DualEncoder.text(by_name(), dim=16, documents="text")
+    assert_close(model.encode_documents(["sandals"]), model.document_vectors([model.document_ids.row("sandals")]))
+    assert model.encode_documents(["sandal for kids"]).any()
+    with pytest.raises(InputError, match="documents='text'"):
+        DualEncoder.text(by_name(), dim=16).encode_documents(["sandals"])
+
+
 def test_what_is_no_text_is_named_by_its_row(model):
     with pytest.raises(InputError, match="Query 1 is 3, a int; needed a text"):
         model.encode_queries(["sandals", 3])

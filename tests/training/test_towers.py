@@ -247,3 +247,14 @@ def test_the_rate_rises_and_then_falls_to_nothing():
     assert_close(rates[:4], [0.25, 0.5, 0.75, 1.0])
     assert_close(rates[4:], [1 - i / 7 for i in range(1, 7)])
     assert rate_at(stage.model_copy(update={"warmup": 0.0}), 4) == 0.6
+
+
+@pytest.mark.usefixtures("_cache")
+@pytest.mark.parametrize("tower", ["frozen", "full"])
+def test_networks_train_in_bfloat16_and_keep_float32(tower, scratch, named):
+    encoder = Letters() if tower == "frozen" else scratch
+    model = DualEncoder.text(named, tower, dim=16, encoder=encoder)
+    settings = Settings(device="cpu", precision="bfloat16", progress=False)
+    run = train(model, named, recipes.decoupled(steps=60), settings=settings)
+    assert {table.rows.dtype for table in model.tables().values()} == {torch.float32}
+    assert run.report.overall.value > 0.8

@@ -268,6 +268,19 @@ class DualEncoder:
         thresholds = torch.where(rows >= 0, self.thresholds[rows], torch.nan)
         return Queries(asked, unit(torch.lerp(own, nearest, lean))[0], thresholds, self.fingerprint())
 
+    def encode_documents(self, texts: Iterable[str]) -> Tensor:
+        """Vectors of any texts as documents (float32, n x dim); only where documents are read, `documents="text"`.
+
+        Raises:
+            InputError: documents of this model have vectors of their own.
+        """
+        if not isinstance(self.document_tower, TextTower):
+            raise InputError(
+                "Documents of this model have vectors of their own, so others cannot be read. Make it with "
+                "DualEncoder.text(..., documents='text')."
+            )
+        return self.document_tower.encode_texts([texts] if isinstance(texts, str) else list(texts))
+
     def find(self, text: str) -> list[str]:
         """The query ids that `text` can mean: that id itself, else every query so named, best match first.
 

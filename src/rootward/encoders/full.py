@@ -134,7 +134,7 @@ class FullTower:
         parts = list(self._chunks(wanted))
 
         def made(part: Tensor, weights: Weights, head: tuple[Tensor, ...]) -> Tensor:
-            return projected(self._outputs(wanted[part.numpy()], weights) * mask[part], head)
+            return projected(self._outputs(wanted[part.numpy()], weights) * mask[part], head).to(mask.dtype)
 
         out = self.head[0].new_zeros(len(wanted), self.dim)
         with torch.no_grad():

@@ -113,7 +113,9 @@ def train_step(state: State, stage: Stage, batch: Batch, block_bytes: int, preci
     batch = batch.to(state.device)
     scale, rate = scale_at(stage, state.step), rate_at(stage, state.step)
     query_noise, document_noise = (_noise(batch, side) for side in ("queries", "documents"))
-    mixed = torch.autocast(state.device.type, dtype=precision, enabled=precision != torch.float32)
+    mixed = torch.autocast(  # its cache would hold another copy of an encoder's weights for every chunk
+        state.device.type, dtype=precision, enabled=precision != torch.float32, cache_enabled=False
+    )
     with mixed:
         queries, pull_queries = state.model.query_tower.forward(batch.queries, query_noise)
         documents, pull_documents = state.model.document_tower.forward(batch.documents, document_noise)
