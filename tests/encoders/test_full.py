@@ -73,6 +73,7 @@ def test_a_gradient_in_chunks_is_that_of_the_whole_and_of_differences(opened):
     for chunk in (64, 2):
         tower = full(opened, "lookup", chunk=chunk, drop=0.3).query_tower
         vectors, pull = tower.forward(rows, stream(0, "noise"))
+        assert not vectors.requires_grad
         found.append((vectors, [(each.rows, each.gradient) for each in pull(towards)]))
     (whole, one), (parts, other) = found
     assert_close(whole, parts, rtol=0, atol=1e-6)

@@ -50,9 +50,9 @@ def _rows(weight: Tensor) -> Tensor:
 class FullTower:
     """A sentence encoder and a head, both trained: unit(head(encoder(text))).
 
-    A batch goes through the encoder in chunks. Only the vectors are kept; on the way back each chunk goes through once
-    more, this time with what its gradient needs (gradient caching), so the loss sees the whole batch and the memory one
-    chunk. The encoder's own dropout is off; some of its outputs' entries are left out instead.
+    A batch of several chunks goes through the encoder one by one, and the vectors alone are kept; on the way back each
+    chunk goes through once more, this time with what its gradient needs (gradient caching), so the loss sees the whole
+    batch and the memory one chunk. The encoder's own dropout is off; some of its outputs' entries are left out instead.
 
     Attributes:
         encoder: what it was before training; also how texts become tokens.
@@ -133,22 +133,27 @@ class FullTower:
         mask = torch.from_numpy(kept & self.known[wanted][:, None]).to(self.head[0])
         parts = list(self._chunks(wanted))
 
-        def made(part: Tensor, weights: Weights, head: tuple[Tensor, ...]) -> Tensor:
+        tables = [*self.weights.values(), *self.head]
+
+        def made(part: Tensor, tables: Sequence[Tensor]) -> Tensor:
+            weights, head = dict(zip(self.weights, tables, strict=False)), tuple(tables[len(self.weights) :])
             return projected(self._outputs(wanted[part.numpy()], weights) * mask[part], head).to(mask.dtype)
 
+        def traced(part: Tensor) -> tuple[list[Tensor], Tensor]:
+            with torch.enable_grad():
+                leaves = [table.detach().requires_grad_() for table in tables]
+                return leaves, made(part, leaves)
+
+        kept_trace = traced(parts[0]) if len(parts) == 1 else None  # one chunk needs no second pass
         out = self.head[0].new_zeros(len(wanted), self.dim)
         with torch.no_grad():
             for part in parts:
-                out[part] = made(part, self.weights, self.head)
+                out[part] = made(part, tables) if kept_trace is None else kept_trace[1].detach()
 
         def back(gradient: Tensor) -> list[Pulled]:
-            tables = [*self.weights.values(), *self.head]
             total: list[Tensor | None] = [None] * len(tables)
             for part in parts:
-                with torch.enable_grad():
-                    leaves = [table.detach().requires_grad_() for table in tables]
-                    weights = dict(zip(self.weights, leaves, strict=False))
-                    again = made(part, weights, tuple(leaves[len(weights) :]))
+                leaves, again = traced(part) if kept_trace is None else kept_trace
                 found = torch.autograd.grad(again, leaves, gradient[part], allow_unused=True)
                 total = [_added(one, other) for one, other in zip(total, found, strict=True)]
             return [_pulled(table, each) for table, each in zip(tables, total, strict=True) if each is not None]
