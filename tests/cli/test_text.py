@@ -53,9 +53,40 @@ def test_a_lookup_run_still_says_what_is_close(rootward, run):
 def test_an_unknown_tower_is_refused(rootward, shop):
     result = rootward("train", "--edges", shop, "--tower", "statik")
     assert result.exit_code == 2
-    assert "No tower 'statik'; there are lookup and static. Did you mean 'static'?" in result.stderr
+    assert "No tower 'statik'; there are lookup, static, frozen, full. Did you mean 'static'?" in result.stderr
 
 
 def test_ids_are_the_texts_where_a_source_has_no_names(rootward, shop, tmp_path):
     assert rootward("train", "--edges", shop, "--tower", "static", *QUICK, "--out", tmp_path / "run").exit_code == 0
     assert "hiking boots" in rootward("search", tmp_path / "run", "boot for hiking", "-k", "1").stdout
+
+
+def test_a_frozen_encoder_by_its_folder(rootward, shop, nodes, minilm, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "cache"))
+    source = ["train", "--edges", shop, "--nodes", nodes, "--tower", "frozen", "--encoder", minilm]
+    trained = rootward(*source, *QUICK, "--out", tmp_path / "run")
+    assert trained.exit_code == 0, trained.output
+    assert "hiking sandals" in rootward("search", tmp_path / "run", "sandals of a hiker", "-k", "3").stdout.casefold()
+
+
+@pytest.mark.parametrize("flags", [["--tower", "frozen"], ["--encoder", "all-MiniLM-L6-v2"]])
+def test_an_encoder_belongs_to_a_frozen_tower(rootward, shop, flags):
+    result = rootward("train", "--edges", shop, *flags)
+    assert result.exit_code == 2
+    assert "give both or neither" in result.stderr
+
+
+@pytest.mark.parametrize("format", [[], ["--format", "onnx"]])
+def test_a_run_that_reads_is_exported_with_its_report(rootward, words, tmp_path, format):
+    result = rootward("export", words, "--out", tmp_path / "model", *format)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "how it is used stands in" in result.stderr
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "| overall" in card
+    assert ("query.onnx" in card) == bool(format)
+
+
+def test_a_lookup_run_is_not_exported(rootward, run, tmp_path):
+    result = rootward("export", run, "--out", tmp_path / "model")
+    assert result.exit_code == 2
+    assert "looks its queries up" in result.stderr

@@ -26,7 +26,7 @@ def by_name() -> Pairs:
     return shop().pairs()
 
 
-@pytest.fixture(params=["tied", "lookup"])
+@pytest.fixture(params=["tied", "text", "lookup"])
 def model(request) -> DualEncoder:
     made = DualEncoder.text(by_name(), dim=16, documents=request.param, drop=0.0)
     for table in made.tables().values():  # nowhere near the start, offsets of zero say
@@ -202,8 +202,10 @@ def test_a_training_text_without_letters_is_named_by_id_and_row():
     ("options", "message"),
     [
         ({"dim": 0}, "dim must be at least 1"),
-        ({"tower": "frozen"}, "tower must be 'static'"),
-        ({"documents": "mixed"}, "'tied' or 'lookup'"),
+        ({"tower": "frozn"}, "tower must be one of 'static', 'frozen', 'full'"),
+        ({"tower": "frozen"}, "needs an encoder"),
+        ({"encoder": "some/name"}, "belong to the frozen and the full tower"),
+        ({"documents": "mixed"}, "one of 'tied', 'text', 'lookup'"),
         ({"drop": 1.0}, "at least 0 and below 1"),
     ],
 )
@@ -217,6 +219,14 @@ def test_a_lookup_model_says_that_it_reads_no_texts():
     assert not model.reads_texts
     with pytest.raises(InputError, match="looks its queries up"):
         model.encode_queries(["sandals"])
+
+
+def test_documents_that_are_read_can_be_others_too():
+    model = DualEncoder.text(by_name(), dim=16, documents="text")
+    assert_close(model.encode_documents(["sandals"]), model.document_vectors([model.document_ids.row("sandals")]))
+    assert model.encode_documents(["sandal for kids"]).any()
+    with pytest.raises(InputError, match="documents='text'"):
+        DualEncoder.text(by_name(), dim=16).encode_documents(["sandals"])
 
 
 def test_what_is_no_text_is_named_by_its_row(model):

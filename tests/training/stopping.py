@@ -48,10 +48,10 @@ def log(folder) -> list[dict]:
 CLOCK = ("seconds", "pairs_per_second", "loss")  # what depends on when it was stopped, and not the training
 
 
-def assert_same(one, other):
+def assert_same(one, other, **load):
     """Two run folders with the same bits in everything but clocks."""
     assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
-    first, second = Run.load(one), Run.load(other)
+    first, second = Run.load(one, **load), Run.load(other, **load)
     assert first.finished
     assert second.finished
     assert first.recipe == second.recipe

@@ -10,11 +10,14 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from rootward.encoders import DualEncoder, LookupTower
+from letters import Letters
+from rootward.encoders import DualEncoder, LookupTower, new_encoder
+from rootward.encoders.pretrained import Encoder
 from rootward.encoders.towers import Pulled, Table
 from rootward.evaluation import evaluate
 from rootward.pairs import Pairs, Texts
 from rootward.training import Run, Settings, recipes, resume, train
+from rootward.training.loop import rate_at
 from shoes import DEFINITIONS, SYNONYMS, shoes
 from training.runs import QUIET
 from training.stopping import assert_same
@@ -41,8 +44,10 @@ def begun(pairs: Pairs, recipe, out=None, documents="tied", **options) -> Run:
     return train(DualEncoder.text(pairs, dim=8, documents=documents), pairs, recipe, out=out, **options)
 
 
-@pytest.mark.parametrize("documents", ["tied", "lookup"])
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    ("name", "documents"),
+    [*((name, documents) for name in RECIPES for documents in ("tied", "lookup")), ("best", "text")],
+)
 def test_a_text_run_that_was_stopped_ends_with_the_same_bits(name, documents, named, tmp_path, ctrl_c):
     begun(named, RECIPES[name], tmp_path / "whole", documents)
     ctrl_c(13)
@@ -55,7 +60,7 @@ def test_a_text_run_that_was_stopped_ends_with_the_same_bits(name, documents, na
     assert torch.equal(run.model.encode_queries(texts).vectors, again.encode_queries(texts).vectors)
 
 
-@pytest.mark.parametrize("documents", ["tied", "lookup"])
+@pytest.mark.parametrize("documents", ["tied", "text", "lookup"])
 def test_every_name_finds_its_node_and_all_above_it(documents, named):
     run = begun(named, recipes.decoupled(steps=200), documents=documents)
     assert run.report.overall.value > 0.99
@@ -154,3 +159,102 @@ def test_held_out_names_are_measured_with_the_model_of_the_others(named):
         rtol=0,
         atol=1e-6,
     )
+
+
+# -- frozen encoders -----------------------------------------------------------------------------------------------
+
+
+def frozen(pairs: Pairs, documents: str, **options) -> DualEncoder:
+    return DualEncoder.text(pairs, "frozen", dim=16, documents=documents, encoder=Letters(), **options)
+
+
+@pytest.fixture
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("_cache")
+@pytest.mark.parametrize(("name", "documents"), [("lazy adam", "tied"), ("best", "text"), ("sgd", "lookup")])
+def test_a_frozen_run_that_was_stopped_ends_with_the_same_bits(name, documents, named, tmp_path, ctrl_c):
+    train(frozen(named, documents, hidden=20), named, RECIPES[name], out=tmp_path / "whole", settings=QUIET)
+    ctrl_c(13)
+    stopped = train(frozen(named, documents, hidden=20), named, RECIPES[name], out=tmp_path / "parts", settings=QUIET)
+    assert not stopped.finished
+    ctrl_c(None)
+    run = resume(tmp_path / "parts", settings=QUIET, encoder=Letters())
+    assert_same(tmp_path / "whole", tmp_path / "parts", encoder=Letters())
+    again = Run.load(tmp_path / "parts", encoder=Letters())
+    assert torch.equal(run.model.encode_queries(["jandals"]).vectors, again.model.encode_queries(["jandals"]).vectors)
+
+
+@pytest.mark.usefixtures("_cache")
+@pytest.mark.parametrize("documents", ["tied", "lookup"])
+def test_a_frozen_encoder_and_a_head_find_every_name_and_all_above(documents, named):
+    run = train(frozen(named, documents), named, recipes.decoupled(steps=200), settings=QUIET)
+    assert run.report.overall.value > 0.99
+
+
+@pytest.mark.usefixtures("_cache")
+def test_two_heads_learn_what_sets_queries_and_documents_apart(named):
+    model = frozen(named, "text", hidden=32)
+    before = evaluate(model, named, bootstrap=0).overall.value
+    train(model, named, recipes.decoupled(steps=300), settings=QUIET)
+    assert evaluate(model, named, bootstrap=0).overall.value > max(0.85, before + 0.2)
+    assert not torch.equal(model.query_tower.head[0], model.document_tower.head[0])
+
+
+# -- encoders that are trained too ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """A tiny encoder that nobody has trained."""
+    sizes = {"layers": 1, "width": 16, "heads": 2, "mlp": 32, "vocabulary": 60, "longest": 16}
+    return Encoder.of(new_encoder(shoes().ids, tmp_path_factory.mktemp("encoders") / "tiny", **sizes)).model
+
+
+def full(pairs: Pairs, encoder, documents: str = "tied", **options) -> DualEncoder:
+    return DualEncoder.text(pairs, "full", dim=16, documents=documents, encoder=encoder, **options)
+
+
+@pytest.mark.parametrize(("documents", "chunk"), [("tied", 4), ("text", 64)])
+def test_a_full_run_that_was_stopped_ends_with_the_same_bits(documents, chunk, scratch, named, tmp_path, ctrl_c):
+    recipe = recipes.decoupled(steps=12, validate_every=5, batch_size=6, warmup=0.25)
+
+    def begin(out) -> Run:
+        return train(full(named, scratch, documents, chunk=chunk), named, recipe, out=out, settings=QUIET)
+
+    begin(tmp_path / "whole")
+    ctrl_c(7)
+    assert not begin(tmp_path / "parts").finished
+    ctrl_c(None)
+    resume(tmp_path / "parts", settings=QUIET, encoder=scratch)
+    assert_same(tmp_path / "whole", tmp_path / "parts", encoder=scratch)
+
+
+def test_an_encoder_from_scratch_learns_every_name_by_its_weights(scratch, named):
+    model = full(named, scratch, "lookup", drop=0.0, pace=5e-3)
+    before = {name: rows.clone() for name, rows in model.query_tower.weights.items()}
+    run = train(model, named, recipes.decoupled(steps=120, warmup=0.1), settings=QUIET)
+    assert run.report.overall.value > 0.95
+    changed = {name for name, rows in model.query_tower.weights.items() if not torch.equal(rows, before[name])}
+    assert len(changed) > len(before) - 3
+
+
+def test_the_rate_rises_and_then_falls_to_nothing():
+    stage = recipes.decoupled(steps=10, warmup=0.3, learning_rate=1.0).stages[0]
+    rates = [rate_at(stage, step) for step in range(10)]
+    assert_close(rates[:4], [0.25, 0.5, 0.75, 1.0])
+    assert_close(rates[4:], [1 - i / 7 for i in range(1, 7)])
+    assert rate_at(stage.model_copy(update={"warmup": 0.0}), 4) == 0.6
+
+
+@pytest.mark.usefixtures("_cache")
+@pytest.mark.parametrize("tower", ["frozen", "full"])
+def test_networks_train_in_bfloat16_and_keep_float32(tower, scratch, named):
+    encoder = Letters() if tower == "frozen" else scratch
+    model = DualEncoder.text(named, tower, dim=16, encoder=encoder)
+    settings = Settings(device="cpu", precision="bfloat16", progress=False)
+    run = train(model, named, recipes.decoupled(steps=60), settings=settings)
+    assert {table.rows.dtype for table in model.tables().values()} == {torch.float32}
+    assert run.report.overall.value > 0.8

@@ -17,6 +17,7 @@ from rootward.cli.calibrate import calibrate
 from rootward.cli.construct import construct
 from rootward.cli.diagnose import diagnose
 from rootward.cli.evaluate import evaluate
+from rootward.cli.export import export
 from rootward.cli.flags import spread
 from rootward.cli.grow import grow
 from rootward.cli.index import index
@@ -83,7 +84,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, diagnose, calibrate, index, search, grow, construct, plan, reproduce):
+for command in (train, evaluate, diagnose, calibrate, index, search, grow, export, construct, plan, reproduce):
     kind = TrainCommand if command is train else TyperCommand
     app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))
 

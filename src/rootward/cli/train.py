@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rootward.training import Recipe, Run, Settings, Stage
 
 DIM, TEXT_DIM = 64, 128
-TOWERS = ("lookup", "static")
+TOWERS = ("lookup", "static", "frozen", "full")
 
 _TRAINING, _RUN, _OUTPUT = "Training", "Run", "Output"
 
@@ -38,7 +38,17 @@ class RecipeFlags:
             metavar="NAME",
             panel=_TRAINING,
             help="lookup: a vector for every query. static: vectors of words and n-grams, so that every name and "
-            "synonym is a query, and words never seen are understood too. Default: lookup.",
+            "synonym is a query, and words never seen are understood too. frozen: the same by a sentence encoder that "
+            "stays as it is, with a head that is trained. full: the encoder is trained too. Default: lookup.",
+        ),
+    ] = None
+    encoder: Annotated[
+        str | None,
+        flag(
+            "--encoder",
+            metavar="NAME",
+            panel=_TRAINING,
+            help="Of a frozen or full tower: a sentence-transformers model, by name or folder.",
         ),
     ] = None
     dim: Annotated[
@@ -48,7 +58,7 @@ class RecipeFlags:
             metavar="N",
             min=1,
             panel=_TRAINING,
-            help=f"Width of the vectors. Default: {DIM}; {TEXT_DIM} for static.",
+            help=f"Width of the vectors. Default: {DIM}; {TEXT_DIM} for towers that read.",
         ),
     ] = None
     recipe: Annotated[
@@ -172,6 +182,7 @@ def train(
       rootward train --pairs esci.parquet --levels exact=0,substitute=1
       rootward train --obo hp.obo --relations is_a,part_of --minutes 5
       rootward train --obo hp.obo --tower static --out runs/words
+      rootward train --obo hp.obo --tower frozen --encoder all-MiniLM-L6-v2
       rootward train wordnet --recipe rebalanced --set regular_share=0.03
       rootward train --resume runs/wordnet
     """
@@ -186,7 +197,8 @@ def train(
     else:
         if recipe.tower is not None and recipe.tower not in TOWERS:
             near = did_you_mean(recipe.tower, TOWERS)
-            raise InputError(f"No tower {recipe.tower!r}; there are {' and '.join(TOWERS)}.{near}")
+            raise InputError(f"No tower {recipe.tower!r}; there are {', '.join(TOWERS)}.{near}")
+        _check_encoder(recipe)
         stem = stem_of(source)
         out = Path("runs") / stem if out is None else out
         _refuse_taken(out)
@@ -198,6 +210,11 @@ def train(
     if json is not None:
         put(run.report.to_json(), json)
     say(_what_next(run), quiet)
+
+
+def _check_encoder(flags: RecipeFlags) -> None:
+    if (flags.tower in ("frozen", "full")) != (flags.encoder is not None):
+        raise InputError("--encoder NAME belongs to --tower frozen or full, and these need it; give both or neither.")
 
 
 def _refuse_taken(out: Path) -> None:
@@ -222,7 +239,7 @@ def _trained(
 
     settings = _settings(machine, quiet)
     found = read(source)
-    reads_texts = flags.tower == "static"
+    reads_texts = flags.tower not in (None, "lookup")
     pairs = found.pairs.by_name() if reads_texts else found.pairs
     for note in pairs.notes:
         say(note, quiet)
@@ -233,7 +250,8 @@ def _trained(
         say(told(resolve(stage, pairs, dim), None if not timed else flags.minutes), quiet)
     seed = given(seed=flags.seed)
     if reads_texts:
-        model = DualEncoder.text(pairs, dim=dim, **seed)
+        tower = {**given(tower=flags.tower, encoder=flags.encoder), **seed}
+        model = DualEncoder.text(pairs, dim=dim, progress=not quiet, **tower)
     else:
         model = DualEncoder.lookup(pairs, dim, start=recipe.start, **seed)
     return start_training(

@@ -1,6 +1,8 @@
 """Encoders: queries and documents to vectors whose inner product is the score."""
 
 from rootward.encoders.dual_encoder import DualEncoder, Queries
-from rootward.encoders.towers import LookupTower, Table, Tower
+from rootward.encoders.own import OwnTower
+from rootward.encoders.scratch import new_encoder
+from rootward.encoders.towers import LookupTower, Table, TextTower, Tower
 
-__all__ = ["DualEncoder", "LookupTower", "Queries", "Table", "Tower"]
+__all__ = ["DualEncoder", "LookupTower", "OwnTower", "Queries", "Table", "TextTower", "Tower", "new_encoder"]

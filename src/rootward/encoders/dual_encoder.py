@@ -13,12 +13,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from rootward.encoders.full import CHUNK, PACE
 from rootward.encoders.names import Names
 from rootward.encoders.pieces import tables_of, tensors_of, towers_from
-from rootward.encoders.start import Documents, construct_start, random_start, text_start
-from rootward.encoders.static import StaticTower, unit
+from rootward.encoders.seen import Seen
+from rootward.encoders.start import Documents, TextTowers, construct_start, random_start, reader_start, text_start
+from rootward.encoders.static import unit
 from rootward.encoders.storage import Stored, read_model, write_model
-from rootward.encoders.towers import LookupTower, Table, Tower
+from rootward.encoders.towers import LookupTower, Table, TextTower, Tower
 from rootward.errors import InputError
 from rootward.pairs import Ids, Pairs, Texts
 
@@ -48,34 +50,6 @@ class Queries:
         return len(self.ids)
 
 
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """Which tensors and ids a fingerprint was taken of, and torch's count of the changes each tensor had seen.
-
-    Holding the tensors keeps their memory from being given to others, so that the same address means the same one.
-    """
-
-    tensors: list[Tensor]
-    versions: list[int]
-    ids: list[Ids]
-
-    @classmethod
-    def of(cls, tensors: list[Tensor], ids: list[Ids]) -> _Seen | None:
-        """None where changes are not counted: tensors made in inference mode."""
-        if any(tensor.is_inference() for tensor in tensors):
-            return None
-        return cls(tensors, [tensor._version for tensor in tensors], ids)
-
-    def same(self, other: _Seen) -> bool:
-        """Whether nothing has changed in between."""
-        return (
-            self.versions == other.versions
-            and all(a is b for a, b in zip(self.ids, other.ids, strict=True))
-            and [(each.data_ptr(), each.shape) for each in self.tensors]
-            == [(each.data_ptr(), each.shape) for each in other.tensors]
-        )
-
-
 @dataclass(eq=False)
 class DualEncoder:
     """Queries and documents as vectors in one space; the score of a pair is their inner product.
@@ -99,7 +73,7 @@ class DualEncoder:
     thresholds: Tensor = field(default_factory=lambda: torch.empty(0))
     query_texts: Texts | None = None
     document_texts: Texts | None = None
-    _fingerprinted: tuple[_Seen, str] | None = field(default=None, init=False, repr=False)
+    _fingerprinted: tuple[Seen, str] | None = field(default=None, init=False, repr=False)
     _names: Names | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -179,12 +153,18 @@ class DualEncoder:
     def text(
         cls,
         pairs: Pairs,
-        tower: Literal["static"] = "static",
+        tower: TextTowers = "static",
         *,
         dim: int = 128,
         documents: Documents = "tied",
         drop: float = 0.1,
         seed: int = 0,
+        encoder: Any = None,
+        hidden: int | None = None,
+        cache: str | Path | None = None,
+        progress: bool = False,
+        chunk: int = CHUNK,
+        pace: float = PACE,
     ) -> DualEncoder:
         """Query texts to vectors, so that words which training never saw have one too; untrained.
 
@@ -194,22 +174,33 @@ class DualEncoder:
         Args:
             pairs: their ids, texts and relevant sets are taken over.
             tower: "static": trainable vectors of words and character n-grams (3 to 5), summed by idf: trains in
-                minutes on two cores.
+                minutes on two cores. "frozen": a pretrained sentence encoder that stays as it is, and a head that is
+                learnt: what it knows of words that no training text has; after one reading trains as quickly.
+                "full": the encoder is trained too; `rootward.encoders.new_encoder` makes one from scratch.
             dim: width of the vectors, at least 1.
             documents: "tied": the vector of a document's own name by the query tower, plus a vector of its own that
-                starts at zero, so that the nearest name is found before anything is learnt; "lookup": a table.
-            drop: share of a text's features that each step of training leaves out at random.
+                starts at zero, so that the nearest name is found before anything is learnt; "text": a tower of their
+                own that starts as the query tower and learns the difference, for documents that go by their texts
+                alone (of a full tower a head of their own, on a shared encoder); "lookup": a table.
+            drop: share of a text's features, or of an encoder's outputs, that each step of training leaves out at
+                random.
             seed: of the random start.
+            encoder: of a frozen or full tower: the name or the folder of a sentence-transformers model. A frozen one
+                may be any object with `encode(texts) -> array`; outputs are kept on disk of one that has weights
+                (`state_dict`) or a `fingerprint` to be recognised by.
+            hidden: width of a hidden layer in the head on an encoder; None for one matrix.
+            cache: folder of the outputs; None for $ROOTWARD_CACHE, else the user's cache folder.
+            progress: show how far a frozen encoder has read.
+            chunk: texts that go through a full tower at a time; memory is that of so many, whatever the batch.
+            pace: of a full tower: the step of an encoder's weight as a share of the learning rate.
 
         Raises:
-            InputError: dim below 1, drop outside 0..1, an unknown tower, or a query with pairs whose text has no
-                letter or digit.
+            InputError: dim or hidden below 1, drop outside 0..1, an unknown tower, a query with pairs whose text has no
+                letter or digit, or an encoder that cannot be used.
+            MissingExtraError: sentence-transformers is needed and not installed.
         """
-        if tower != "static":
-            raise InputError(f"tower must be 'static', got {tower!r}.")
-        if dim < 1:
-            raise InputError(f"dim must be at least 1, got {dim}.")
-        return cls.from_towers(pairs, *text_start(pairs, dim, documents, drop, seed))
+        begin = reader_start(tower, dim, drop, seed, encoder, hidden, cache, progress, chunk, pace)
+        return cls.from_towers(pairs, *text_start(pairs, begin, documents, dim, seed))
 
     @property
     def dim(self) -> int:
@@ -246,15 +237,15 @@ class DualEncoder:
     @property
     def reads_texts(self) -> bool:
         """Whether it encodes texts that are no query of its own, with `encode_queries`."""
-        return hasattr(self.query_tower, "encode_texts")
+        return isinstance(self.query_tower, TextTower)
 
     def encode_queries(self, texts: Iterable[str], *, lean: float = LEAN) -> Queries:
         """Any texts as queries, words that training never saw among them; only of a model with a text tower.
 
         Each goes by its text, leans on the nearest of the queries that training knew, and takes that one's threshold.
-        A text without any feature that training has seen (an empty one, punctuation, another script) has the zero
-        vector, scores 0 with every document and has no threshold. Of a text longer than
-        `rootward.pairs.normal.LONGEST` characters only so many are read.
+        A text that says nothing to the tower (an empty one, punctuation; to a static tower also one without any feature
+        that training has seen) has the zero vector, scores 0 with every document and has no threshold. Of a text the
+        first `rootward.pairs.normal.LONGEST` characters are read.
 
         Args:
             texts: one or more.
@@ -264,7 +255,7 @@ class DualEncoder:
         Raises:
             InputError: the model looks its queries up, something given is no text, lean outside 0..1.
         """
-        if not isinstance(self.query_tower, StaticTower):
+        if not isinstance(self.query_tower, TextTower):
             raise InputError("This model looks its queries up; only one from DualEncoder.text encodes other texts.")
         asked = [texts] if isinstance(texts, str) else list(texts)
         for row, text in enumerate(asked):
@@ -276,6 +267,19 @@ class DualEncoder:
         rows, nearest = self.query_tower.nearest_anchors(own)
         thresholds = torch.where(rows >= 0, self.thresholds[rows], torch.nan)
         return Queries(asked, unit(torch.lerp(own, nearest, lean))[0], thresholds, self.fingerprint())
+
+    def encode_documents(self, texts: Iterable[str]) -> Tensor:
+        """Vectors of any texts as documents (float32, n x dim); only where documents are read, `documents="text"`.
+
+        Raises:
+            InputError: documents of this model have vectors of their own.
+        """
+        if not isinstance(self.document_tower, TextTower):
+            raise InputError(
+                "Documents of this model have vectors of their own, so others cannot be read. Make it with "
+                "DualEncoder.text(..., documents='text')."
+            )
+        return self.document_tower.encode_texts([texts] if isinstance(texts, str) else list(texts))
 
     def find(self, text: str) -> list[str]:
         """The query ids that `text` can mean: that id itself, else every query so named, best match first.
@@ -294,7 +298,7 @@ class DualEncoder:
         count is a change made through a NumPy array that shares the memory.
         """
         tensors, ids = self.tensors(), [self.query_ids, self.document_ids]
-        seen = _Seen.of(list(tensors.values()), ids)
+        seen = Seen.of(list(tensors.values()), ids)
         if seen is not None and self._fingerprinted is not None and self._fingerprinted[0].same(seen):
             return self._fingerprinted[1]
         digest = hashlib.sha256()
@@ -357,15 +361,20 @@ class DualEncoder:
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path) -> DualEncoder:
+    def load(cls, folder: str | Path, *, encoder: Any = None) -> DualEncoder:
         """Read an encoder that `save` or `train` wrote; every file's checksum is checked.
+
+        Args:
+            folder: of the model.
+            encoder: of a frozen tower, where it is no longer found by its name: as `DualEncoder.text` takes it.
 
         Raises:
             RunFolderError: the folder is missing, damaged, or from a newer version.
+            InputError, MissingExtraError: an encoder that is needed and cannot be opened, or is another one.
         """
         stored = read_model(Path(folder))
         return cls(
-            *towers_from(stored.towers, stored.tensors, stored.ids, stored.texts),
+            *towers_from(stored.towers, stored.tensors, stored.ids, stored.texts, encoder),
             stored.ids["query"],
             stored.ids["document"],
             stored.tensors["generality"].numpy(),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from rootward.encoders.features import Grams, Vocabulary
+from rootward.encoders.frozen import FrozenTower
+from rootward.encoders.full import FullTower, weights_of
+from rootward.encoders.outputs import cache_folder, read_texts
+from rootward.encoders.pretrained import Encoder
 from rootward.encoders.static import StaticTower
-from rootward.encoders.tied import TiedTower
+from rootward.encoders.tied import Reader, TiedTower
 from rootward.encoders.towers import LookupTower, Table, Tower
 from rootward.errors import RunFolderError
 from rootward.pairs import Ids, Texts
@@ -45,23 +48,42 @@ def towers_from(
     tensors: Mapping[str, Tensor],
     ids: Mapping[str, Ids],
     texts: Mapping[str, Texts | None],
+    encoder: Any = None,
 ) -> tuple[Tower, Tower]:
     """Query tower and document tower from what `tensors_of` and `Tower.settings` gave, rows in the order of `ids`.
 
+    Args:
+        settings, tensors, ids, texts: of both sides.
+        encoder: of a tower on an encoder, in place of the one that its settings name.
+
     Raises:
         RunFolderError: a tensor is missing or has other rows, or a kind of tower that this version does not know.
+        InputError, MissingExtraError: an encoder that is needed and cannot be used.
     """
     encoded = {side: what_is_read(ids[side], texts[side]) for side in ("query", "document")}
-    query = _tower(settings["query"], tensors, "queries", encoded["query"])
-    if settings["document"]["kind"] != "tied" or not isinstance(query, StaticTower):
-        return query, _tower(settings["document"], tensors, "documents", encoded["document"])
-    named = replace(query, bags=query.vocabulary.bags(encoded["document"]))
-    return query, TiedTower(named, _tensor(tensors, "documents.offsets", len(ids["document"])))
+    of_query, of_document = settings["query"], settings["document"]
+    query = _tower(of_query, tensors, "queries", encoded["query"], encoder)
+    if of_document["kind"] not in ("tied", of_query["kind"]) or not isinstance(query, Reader):
+        return query, _tower(of_document, tensors, "documents", encoded["document"], encoder)
+    named = query.reading(encoded["document"])
+    if of_document["kind"] == "tied":
+        return query, TiedTower(named, _tensor(tensors, "documents.offsets", len(ids["document"])))
+    own = {id(rows): tensors.get(f"documents.{name}", rows) for name, rows in _tables(query).items()}
+    return query, named.mapped(lambda rows: own[id(rows)])
 
 
-def _tower(settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str]) -> Tower:
+def _tables(tower: Tower) -> dict[str, Tensor]:
+    tables = [table.rows for table in tower.tables()]
+    return {name: tensor for name, tensor in tower.tensors().items() if any(tensor is rows for rows in tables)}
+
+
+def _tower(
+    settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str], encoder: Any
+) -> Tower:
     if settings["kind"] == "lookup":
         return LookupTower(_tensor(tensors, side, len(texts)))
+    if settings["kind"] in ("frozen", "full"):
+        return _on_encoder(settings, tensors, side, texts, Encoder.again(settings, encoder))
     if settings["kind"] != "static":
         raise RunFolderError(
             f"A tower of kind {settings['kind']!r} is not known here: it is of a newer rootward, or one's own. Put the "
@@ -72,6 +94,21 @@ def _tower(settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str
     tokens = _tensor(tensors, f"{side}.tokens", len(hashes))
     anchors = _tensor(tensors, f"{side}.anchors")
     return StaticTower(vocabulary, tokens, vocabulary.bags(texts), anchors, settings["drop"])
+
+
+def _on_encoder(
+    settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str], encoder: Encoder
+) -> FrozenTower | FullTower:
+    second = (tensors[f"{side}.head2"],) if f"{side}.head2" in tensors else ()
+    head = (_tensor(tensors, f"{side}.head"), *second)
+    anchors, drop = _tensor(tensors, f"{side}.anchors"), settings["drop"]
+    if settings["kind"] == "frozen":
+        cache = cache_folder()
+        return FrozenTower(encoder, head, read_texts(encoder, texts, cache), anchors, drop, cache)
+    weights = {
+        name: _tensor(tensors, f"{side}.weights.{name}", len(rows)) for name, rows in weights_of(encoder).items()
+    }
+    return FullTower(encoder, weights, head, texts, anchors, drop, settings["chunk"], settings["pace"])
 
 
 def _tensor(tensors: Mapping[str, Tensor], name: str, rows: int | None = None) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Literal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -11,15 +12,23 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from rootward.encoders.features import Grams, Vocabulary
+from rootward.encoders.frozen import FrozenTower, begin_head
+from rootward.encoders.full import FullTower, weights_of
+from rootward.encoders.outputs import cache_folder, read_texts
+from rootward.encoders.pretrained import Encoder
 from rootward.encoders.static import StaticTower
-from rootward.encoders.tied import TiedTower
+from rootward.encoders.tied import Reader, TiedTower
 from rootward.encoders.towers import LookupTower, Tower
 from rootward.errors import InputError
 from rootward.pairs import Pairs
+from rootward.pairs.ids import Rows
+from rootward.pairs.normal import normal_form
 from rootward.pairs.texts import what_is_read
 from rootward.rng import stream
 
-Documents = Literal["tied", "lookup"]
+TextTowers = Literal["static", "frozen", "full"]
+Documents = Literal["tied", "text", "lookup"]
+Begin = Callable[[Sequence[str], Rows], Reader]
 
 
 def random_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -46,34 +55,110 @@ def _shape(pairs: Pairs) -> tuple[int, int]:
     return pairs.n_queries, pairs.n_documents
 
 
-def text_start(pairs: Pairs, dim: int, documents: Documents, drop: float, seed: int) -> tuple[Tower, Tower]:
-    """A static query tower and its documents: every feature a random direction, so that texts which share words are
-    near each other from the start; `DualEncoder.text` says the rest.
+def text_start(pairs: Pairs, begin: Begin, documents: Documents, dim: int, seed: int) -> tuple[Tower, Tower]:
+    """A text tower for the queries, and its documents; `DualEncoder.text` says the rest.
+
+    Args:
+        pairs: their texts are read.
+        begin: makes the query tower of the texts of all rows and of the rows that have pairs.
+        documents, dim, seed: as `DualEncoder.text` takes them.
 
     Raises:
         InputError: unknown documents, or a query with pairs that has no text to learn from.
     """
-    if documents not in ("tied", "lookup"):
-        raise InputError(f"documents must be 'tied' or 'lookup', got {documents!r}.")
+    if documents not in get_args(Documents):
+        raise InputError(f"documents must be one of {', '.join(map(repr, get_args(Documents)))}, got {documents!r}.")
     texts = what_is_read(pairs.query_ids, pairs.query_texts)
     answered = np.flatnonzero(pairs.sizes)
-    vocabulary = Vocabulary.of([texts[row] for row in answered.tolist()], Grams())
-    bags = vocabulary.bags(texts)
-    silent = answered[~bags.known[answered]]
-    if len(silent):
-        row = int(silent[0])
+    _refuse_silent(pairs, texts, answered)
+    query = begin(texts, answered)
+    own = _directions(seed, "documents", pairs.n_documents, dim)
+    if documents == "lookup":
+        return query, LookupTower(own)
+    named = query.reading(what_is_read(pairs.document_ids, pairs.document_texts))
+    return query, named.apart() if documents == "text" else TiedTower.begin(named, own)
+
+
+def _refuse_silent(pairs: Pairs, texts: Sequence[str], answered: Rows) -> None:
+    silent = [row for row in answered.tolist() if not normal_form(texts[row])]
+    if silent:
+        row = silent[0]
         raise InputError(
             f"Query {pairs.query_ids[row]!r} (row {row}) has the text {texts[row]!r}, without a letter or digit to "
             f"learn from{f', and so have {len(silent) - 1:,} more' if len(silent) > 1 else ''}. Give it a name, or "
             f"leave its pairs out."
         )
-    tokens = _directions(seed, "tokens", len(vocabulary), dim)
-    query = StaticTower(vocabulary, tokens, bags, torch.from_numpy(answered), drop)
-    own = _directions(seed, "documents", pairs.n_documents, dim)
-    if documents == "lookup":
-        return query, LookupTower(own)
-    names = vocabulary.bags(what_is_read(pairs.document_ids, pairs.document_texts))
-    return query, TiedTower.begin(replace(query, bags=names), own)
+
+
+def reader_start(
+    tower: TextTowers,
+    dim: int,
+    drop: float,
+    seed: int,
+    encoder: Any,
+    hidden: int | None,
+    cache: str | Path | None,
+    progress: bool,
+    chunk: int,
+    pace: float,
+) -> Begin:
+    """How a text tower of this kind begins; arguments as of `DualEncoder.text`.
+
+    Raises:
+        InputError: no such tower, a width below 1, or an encoder that is missing or of no use.
+    """
+    for name, width in (("dim", dim), ("hidden", hidden)):
+        if width is not None and width < 1:
+            raise InputError(f"{name} must be at least 1, got {width}.")
+    if tower not in get_args(TextTowers):
+        known = get_args(TextTowers)
+        raise InputError(f"tower must be one of {', '.join(map(repr, known))}, got {tower!r}.")
+    if tower == "static":
+        if encoder is not None or hidden is not None:
+            raise InputError("encoder and hidden belong to the frozen and the full tower; leave them out or name it.")
+        return static_start(dim, drop, seed)
+    if encoder is None:
+        raise InputError(f"A {tower} tower needs an encoder: DualEncoder.text(pairs, {tower!r}, encoder=NAME).")
+    if tower == "full":
+        return full_start(Encoder.of(encoder), dim, drop, seed, hidden, chunk, pace)
+    return frozen_start(Encoder.of(encoder), dim, drop, seed, hidden, cache_folder(cache), progress)
+
+
+def static_start(dim: int, drop: float, seed: int) -> Begin:
+    """Every feature a random direction, so that texts which share words are near each other from the start."""
+
+    def begin(texts: Sequence[str], answered: Rows) -> StaticTower:
+        vocabulary = Vocabulary.of([texts[row] for row in answered.tolist()], Grams())
+        tokens = _directions(seed, "tokens", len(vocabulary), dim)
+        return StaticTower(vocabulary, tokens, vocabulary.bags(texts), torch.from_numpy(answered), drop)
+
+    return begin
+
+
+def frozen_start(
+    encoder: Encoder, dim: int, drop: float, seed: int, hidden: int | None, cache: Path, progress: bool
+) -> Begin:
+    """The encoder's own neighbourhoods, turned and cut to `dim`."""
+
+    def begin(texts: Sequence[str], answered: Rows) -> FrozenTower:
+        read = read_texts(encoder, texts, cache, progress)
+        head = begin_head(seed, read.width, dim, hidden)
+        return FrozenTower(encoder, head, read, torch.from_numpy(answered), drop, cache)
+
+    return begin
+
+
+def full_start(
+    encoder: Encoder, dim: int, drop: float, seed: int, hidden: int | None, chunk: int, pace: float
+) -> Begin:
+    """As `frozen_start`, with the encoder's weights as they are."""
+
+    def begin(texts: Sequence[str], answered: Rows) -> FullTower:
+        weights, width = weights_of(encoder), encoder.encode(["a"]).shape[1]
+        head = begin_head(seed, width, dim, hidden)
+        return FullTower(encoder, weights, head, texts, torch.from_numpy(answered), drop, chunk, pace)
+
+    return begin
 
 
 def _directions(seed: int, name: str, n: int, dim: int) -> Tensor:

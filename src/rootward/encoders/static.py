@@ -12,6 +12,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from rootward.encoders.anchors import Anchored
 from rootward.encoders.features import Bags, Floats, Ints, Vocabulary
 from rootward.encoders.towers import Pull, Pulled, Table, on_rows
 from rootward.errors import InputError
@@ -19,7 +20,6 @@ from rootward.pairs.ragged import expand, offsets_of
 
 _TINY = 1e-12
 _ENCODED = 4_096  # texts at a time
-_BLOCK = 512  # vectors compared with all anchors at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class StaticTower:
     bags: Bags = field(repr=False)
     anchors: Tensor = field(repr=False)
     drop: float
-    _anchored: list[tuple[int, Tensor]] = field(default_factory=list, init=False, repr=False)
+    _anchored: Anchored = field(default_factory=Anchored, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.drop < 1:
@@ -101,8 +101,21 @@ class StaticTower:
         """Width of the vectors."""
         return self.tokens.shape[1]
 
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Whether anything of a row's text is known."""
+        return self.bags.known
+
+    def reading(self, texts: Iterable[str]) -> StaticTower:
+        """The same tower, its very tokens, over other texts."""
+        return replace(self, bags=self.vocabulary.bags(texts))
+
     def __len__(self) -> int:
         return len(self.bags)
+
+    def apart(self) -> StaticTower:
+        """The same tower with tokens of its own."""
+        return self.mapped(torch.clone)
 
     def encode(self, rows: npt.ArrayLike | None = None) -> Tensor:
         """The vectors of these rows' texts."""
@@ -115,32 +128,18 @@ class StaticTower:
 
     def nearest_anchors(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """The anchor nearest to each vector: its row (int64, -1 for a vector of zeros) and its own vector."""
-        known = self._anchor_vectors()
-        if not len(known):
-            return torch.full((len(vectors),), -1), torch.zeros_like(vectors)
-        blocks = [(vectors[i : i + _BLOCK] @ known.T).argmax(1) for i in range(0, len(vectors), _BLOCK)]
-        best = torch.cat(blocks) if blocks else torch.empty(0, dtype=torch.int64)
-        something = vectors.any(1)
-        rows = torch.where(something, self.anchors.to(best.device)[best], -1)
-        return rows, torch.where(something[:, None], known[best], 0.0)
-
-    def _anchor_vectors(self) -> Tensor:
-        """The anchors' vectors, kept until the tokens change: a search would else encode every one of them."""
-        version = -1 if self.tokens.is_inference() else self.tokens._version
-        if not self._anchored or version < 0 or self._anchored[0][0] != version:
-            self._anchored[:] = [(version, self.encode(self.anchors.numpy()))]
-        return self._anchored[0][1]
+        return self._anchored.nearest(vectors, self.encode, self.anchors, [self.tokens])
 
     def forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
         """The vectors of these rows' texts with some features left out, and the way back to the features' vectors."""
         sums, back = self.sums(rows, noise)
         vectors, lengths = unit(sums)
-        return vectors, lambda gradient: [back(across(gradient, vectors, lengths))]
+        return vectors, lambda gradient: back(across(gradient, vectors, lengths))
 
-    def sums(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Callable[[Tensor], Pulled]]:
+    def sums(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
         """As `forward`, before the sums are put on the sphere."""
         sums = _Sums.of(self.bags, rows.cpu().numpy(), self.drop, noise)
-        return sums.forward(self.tokens), lambda gradient: sums.back(gradient, self.tokens)
+        return sums.forward(self.tokens), lambda gradient: [sums.back(gradient, self.tokens)]
 
     def tables(self) -> list[Table]:
         """The features' vectors, whose lengths say how much each counts."""

@@ -2,33 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rootward.encoders.static import StaticTower, across, unit
-from rootward.encoders.towers import Pull, Pulled, Table, on_rows
+from rootward.encoders.static import across, unit
+from rootward.encoders.towers import Pull, Pulled, Table, TextTower, on_rows
 from rootward.errors import InputError
+
+
+@runtime_checkable
+class Reader(TextTower, Protocol):
+    """A text tower that can read the documents' names too, as the towers of `DualEncoder.text` can."""
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Whether there is anything to read in a row's text."""
+        ...
+
+    def reading(self, texts: Iterable[str]) -> Self:
+        """The same tower, its very tables, over other texts."""
+        ...
+
+    def apart(self) -> Self:
+        """The same tower with weights of its own where two towers differ, the same at the start."""
+        ...
+
+    def sums(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
+        """As `forward`, before the vectors are put on the sphere."""
+        ...
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """The same tower on other tables."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
 class TiedTower:
     """The query tower's vector of a document's name, plus a vector of the document's own, on the unit sphere.
 
-    The features' vectors are the query tower's very own: both towers start tied, a name nearest to its document, and
+    What reads is the query tower's very own: both towers start tied, a name nearest to its document, and
     learn their difference, which is what a document means beyond its name.
 
     Attributes:
-        text: over the documents' names, its tokens those of the query tower.
+        text: over the documents' names, its tables those of the query tower.
         offsets: float32, n x dim; what is added, zero at the start.
     """
 
-    text: StaticTower
+    text: Reader
     offsets: Tensor
 
     def __post_init__(self) -> None:
@@ -38,9 +64,9 @@ class TiedTower:
             )
 
     @classmethod
-    def begin(cls, text: StaticTower, random: Tensor) -> TiedTower:
+    def begin(cls, text: Reader, random: Tensor) -> TiedTower:
         """The start: offsets of zero, and of documents whose name says nothing a row of `random` (n x dim)."""
-        silent = torch.from_numpy(~text.bags.known)[:, None]
+        silent = torch.from_numpy(~text.known)[:, None]
         return cls(text, torch.where(silent, random, torch.zeros(())))
 
     @property
@@ -57,19 +83,19 @@ class TiedTower:
         return unit(self.text.encode(wanted) + self.offsets[torch.from_numpy(wanted)])[0]
 
     def forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
-        """The vectors of these documents, and the way back to their offsets and to the features of their names."""
+        """The vectors of these documents, and the way back to their offsets and to what read their names."""
         sums, back = self.text.sums(rows, noise)
         named, name_lengths = unit(sums)
         vectors, lengths = unit(named + self.offsets[rows])
 
         def pull(gradient: Tensor) -> list[Pulled]:
             inner = across(gradient, vectors, lengths)
-            return [Pulled(self.offsets, rows, inner), back(across(inner, named, name_lengths))]
+            return [Pulled(self.offsets, rows, inner), *back(across(inner, named, name_lengths))]
 
         return vectors, pull
 
     def tables(self) -> list[Table]:
-        """The offsets, and the features' vectors that are the query tower's too."""
+        """The offsets, and the tables that are the query tower's too."""
         return [Table(self.offsets, unit=False), *self.text.tables()]
 
     def tensors(self) -> dict[str, Tensor]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +21,13 @@ class Table(NamedTuple):
     Attributes:
         rows: float32, n x width; the very tensor that is changed.
         unit: whether every row lives on the unit sphere.
+        rate: its learning rate as a share of the stage's, which is one of vectors on the sphere; a vector that is put
+            together from many rows moves by the sum of their steps.
     """
 
     rows: Tensor
     unit: bool
+    rate: float = 1.0
 
 
 class Pulled(NamedTuple):
@@ -87,6 +90,19 @@ class Tower(Protocol):
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> Tower:
         """The same tower on other tensors: each one put through `change`, such as to copy it to a device."""
+        ...
+
+
+@runtime_checkable
+class TextTower(Tower, Protocol):
+    """A tower that reads: it has a vector for any text, not for its own rows alone."""
+
+    def encode_texts(self, texts: Iterable[str]) -> Tensor:
+        """Vectors of any texts (float32, n x dim); zeros for a text that says nothing to it."""
+        ...
+
+    def nearest_anchors(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """The nearest row that training knew the answers of (int64, -1 for a vector of zeros), and its own vector."""
         ...
 
 

@@ -113,8 +113,12 @@ def train_step(state: State, stage: Stage, batch: Batch, block_bytes: int, preci
     batch = batch.to(state.device)
     scale, rate = scale_at(stage, state.step), rate_at(stage, state.step)
     query_noise, document_noise = (_noise(batch, side) for side in ("queries", "documents"))
-    queries, pull_queries = state.model.query_tower.forward(batch.queries, query_noise)
-    documents, pull_documents = state.model.document_tower.forward(batch.documents, document_noise)
+    mixed = torch.autocast(  # its cache would hold another copy of an encoder's weights for every chunk
+        state.device.type, dtype=precision, enabled=precision != torch.float32, cache_enabled=False
+    )
+    with mixed:
+        queries, pull_queries = state.model.query_tower.forward(batch.queries, query_noise)
+        documents, pull_documents = state.model.document_tower.forward(batch.documents, document_noise)
     value, by_query, by_document = gradients(
         LOSSES[stage.loss], queries, documents, batch, scale, block_bytes, precision
     )
@@ -124,8 +128,10 @@ def train_step(state: State, stage: Stage, batch: Batch, block_bytes: int, preci
             f"The loss became {loss} at step {state.step} of stage {stage.name!r} (learning rate {rate:.3g}, tau "
             f"{scale:.3g}). Lower the learning rate or tau."
         )
-    for pulled in summed([*pull_queries(by_query), *pull_documents(by_document)]):
-        state.optimizer_of(pulled.table).step(pulled.rows, pulled.gradient, rate)
+    with mixed:
+        found = [*pull_queries(by_query), *pull_documents(by_document)]
+    for pulled in summed(found):
+        state.move(pulled, rate)
     return loss
 
 
@@ -143,7 +149,11 @@ def scale_at(stage: Stage, step: int) -> float:
 def rate_at(stage: Stage, step: int) -> float:
     """The learning rate at a step."""
     assert stage.learning_rate is not None and stage.steps is not None
-    return stage.learning_rate * (1 - step / stage.steps if stage.decay == "linear" else 1.0)
+    rising = round(stage.warmup * stage.steps)
+    if step < rising:
+        return stage.learning_rate * (step + 1) / (rising + 1)
+    falling = 1 - (step - rising) / (stage.steps - rising)
+    return stage.learning_rate * (falling if stage.decay == "linear" else 1.0)
 
 
 @dataclass

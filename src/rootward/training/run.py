@@ -109,8 +109,8 @@ class Run:
         return head if self.report is None else f"{head}\n{self.report}"
 
     @classmethod
-    def load(cls, folder: str | Path) -> Run:
-        """Read a run folder; every file's checksum is checked.
+    def load(cls, folder: str | Path, *, encoder: Any = None) -> Run:
+        """Read a run folder; every file's checksum is checked. `encoder` as `DualEncoder.load` takes it.
 
         Raises:
             RunFolderError: the folder is missing, damaged, from a newer version, or holds a model but no run.
@@ -118,7 +118,7 @@ class Run:
         folder = Path(folder)
         config = read_config(folder)
         about = About.read(folder, config)
-        model = DualEncoder.load(folder)
+        model = DualEncoder.load(folder, encoder=encoder)
         return cls(
             model=model,
             pairs=pairs_in(folder, model),

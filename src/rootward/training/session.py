@@ -94,7 +94,9 @@ def train(
     return _Session(run, state, machine, settings, source, validation).go()
 
 
-def resume(folder: str | Path, *, validation: Pairs | None = None, settings: Settings | None = None) -> Run:
+def resume(
+    folder: str | Path, *, validation: Pairs | None = None, settings: Settings | None = None, encoder: Any = None
+) -> Run:
     """Go on with an interrupted run from its last checkpoint, to the same bits it would have ended with.
 
     All it needs is in `config.json`, the pairs, their texts and the checkpoint; the model is written anew. A run that
@@ -105,6 +107,7 @@ def resume(folder: str | Path, *, validation: Pairs | None = None, settings: Set
         validation: as given to `train`.
         settings: what they leave open is as the run was started. Where something else that bits depend on has
             changed, threads say, a line tells.
+        encoder: of a frozen tower, where it is no longer found by its name; see `DualEncoder.load`.
 
     Raises:
         RunFolderError: no run, no checkpoint, or one that is damaged.
@@ -121,7 +124,7 @@ def resume(folder: str | Path, *, validation: Pairs | None = None, settings: Set
     texts = read_texts(folder, config, {"query": pairs.query_ids, "document": pairs.document_ids})
     pairs = replace(pairs, query_texts=texts["query"], document_texts=texts["document"])
     saved = Checkpoint.read(folder)
-    model = _model_in(saved, towers_in(config), pairs, about.dim)
+    model = _model_in(saved, towers_in(config), pairs, about.dim, encoder)
     machine = Machine.here(settings, about.machine)
     state = State.of(model, torch.device(machine.device))
     state.restore(saved, about.recipe.stages)
@@ -134,7 +137,9 @@ def resume(folder: str | Path, *, validation: Pairs | None = None, settings: Set
     return _Session(run, state, machine, settings, about.source, validation).go(machine.unlike(about.machine))
 
 
-def _model_in(saved: Checkpoint, towers: Mapping[str, Mapping[str, Any]], pairs: Pairs, dim: int) -> DualEncoder:
+def _model_in(
+    saved: Checkpoint, towers: Mapping[str, Mapping[str, Any]], pairs: Pairs, dim: int, encoder: Any
+) -> DualEncoder:
     """The model as a checkpoint has it.
 
     Raises:
@@ -142,8 +147,9 @@ def _model_in(saved: Checkpoint, towers: Mapping[str, Mapping[str, Any]], pairs:
     """
     ids = {"query": pairs.query_ids, "document": pairs.document_ids}
     texts = {"query": pairs.query_texts, "document": pairs.document_texts}
+    query, document = towers_from(towers, saved.tensors, ids, texts, encoder)
     try:
-        model = DualEncoder.from_towers(pairs, *towers_from(towers, saved.tensors, ids, texts))
+        model = DualEncoder.from_towers(pairs, query, document)
     except InputError as error:
         raise RunFolderError(
             f"{saved.path} holds tables of another size than the model's. Train without --resume."

@@ -65,6 +65,7 @@ class Stage(_Checked):
         None, gt=0, description="at the start; for lazy_adam the typical length of a row's step on the unit sphere"
     )
     decay: Literal["linear", "constant"] = Field("linear", description="of the learning rate, over the stage")
+    warmup: float = Field(0.0, ge=0, lt=1, description="share of the stage in which the rate rises from nothing")
     momentum: float | None = Field(
         None, ge=0, lt=1, description="of sgd; for the Adams the decay of the gradient's average"
     )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rootward.encoders import DualEncoder, Table
+from rootward.encoders.towers import Pulled
 from rootward.errors import RunFolderError
 from rootward.training.checkpoint import Checkpoint, write_checkpoint
 from rootward.training.optimizers import Optimizer, optimizer_of
@@ -67,9 +68,10 @@ class State:
         self.place, self.step, self.best, self.best_rows = place, 0, -1.0, {}
         self.optimizers = {name: optimizer_of(stage, table.rows, table.unit) for name, table in self.tables.items()}
 
-    def optimizer_of(self, table: Tensor) -> Optimizer:
-        """The optimiser that moves this very table."""
-        return next(self.optimizers[name] for name, other in self.tables.items() if other.rows is table)
+    def move(self, pulled: Pulled, rate: float) -> None:
+        """One step of the rows that a gradient came back to, by the optimiser of their table."""
+        name = next(name for name, table in self.tables.items() if table.rows is pulled.table)
+        self.optimizers[name].step(pulled.rows, pulled.gradient, rate * self.tables[name].rate)
 
     def remember_best(self, overall: float) -> None:
         """Keep a copy of the tables if this validation is the best of the stage."""

@@ -1,0 +1,47 @@
+"""`rootward export`: a text run in, a folder for other libraries out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rootward.cli.flags import flag, given
+from rootward.cli.output import say
+
+_OUTPUT = "Output"
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of a model that reads texts.")],
+    out: Annotated[Path, flag("--out", metavar="FOLDER", panel=_OUTPUT, help="To be made; it must not be there yet.")],
+    format: Annotated[
+        str | None,
+        flag(
+            "--format",
+            metavar="NAME",
+            panel=_OUTPUT,
+            help="sentence-transformers or onnx. Default: sentence-transformers.",
+        ),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        flag("--encoder", metavar="NAME", panel="Model", help="Of a frozen tower, where it is not found by its name."),
+    ] = None,
+    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No remarks.")] = False,
+) -> None:
+    """Write a trained text model for other libraries.
+
+    The folder holds a model card (README.md) with the run's recall by distance. Documents are read by their own tower
+    where the run has one, and are a table of vectors else.
+
+    \b
+      rootward export runs/words --out words
+      rootward export runs/words --format onnx --out words.onnx
+    """
+    from rootward.exporting import export as write  # noqa: PLC0415
+    from rootward.training import Run  # noqa: PLC0415
+
+    folder = write(Run.load(run, encoder=encoder), out, **given(format=format))
+    say(f"The model is in {folder}; how it is used stands in {folder / 'README.md'}.", quiet)

@@ -1,0 +1,151 @@
+"""Sentence encoders that somebody else trained: opened by name or path, and recognised again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rootward.errors import InputError, MissingExtraError
+from rootward.pairs.normal import LONGEST
+
+Outputs = npt.NDArray[np.float32]
+
+
+@dataclass(eq=False)
+class Encoder:
+    """A sentence encoder that is opened when its first text is to be encoded, not before.
+
+    Attributes:
+        name: what sentence-transformers loads it by, a name on a hub or a folder; of an object its class.
+        given: that object, anything with `encode(list of str) -> n x width`; None for one that goes by its name.
+        expected: the fingerprint of the encoder that it has to be, None for any.
+    """
+
+    name: str
+    given: Any = None
+    expected: str | None = None
+
+    @classmethod
+    def of(cls, encoder: Any, expected: str | None = None) -> Encoder:
+        """By name, by path or as an object.
+
+        Raises:
+            InputError: neither a text, a path nor an object that encodes.
+        """
+        if isinstance(encoder, Encoder):
+            return encoder
+        if isinstance(encoder, str | os.PathLike):
+            return cls(os.fspath(encoder), None, expected)
+        if not callable(getattr(encoder, "encode", None)):
+            raise InputError(
+                "encoder is the name or the folder of a sentence-transformers model, or an object with "
+                f"encode(texts) -> array; got {encoder!r}."
+            )
+        return cls(type(encoder).__qualname__, encoder, expected)
+
+    def settings(self) -> dict[str, Any]:
+        """How it is found again."""
+        return {"encoder": self.name, "by_name": self.given is None, "fingerprint": self.fingerprint}
+
+    @classmethod
+    def again(cls, settings: Mapping[str, Any], encoder: Any = None) -> Encoder:
+        """The encoder of these settings, by its name or as it is given.
+
+        Raises:
+            InputError: the one that is given is another one, or it was an object and none is given.
+        """
+        if encoder is None and not settings["by_name"]:
+            raise InputError(
+                f"This model reads with an encoder that was given as an object ({settings['encoder']}), which no file "
+                "holds. Give it again: DualEncoder.load(folder, encoder=...)."
+            )
+        found = cls.of(settings["encoder"] if encoder is None else encoder, settings["fingerprint"])
+        if encoder is not None:
+            _ = found.model
+        return found
+
+    @cached_property
+    def model(self) -> Any:
+        """What encodes, opened and found to be the one that was expected.
+
+        Raises:
+            MissingExtraError: sentence-transformers is not installed.
+            InputError: it cannot be opened, or is another one.
+        """
+        opened = self._opened() if self.given is None else self.given
+        found = fingerprint_of(opened)
+        if self.expected is not None and found is not None and found != self.expected:
+            raise InputError(
+                f"The encoder {self.name!r} is not the one that this model was trained with: its fingerprint is "
+                f"{found}, needed is {self.expected}. Give the right one: DualEncoder.load(folder, encoder=...)."
+            )
+        return opened
+
+    def _opened(self) -> Any:
+        try:
+            from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+        except ImportError as error:
+            raise MissingExtraError("A pretrained text encoder", "text") from error
+        try:
+            return SentenceTransformer(self.name)
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise InputError(
+                f"The encoder {self.name!r} cannot be loaded: {reason} Needed is a folder, or a name that "
+                "sentence-transformers finds; where the encoder was moved, DualEncoder.load(folder, encoder=...) takes "
+                "the new place."
+            ) from error
+
+    @cached_property
+    def fingerprint(self) -> str | None:
+        """Sixteen hex digits of its weights; None for an object that cannot be recognised again. Opens it."""
+        return self.expected or fingerprint_of(self.model)
+
+    def encode(self, texts: Sequence[str]) -> Outputs:
+        """Its outputs (float32, n x width) for texts as `readable` makes them.
+
+        Raises:
+            InputError: it gives no finite matrix with a row for each text.
+        """
+        quiet: dict[str, Any] = {} if self.given is not None else {"show_progress_bar": False}
+        found = np.asarray(self.model.encode(list(texts), **quiet), np.float32)
+        if found.ndim != 2 or len(found) != len(texts) or not np.isfinite(found).all():
+            raise InputError(
+                f"The encoder {self.name!r} must give a finite matrix with a row for each of {len(texts):,} texts, "
+                f"got the shape {found.shape}{'' if np.isfinite(found).all() else ' with NaN or infinity in it'}."
+            )
+        return found
+
+
+def fingerprint_of(encoder: Any) -> str | None:
+    """Sixteen hex digits: its own `fingerprint` if it has one, else of the bytes of its weights; None without both."""
+    own = getattr(encoder, "fingerprint", None)
+    if isinstance(own, str):
+        return own
+    weights: Callable[[], Any] | None = getattr(encoder, "state_dict", None)
+    if not callable(weights):
+        return None
+    digest = hashlib.sha256()
+    for part in _parts(weights()):
+        digest.update(part)
+    return digest.hexdigest()[:16]
+
+
+def _parts(weights: Any) -> Iterator[bytes]:
+    import torch  # noqa: PLC0415
+
+    for name, tensor in sorted(weights.items()):
+        yield f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode()
+        yield tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def readable(text: str) -> str:
+    """A text as an encoder reads it: of its first `LONGEST` characters, control characters and runs of space as one."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text[:LONGEST]).split())

@@ -1,0 +1,296 @@
+"""Frozen towers: an encoder's outputs kept on disk, heads on top of them, and encoders that cannot be used."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from letters import Letters, Shouting
+from rootward.encoders import DualEncoder, LookupTower, TextTower
+from rootward.encoders.outputs import BLOCK, cache_folder, read_texts
+from rootward.encoders.pretrained import Encoder, fingerprint_of, readable
+from rootward.errors import InputError, MissingExtraError
+from rootward.hierarchy import Hierarchy
+from rootward.pairs import Ids, Pairs
+from rootward.rng import stream
+from shoes import shoes as shop
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def frozen(documents="tied", encoder=None, **options) -> DualEncoder:
+    options = {"dim": 16, "drop": 0.0, "encoder": encoder or Letters(), **options}
+    return DualEncoder.text(shop().pairs(), "frozen", documents=documents, **options)
+
+
+@pytest.fixture(params=["tied", "text", "lookup"])
+def model(request) -> DualEncoder:
+    made = frozen(request.param)
+    for table in made.tables().values():
+        if not table.unit:
+            table.rows.add_(0.3 * torch.randn(table.rows.shape, generator=torch.Generator().manual_seed(1)))
+    return made
+
+
+# -- vectors -------------------------------------------------------------------------------------------------------
+
+
+def test_a_vector_is_the_encoders_output_through_the_head_on_the_sphere():
+    model = frozen("lookup")
+    text = "wet boots"
+    expected = torch.from_numpy(Letters().encode([text])) @ model.query_tower.head[0]
+    assert_close(model.encode_queries([text], lean=0.0).vectors, expected / expected.norm())
+
+
+@pytest.mark.parametrize("dim", [16, 48, 64])
+def test_the_start_keeps_what_is_near_for_the_encoder(dim):
+    model = frozen("lookup", dim=dim)
+    encoded = torch.from_numpy(Letters().encode(list(model.query_ids)))
+    before, after = encoded @ encoded.T, model.query_vectors() @ model.query_vectors().T
+    assert_close(
+        after, before / before.diag().sqrt().outer(before.diag().sqrt()), rtol=0, atol=1.0 if dim < 48 else 1e-5
+    )
+    assert torch.corrcoef(torch.stack([before.flatten(), after.flatten()]))[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("documents", ["tied", "text"])
+def test_both_sides_start_tied(documents):
+    model = frozen(documents)
+    assert_close(model.query_vectors(), model.document_vectors(), rtol=0, atol=1e-6)
+    shared = model.document_tower.tables()[-1].rows is model.query_tower.head[0]
+    assert shared == (documents == "tied")
+
+
+def test_known_texts_asked_as_new_ones_have_the_same_vectors(model):
+    asked = model.encode_queries(list(model.query_ids), lean=0.0).vectors
+    assert_close(asked, model.query_vectors(), rtol=0, atol=1e-6)
+    assert_close(model.document_vectors().norm(dim=1), torch.ones(12), rtol=0, atol=1e-6)
+    assert_close(model.query_vectors([7, 0]), model.query_vectors()[[7, 0]], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("hidden", [None, 24])
+@pytest.mark.parametrize("side", ["query_tower", "document_tower"])
+def test_the_way_back_is_the_gradient_that_differences_give(side, hidden):
+    model = frozen("tied", hidden=hidden).mapped(lambda tensor: tensor.double())
+    tower = getattr(model, side)
+    noise, rows = stream(0, "noise"), torch.tensor([2, 5, 9])
+    towards = torch.randn(3, 16, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    pulled = tower.forward(rows, noise)[1](towards)
+    assert len(pulled) == len(tower.tables())
+    for table, touched, gradient in pulled:
+        dense = torch.zeros_like(table).index_add_(0, touched, gradient)
+        for row, column in ((int(touched[0]), 0), (int(touched[-1]), 7)):
+            sides = []
+            for step in (1e-6, -1e-6):
+                table[row, column] += step
+                sides.append((tower.forward(rows, noise)[0] * towards).sum().item())
+                table[row, column] -= step
+            assert dense[row, column].item() == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-5, abs=1e-8)
+
+
+def test_what_is_dropped_comes_from_the_step_alone():
+    tower = frozen(drop=0.5).query_tower
+    rows = torch.arange(12)
+    first, again, other = (tower.forward(rows, stream(seed, "noise"))[0] for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_permuted_ids_have_permuted_vectors():
+    pairs = shop().pairs()
+    order = [5, 2, 11, 0, 7, 1, 9, 3, 10, 4, 8, 6]
+    labels = [pairs.query_ids[row] for row in order]
+    place = {label: row for row, label in enumerate(labels)}
+    queries = [place[pairs.query_ids[row]] for row in pairs.query_of.tolist()]
+    documents = [place[pairs.document_ids[row]] for row in pairs.documents.tolist()]
+    turned = Pairs.from_arrays(Ids(labels), Ids(labels), queries, documents, pairs.distances)
+    one = frozen("text").query_vectors()
+    other = DualEncoder.text(turned, "frozen", dim=16, encoder=Letters(), documents="text").query_vectors()
+    assert_close(other, one[order], rtol=0, atol=1e-6)
+
+
+# -- texts of every kind -------------------------------------------------------------------------------------------
+
+
+def test_texts_that_say_nothing_are_zero_and_the_others_are_read(model):
+    model.thresholds = torch.linspace(0.1, 0.9, 12)
+    texts = ["", " \t\n", "\x00\x07", "?!", "漢字", "sandals", "sandals", "rain\x00 boots", "rain  boots", "x" * 99_999]
+    found = model.encode_queries(texts)
+    assert found.vectors[:4].count_nonzero() == 0
+    assert torch.isnan(found.thresholds[:4]).all()
+    assert_close(found.vectors[4:].norm(dim=1), torch.ones(6), rtol=0, atol=1e-6)
+    assert torch.equal(found.vectors[5], found.vectors[6])
+    assert torch.equal(found.vectors[7], found.vectors[8])
+    assert found.thresholds[5] == model.thresholds[model.query_ids.row("sandals")]
+    assert model.encode_queries([]).vectors.shape == (0, 16)
+
+
+def test_readable_texts():
+    assert readable(" Rain\x00\x07boots\n\u200b in\u00a0 autumn ") == "Rain boots in autumn"
+    assert len(readable("a" * 5_000)) == 2_000
+
+
+# -- what is kept --------------------------------------------------------------------------------------------------
+
+
+def test_what_was_read_once_is_not_read_again_and_is_the_same(cache):
+    first, second = Letters(), Letters()
+    one, other = frozen(encoder=first), frozen(encoder=second)
+    assert (first.n_asked, second.n_asked) == (12, 0)
+    assert torch.equal(one.query_vectors(), other.query_vectors())
+    unkept = read_texts(Encoder.of(Letters()), list(one.query_ids))
+    assert np.array_equal(unkept[np.arange(12)], other.query_tower.read[np.arange(12)])
+    assert frozen(encoder=Shouting()).query_vectors().ne(one.query_vectors()).any()
+    assert len(list(cache.rglob("*.npy"))) == 2
+
+
+def test_equal_texts_are_read_once_and_added_ones_cost_themselves(cache):
+    texts = [f"shoe {i}" for i in range(BLOCK)]
+    read_texts(Encoder.of(Letters()), texts, cache)
+    encoder = Letters()
+    read = read_texts(Encoder.of(encoder), [*texts, "boot", "shoe 1", "", "boot"], cache)
+    assert encoder.asked == [["boot"]]
+    assert read.places[-4:].tolist() == [BLOCK, 1, -1, BLOCK]
+    assert np.array_equal(read[np.array([BLOCK, 1, BLOCK + 2])][:2], Letters().encode(["boot", "shoe 1"]))
+    assert read.known.tolist()[-4:] == [True, True, False, True]
+
+
+def test_a_file_that_was_cut_off_is_made_again(cache):
+    before = frozen().query_vectors()
+    (kept,) = cache.rglob("*.npy")
+    kept.write_bytes(kept.read_bytes()[:150])
+    encoder = Letters()
+    assert torch.equal(frozen(encoder=encoder).query_vectors(), before)
+    assert encoder.n_asked == 12
+
+
+def test_an_encoder_that_fails_halfway_leaves_what_is_whole(cache):
+    class Failing(Letters):
+        def encode(self, texts):
+            if "boot 0" in texts:
+                raise KeyboardInterrupt
+            return super().encode(texts)
+
+    texts = [*(f"shoe {i}" for i in range(BLOCK)), "boot 0"]
+    with pytest.raises(KeyboardInterrupt):
+        read_texts(Encoder.of(Failing()), texts, cache)
+    assert len([path for path in cache.rglob("*") if path.is_file()]) == 1
+    again = Letters()
+    read_texts(Encoder.of(again), texts, cache)
+    assert again.asked == [["boot 0"]]
+
+
+def test_an_object_that_cannot_be_recognised_is_asked_every_time(cache):
+    class Nameless:
+        def encode(self, texts):
+            return Letters().encode(texts)
+
+    assert_close(frozen(encoder=Nameless()).query_vectors(), frozen().query_vectors())
+    assert len(list(cache.rglob("*.npy"))) == 1
+
+
+def test_where_outputs_are_kept(tmp_path, monkeypatch):
+    assert cache_folder() == tmp_path / "cache"
+    assert cache_folder(tmp_path / "here") == tmp_path / "here"
+    monkeypatch.delenv("ROOTWARD_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "rootward"
+
+
+# -- on disk -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hidden", [None, 24])
+@pytest.mark.parametrize("documents", ["tied", "text", "lookup"])
+def test_a_reload_gives_the_same_vectors_and_reads_nothing_again(documents, hidden, tmp_path):
+    model = frozen(documents, hidden=hidden)
+    model.tables()["queries.head"].rows.mul_(1.5)
+    folder, encoder = model.save(tmp_path / "model"), Letters()
+    again = DualEncoder.load(folder, encoder=encoder)
+    assert encoder.n_asked == 0
+    assert torch.equal(again.query_vectors(), model.query_vectors())
+    assert torch.equal(again.document_vectors(), model.document_vectors())
+    assert torch.equal(again.encode_queries(["wet boots"]).vectors, model.encode_queries(["wet boots"]).vectors)
+    assert (again.fingerprint(), again.settings()) == (model.fingerprint(), model.settings())
+
+
+def test_another_encoder_is_refused(tmp_path):
+    folder = frozen().save(tmp_path / "model")
+    with pytest.raises(InputError, match=r"'Shouting' is not the one .* is shouting-1, needed is letters-1"):
+        DualEncoder.load(folder, encoder=Shouting())
+    with pytest.raises(InputError, match=r"given as an object \(Letters\).*load\(folder, encoder"):
+        DualEncoder.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "message"),
+    [
+        (3, "an object with encode"),
+        (type("Flat", (), {"encode": lambda self, texts: np.zeros(len(texts))})(), "must give a finite matrix"),
+        (type("Nan", (), {"encode": lambda self, texts: np.full((len(texts), 4), np.nan)})(), "with NaN or infinity"),
+    ],
+)
+def test_what_is_no_encoder_is_refused(encoder, message):
+    with pytest.raises(InputError, match=message):
+        frozen(encoder=encoder)
+
+
+def test_without_sentence_transformers_the_install_line_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'rootward\[text\]'"):
+        frozen(encoder="all-MiniLM-L6-v2")
+
+
+@pytest.mark.parametrize("options", [{"hidden": 0}, {"dim": 0}, {"drop": 1.0}])
+def test_options_that_mean_nothing_are_refused(options):
+    with pytest.raises(InputError, match="at least"):
+        frozen(**options)
+
+
+# -- towers that read ----------------------------------------------------------------------------------------------
+
+
+def test_a_text_tower_is_what_reads(model):
+    assert isinstance(model.query_tower, TextTower)
+    assert model.reads_texts
+    assert not isinstance(LookupTower(torch.eye(2)), TextTower)
+
+
+# -- a real encoder ------------------------------------------------------------------------------------------------
+
+
+def test_minilm_by_its_folder_knows_words_that_no_training_text_has(minilm, tmp_path):
+    pairs = Hierarchy.from_edges([("sneakers", "shoes"), ("sandals", "shoes"), ("shoes", ""), ("boots", "")]).pairs()
+    model = DualEncoder.text(pairs, "frozen", dim=384, encoder=minilm)
+    found = model.encode_queries(["trainers for jogging", "Sandals"], lean=0.0)
+    best = (found.vectors @ model.document_vectors().T).argmax(1)
+    assert [model.document_ids[row] for row in best.tolist()] == ["sneakers", "sandals"]
+    again = DualEncoder.load(model.save(tmp_path / "model"))
+    assert again.query_vectors().equal(model.query_vectors())
+    assert "model" not in vars(again.query_tower.encoder), "nothing has asked for it yet"
+    again.query_tower.encoder.expected = "0" * 16
+    with pytest.raises(InputError, match="is not the one"):
+        again.encode_queries(["wet boots"])
+
+
+def test_an_encoder_that_is_nowhere_is_named(minilm, tmp_path):
+    with pytest.raises(InputError, match=r"nowhere.* cannot be loaded.*load\(folder, encoder"):
+        frozen(encoder=tmp_path / "nowhere")
+
+
+def test_weights_make_the_fingerprint():
+    one, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    other.load_state_dict(one.state_dict())
+    assert fingerprint_of(one) == fingerprint_of(other)
+    with torch.no_grad():
+        other.bias[0] += 1
+    assert fingerprint_of(one) != fingerprint_of(other)
