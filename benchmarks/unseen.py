@@ -44,7 +44,9 @@ def flags(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=float, help="of our tower; else what its defaults derive")
     parser.add_argument("--dim", type=int, default=128, help="of our tower; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=1_500, help="of fine-tuning MiniLM; default: %(default)s")
+    parser.add_argument(
+        "--steps", type=int, default=600, help="of fine-tuning MiniLM, 64 texts each; default: %(default)s"
+    )
     parser.add_argument("--pecos", metavar="PYTHON", help="an interpreter that has libpecos, for the part 'linear'")
     parser.add_argument("--queries", type=int, help="so many test queries only, to try it out; no file is written")
     return parser

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from rootward.errors import PairsError
 from rootward.pairs.by_name import by_name
 from rootward.pairs.columns import Format, Source
+from rootward.pairs.esci import Locale, Part, Version, read_esci
 from rootward.pairs.heights import heights
 from rootward.pairs.ids import Ids, Rows
 from rootward.pairs.ragged import expand, is_sorted, offsets_of
@@ -146,6 +147,37 @@ class Pairs:
         """
         parts = read_table(source, query=query, document=document, distance=distance, levels=levels, format=format)
         return cls.from_arrays(**parts._asdict())
+
+    @classmethod
+    def from_esci(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        part: Part = "train",
+        locale: Locale = "us",
+        version: Version = "large",
+        levels: Mapping[str, int] | None = None,
+    ) -> Pairs:
+        """Search queries of a shop and its products, from the two official files of ESCI (arXiv 2206.06588).
+
+        Every product of the locale is a document, its title its name, also where nothing asks for it. Both parts have
+        the same ids and rows; the test part leaves out queries whose text, in whatever spelling, is that of a training
+        query, and a note counts them.
+
+        Args:
+            folder: with shopping_queries_dataset_examples.parquet and shopping_queries_dataset_products.parquet.
+            part: "train" or "test", as the data set is split.
+            locale: "us", "es" or "jp".
+            version: "large", or "small", without the easy queries.
+            levels: the distance of each label that counts, by letter or word; others are no pairs. None: {"E": 0,
+                "S": 1}, Exact and Substitute.
+
+        Raises:
+            TableError: a file that is missing or cannot be read (the message says how to get it), an unknown label, a
+                product that is not there.
+            InputError: a part, locale, version or levels that are none.
+        """
+        return cls.from_arrays(**read_esci(folder, part=part, locale=locale, version=version, levels=levels)._asdict())
 
     # -- on disk ---------------------------------------------------------------------------------------------
 
