@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from rootward.encoders import DualEncoder
+from rootward.encoders import DualEncoder, features
 from rootward.encoders.features import Grams, Vocabulary, _hashed
 from rootward.encoders.towers import Pulled, summed
 from rootward.errors import InputError
@@ -24,6 +24,18 @@ NOISE = stream(0, "noise")
 def by_name() -> Pairs:
     """The shoe shop, its ids as texts."""
     return shop().pairs()
+
+
+def test_texts_read_some_at_a_time_are_the_same_bags(monkeypatch):
+    texts = ["red shoe", "", "shoe shoe red", "nothing known", "green", "blue shoes", "red"]
+    vocabulary = Vocabulary.of(["red shoe", "blue shoe", "green shoe"], Grams())
+    whole = vocabulary.bags(texts)
+    monkeypatch.setattr(features, "_AT_A_TIME", 3)
+    parts = vocabulary.bags(iter(texts))
+    for name in ("offsets", "features", "weights"):
+        assert np.array_equal(getattr(parts, name), getattr(whole, name))
+        assert getattr(parts, name).dtype == getattr(whole, name).dtype
+    assert len(vocabulary.bags([])) == 0
 
 
 @pytest.fixture(params=["tied", "lookup"])

@@ -19,6 +19,8 @@ from rootward.pairs.ragged import offsets_of
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
+_AT_A_TIME = 8_192  # texts
+
 
 @dataclass(frozen=True)
 class Grams:
@@ -76,6 +78,15 @@ class Bags:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    @classmethod
+    def joined(cls, parts: Sequence[Bags]) -> Bags:
+        """The texts of one part after those of another; at least one part."""
+        sizes = np.concatenate([np.diff(part.offsets) for part in parts])
+        features, weights = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "weights")
+        )
+        return cls(offsets_of(sizes), features, weights)
+
     @cached_property
     def known(self) -> npt.NDArray[np.bool_]:
         """Whether anything of a text is known."""
@@ -117,7 +128,14 @@ class Vocabulary:
         return len(self.hashes)
 
     def bags(self, texts: Iterable[str]) -> Bags:
-        """The known features of each text; a feature that stands twice counts twice, unknown ones count nothing."""
+        """The known features of each text; a feature that stands twice counts twice, unknown ones count nothing.
+
+        So many texts at a time, that of a million titles only the features that are known need memory.
+        """
+        listed = list(texts)
+        return Bags.joined([self._bags(listed[i : i + _AT_A_TIME]) for i in range(0, max(1, len(listed)), _AT_A_TIME)])
+
+    def _bags(self, texts: Sequence[str]) -> Bags:
         hashed = [self.grams.of(text) for text in texts]
         sizes = [len(each) for each in hashed]
         place, rows = self._known(np.repeat(np.arange(len(hashed)), sizes), np.concatenate(hashed or [_NONE]))
