@@ -43,6 +43,7 @@ def flags(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--parts", default=DEFAULT, help=f"of {','.join(PARTS)}; default: %(default)s")
     parser.add_argument("--epochs", type=float, help="of our tower; else what its defaults derive")
     parser.add_argument("--dim", type=int, default=128, help="of our tower; default: %(default)s")
+    parser.add_argument("--word-pairs", action="store_true", help="our tower has vectors of pairs of words too")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--steps", type=int, default=600, help="of fine-tuning MiniLM, 64 texts each; default: %(default)s"
@@ -62,7 +63,7 @@ def texts_of(pairs: Pairs) -> tuple[np.ndarray, list[str]]:
 def measured(name: str, train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace, note: str) -> None:
     """Measure the parts asked for on every kind of test queries; print each row, and write all to results/NAME.json.
 
-    Parts other than the default ones have a file of their own, NAME_PARTS.json.
+    Parts other than the default ones, and word pairs, have a file of their own, NAME_PARTS.json.
 
     Raises:
         SystemExit: a part that is none, or one that lacks what it needs.
@@ -78,10 +79,13 @@ def measured(name: str, train: Pairs, tests: dict[str, Pairs], given: argparse.N
             rows.append({"queries": kind, **row})
             print(rows[-1], flush=True)
     if given.queries is None:
-        file = name if given.parts == DEFAULT else f"{name}_{'_'.join(parts)}"
+        variant = "_".join([*(parts if given.parts != DEFAULT else ()), *(["word_pairs"] * given.word_pairs)])
+        file = f"{name}_{variant}" if variant else name
         known = f"{np.count_nonzero(train.sizes):,} training texts, {train.n_documents:,} documents; recall in %"
         asked = ", ".join(f"{np.count_nonzero(test.sizes):,} unseen {kind}" for kind, test in tests.items())
-        command = f"python benchmarks/{name}.py --parts {given.parts} --seed {given.seed}"
+        command = (
+            f"python benchmarks/{name}.py --parts {given.parts} --seed {given.seed}{' --word-pairs' * given.word_pairs}"
+        )
         save(file, command, rows, f"{asked}; {known}. {note}".strip())
 
 
@@ -107,7 +111,7 @@ def _lexical(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -
 
 def _static(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
     began = time.perf_counter()
-    model = rw.DualEncoder.text(train, dim=given.dim, seed=given.seed)
+    model = rw.DualEncoder.text(train, dim=given.dim, word_pairs=given.word_pairs, seed=given.seed)
     recipe = rw.recipes.decoupled(**({} if given.epochs is None else {"epochs": given.epochs}))
     run = rw.train(model, train, recipe, seed=given.seed)
     took = {"train_s": run.seconds, "wall_s": time.perf_counter() - began}

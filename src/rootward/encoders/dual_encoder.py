@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from rootward.encoders.features import Grams
 from rootward.encoders.names import Names
 from rootward.encoders.pieces import tables_of, tensors_of, towers_from
 from rootward.encoders.start import Documents, construct_start, random_start, text_start
@@ -184,6 +185,7 @@ class DualEncoder:
         dim: int = 128,
         documents: Documents = "tied",
         drop: float = 0.1,
+        word_pairs: bool = False,
         seed: int = 0,
     ) -> DualEncoder:
         """Query texts to vectors, so that words which training never saw have one too; untrained.
@@ -199,6 +201,8 @@ class DualEncoder:
             documents: "tied": the vector of a document's own name by the query tower, plus a vector of its own that
                 starts at zero, so that the nearest name is found before anything is learnt; "lookup": a table.
             drop: share of a text's features that each step of training leaves out at random.
+            word_pairs: every two words that follow each other have a vector too. Finds a little more where names are
+                phrases, as in medicine; takes longer, and memory where texts are sentences.
             seed: of the random start.
 
         Raises:
@@ -209,7 +213,7 @@ class DualEncoder:
             raise InputError(f"tower must be 'static', got {tower!r}.")
         if dim < 1:
             raise InputError(f"dim must be at least 1, got {dim}.")
-        return cls.from_towers(pairs, *text_start(pairs, dim, documents, drop, seed))
+        return cls.from_towers(pairs, *text_start(pairs, dim, documents, drop, seed, Grams(pairs=word_pairs)))
 
     @property
     def dim(self) -> int:

@@ -1,4 +1,4 @@
-"""Texts as bags of features: words and character n-grams, hashed the same way on every machine, weighted by idf."""
+"""Texts as bags of features: words, pairs of words and character n-grams, hashed alike everywhere, weighted by idf."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +25,11 @@ _AT_A_TIME = 8_192  # texts
 
 @dataclass(frozen=True)
 class Grams:
-    """Which features a text has: its words, and the n-grams of each word between two marks, as in <nose>.
+    """Which features a text has: its words, the n-grams of each word between two marks, as in <nose>, and maybe pairs.
 
     Attributes:
         shortest, longest: of the n-grams, in characters.
+        pairs: whether two words that follow each other are a feature too: "hearing loss" is more than its words.
 
     Raises:
         InputError: not 1 <= shortest <= longest.
@@ -35,6 +37,7 @@ class Grams:
 
     shortest: int = 3
     longest: int = 5
+    pairs: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.shortest <= self.longest:
@@ -45,7 +48,10 @@ class Grams:
     def of(self, text: str) -> Ints:
         """The hash of every feature of a text, repeated ones repeated; none where its normal form is empty."""
         words = normal_form(text).split()
-        return np.concatenate([_of_word(word, self.shortest, self.longest) for word in words] or [_NONE])
+        found = [_of_word(word, self.shortest, self.longest) for word in words]
+        if self.pairs:
+            found.append(np.array([_hashed(f"pair {one} {two}") for one, two in pairwise(words)], np.int64))
+        return np.concatenate(found or [_NONE])
 
 
 @lru_cache(maxsize=1 << 16)

@@ -46,7 +46,9 @@ def _shape(pairs: Pairs) -> tuple[int, int]:
     return pairs.n_queries, pairs.n_documents
 
 
-def text_start(pairs: Pairs, dim: int, documents: Documents, drop: float, seed: int) -> tuple[Tower, Tower]:
+def text_start(
+    pairs: Pairs, dim: int, documents: Documents, drop: float, seed: int, grams: Grams
+) -> tuple[Tower, Tower]:
     """A static query tower and its documents: every feature a random direction, so that texts which share words are
     near each other from the start; `DualEncoder.text` says the rest.
 
@@ -57,7 +59,7 @@ def text_start(pairs: Pairs, dim: int, documents: Documents, drop: float, seed: 
         raise InputError(f"documents must be 'tied' or 'lookup', got {documents!r}.")
     texts = what_is_read(pairs.query_ids, pairs.query_texts)
     answered = np.flatnonzero(pairs.sizes)
-    vocabulary = Vocabulary.of([texts[row] for row in answered.tolist()], Grams())
+    vocabulary = Vocabulary.of([texts[row] for row in answered.tolist()], grams)
     bags = vocabulary.bags(texts)
     silent = answered[~bags.known[answered]]
     if len(silent):
