@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-BENCHMARKS := sources full_softmax hierarchies wordnet hpo_synonyms growth answer_sets index_engines milvus_engine diagnose geometry
+BENCHMARKS := sources full_softmax hierarchies wordnet hpo_synonyms wordnet_glosses growth answer_sets index_engines milvus_engine diagnose geometry
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .PHONY: quickstart test test-slow bench clean

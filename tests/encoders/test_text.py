@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from rootward.encoders import DualEncoder
+from rootward.encoders import DualEncoder, features
 from rootward.encoders.features import Grams, Vocabulary, _hashed
 from rootward.encoders.towers import Pulled, summed
 from rootward.errors import InputError
@@ -24,6 +24,36 @@ NOISE = stream(0, "noise")
 def by_name() -> Pairs:
     """The shoe shop, its ids as texts."""
     return shop().pairs()
+
+
+def test_two_words_that_follow_each_other_are_a_feature():
+    words = ["word red", "word suede", "word shoe"]
+    told = [_hashed(feature) for feature in (*words, "pair red suede", "pair suede shoe")]
+    assert sorted(Grams(30, 30, pairs=True).of("Red, suede SHOE").tolist()) == sorted(told)
+    assert sorted(Grams(30, 30).of("red suede shoe").tolist()) == sorted(map(_hashed, words))
+
+
+def test_a_model_with_word_pairs_is_saved_with_them(tmp_path):
+    named = by_name()
+    made = DualEncoder.text(named, dim=8, word_pairs=True)
+    assert len(made.query_tower.vocabulary) > len(DualEncoder.text(named, dim=8).query_tower.vocabulary)
+    made.save(tmp_path / "model")
+    again = DualEncoder.load(tmp_path / "model")
+    assert_close(
+        again.encode_queries(["rain hiking boots"]).vectors, made.encode_queries(["rain hiking boots"]).vectors
+    )
+
+
+def test_texts_read_some_at_a_time_are_the_same_bags(monkeypatch):
+    texts = ["red shoe", "", "shoe shoe red", "nothing known", "green", "blue shoes", "red"]
+    vocabulary = Vocabulary.of(["red shoe", "blue shoe", "green shoe"], Grams())
+    whole = vocabulary.bags(texts)
+    monkeypatch.setattr(features, "_AT_A_TIME", 3)
+    parts = vocabulary.bags(iter(texts))
+    for name in ("offsets", "features", "weights"):
+        assert np.array_equal(getattr(parts, name), getattr(whole, name))
+        assert getattr(parts, name).dtype == getattr(whole, name).dtype
+    assert len(vocabulary.bags([])) == 0
 
 
 @pytest.fixture(params=["tied", "text", "lookup"])

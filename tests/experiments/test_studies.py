@@ -18,7 +18,7 @@ from rootward.experiments.margins import in_bytes, quantised
 from rootward.geometry.noise import corrupt
 
 
-@pytest.fixture(scope="module", params=sorted(EXPERIMENTS))
+@pytest.fixture(scope="module", params=sorted(set(EXPERIMENTS) - {"figure5"}))
 def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
     if request.param == "margins":
         pytest.importorskip("faiss")

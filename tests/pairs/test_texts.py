@@ -7,6 +7,7 @@ import pytest
 
 from rootward.errors import InputError
 from rootward.pairs import Ids, Pairs, Texts
+from rootward.pairs.glosses import gloss_of
 from rootward.pairs.normal import LONGEST, normal_form
 
 
@@ -55,6 +56,34 @@ def test_synonyms_that_mean_several_nodes_can_be_left_out():
     named = shop(synonyms=(("footwear",), ("Footwear", "shoe", "trainer"), ("trainer",))).by_name(unambiguous=True)
     assert list(named.query_ids) == ["a", "b", "c"]
     assert named.notes == ("Left out 5 synonyms that are names of several nodes.",)
+
+
+@pytest.mark.parametrize(
+    ("gloss", "parts"),
+    [
+        ("shoes with straps", ("shoes with straps", ())),
+        ('shoes; "she wore sandals"; "a sandal\'s strap"', ("shoes; ", ("she wore sandals", "a sandal's strap"))),
+        ('a foot; shod; "he was shod"- Shakespeare; "shod', ("a foot; shod", ("he was shod", "shod"))),
+        ('so-called "spoon nails"', ('so-called "spoon nails"', ())),
+        ('; "?!"', ("", ())),
+        ("", ("", ())),
+    ],
+)
+def test_glosses_are_a_definition_and_its_examples(gloss, parts):
+    assert gloss_of(gloss) == (parts[0].strip("; "), parts[1])
+
+
+def test_glosses_ask_for_what_their_node_asks_for():
+    ids = Ids(["a", "b"])
+    texts = Texts(("shoe", "sneaker"), (("footwear",), ()), ("Worn on feet.", 'worn, on feet; "she ran in sneakers"'))
+    pairs = Pairs.from_arrays(ids, ids, [0, 1, 1], [0, 1, 0], [0, 0, 1], query_texts=texts, document_texts=texts)
+    named = pairs.by_name(glosses=True)
+    assert list(named.query_ids)[2:] == ["a: footwear", "a (definition)", "b (definition)", "b (example 1)"]
+    assert named.query_texts.names[-1] == "she ran in sneakers"
+    assert named.relevant("b (example 1)") == named.relevant("b (definition)") == [("b", 0), ("a", 1)]
+    alone = pairs.by_name(glosses=True, unambiguous=True)  # both definitions have one normal form
+    assert list(alone.query_ids)[2:] == ["a: footwear", "b (example 1)"]
+    assert alone.notes == ("Left out 2 synonyms and glosses that are names of several nodes.",)
 
 
 def test_queries_without_names_go_by_their_ids():

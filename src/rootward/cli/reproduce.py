@@ -14,10 +14,14 @@ _STUDY, _OUTPUT = "Study", "Output"
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="figure2, noise or margins.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="figure2, figure5, noise or margins.")],
     scale: Annotated[
         str | None,
         flag("--scale", metavar="NAME", panel=_STUDY, help="tiny (a minute), cpu (two cores), paper. Default: tiny."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        flag("--data", metavar="FOLDER", panel=_STUDY, help="figure5: the folder of ESCI's two Parquet files."),
     ] = None,
     seeds: Annotated[
         int | None, flag("--seeds", metavar="N", min=1, panel=_STUDY, help="Seeds 0..N-1 are measured. Default: 3.")
@@ -32,12 +36,14 @@ def reproduce(
 
     \b
       figure2   the dimension that retrieval needs, against height and width of a tree
+      figure5   recall at k on ESCI, joint training against pretrain-finetune (--data)
       noise     missing and wrong pairs under the construction
       margins   what a margin buys after rounding, quantisation and under a graph index
 
     \b
       rootward reproduce figure2 --scale cpu --seeds 3
       rootward reproduce noise --out reports/noise
+      rootward reproduce figure5 --data esci-data/shopping_queries_dataset --scale cpu
     """
     from rootward.experiments import reproduce as measure  # noqa: PLC0415
     from rootward.experiments import study_table  # noqa: PLC0415
@@ -45,7 +51,7 @@ def reproduce(
     folder = Path("reports") / name if out is None else out
     study = measure(
         name,
-        **given(scale=scale, seeds=seeds),
+        **given(scale=scale, seeds=seeds, data=data),
         out=folder,
         told=lambda row: say("  ".join(f"{key} {value}" for key, value in row.items() if key != "by_margin"), quiet),
     )

@@ -54,6 +54,15 @@ class SourceFlags:
     owl: Annotated[Path | None, _file("owl", "An OWL ontology, its named classes.")] = None
     paths: Annotated[Path | None, _file("paths", "A category path a line: Apparel > Shoes > Sandals.")] = None
     nested: Annotated[Path | None, _file("nested", "Nested JSON.")] = None
+    esci: Annotated[
+        Path | None,
+        flag(
+            "--esci",
+            metavar="FOLDER",
+            help="Shopping queries: the folder of ESCI's two Parquet files; --tower static reads them.",
+            panel=_FILES,
+        ),
+    ] = None
 
     max_distance: Annotated[
         int | None,
@@ -82,7 +91,8 @@ class SourceFlags:
     document: Annotated[str | None, _option("document", "COLUMN", "--pairs: the column of documents.")] = None
     distance: Annotated[str | None, _option("distance", "COLUMN", "--pairs: the column of distances or labels.")] = None
     levels: Annotated[
-        str | None, _option("levels", "LABEL=N,...", "--pairs: labels that stand for distances: exact=0,substitute=1.")
+        str | None,
+        _option("levels", "LABEL=N,...", "--pairs, --esci: labels that stand for distances: exact=0,substitute=1."),
     ] = None
     relations: Annotated[
         str | None, _option("relations", "NAME,...", "--obo: which lead from child to parent: is_a,part_of.")
@@ -104,6 +114,9 @@ class SourceFlags:
         ),
     ] = None
     ids: Annotated[str | None, _option("ids", "NAME", "--nested: a node's id is its path, name or id.")] = None
+    part: Annotated[str | None, _option("part", "NAME", "--esci: train or test. Default: train.")] = None
+    locale: Annotated[str | None, _option("locale", "NAME", "--esci: us, es or jp. Default: us.")] = None
+    small: Annotated[bool, _switch("small", "--esci: the small version, without the easy queries.")] = False
 
     @property
     def is_given(self) -> bool:
@@ -135,6 +148,7 @@ _OPTIONS_OF = {
     "owl": (*_OF_HIERARCHIES, "language", "format"),
     "paths": (*_OF_HIERARCHIES, "separator", "layout"),
     "nested": (*_OF_HIERARCHIES, "separator", "layout", "ids"),
+    "esci": ("part", "locale", "small", "levels"),
     "source": (),
 }
 
@@ -167,7 +181,7 @@ def stem_of(flags: SourceFlags) -> str:
     """What the source is called in a folder's name: 'wordnet', 'edges' for data/edges.csv."""
     kind, _ = chosen(flags)
     value = getattr(flags, kind)
-    return _known(value) if kind == "source" else Path(value).stem
+    return _known(value) if kind == "source" else kind if kind == "esci" else Path(value).stem
 
 
 def read(flags: SourceFlags) -> Source:
@@ -204,6 +218,8 @@ def _read(kind: str, options: dict[str, Any], flags: SourceFlags) -> Source:
         return Source(NAMED[_known(value)].pairs(), value, value)
     if kind == "pairs":
         return Source(_labelled(value, options), Path(value).stem)
+    if kind == "esci":
+        return Source(_shopping(value, options), "esci")
     of_pairs = {name: options.pop(name) for name in _OF_HIERARCHIES if name in options}
     if of_pairs.pop("drop_roots", False):
         of_pairs["keep_roots"] = False
@@ -222,7 +238,7 @@ def read_as(flags: SourceFlags, pairs: Pairs) -> Source:
     from rootward.growth.lineage import lineage  # noqa: PLC0415
 
     kind, options = chosen(flags)
-    if kind in ("source", "pairs") or set(_OF_HIERARCHIES) & set(options):
+    if kind in ("source", "pairs", "esci") or set(_OF_HIERARCHIES) & set(options):
         return read(flags)
     try:
         known = lineage(pairs)
@@ -263,6 +279,17 @@ def _labelled(path: Path, options: dict[str, Any]) -> Pairs:
             options["levels"] = _levels(options["levels"])
         pairs = Pairs.from_table(path, **options)
     return pairs if max_distance is None else pairs.near(max_distance)
+
+
+def _shopping(folder: Path, options: dict[str, Any]) -> Pairs:
+    """The pairs of ESCI."""
+    from rootward.pairs import Pairs  # noqa: PLC0415
+
+    if options.pop("small", False):
+        options["version"] = "small"
+    if "levels" in options:
+        options["levels"] = _levels(options["levels"])
+    return Pairs.from_esci(folder, **options)
 
 
 def _levels(text: str) -> dict[str, int]:

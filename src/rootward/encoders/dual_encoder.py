@@ -158,6 +158,7 @@ class DualEncoder:
         dim: int = 128,
         documents: Documents = "tied",
         drop: float = 0.1,
+        word_pairs: bool = False,
         seed: int = 0,
         encoder: Any = None,
         hidden: int | None = None,
@@ -184,6 +185,8 @@ class DualEncoder:
                 alone (of a full tower a head of their own, on a shared encoder); "lookup": a table.
             drop: share of a text's features, or of an encoder's outputs, that each step of training leaves out at
                 random.
+            word_pairs: of a static tower: every two words that follow each other have a vector too. Finds a little more
+                where names are phrases, as in medicine; takes longer, and memory where texts are sentences.
             seed: of the random start.
             encoder: of a frozen or full tower: the name or the folder of a sentence-transformers model. A frozen one
                 may be any object with `encode(texts) -> array`; outputs are kept on disk of one that has weights
@@ -199,7 +202,7 @@ class DualEncoder:
                 letter or digit, or an encoder that cannot be used.
             MissingExtraError: sentence-transformers is needed and not installed.
         """
-        begin = reader_start(tower, dim, drop, seed, encoder, hidden, cache, progress, chunk, pace)
+        begin = reader_start(tower, dim, drop, word_pairs, seed, encoder, hidden, cache, progress, chunk, pace)
         return cls.from_towers(pairs, *text_start(pairs, begin, documents, dim, seed))
 
     @property

@@ -1,4 +1,4 @@
-"""Texts as bags of features: words and character n-grams, hashed the same way on every machine, weighted by idf."""
+"""Texts as bags of features: words, pairs of words and character n-grams, hashed alike everywhere, weighted by idf."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +20,16 @@ from rootward.pairs.ragged import offsets_of
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
+_AT_A_TIME = 8_192  # texts
+
 
 @dataclass(frozen=True)
 class Grams:
-    """Which features a text has: its words, and the n-grams of each word between two marks, as in <nose>.
+    """Which features a text has: its words, the n-grams of each word between two marks, as in <nose>, and maybe pairs.
 
     Attributes:
         shortest, longest: of the n-grams, in characters.
+        pairs: whether two words that follow each other are a feature too: "hearing loss" is more than its words.
 
     Raises:
         InputError: not 1 <= shortest <= longest.
@@ -33,6 +37,7 @@ class Grams:
 
     shortest: int = 3
     longest: int = 5
+    pairs: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.shortest <= self.longest:
@@ -43,7 +48,10 @@ class Grams:
     def of(self, text: str) -> Ints:
         """The hash of every feature of a text, repeated ones repeated; none where its normal form is empty."""
         words = normal_form(text).split()
-        return np.concatenate([_of_word(word, self.shortest, self.longest) for word in words] or [_NONE])
+        found = [_of_word(word, self.shortest, self.longest) for word in words]
+        if self.pairs:
+            found.append(np.array([_hashed(f"pair {one} {two}") for one, two in pairwise(words)], np.int64))
+        return np.concatenate(found or [_NONE])
 
 
 @lru_cache(maxsize=1 << 16)
@@ -75,6 +83,15 @@ class Bags:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    @classmethod
+    def joined(cls, parts: Sequence[Bags]) -> Bags:
+        """The texts of one part after those of another; at least one part."""
+        sizes = np.concatenate([np.diff(part.offsets) for part in parts])
+        features, weights = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "weights")
+        )
+        return cls(offsets_of(sizes), features, weights)
 
     @cached_property
     def known(self) -> npt.NDArray[np.bool_]:
@@ -117,7 +134,14 @@ class Vocabulary:
         return len(self.hashes)
 
     def bags(self, texts: Iterable[str]) -> Bags:
-        """The known features of each text; a feature that stands twice counts twice, unknown ones count nothing."""
+        """The known features of each text; a feature that stands twice counts twice, unknown ones count nothing.
+
+        So many texts at a time, that of a million titles only the features that are known need memory.
+        """
+        listed = list(texts)
+        return Bags.joined([self._bags(listed[i : i + _AT_A_TIME]) for i in range(0, max(1, len(listed)), _AT_A_TIME)])
+
+    def _bags(self, texts: Sequence[str]) -> Bags:
         hashed = [self.grams.of(text) for text in texts]
         sizes = [len(each) for each in hashed]
         place, rows = self._known(np.repeat(np.arange(len(hashed)), sizes), np.concatenate(hashed or [_NONE]))

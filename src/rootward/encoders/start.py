@@ -94,6 +94,7 @@ def reader_start(
     tower: TextTowers,
     dim: int,
     drop: float,
+    word_pairs: bool,
     seed: int,
     encoder: Any,
     hidden: int | None,
@@ -116,7 +117,9 @@ def reader_start(
     if tower == "static":
         if encoder is not None or hidden is not None:
             raise InputError("encoder and hidden belong to the frozen and the full tower; leave them out or name it.")
-        return static_start(dim, drop, seed)
+        return static_start(dim, drop, seed, Grams(pairs=word_pairs))
+    if word_pairs:
+        raise InputError("word_pairs belongs to the static tower; leave it out or name that.")
     if encoder is None:
         raise InputError(f"A {tower} tower needs an encoder: DualEncoder.text(pairs, {tower!r}, encoder=NAME).")
     if tower == "full":
@@ -124,11 +127,11 @@ def reader_start(
     return frozen_start(Encoder.of(encoder), dim, drop, seed, hidden, cache_folder(cache), progress)
 
 
-def static_start(dim: int, drop: float, seed: int) -> Begin:
+def static_start(dim: int, drop: float, seed: int, grams: Grams) -> Begin:
     """Every feature a random direction, so that texts which share words are near each other from the start."""
 
     def begin(texts: Sequence[str], answered: Rows) -> StaticTower:
-        vocabulary = Vocabulary.of([texts[row] for row in answered.tolist()], Grams())
+        vocabulary = Vocabulary.of([texts[row] for row in answered.tolist()], grams)
         tokens = _directions(seed, "tokens", len(vocabulary), dim)
         return StaticTower(vocabulary, tokens, vocabulary.bags(texts), torch.from_numpy(answered), drop)
 

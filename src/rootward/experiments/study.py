@@ -72,24 +72,30 @@ class Experiment:
 
     Attributes:
         about: one line, for lists.
-        measure: (scale, seeds) to rows, one after the other, so that progress can be seen.
+        measure: (scale, seeds) to rows, one after the other, so that progress can be seen. A study of data that do
+            not come with the package takes their path as the keyword `data`.
         table: what it says, as text with ours beside the published figures.
         draw: a figure into a file, .png or .svg.
     """
 
     about: str
-    measure: Callable[[str, Sequence[int]], Iterator[Row]]
+    measure: Callable[..., Iterator[Row]]
     table: Callable[[Study], str]
     draw: Callable[[Study, Path], Path]
 
 
 def run_study(
-    name: str, experiment: Experiment, scale: str, seeds: Sequence[int], told: Callable[[Row], object] | None = None
+    name: str,
+    experiment: Experiment,
+    scale: str,
+    seeds: Sequence[int],
+    told: Callable[[Row], object] | None = None,
+    **options: Any,
 ) -> Study:
     """Measure everything; `told` is called with each row."""
     began = time.perf_counter()
     rows = []
-    for row in experiment.measure(scale, seeds):
+    for row in experiment.measure(scale, seeds, **options):
         rows.append(row)
         if told is not None:
             told(row)

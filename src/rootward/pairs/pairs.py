@@ -15,6 +15,7 @@ import numpy.typing as npt
 from rootward.errors import PairsError
 from rootward.pairs.by_name import by_name
 from rootward.pairs.columns import Format, Source
+from rootward.pairs.esci import Locale, Part, Version, read_esci
 from rootward.pairs.heights import heights
 from rootward.pairs.ids import Ids, Rows
 from rootward.pairs.ragged import expand, is_sorted, offsets_of
@@ -147,6 +148,37 @@ class Pairs:
         parts = read_table(source, query=query, document=document, distance=distance, levels=levels, format=format)
         return cls.from_arrays(**parts._asdict())
 
+    @classmethod
+    def from_esci(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        part: Part = "train",
+        locale: Locale = "us",
+        version: Version = "large",
+        levels: Mapping[str, int] | None = None,
+    ) -> Pairs:
+        """Search queries of a shop and its products, from the two official files of ESCI (arXiv 2206.06588).
+
+        Every product of the locale is a document, its title its name, also where nothing asks for it. Both parts have
+        the same ids and rows; the test part leaves out queries whose text, in whatever spelling, is that of a training
+        query, and a note counts them.
+
+        Args:
+            folder: with shopping_queries_dataset_examples.parquet and shopping_queries_dataset_products.parquet.
+            part: "train" or "test", as the data set is split.
+            locale: "us", "es" or "jp".
+            version: "large", or "small", without the easy queries.
+            levels: the distance of each label that counts, by letter or word; others are no pairs. None: {"E": 0,
+                "S": 1}, Exact and Substitute.
+
+        Raises:
+            TableError: a file that is missing or cannot be read (the message says how to get it), an unknown label, a
+                product that is not there.
+            InputError: a part, locale, version or levels that are none.
+        """
+        return cls.from_arrays(**read_esci(folder, part=part, locale=locale, version=version, levels=levels)._asdict())
+
     # -- on disk ---------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -248,7 +280,7 @@ class Pairs:
         chances = self.weights if weights is None else weights
         return np.bincount(self.distances, chances, self.max_distance + 1).astype(np.float64)
 
-    def by_name(self, *, unambiguous: bool = False) -> Pairs:
+    def by_name(self, *, unambiguous: bool = False, glosses: bool = False) -> Pairs:
         """A query for every name and every synonym, with the relevant set of its node: what text towers learn from.
 
         The name of a node is a query with the node's own id and row; the synonyms follow, as "node id: synonym".
@@ -256,9 +288,12 @@ class Pairs:
         has no names the ids are all that queries are called by, and the pairs stay as they are.
 
         Args:
-            unambiguous: leave out synonyms whose normal form is also a name of another node; a note counts them.
+            unambiguous: leave out synonyms and glosses whose normal form is also a name or gloss of another node; a
+                note counts them.
+            glosses: a query too for every definition, "node id (definition)", and for each of the quoted examples
+                behind it, "node id (example 1)"; see `rootward.pairs.glosses`.
         """
-        return by_name(self, unambiguous)
+        return by_name(self, unambiguous, glosses)
 
     # -- slices ----------------------------------------------------------------------------------------------
 

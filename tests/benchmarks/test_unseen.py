@@ -1,0 +1,138 @@
+"""What the benchmarks of unseen words measure, on a shop small enough to say the answers."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_array
+
+from rootward.pairs import Ids, Pairs, Texts
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import lexical
+import minilm
+import unseen
+import wordnet_glosses
+
+sys.path.pop(0)  # the benchmarks' other modules have names of the tests' own folders
+
+NAMES = ("footwear", "leather shoes", "beach sandals", "rain boots")
+
+
+def shop(queries: tuple[str, ...], nodes: tuple[int, ...]) -> Pairs:
+    """Queries that ask for a node and for "footwear" (row 0) above it."""
+    ids = Ids([f"n{row}" for row in range(len(NAMES))])
+    above = [
+        (place, document, hops) for place, node in enumerate(nodes) for hops, document in enumerate({node: 0, 0: 1})
+    ]
+    texts = Texts(queries, ((),) * len(queries), ("",) * len(queries))
+    named = Texts(NAMES, ((),) * len(NAMES), ("",) * len(NAMES))
+    asked = Ids([f"q{place}" for place in range(len(queries))])
+    q, d, hops = zip(*above, strict=True)
+    return Pairs.from_arrays(asked, ids, q, d, hops, query_texts=texts, document_texts=named)
+
+
+TRAIN = shop(NAMES, (0, 1, 2, 3))
+
+
+def test_bm25_by_hand() -> None:
+    known = ["leather shoes", "shoes", "rain boots"]
+    scores = lexical.bm25(known, ["shoes shoes", "sandals"], 3).toarray()
+    idf = math.log1p((3 - 2 + 0.5) / (2 + 0.5))
+    one_word = 2.5 / (1 + 1.5 * (0.25 + 0.75 * 1 / (5 / 3)))
+    two_words = 2.5 / (1 + 1.5 * (0.25 + 0.75 * 2 / (5 / 3)))
+    assert scores[0] == pytest.approx([2 * idf * two_words, 2 * idf * one_word, 0.0])
+    assert not scores[1].any()
+
+
+def test_tf_idf_is_a_cosine_and_keeps_the_best() -> None:
+    known = ["leather shoes", "beach sandals", "rain boots", "leather boots"]
+    all_of_them = lexical.tf_idf(known, known, 4).toarray()
+    assert np.diag(all_of_them) == pytest.approx(1)
+    assert all_of_them == pytest.approx(all_of_them.T)
+    kept = lexical.tf_idf(known, known, 2)
+    assert np.diff(kept.indptr).max() == 2
+    assert kept.toarray()[3].nonzero()[0].tolist() == [0, 3] or kept.toarray()[3].nonzero()[0].tolist() == [2, 3]
+
+
+def test_blocks_find_what_one_product_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    left, right = (csr_array(rng.random((n, 30)) * (rng.random((n, 30)) < 0.3)) for n in (11, 17))
+    whole = lexical.best_products(left, right, 4).toarray()
+    monkeypatch.setattr(lexical, "BLOCK", 3)
+    assert lexical.best_products(left, right, 4).toarray() == pytest.approx(whole)
+    full = (left @ right.T).toarray()
+    assert np.sort(whole, axis=1)[:, -4:] == pytest.approx(np.sort(full, axis=1)[:, -4:])
+
+
+def test_the_nearest_text_is_expanded_by_what_it_asks_for() -> None:
+    test = shop(("shoes of leather", "sandals for rain"), (1, 2))
+    nearest = csr_array(np.array([[0.1, 0.9, 0.0, 0.0], [0.0, 0.0, 0.4, 0.6]]))
+    ranks, more = unseen.expanded(nearest, TRAIN, test)
+    assert ranks.ranks.tolist() == [0, 1, 2, 1]  # the second: boots, footwear, then sandals
+    assert more == {"set_f1": pytest.approx((1 + 0.5) / 2), "exact_first": 0.5}
+    row = unseen.figures("case", ranks, more)
+    assert row["overall"] == 75.0
+    assert row["by_distance_0_to_8_and_more"] == [50.0, 100.0]
+    assert row["intervals"][1] == [100.0, 100.0]
+
+
+def test_documents_nobody_listed_come_last() -> None:
+    test = shop(("shoes of leather",), (1,))
+    ranks, more = unseen.listed(csr_array(np.array([[0.0, 0.7, 0.9, 0.0]])), np.array([0]), test)
+    assert ranks.ranks.tolist() == [1, 4]
+    assert more == {"exact_first": 0.0}
+
+
+def test_every_document_is_scored_and_sets_are_calibrated() -> None:
+    test = shop(NAMES * 4, (0, 1, 2, 3) * 4)
+    documents = torch.nn.functional.normalize(torch.tensor([[1.0, 0, 0, 0], [1, 9, 0, 0], [1, 0, 9, 0], [1, 0, 0, 9]]))
+    queries = torch.nn.functional.normalize(documents + 2 * documents[:1]).repeat(4, 1)
+    ranks, more = unseen.dense(queries, documents, test)
+    assert ranks.hits.all()
+    assert set(more) == {"exact_first", "set_f1", "set_f1_best_fixed_k"}
+    assert more["set_f1"] >= more["set_f1_best_fixed_k"]
+
+
+def test_fine_tuning_pairs_are_texts_with_names_of_their_documents() -> None:
+    anchors, positives = minilm.text_pairs(TRAIN, 40, seed=0)
+    assert len(anchors) == len(positives) == 40
+    assert all(one != other for one, other in zip(anchors, positives, strict=True))
+    assert set(zip(anchors, positives, strict=True)) == {(name, "footwear") for name in NAMES[1:]}
+
+
+def test_a_part_that_is_none_is_refused() -> None:
+    given = unseen.flags(None).parse_args(["--parts", "lexical,magic"])
+    with pytest.raises(SystemExit, match="holds magic; there are lexical"):
+        unseen.measured("nothing", TRAIN, {"words": TRAIN}, given, "")
+
+
+def test_a_try_on_some_queries_writes_no_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(unseen, "save", lambda *_: pytest.fail("a file was written"))
+    given = argparse.Namespace(parts="lexical", queries=2, seed=0)
+    unseen.measured("nothing", TRAIN, {"words": TRAIN}, given, "")
+    assert capsys.readouterr().out.count("nearest text expanded") == 2
+
+
+def test_held_out_glosses_are_seen_in_no_training_text() -> None:
+    glosses = tuple(f'thing number {i}; "take {name}"; "{name} again"' for i, name in enumerate(NAMES))
+    texts = Texts(NAMES, (("shoe {definition)",), (), (), ()), glosses)
+    pairs = replace(shop(NAMES, (0, 1, 2, 3)), query_ids=TRAIN.document_ids, query_texts=texts, document_texts=texts)
+    train, tests = wordnet_glosses.split_of(pairs, seed=0, share=0.25)
+    asked = {kind: [test.query_ids[row] for row in np.flatnonzero(test.sizes)] for kind, test in tests.items()}
+    (definition,) = asked["definitions"]
+    node = definition.removesuffix(" (definition)")
+    assert asked["examples"] == [f"{node} (example 1)", f"{node} (example 2)"]
+    known = [train.query_ids[row] for row in np.flatnonzero(train.sizes)]
+    assert node in known
+    assert len(known) == 4 + 1 + 3 * 3  # names, a synonym, the glosses of three nodes
+    assert not [label for label in known if label.startswith(f"{node} (")]

@@ -1,0 +1,88 @@
+"""Figure 5 on the real slice of ESCI, and what is said where ESCI is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from pairs.esci_files import slice_rows, write_files
+from rootward import InputError, Pairs, Study, reproduce
+from rootward.cli.app import app
+from rootward.experiments import study_table
+from rootward.experiments.figure5 import KS, SCALES, drawn, trained
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_files(tmp_path_factory.mktemp("esci"), slice_rows())
+
+
+@pytest.fixture(scope="module")
+def study(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
+    out = tmp_path_factory.mktemp("reports") / "figure5"
+    return reproduce("figure5", "tiny", seeds=1, data=folder, out=out), out
+
+
+def test_a_row_a_training_and_set(study: tuple[Study, Path], folder: Path) -> None:
+    rows = study[0].rows
+    assert [(row["training"], row["set"]) for row in rows] == [
+        (training, name)
+        for training in ("joint", "pretrained", "pretrain-finetune")
+        for name in ("Exact", "Substitute")
+    ]
+    test = Pairs.from_esci(folder, part="test")
+    assert [row["pairs"] for row in rows[:2]] == np.bincount(test.distances).tolist()
+    for row in rows:
+        assert row["documents"] == 200
+        assert row["recall"] == sorted(row["recall"])
+        assert row["recall"][KS.index(200)] == 1.0
+
+
+def test_products_are_found_by_their_words(study: tuple[Study, Path]) -> None:
+    found = study[0].where(training="joint", set="Exact")[0]
+    assert found["recall"][KS.index(10)] > 0.2  # 10 of 200 products at random: 0.05
+
+
+def test_what_is_kept_is_drawn_again(study: tuple[Study, Path]) -> None:
+    measured, out = study
+    assert study_table(Study.load(out)) == study_table(measured)
+    assert "among 200 products" in study_table(measured)
+    assert {path.name for path in out.iterdir()} == {"results.json", "figure5.png", "figure5.svg"}
+
+
+def test_the_finetuned_model_goes_on_from_the_pretrained_one(folder: Path) -> None:
+    pairs = Pairs.from_esci(folder)
+    names, seconds, vectors = [], [], []
+    for name, model, took in trained(SCALES["tiny"], pairs, 0):
+        names.append(name)
+        seconds.append(took)
+        vectors.append(model.document_vectors().clone())
+    assert names == ["joint", "pretrained", "pretrain-finetune"]
+    assert seconds[2] > seconds[1]
+    near = float((vectors[1] * vectors[2]).sum(1).mean())
+    assert float((vectors[1] * vectors[0]).sum(1).mean()) < near < 1
+
+
+def test_test_pairs_are_drawn_without_replacement() -> None:
+    pairs = Pairs.from_table([("q", f"d{i}", i % 2) for i in range(40)])
+    some = drawn(pairs, 1, 8, seed=0)
+    assert len(some) == 8
+    assert set(some.distances.tolist()) == {1}
+    assert len(drawn(pairs, 0, 5_000, seed=0)) == 20
+
+
+def test_without_the_files_the_command_says_how_to_get_them(tmp_path: Path) -> None:
+    for arguments in ([], ["--data", str(tmp_path)]):
+        done = CliRunner().invoke(app, ["reproduce", "figure5", "--out", str(tmp_path / "out"), *arguments])
+        assert done.exit_code == 2
+        told = " ".join(done.stderr.split())
+        assert "git clone https://github.com/amazon-science/esci-data" in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_for_a_study_that_needs_none_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="noise takes no data"):
+        reproduce("noise", data=tmp_path)
