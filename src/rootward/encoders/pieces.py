@@ -61,7 +61,7 @@ def towers_from(
 
 def _tower(settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str]) -> Tower:
     if settings["kind"] == "lookup":
-        return LookupTower(_tensor(tensors, side, len(texts)))
+        return LookupTower(_tensor(tensors, side, len(texts)), settings.get("unit", True))
     if settings["kind"] != "static":
         raise RunFolderError(
             f"A tower of kind {settings['kind']!r} is not known here: it is of a newer rootward, or one's own. Put the "

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 from rootward.errors import InputError, MissingExtraError, RunFolderError, did_you_mean
 from rootward.experiments.figure2 import FIGURE2
+from rootward.experiments.figure3 import FIGURE3
+from rootward.experiments.figure4 import FIGURE4
+from rootward.experiments.figurec1 import FIGUREC1
+from rootward.experiments.figuree1 import FIGUREE1
+from rootward.experiments.kept import Kept, Row
 from rootward.experiments.margins import MARGINS
 from rootward.experiments.noise import NOISE
-from rootward.experiments.study import RESULTS, Experiment, Row, Study, run_study
+from rootward.experiments.study import RESULTS, Experiment, Study, run_study
+from rootward.experiments.table1 import TABLE1
+from rootward.experiments.tablec1 import TABLEC1
 
-EXPERIMENTS: dict[str, Experiment] = {"figure2": FIGURE2, "noise": NOISE, "margins": MARGINS}
+EXPERIMENTS: dict[str, Experiment] = {
+    "figure2": FIGURE2,
+    "figure3": FIGURE3,
+    "figureC1": FIGUREC1,
+    "table1": TABLE1,
+    "figure4": FIGURE4,
+    "tableC1": TABLEC1,
+    "figureE1": FIGUREE1,
+    "noise": NOISE,
+    "margins": MARGINS,
+}
 SCALES = ("tiny", "cpu", "paper")
 
 
@@ -21,22 +40,27 @@ def reproduce(
     scale: str = "tiny",
     seeds: int = 3,
     *,
+    source: str | None = None,
+    file: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     told: Callable[[Row], object] | None = None,
 ) -> Study:
     """Measure one of the studies, and keep its raw results and its figure.
 
+    A study that was cut off goes on where it was when it is asked for again with the same folder.
+
     Args:
-        name: "figure2" (dimension against height and width), "noise" (missing and wrong pairs under the construction)
-            or "margins" (what a margin buys).
+        name: of the study; `EXPERIMENTS` says what there is, and `rootward reproduce --help`.
         scale: "tiny" (under a minute), "cpu" (two cores, up to two hours) or "paper" (the published setting).
         seeds: 0..seeds - 1 are measured.
+        source: what to train on, of the studies that leave a choice: "tree", "dag", "animal" or "wordnet".
+        file: data that do not come with the package, of the studies that need some.
         out: folder for `results.json`, `NAME.png` and `NAME.svg`; None keeps nothing.
-        told: called with each row as it is measured.
+        told: called with the last row of each part as it is measured.
 
     Raises:
-        InputError: an unknown name or scale, or no seeds.
-        RunFolderError: `out` holds results already.
+        InputError: an unknown name, scale or source, no seeds, or a source or file that the study has no use for.
+        RunFolderError: `out` holds results already, or half of another study.
         MissingExtraError: "margins" without faiss, or `out` without matplotlib.
     """
     if name not in EXPERIMENTS:
@@ -45,11 +69,15 @@ def reproduce(
         raise InputError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}.")
     if seeds < 1:
         raise InputError(f"seeds must be at least 1, got {seeds}.")
+    options = _options(name, {"source": source, "file": None if file is None else os.fspath(file)})
+    kept = None
     if out is not None:
         _refuse_taken(Path(out))
-    study = run_study(name, EXPERIMENTS[name], scale, range(seeds), told)
-    if out is not None:
+        kept = Kept.begin(Path(out), {"study": name, "scale": scale, "seeds": seeds, **options})
+    study = run_study(name, EXPERIMENTS[name], scale, range(seeds), told, kept=kept, options=options)
+    if out is not None and kept is not None:
         study.save(out)
+        kept.finish()
         draw_study(study, out)
     return study
 
@@ -63,6 +91,17 @@ def draw_study(study: Study, folder: str | os.PathLike[str]) -> list[Path]:
     """The figure of a study as .png and .svg in a folder; drawn from its raw rows."""
     draw = EXPERIMENTS[study.name].draw
     return [draw(study, Path(folder) / f"{study.name}.{suffix}") for suffix in ("png", "svg")]
+
+
+def _options(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, none of them one that the study does not take."""
+    takes = signature(EXPERIMENTS[name].measure).parameters
+    asked = {option: value for option, value in given.items() if value is not None}
+    for option in asked:
+        if option not in takes:
+            able = [other for other, each in EXPERIMENTS.items() if option in signature(each.measure).parameters]
+            raise InputError(f"{name} takes no {option}; {' and '.join(able) or 'no study'} would. Leave it out.")
+    return asked
 
 
 def _refuse_taken(folder: Path) -> None:
