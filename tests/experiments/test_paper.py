@@ -120,7 +120,9 @@ def test_a_study_that_was_cut_off_measures_only_what_is_missing(tmp_path: Path) 
 
 
 def test_half_of_another_study_is_refused(tmp_path: Path) -> None:
-    Kept.begin(tmp_path, {"study": "table1", "scale": "tiny", "seeds": 4})
+    kept = Kept.begin(tmp_path, {"study": "table1", "scale": "tiny", "seeds": 4})
+    assert not list(tmp_path.iterdir())
+    kept.rows_of({"seed": 0}, lambda: [{"value": 1}])
     with pytest.raises(RunFolderError, match="to go on, ask for the same"):
         Kept.begin(tmp_path, {"study": "table1", "scale": "tiny", "seeds": 3})
 

@@ -27,11 +27,13 @@ class Kept:
 
     Attributes:
         folder: where `measured.jsonl` grows by a line a part, and `ranks/` by a file; None keeps nothing.
+        asked: what the study was asked for, the first line there.
         parts: (key, rows) of each part done.
         seconds: that all parts took, in this process and those before.
     """
 
     folder: Path | None = None
+    asked: Row = field(default_factory=dict)
     parts: list[tuple[Row, list[Row]]] = field(default_factory=list)
     seconds: float = 0.0
     began: float = field(default_factory=time.perf_counter)
@@ -43,19 +45,18 @@ class Kept:
         Raises:
             RunFolderError: it was asked for something else.
         """
-        path = folder / MEASURED
+        path, wanted = folder / MEASURED, json.loads(json.dumps(dict(asked)))
         if not path.exists():
-            write_text(path, json.dumps(dict(asked)) + "\n")
-            return cls(folder)
+            return cls(folder, wanted)
         lines = _whole_lines(path)
-        if not lines or lines[0] != json.loads(json.dumps(dict(asked))):
+        if not lines or lines[0] != wanted:
             raise RunFolderError(
                 f"{path} is of a study that was asked for {lines[0] if lines else 'something else'}; to go on, ask for "
                 "the same; to start anew, choose another folder."
             )
         write_text(path, "".join(json.dumps(line) + "\n" for line in lines))  # a line cut off is gone
         parts = [(line["key"], line["rows"]) for line in lines[1:]]
-        return cls(folder, parts, sum(line["seconds"] for line in lines[1:]))
+        return cls(folder, wanted, parts, sum(line["seconds"] for line in lines[1:]))
 
     def rows_of(self, key: Row, measure: Callable[[], Iterable[Row]]) -> list[Row]:
         """The rows of this part: those kept, or measured now and kept."""
@@ -69,9 +70,11 @@ class Kept:
         self.seconds += took
         if self.folder is not None:
             self.parts.append((wanted, rows))
-            line = json.dumps({"key": wanted, "rows": rows, "seconds": round(took, 2)})
-            with (self.folder / MEASURED).open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            path = self.folder / MEASURED
+            if not path.exists():
+                write_text(path, json.dumps(self.asked) + "\n")
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"key": wanted, "rows": rows, "seconds": round(took, 2)}) + "\n")
         return rows
 
     def finish(self) -> None:

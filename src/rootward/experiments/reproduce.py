@@ -13,12 +13,14 @@ from rootward.experiments.figure2 import FIGURE2
 from rootward.experiments.figure3 import FIGURE3
 from rootward.experiments.figure4 import FIGURE4
 from rootward.experiments.figurec1 import FIGUREC1
+from rootward.experiments.figured1 import FIGURED1
 from rootward.experiments.figuree1 import FIGUREE1
 from rootward.experiments.kept import Kept, Row
 from rootward.experiments.margins import MARGINS
 from rootward.experiments.noise import NOISE
 from rootward.experiments.study import RESULTS, Experiment, Study, run_study
 from rootward.experiments.table1 import TABLE1
+from rootward.experiments.table2 import TABLE2
 from rootward.experiments.tablec1 import TABLEC1
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -29,6 +31,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     "figure4": FIGURE4,
     "tableC1": TABLEC1,
     "figureE1": FIGUREE1,
+    "table2": TABLE2,
+    "figureD1": FIGURED1,
     "noise": NOISE,
     "margins": MARGINS,
 }

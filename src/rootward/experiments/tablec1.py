@@ -13,11 +13,10 @@ from rootward.encoders import DualEncoder
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.curves import trained
-from rootward.experiments.data import pairs_of
+from rootward.experiments.data import nouns, pairs_of
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import OURS, methods
-from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs
 from rootward.training import Recipe
 
@@ -29,7 +28,7 @@ DIM = {"tiny": 16, "cpu": 64, "paper": 64}
 @cache
 def neighbourhood() -> Pairs:
     """The three queries, what stands above them, and up to 30 children of each of these: WordNet made small."""
-    whole = Hierarchy.wordnet()
+    whole = nouns()
     above = {whole.ids[row] for row in whole.ancestors(QUERIES).ancestors.tolist()}
     beside = {child for node in above for child in whole.children_of(node)[:30]}
     return whole.induced(sorted(above | beside)).pairs(max_distance=8, leave_out=["entity.n.01"])
