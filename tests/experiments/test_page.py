@@ -46,7 +46,7 @@ def test_it_says_how_each_was_measured(runs: Path) -> None:
 
 
 def test_folders_without_results_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunFolderError, match="holds no results.json"):
+    with pytest.raises(RunFolderError, match=r"holds no results\.json"):
         report([tmp_path], tmp_path / "r.html")
     (tmp_path / "measured.jsonl").write_text("{}\n")
     with pytest.raises(RunFolderError, match="half a study"):

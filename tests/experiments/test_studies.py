@@ -17,13 +17,19 @@ from rootward.experiments.fit import mean, slope
 from rootward.experiments.margins import in_bytes, quantised
 from rootward.geometry.noise import corrupt
 
+RATINGS = "WORD1 WORD2 POS AVG_SCORE\ncat animal N 5.9\nchair cat N 0.1\nchair furniture N 5.5\n"
+
 
 @pytest.fixture(scope="module", params=sorted(EXPERIMENTS))
 def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
     if request.param == "margins":
         pytest.importorskip("faiss")
     folder = tmp_path_factory.mktemp("reports") / request.param
-    return reproduce(request.param, "tiny", seeds=1, out=folder), folder
+    options = {}
+    if request.param == "table2":
+        options["file"] = tmp_path_factory.mktemp("ratings") / "nouns.txt"
+        options["file"].write_text(RATINGS)
+    return reproduce(request.param, "tiny", seeds=1, out=folder, **options), folder
 
 
 def test_results_are_saved_and_loaded_again(study: tuple[Study, Path]) -> None:

@@ -85,8 +85,9 @@ def how(study: Study) -> str:
     """How a study was measured, in a sentence, with the command that measures it again."""
     about = study.about
     asked = "".join(f" --{name} {value}" for name, value in study.options.items())
+    seeds = f"{study.seeds} seed{'s' if study.seeds != 1 else ''}"
     return (
-        f"{len(study.rows):,} rows, {study.seeds} seed{'s' if study.seeds != 1 else ''}, {about.get('seconds', '?')} s on "
+        f"{len(study.rows):,} rows, {seeds}, {about.get('seconds', '?')} s on "
         f"{about.get('processor', '?')}, {about.get('threads', '?')} threads; {about.get('date', '?')}, "
         f"{about.get('made_by', '?')}, torch {about.get('torch', '?')}, Python {about.get('python', '?')}. Again: "
         f"rootward reproduce {study.name} --scale {study.scale} --seeds {study.seeds}{asked}"

@@ -15,9 +15,14 @@ from rootward.experiments.figure4 import FIGURE4
 from rootward.experiments.figurec1 import FIGUREC1
 from rootward.experiments.figured1 import FIGURED1
 from rootward.experiments.figuree1 import FIGUREE1
+from rootward.experiments.incomplete import INCOMPLETE
+from rootward.experiments.irregular import IRREGULAR
 from rootward.experiments.kept import Kept, Row
+from rootward.experiments.losses import LOSS_GRID
 from rootward.experiments.margins import MARGINS
 from rootward.experiments.noise import NOISE
+from rootward.experiments.order import ORDER
+from rootward.experiments.scarce import SCARCE
 from rootward.experiments.study import RESULTS, Experiment, Study, run_study
 from rootward.experiments.table1 import TABLE1
 from rootward.experiments.table2 import TABLE2
@@ -33,6 +38,11 @@ EXPERIMENTS: dict[str, Experiment] = {
     "figureE1": FIGUREE1,
     "table2": TABLE2,
     "figureD1": FIGURED1,
+    "losses": LOSS_GRID,
+    "scarce": SCARCE,
+    "irregular": IRREGULAR,
+    "incomplete": INCOMPLETE,
+    "order": ORDER,
     "noise": NOISE,
     "margins": MARGINS,
 }
