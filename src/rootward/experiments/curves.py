@@ -37,9 +37,9 @@ class Trained:
 
 
 def trained(
-    pairs: Pairs, recipe: Recipe, dim: int, seed: int, *, looks: int | None = None, validation: Pairs | None = None
+    pairs: Pairs, recipe: Recipe, dim: int, seed: int, *, looks: int | None = None, model: DualEncoder | None = None
 ) -> Trained:
-    """Train lookup tables from the recipe's own start.
+    """Train lookup tables from the recipe's own start, or go on with those of a model.
 
     Args:
         pairs: what is relevant.
@@ -48,15 +48,15 @@ def trained(
         seed: of every random choice.
         looks: how often each stage is looked at, which is also how often its best vectors are chosen; None is what
             the recipe says.
-        validation: pairs to look at; None takes those of up to 1,000 queries of `pairs`.
+        model: to go on with, changed in place; None starts anew.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed; a study is no run that could be resumed.
     """
     if looks is not None:
         recipe = looked_at(recipe, looks)
-    model = DualEncoder.lookup(pairs, dim, seed=seed, start=recipe.start)
-    run = train(model, pairs, recipe, validation=validation, seed=seed, settings=QUIET)
+    begun = DualEncoder.lookup(pairs, dim, seed=seed, start=recipe.start) if model is None else model
+    run = train(begun, pairs, recipe, seed=seed, settings=QUIET)
     if not run.finished:
         raise KeyboardInterrupt
     return Trained(run, list(_curve(run)))

@@ -11,14 +11,14 @@ from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.published import published_figures
 from rootward.evaluation.table import plain_table
 from rootward.experiments.beside import percent
-from rootward.experiments.curves import QUIET, measured, trained
+from rootward.experiments.curves import measured, trained
 from rootward.experiments.data import pairs_of
 from rootward.experiments.fit import mean
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import FINETUNING, LENGTHS, SOURCE
 from rootward.pairs import Pairs
-from rootward.training import Recipe, Stage, recipes, train
+from rootward.training import Recipe, Stage, recipes
 
 DIM = {"tiny": 16, "cpu": 64, "paper": 64}
 MULTIPLIER, SCALE = 1e-3, 500.0
@@ -53,9 +53,7 @@ def _all(scale: str, source: str, seed: int) -> Iterator[Row]:
 def _finetuned(start: DualEncoder, pairs: Pairs, recipe: Recipe, stage: Stage, seed: int) -> Row:
     """Recall after this stage from these vectors, which stay as they are."""
     model = start.mapped(lambda tensor: tensor.clone())
-    run = train(model, pairs, recipe.model_copy(update={"stages": (stage,)}), seed=seed, settings=QUIET)
-    if not run.finished:
-        raise KeyboardInterrupt
+    trained(pairs, recipe.model_copy(update={"stages": (stage,)}), model.dim, seed, model=model)
     return measured(model, pairs)[0]
 
 

@@ -79,20 +79,23 @@ def stages(scale: str, loss: str, optimizer: str, rows: str, rate: float) -> Rec
 
 
 def _both(source: str, recipe: Recipe, dim: int, seed: int) -> Iterator[Row]:
-    """One row: recall at the end of the first stage, the best after finetuning, and the curve of both."""
-    pairs, first = pairs_of(source), recipe.model_copy(update={"stages": recipe.stages[:1]})
+    """One row: recall at the end of the first stage, the best after finetuning, and the curves of both."""
+    pairs = pairs_of(source)
+    first, second = (recipe.model_copy(update={"stages": (stage,)}) for stage in recipe.stages)
     try:
         once = trained(pairs, first, dim, seed)
-        found = trained(pairs, recipe, dim, seed)
+        before = measured(once.model, pairs)[0]
+        twice = trained(pairs, second, dim, seed, model=once.model)
     except TrainingError as error:
         yield {**NOTHING, "finetuned": None, "curve": [], "failed": str(error)}
         return
-    after = measured(found.model, pairs)[0]
+    after = measured(twice.model, pairs)[0]
     yield {
-        **measured(once.model, pairs)[0],
+        **before,
         "finetuned": after["overall"],
         "finetuned_by_distance": after["by_distance"],
-        "curve": found.curve,
+        "curve": once.curve,
+        "finetuning_curve": twice.curve,
     }
 
 
