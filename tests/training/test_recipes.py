@@ -196,3 +196,10 @@ def test_a_recipes_stages_cannot_be_given_another_name():
 def test_a_recipe_that_is_not_there_names_those_that_are():
     with pytest.raises(InputError, match=r"No recipe 'decuopled'; there are .*Did you mean 'decoupled'\?"):
         recipes.by_name("decuopled")
+
+
+def test_incomplete_is_decoupled_with_a_low_tau_that_stays() -> None:
+    (stage,) = recipes.incomplete(steps=7).stages
+    assert (stage.loss, stage.scale, stage.scale_end, stage.steps) == ("decoupled", 5.0, 5.0, 7)
+    (softer,) = recipes.incomplete(scale=2.0).stages
+    assert (softer.scale, softer.scale_end) == (2.0, 2.0)

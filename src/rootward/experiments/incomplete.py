@@ -43,7 +43,7 @@ def methods(scale: str) -> dict[str, tuple[Callable[[], Recipe], int]]:
         "softmax": ({"loss": "softmax"}, dim),
         "decoupled, few negatives": ({"candidates": "sampled", "negatives": 64}, dim),
         "decoupled, the batch's documents": ({"candidates": "batch"}, dim),
-        "decoupled, tau 5": ({"scale": 5.0, "scale_end": 5.0}, dim),
+        "incomplete (tau 5)": ({"scale": 5.0, "scale_end": 5.0}, dim),
         "decoupled, tau 8": ({"scale": 8.0, "scale_end": 8.0}, dim),
         "decoupled, a quarter of the steps": ({"steps": steps // 4}, dim),
         "decoupled, a quarter of the dimensions": ({}, max(4, dim // 4)),

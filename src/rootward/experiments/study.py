@@ -32,7 +32,7 @@ class Study:
         seeds: how many.
         rows: one a measurement, JSON values by column.
         about: date, versions, processor, threads, seconds.
-        options: what was asked for besides, such as the source.
+        options: what was asked for besides, such as the source; of a file its name.
     """
 
     name: str
@@ -122,7 +122,8 @@ def run_study(
         rows += measured
         if told is not None and measured:
             told(measured[-1])
-    return Study(name, scale, len(seeds), tuple(rows), _about(kept.seconds), given)
+    named = {option: Path(value).name if option == "file" else value for option, value in given.items()}
+    return Study(name, scale, len(seeds), tuple(rows), _about(kept.seconds), named)
 
 
 def _about(seconds: float) -> dict[str, Any]:
