@@ -67,7 +67,8 @@ _PAPER: dict[str, Any] = {
 def regular(*, candidates: Candidates = "batch", **changes: Any) -> Recipe:
     """The paper's training: softmax loss, SGD with momentum on regularly sampled pairs, vectors of any length.
 
-    Its learning rate, 1, is for thousands of queries; a hundred want 0.1, and a dozen 0.01, or the loss is soon no number.
+    Its learning rate, 1, is for thousands of queries; a hundred want 0.1 and a dozen 0.01, or the loss is no number
+    soon.
 
     Args:
         candidates: "batch" for the in-batch softmax, which shows the published failure at long distances; "all"
