@@ -200,6 +200,6 @@ def test_a_recipe_that_is_not_there_names_those_that_are():
 
 def test_incomplete_is_decoupled_with_a_low_tau_that_stays() -> None:
     (stage,) = recipes.incomplete(steps=7).stages
-    assert (stage.loss, stage.scale, stage.scale_end, stage.steps) == ("decoupled", 5.0, 5.0, 7)
+    assert (stage.loss, stage.scale, stage.scale_end, stage.steps) == ("decoupled", 10.0, 10.0, 7)
     (softer,) = recipes.incomplete(scale=2.0).stages
     assert (softer.scale, softer.scale_end) == (2.0, 2.0)
