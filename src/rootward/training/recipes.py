@@ -38,9 +38,9 @@ def incomplete(**changes: Any) -> Recipe:
 
     A sharp loss pushes every document that is not among a query's pairs just behind those that are, true but
     unobserved ancestors too; a soft one lets what related queries share show. With half of the far pairs held out it
-    found 65 and 74 % of them (a random DAG, animals) where `decoupled` found 30 and 36, and of the exact matches 100 and
-    75 % where that found all (docs/lab-log.md); a lower `scale` goes further both ways. Where documents are queries too, `Pairs.completed` helps more. Args as
-    for `decoupled`.
+    found 65 and 74 % of them (a random DAG, animals) where `decoupled` found 30 and 36, and 100 and 75 % of the exact
+    matches where that found all (docs/lab-log.md); a lower `scale` goes further both ways. Where documents are
+    queries too, `Pairs.completed` helps more. Args as for `decoupled`.
     """
     soft = {"scale": 10.0, "scale_end": 10.0}
     if "scale" in changes:
