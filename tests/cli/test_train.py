@@ -194,7 +194,8 @@ def test_rebalanced_takes_its_share_from_set(rootward, shop):
 
 
 def test_minutes_set_the_steps_also_of_a_recipe_that_has_a_number_of_its_own(rootward, shop):
-    flags = ["--recipe", "regular", "--minutes", "0.002", "--dim", "4", "--set", "batch_size=16"]
+    settings = ["--set", "batch_size=16", "--set", "learning_rate=0.01"]  # 1 is for thousands of queries
+    flags = ["--recipe", "regular", "--minutes", "0.002", "--dim", "4", *settings]
     result = rootward("train", "--edges", shop, *flags, "--out", "a")
     assert result.exit_code == 0
     assert "as many steps as 0.002 minutes allow" in result.stderr

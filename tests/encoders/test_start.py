@@ -88,7 +88,7 @@ def test_a_dimension_below_one_is_refused(shoes, dim):
 
 
 def test_an_unknown_start_is_refused(shoes):
-    with pytest.raises(InputError, match="'constructed' or 'random', got 'zeros'"):
+    with pytest.raises(InputError, match="'constructed', 'random' or 'free', got 'zeros'"):
         DualEncoder.lookup(shoes, 4, start="zeros")
 
 

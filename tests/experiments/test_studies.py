@@ -17,13 +17,19 @@ from rootward.experiments.fit import mean, slope
 from rootward.experiments.margins import in_bytes, quantised
 from rootward.geometry.noise import corrupt
 
+RATINGS = "WORD1 WORD2 POS AVG_SCORE\ncat animal N 5.9\nchair cat N 0.1\nchair furniture N 5.5\n"
+
 
 @pytest.fixture(scope="module", params=sorted(set(EXPERIMENTS) - {"figure5"}))
 def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
     if request.param == "margins":
         pytest.importorskip("faiss")
     folder = tmp_path_factory.mktemp("reports") / request.param
-    return reproduce(request.param, "tiny", seeds=1, out=folder), folder
+    options = {}
+    if request.param == "table2":
+        options["data"] = tmp_path_factory.mktemp("ratings") / "nouns.txt"
+        options["data"].write_text(RATINGS)
+    return reproduce(request.param, "tiny", seeds=1, out=folder, **options), folder
 
 
 def test_results_are_saved_and_loaded_again(study: tuple[Study, Path]) -> None:
@@ -31,7 +37,7 @@ def test_results_are_saved_and_loaded_again(study: tuple[Study, Path]) -> None:
     again = Study.load(folder)
     assert again.rows == tuple(json.loads(json.dumps(row)) for row in measured.rows)
     assert study_table(again) == study_table(measured)
-    assert {path.name for path in folder.iterdir()} == {
+    assert {path.name for path in folder.iterdir()} - {"ranks"} == {
         "results.json",
         f"{measured.name}.png",
         f"{measured.name}.svg",

@@ -28,7 +28,7 @@ def test_pretrain_finetune_is_the_papers():
         assert stage.momentum > 0
         assert not stage.log_q
     assert second.validate_every < second.steps / 10, "choosing the best needs validations to choose from"
-    assert recipes.pretrain_finetune().start == "random"
+    assert recipes.pretrain_finetune().start == "free"
 
 
 def test_both_stages_of_pretrain_finetune_take_the_candidates_asked_for():
@@ -177,7 +177,7 @@ def test_epochs_of_a_paper_recipe_take_the_place_of_its_steps(make):
 
 @pytest.mark.parametrize("field", ["learning_rate", "scale"])
 def test_what_finetuning_is_made_from_cannot_be_left_open(field):
-    with pytest.raises(InputError, match=f"second stage's {field} from the first's, .* the paper's 20"):
+    with pytest.raises(InputError, match=f"second stage's {field} from the first's, .* the recipe's (1|20)\\."):
         recipes.pretrain_finetune(**{field: None})
     assert getattr(recipes.regular(**{field: None}).stages[0], field) is None
 
@@ -196,3 +196,10 @@ def test_a_recipes_stages_cannot_be_given_another_name():
 def test_a_recipe_that_is_not_there_names_those_that_are():
     with pytest.raises(InputError, match=r"No recipe 'decuopled'; there are .*Did you mean 'decoupled'\?"):
         recipes.by_name("decuopled")
+
+
+def test_incomplete_is_decoupled_with_a_low_tau_that_stays() -> None:
+    (stage,) = recipes.incomplete(steps=7).stages
+    assert (stage.loss, stage.scale, stage.scale_end, stage.steps) == ("decoupled", 10.0, 10.0, 7)
+    (softer,) = recipes.incomplete(scale=2.0).stages
+    assert (softer.scale, softer.scale_end) == (2.0, 2.0)

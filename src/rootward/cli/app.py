@@ -22,6 +22,7 @@ from rootward.cli.flags import spread
 from rootward.cli.grow import grow
 from rootward.cli.index import index
 from rootward.cli.plan import plan
+from rootward.cli.report import report
 from rootward.cli.reproduce import reproduce
 from rootward.cli.search import search
 from rootward.cli.train import TrainCommand, train
@@ -84,7 +85,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, diagnose, calibrate, index, search, grow, export, construct, plan, reproduce):
+for command in (
+    train, evaluate, diagnose, calibrate, index, search, grow, export, construct, plan, reproduce, report
+):  # fmt: skip
     kind = TrainCommand if command is train else TyperCommand
     app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))
 

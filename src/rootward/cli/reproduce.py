@@ -14,14 +14,23 @@ _STUDY, _OUTPUT = "Study", "Output"
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="figure2, figure5, noise or margins.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A table, figure or study, see above.")],
     scale: Annotated[
         str | None,
         flag("--scale", metavar="NAME", panel=_STUDY, help="tiny (a minute), cpu (two cores), paper. Default: tiny."),
     ] = None,
+    source: Annotated[
+        str | None,
+        flag("--source", metavar="NAME", panel=_STUDY, help="tree, dag, animal or wordnet, where there is a choice."),
+    ] = None,
     data: Annotated[
         Path | None,
-        flag("--data", metavar="FOLDER", panel=_STUDY, help="figure5: the folder of ESCI's two Parquet files."),
+        flag(
+            "--data",
+            metavar="PATH",
+            panel=_STUDY,
+            help="Data of your own that the study needs: table2 the file of HyperLex, figure5 the folder of ESCI.",
+        ),
     ] = None,
     seeds: Annotated[
         int | None, flag("--seeds", metavar="N", min=1, panel=_STUDY, help="Seeds 0..N-1 are measured. Default: 3.")
@@ -32,17 +41,35 @@ def reproduce(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a study: raw results, a table beside the published figures, and a figure.
+    """Measure a table or figure of the paper, or a study around it: raw results, ours beside the published, a figure.
+
+    What was cut off goes on where it was with the same command. rootward report makes a page of the results.
 
     \b
-      figure2   the dimension that retrieval needs, against height and width of a tree
-      figure5   recall at k on ESCI, joint training against pretrain-finetune (--data)
-      noise     missing and wrong pairs under the construction
-      margins   what a margin buys after rounding, quantisation and under a graph index
+      table1     recall by distance on WordNet: the paper's trainings and ours
+      table2     HyperLex: rank correlation with people's ratings (--data)
+      tableC1    what is retrieved for cat, recliner and motorist
+      figure2    the dimension that retrieval needs, against height and width of a tree
+      figure3    recall against steps on the (4, 5)-tree: three trainings
+      figure4    recall against steps on WordNet, through both stages
+      figure5    recall at k on ESCI, joint training against pretrain-finetune (--data)
+      figureC1   rebalanced training at every share of regular pairs
+      figureD1   hyperbolic baselines
+      figureE1   learning rate and temperature of finetuning
+
+    \b
+      losses     why long distances are lost: losses, optimisers, dimensions
+      scarce     few near pairs: two stages against mixed training
+      irregular  hierarchies of many shapes
+      incomplete recall on far pairs that training has not seen
+      order      the set right against the nearest first
+      noise      missing and wrong pairs under the construction
+      margins    what a margin buys after rounding, quantisation and under a graph index
 
     \b
       rootward reproduce figure2 --scale cpu --seeds 3
-      rootward reproduce noise --out reports/noise
+      rootward reproduce table1 --scale cpu --seeds 3
+      rootward reproduce losses --scale cpu --source animal
       rootward reproduce figure5 --data esci-data/shopping_queries_dataset --scale cpu
     """
     from rootward.experiments import reproduce as measure  # noqa: PLC0415
@@ -51,9 +78,9 @@ def reproduce(
     folder = Path("reports") / name if out is None else out
     study = measure(
         name,
-        **given(scale=scale, seeds=seeds, data=data),
+        **given(scale=scale, seeds=seeds, source=source, data=data),
         out=folder,
-        told=lambda row: say("  ".join(f"{key} {value}" for key, value in row.items() if key != "by_margin"), quiet),
+        told=lambda row: say("  ".join(f"{k} {v}" for k, v in row.items() if not isinstance(v, list | dict)), quiet),
     )
     print(study_table(study))
     say(f"\nResults and figures are in {folder}.", quiet)

@@ -17,14 +17,22 @@ from rootward.encoders.full import CHUNK, PACE
 from rootward.encoders.names import Names
 from rootward.encoders.pieces import tables_of, tensors_of, towers_from
 from rootward.encoders.seen import Seen
-from rootward.encoders.start import Documents, TextTowers, construct_start, random_start, reader_start, text_start
+from rootward.encoders.start import (
+    Documents,
+    TextTowers,
+    construct_start,
+    free_start,
+    random_start,
+    reader_start,
+    text_start,
+)
 from rootward.encoders.static import unit
 from rootward.encoders.storage import Stored, read_model, write_model
 from rootward.encoders.towers import LookupTower, Table, TextTower, Tower
 from rootward.errors import InputError
 from rootward.pairs import Ids, Pairs, Texts
 
-Start = Literal["constructed", "random"]
+Start = Literal["constructed", "random", "free"]
 
 LEAN = 0.5
 """How far a text that training never saw leans on the nearest query that it did; see docs/lab-log.md."""
@@ -87,7 +95,7 @@ class DualEncoder:
 
     @classmethod
     def lookup(cls, pairs: Pairs, dim: int, *, seed: int = 0, start: Start = "constructed") -> DualEncoder:
-        """A vector for every query and every document of `pairs`: untrained lookup tables on the unit sphere.
+        """A vector for every query and every document of `pairs`: untrained lookup tables.
 
         Args:
             pairs: their ids, texts and relevant sets are taken over.
@@ -95,18 +103,20 @@ class DualEncoder:
             seed: of the random start.
             start: "constructed": random documents, each query the normalised sum of its relevant documents
                 (the paper's Algorithm 1, arXiv 2509.16411 section 3), which saves the first epochs of training;
-                "random": independent unit vectors on both sides, as the paper trains.
+                "random": independent unit vectors on both sides. Both stay on the unit sphere.
+                "free": independent normal entries of variance 1/dim, and rows that training may give any length: the
+                reading under which the paper's recipes give its figures (docs/lab-log.md).
 
         Raises:
             InputError: dim below 1.
         """
         if dim < 1:
             raise InputError(f"dim must be at least 1, got {dim}.")
-        begin = {"constructed": construct_start, "random": random_start}.get(start)
+        begin = {"constructed": construct_start, "random": random_start, "free": free_start}.get(start)
         if begin is None:
-            raise InputError(f"start must be 'constructed' or 'random', got {start!r}.")
-        queries, documents = begin(pairs, dim, seed)
-        return cls.from_vectors(pairs, queries, documents)
+            raise InputError(f"start must be 'constructed', 'random' or 'free', got {start!r}.")
+        queries, documents = (LookupTower(vectors, unit=start != "free") for vectors in begin(pairs, dim, seed))
+        return cls.from_towers(pairs, queries, documents)
 
     @classmethod
     def from_vectors(

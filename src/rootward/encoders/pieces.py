@@ -81,7 +81,7 @@ def _tower(
     settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str], encoder: Any
 ) -> Tower:
     if settings["kind"] == "lookup":
-        return LookupTower(_tensor(tensors, side, len(texts)))
+        return LookupTower(_tensor(tensors, side, len(texts)), settings.get("unit", True))
     if settings["kind"] in ("frozen", "full"):
         return _on_encoder(settings, tensors, side, texts, Encoder.again(settings, encoder))
     if settings["kind"] != "static":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor
@@ -34,6 +35,13 @@ Begin = Callable[[Sequence[str], Rows], Reader]
 def random_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
     """Independent directions for every query and every document: unit rows, float32."""
     return _directions(seed, "queries", pairs.n_queries, dim), _directions(seed, "documents", pairs.n_documents, dim)
+
+
+def free_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Independent normal entries of variance 1/dim for every query and document: rows of about unit length, float32."""
+    sizes = {"queries": pairs.n_queries, "documents": pairs.n_documents}
+    queries, documents = (torch.from_numpy(_normal(seed, *side, dim)) / dim**0.5 for side in sizes.items())
+    return queries, documents
 
 
 def construct_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -165,6 +173,9 @@ def full_start(
 
 
 def _directions(seed: int, name: str, n: int, dim: int) -> Tensor:
-    drawn = stream(seed, "start", name).standard_normal((n, dim), dtype=np.float32)
-    vectors = torch.from_numpy(drawn)
+    vectors = torch.from_numpy(_normal(seed, name, n, dim))
     return torch.nn.functional.normalize(vectors, out=vectors)
+
+
+def _normal(seed: int, name: str, n: int, dim: int) -> npt.NDArray[np.float32]:
+    return stream(seed, "start", name).standard_normal((n, dim), dtype=np.float32)

@@ -133,12 +133,14 @@ class LookupTower:
     Attributes:
         vectors: float32, n x dim; the very tensor that training changes. float64 for constructions whose margin float32
             cannot hold.
+        unit: whether training keeps every row on the unit sphere; else rows take whatever length they come to.
 
     Raises:
         InputError: not a finite matrix of these types.
     """
 
     vectors: Tensor
+    unit: bool = True
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or self.vectors.dtype not in (torch.float32, torch.float64):
@@ -166,16 +168,16 @@ class LookupTower:
         return self.vectors[rows], lambda gradient: [Pulled(self.vectors, rows, gradient)]
 
     def tables(self) -> list[Table]:
-        """The one there is, its rows on the unit sphere."""
-        return [Table(self.vectors, unit=True)]
+        """The one there is."""
+        return [Table(self.vectors, self.unit)]
 
     def tensors(self) -> dict[str, Tensor]:
         """The table, under the name "vectors"."""
         return {"vectors": self.vectors}
 
     def settings(self) -> dict[str, Any]:
-        """Only what it is."""
-        return {"kind": "lookup"}
+        """What it is, and that its rows are free where they are."""
+        return {"kind": "lookup"} if self.unit else {"kind": "lookup", "unit": False}
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> LookupTower:
         """The same on another tensor; what training made of it is not checked again."""

@@ -7,7 +7,14 @@ from rootward.evaluation.evaluate import evaluate, ranks_of
 from rootward.evaluation.intervals import Comparison, Difference
 from rootward.evaluation.metrics import AnswerOrder, Recall, answer_order, recall, recall_at, sampled_recall
 from rootward.evaluation.plots import plot_calibration, plot_recall
-from rootward.evaluation.published import PublishedRow, published_row, published_rows
+from rootward.evaluation.published import (
+    PublishedFigure,
+    PublishedRow,
+    published_figure,
+    published_figures,
+    published_row,
+    published_rows,
+)
 from rootward.evaluation.ranking import rank_pairs
 from rootward.evaluation.ranks import Ranks
 from rootward.evaluation.report import Report, compare
@@ -20,6 +27,7 @@ __all__ = [
     "Calibration",
     "Comparison",
     "Difference",
+    "PublishedFigure",
     "PublishedRow",
     "Ranks",
     "Recall",
@@ -37,6 +45,8 @@ __all__ = [
     "extend_queries",
     "plot_calibration",
     "plot_recall",
+    "published_figure",
+    "published_figures",
     "published_row",
     "published_rows",
     "rank_pairs",

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from rootward.evaluation.plots import figure_at, save_figure
+from rootward.evaluation.published import published_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.fit import Interval, mean, slope
-from rootward.experiments.study import Experiment, Row, Study
+from rootward.experiments.kept import Row
+from rootward.experiments.study import Experiment, Study
 from rootward.hierarchy import Hierarchy
 from rootward.planning import smallest_constructed, smallest_learned
 from rootward.training import recipes
@@ -20,7 +22,10 @@ WIDTH = 2
 """Of the trees of growing height: (10, 2) has 1,022 nodes."""
 
 HEIGHT = 4
-PUBLISHED = {"height": (2.29, 2.0), "width": (16.5, 16.0)}
+PUBLISHED = {
+    panel: tuple(published_figure(place, name) for name in ("slope", "slope, theory"))
+    for panel, place in (("height", "Figure 2a"), ("width", "Figure 2b"))
+}
 """Published slope and the theory's, of log d against log H and of d against ln W (arXiv 2509.16411, figure 2)."""
 
 TREES: dict[str, list[tuple[str, int, int]]] = {

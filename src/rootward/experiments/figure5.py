@@ -23,7 +23,8 @@ from rootward.evaluation.metrics import recall_at
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.fit import mean
-from rootward.experiments.study import Experiment, Row, Study
+from rootward.experiments.kept import Row
+from rootward.experiments.study import Experiment, Study
 from rootward.pairs import Pairs
 from rootward.pairs.esci import HOW, Version
 from rootward.rng import stream

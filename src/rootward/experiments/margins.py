@@ -15,7 +15,8 @@ from rootward.encoders import DualEncoder
 from rootward.evaluation import rank_pairs
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.table import plain_table
-from rootward.experiments.study import Experiment, Row, Study
+from rootward.experiments.kept import Row
+from rootward.experiments.study import Experiment, Study
 from rootward.hierarchy import NAMED, Hierarchy
 from rootward.pairs import Pairs
 from rootward.retrieval.faiss_files import faiss

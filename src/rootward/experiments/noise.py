@@ -8,7 +8,8 @@ from pathlib import Path
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.fit import mean
-from rootward.experiments.study import Experiment, Row, Study
+from rootward.experiments.kept import Row
+from rootward.experiments.study import Experiment, Study
 from rootward.geometry import construct
 from rootward.geometry.noise import against, corrupt
 from rootward.hierarchy import Hierarchy

@@ -6,15 +6,48 @@ import os
 from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 from rootward.errors import InputError, MissingExtraError, RunFolderError, did_you_mean
 from rootward.experiments.figure2 import FIGURE2
+from rootward.experiments.figure3 import FIGURE3
+from rootward.experiments.figure4 import FIGURE4
 from rootward.experiments.figure5 import FIGURE5
+from rootward.experiments.figurec1 import FIGUREC1
+from rootward.experiments.figured1 import FIGURED1
+from rootward.experiments.figuree1 import FIGUREE1
+from rootward.experiments.incomplete import INCOMPLETE
+from rootward.experiments.irregular import IRREGULAR
+from rootward.experiments.kept import Kept, Row
+from rootward.experiments.losses import LOSS_GRID
 from rootward.experiments.margins import MARGINS
 from rootward.experiments.noise import NOISE
-from rootward.experiments.study import RESULTS, Experiment, Row, Study, run_study
+from rootward.experiments.order import ORDER
+from rootward.experiments.scarce import SCARCE
+from rootward.experiments.study import RESULTS, Experiment, Study, run_study
+from rootward.experiments.table1 import TABLE1
+from rootward.experiments.table2 import TABLE2
+from rootward.experiments.tablec1 import TABLEC1
 
-EXPERIMENTS: dict[str, Experiment] = {"figure2": FIGURE2, "figure5": FIGURE5, "noise": NOISE, "margins": MARGINS}
+EXPERIMENTS: dict[str, Experiment] = {
+    "figure2": FIGURE2,
+    "figure3": FIGURE3,
+    "figureC1": FIGUREC1,
+    "table1": TABLE1,
+    "figure4": FIGURE4,
+    "tableC1": TABLEC1,
+    "figureE1": FIGUREE1,
+    "figure5": FIGURE5,
+    "table2": TABLE2,
+    "figureD1": FIGURED1,
+    "losses": LOSS_GRID,
+    "scarce": SCARCE,
+    "irregular": IRREGULAR,
+    "incomplete": INCOMPLETE,
+    "order": ORDER,
+    "noise": NOISE,
+    "margins": MARGINS,
+}
 SCALES = ("tiny", "cpu", "paper")
 
 
@@ -23,25 +56,29 @@ def reproduce(
     scale: str = "tiny",
     seeds: int = 3,
     *,
+    source: str | None = None,
     data: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     told: Callable[[Row], object] | None = None,
 ) -> Study:
     """Measure one of the studies, and keep its raw results and its figure.
 
+    A study that was cut off goes on where it was when it is asked for again with the same folder.
+
     Args:
-        name: "figure2" (dimension against height and width), "figure5" (ESCI: joint training against
-            pretrain-finetune), "noise" (missing and wrong pairs under the construction) or "margins" (what a margin
-            buys).
+        name: of the study; `EXPERIMENTS` says what there is, and `rootward reproduce --help`.
         scale: "tiny" (under a minute), "cpu" (two cores, up to two hours) or "paper" (the published setting).
         seeds: 0..seeds - 1 are measured.
-        data: what the study needs and the package does not have: the folder of ESCI for "figure5".
+        source: what to train on, of the studies that leave a choice: "tree", "dag", "animal" or "wordnet".
+        data: path of what does not come with the package: the file of HyperLex for "table2", the folder of ESCI for
+            "figure5".
         out: folder for `results.json`, `NAME.png` and `NAME.svg`; None keeps nothing.
-        told: called with each row as it is measured.
+        told: called with the last row of each part as it is measured.
 
     Raises:
-        InputError: an unknown name or scale, no seeds, data that are missing or that the study has no use for.
-        RunFolderError: `out` holds results already.
+        InputError: an unknown name, scale or source, no seeds, a source or data that the study has no use for, or data
+            that it needs and are not there.
+        RunFolderError: `out` holds results already, or half of another study.
         MissingExtraError: "margins" without faiss, or `out` without matplotlib.
     """
     if name not in EXPERIMENTS:
@@ -50,14 +87,15 @@ def reproduce(
         raise InputError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}.")
     if seeds < 1:
         raise InputError(f"seeds must be at least 1, got {seeds}.")
-    options = {} if data is None else {"data": os.fspath(data)}
-    if options and "data" not in signature(EXPERIMENTS[name].measure).parameters:
-        raise InputError(f"{name} takes no data; leave out data={options['data']!r}.")
+    options = _options(name, {"source": source, "data": None if data is None else os.fspath(data)})
+    kept = None
     if out is not None:
         _refuse_taken(Path(out))
-    study = run_study(name, EXPERIMENTS[name], scale, range(seeds), told, **options)
-    if out is not None:
+        kept = Kept.begin(Path(out), {"study": name, "scale": scale, "seeds": seeds, **options})
+    study = run_study(name, EXPERIMENTS[name], scale, range(seeds), told, kept=kept, options=options)
+    if out is not None and kept is not None:
         study.save(out)
+        kept.finish()
         draw_study(study, out)
     return study
 
@@ -71,6 +109,17 @@ def draw_study(study: Study, folder: str | os.PathLike[str]) -> list[Path]:
     """The figure of a study as .png and .svg in a folder; drawn from its raw rows."""
     draw = EXPERIMENTS[study.name].draw
     return [draw(study, Path(folder) / f"{study.name}.{suffix}") for suffix in ("png", "svg")]
+
+
+def _options(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, none of them one that the study does not take."""
+    takes = signature(EXPERIMENTS[name].measure).parameters
+    asked = {option: value for option, value in given.items() if value is not None}
+    for option in asked:
+        if option not in takes:
+            able = [other for other, each in EXPERIMENTS.items() if option in signature(each.measure).parameters]
+            raise InputError(f"{name} takes no {option}; {' and '.join(able) or 'no study'} would. Leave it out.")
+    return asked
 
 
 def _refuse_taken(folder: Path) -> None:

@@ -6,8 +6,8 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +15,10 @@ from typing import Any, Literal
 import torch
 
 from rootward.errors import RunFolderError
+from rootward.experiments.kept import Kept, Row
 from rootward.files import write_text
 
 Scale = Literal["tiny", "cpu", "paper"]
-Row = dict[str, Any]
 RESULTS = "results.json"
 
 
@@ -32,6 +32,7 @@ class Study:
         seeds: how many.
         rows: one a measurement, JSON values by column.
         about: date, versions, processor, threads, seconds.
+        options: what was asked for besides, such as the source; of a file its name.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Study:
     seeds: int
     rows: tuple[Row, ...]
     about: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `results.json` into a folder, which is made if it is not there."""
@@ -55,7 +57,8 @@ class Study:
         path = Path(folder) / RESULTS
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
-            return cls(told["name"], told["scale"], told["seeds"], tuple(told["rows"]), told["about"])
+            options = told.get("options", {})
+            return cls(told["name"], told["scale"], told["seeds"], tuple(told["rows"]), told["about"], options)
         except FileNotFoundError:
             raise RunFolderError(f"{path} does not exist; rootward reproduce writes it.") from None
         except (ValueError, KeyError, TypeError) as error:
@@ -67,19 +70,33 @@ class Study:
 
 
 @dataclass(frozen=True)
+class Job:
+    """A part of a study: measured once, also when the study is cut off and begun again.
+
+    Attributes:
+        key: columns that name it, the first of its rows.
+        measure: the other columns of each of its rows. A column "ranks" may hold `Ranks`, which go to a file of
+            their own.
+    """
+
+    key: Row
+    measure: Callable[[], Iterable[Row]]
+
+
+@dataclass(frozen=True)
 class Experiment:
     """How a study is run and shown.
 
     Attributes:
         about: one line, for lists.
-        measure: (scale, seeds) to rows, one after the other, so that progress can be seen. A study of data that do
-            not come with the package takes their path as the keyword `data`.
+        measure: (scale, seeds) to rows or jobs, one after the other, so that progress can be seen. Keywords that it
+            takes besides are options of the study.
         table: what it says, as text with ours beside the published figures.
         draw: a figure into a file, .png or .svg.
     """
 
     about: str
-    measure: Callable[..., Iterator[Row]]
+    measure: Callable[..., Iterator[Row | Job]]
     table: Callable[[Study], str]
     draw: Callable[[Study, Path], Path]
 
@@ -90,16 +107,23 @@ def run_study(
     scale: str,
     seeds: Sequence[int],
     told: Callable[[Row], object] | None = None,
-    **options: Any,
+    *,
+    kept: Kept | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Study:
-    """Measure everything; `told` is called with each row."""
-    began = time.perf_counter()
-    rows = []
-    for row in experiment.measure(scale, seeds, **options):
-        rows.append(row)
-        if told is not None:
-            told(row)
-    return Study(name, scale, len(seeds), tuple(rows), _about(time.perf_counter() - began))
+    """Measure everything that is not kept already; `told` is called with the last row of each part."""
+    given = dict(options or {})
+    kept = kept or Kept()
+    rows: list[Row] = []
+    for part in experiment.measure(scale, seeds, **given):
+        if isinstance(part, dict):
+            part = Job(part, lambda: [{}])
+        measured = kept.rows_of(part.key, part.measure)
+        rows += measured
+        if told is not None and measured:
+            told(measured[-1])
+    named = {option: Path(value).name if option == "data" else value for option, value in given.items()}
+    return Study(name, scale, len(seeds), tuple(rows), _about(kept.seconds), named)
 
 
 def _about(seconds: float) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from rootward.errors import PairsError
 from rootward.pairs.by_name import by_name
 from rootward.pairs.columns import Format, Source
+from rootward.pairs.composition import completed
 from rootward.pairs.esci import Locale, Part, Version, read_esci
 from rootward.pairs.heights import heights
 from rootward.pairs.ids import Ids, Rows
@@ -294,6 +295,18 @@ class Pairs:
                 behind it, "node id (example 1)"; see `rootward.pairs.glosses`.
         """
         return by_name(self, unambiguous, glosses)
+
+    def completed(self, max_distance: int | None = None) -> Pairs:
+        """With the pairs that follow from these: d is relevant to q where it is to some e that is relevant to q.
+
+        For incomplete pairs whose documents are queries too (by id), as in any hierarchy of one kind of node: nothing
+        has to be known of the graph. A pair's distance is the least over all ways; pairs given keep theirs unless a
+        way is shorter. Where no document is a query the pairs stay as they are.
+
+        Args:
+            max_distance: leave out what follows at more hops; None is the largest distance that is there.
+        """
+        return completed(self, max_distance)
 
     # -- slices ----------------------------------------------------------------------------------------------
 

@@ -102,7 +102,7 @@ class Recipe(_Checked):
     """
 
     name: str
-    start: Literal["constructed", "random"] = "constructed"
+    start: Literal["constructed", "random", "free"] = "constructed"
     stages: tuple[Stage, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -1,0 +1,104 @@
+"""Trainings that are looked at on the way: recall by distance every so many steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rootward.encoders import DualEncoder
+from rootward.evaluation import recall
+from rootward.evaluation.evaluate import ranks_of
+from rootward.evaluation.metrics import Recall
+from rootward.evaluation.ranks import Ranks
+from rootward.experiments.kept import Row
+from rootward.pairs import Pairs
+from rootward.training import Recipe, Run, Settings, train
+
+QUIET = Settings(progress=False, measure=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A training and its curve.
+
+    Attributes:
+        run: as `train` returned it.
+        curve: a row a look: stage, step (counted over all stages), recall and by_distance of the queries looked at,
+            shares from 0 to 1.
+    """
+
+    run: Run
+    curve: list[Row]
+
+    @property
+    def model(self) -> DualEncoder:
+        """What was trained."""
+        return self.run.model
+
+
+def trained(
+    pairs: Pairs, recipe: Recipe, dim: int, seed: int, *, looks: int | None = None, model: DualEncoder | None = None
+) -> Trained:
+    """Train lookup tables from the recipe's own start, or go on with those of a model.
+
+    Args:
+        pairs: what is relevant.
+        recipe: all its stages are trained.
+        dim: width of the vectors.
+        seed: of every random choice.
+        looks: how often each stage is looked at, which is also how often its best vectors are chosen; None is what
+            the recipe says.
+        model: to go on with, changed in place; None starts anew.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed; a study is no run that could be resumed.
+    """
+    if looks is not None:
+        recipe = looked_at(recipe, looks)
+    begun = DualEncoder.lookup(pairs, dim, seed=seed, start=recipe.start) if model is None else model
+    run = train(begun, pairs, recipe, seed=seed, settings=QUIET)
+    if not run.finished:
+        raise KeyboardInterrupt
+    return Trained(run, list(_curve(run)))
+
+
+def looked_at(recipe: Recipe, looks: int) -> Recipe:
+    """The recipe with every stage that says its steps validated this many times."""
+    stages = tuple(
+        stage if stage.steps is None else stage.model_copy(update={"validate_every": max(1, stage.steps // looks)})
+        for stage in recipe.stages
+    )
+    return recipe.model_copy(update={"stages": stages})
+
+
+def _curve(run: Run) -> Iterator[Row]:
+    before = dict.fromkeys((stage.name for stage in run.recipe.stages), 0)
+    done = 0
+    for stage in run.recipe.stages:
+        before[stage.name] = done
+        done += stage.steps or 0
+    for record in run.history:
+        yield {
+            "stage": record.stage,
+            "step": before[record.stage] + record.step,
+            "recall": record.recall,
+            "by_distance": record.by_distance,
+        }
+
+
+def measured(model: DualEncoder, pairs: Pairs, *, known: Pairs | None = None) -> tuple[Row, Ranks]:
+    """Recall at |S(q)| over all pairs as columns of a row (overall, minimum, by_distance), and the ranks behind it.
+
+    Args:
+        model: what is measured.
+        pairs: what is relevant.
+        known: pairs that are no competitors, such as those trained on.
+    """
+    ranks = ranks_of(model, pairs, known=known)
+    return columns(recall(ranks)), ranks
+
+
+def columns(found: Recall) -> Row:
+    """Recall as columns of a row; None at a distance without pairs."""
+    by_distance = [None if value != value else float(value) for value in found.by_distance.tolist()]
+    return {"overall": found.overall, "minimum": found.minimum, "by_distance": by_distance}

@@ -1,0 +1,60 @@
+"""Figure 4: recall by distance against steps on WordNet at dimension 64, through pretraining and finetuning.
+
+The text at hand names this figure and does not say what it shows. Our reading: figure 3's curves on WordNet, where the
+long distances fall behind in the first stage and come back in the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from rootward.evaluation.table import plain_table
+from rootward.experiments.beside import percent
+from rootward.experiments.figure3 import curve
+from rootward.experiments.kept import Row
+from rootward.experiments.lines import draw_curves
+from rootward.experiments.study import Experiment, Job, Study
+from rootward.experiments.table1 import FINETUNING, LENGTHS, SOURCE
+from rootward.training import recipes
+
+DIM = {"tiny": 16, "cpu": 64, "paper": 64}
+LOOKS = {"tiny": 5, "cpu": 30, "paper": 50}
+STAGES = ("pretrain", "finetune")
+
+
+def measure(scale: str, seeds: Sequence[int], *, source: str | None = None) -> Iterator[Job]:
+    """Pretrain-finetune as in Table 1, looked at on the way."""
+    name = source or SOURCE[scale]
+    recipe = recipes.pretrain_finetune(finetune_steps=FINETUNING[scale], **LENGTHS[scale])
+    for seed in seeds:
+        key = {"source": name, "seed": seed}
+        yield Job(key, partial(curve, recipe, seed, dim=DIM[scale], source=name, looks=LOOKS[scale]))
+
+
+def table(study: Study) -> str:
+    """Recall by distance at the best look of each stage, which is where its vectors are taken from."""
+    lines = []
+    for stage in STAGES:
+        best = [max(_looks(row, stage), key=lambda look: float(look["recall"])) for row in study.rows]
+        distances = range(len(best[0]["by_distance"]))
+        steps = ", ".join(f"{look['step']:,}" for look in best)
+        cells = [percent([look["by_distance"][k] for look in best]) for k in distances]
+        lines.append([stage, *cells, percent([look["recall"] for look in best]), steps])
+    header = ["stage", *map(str, distances), "overall", "best at step"]
+    about = f"{study.rows[0]['source']}, dim {study.rows[0]['dim']}, validation queries, seeds: {study.seeds}"
+    return f"Recall at |S(q)| in %: {about}\n{plain_table(header, lines)}"
+
+
+def draw(study: Study, path: Path) -> Path:
+    """A panel a stage."""
+    panels = {stage: [{**row, "curve": _looks(row, stage)} for row in study.rows] for stage in STAGES}
+    return draw_curves(panels, path)
+
+
+def _looks(row: Row, stage: str) -> list[Row]:
+    return [look for look in row["curve"] if look["stage"] == stage]
+
+
+FIGURE4 = Experiment("recall by distance against steps on WordNet, through both stages", measure, table, draw)

@@ -1,0 +1,69 @@
+"""Figure C.1: rebalanced training on the (4, 5)-tree at every share of regular pairs, beside pretrain-finetune.
+
+The text at hand names this figure and does not say what it shows. Our reading: the appendix's answer to "is there no
+share p that does it in one stage?", which the two shares in Table 1 (0.01 and 0.03) ask on WordNet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from rootward.evaluation.plots import figure_at, save_figure
+from rootward.evaluation.table import plain_table
+from rootward.experiments.beside import percent
+from rootward.experiments.figure3 import DIM, LOOKS, curve, training
+from rootward.experiments.fit import mean
+from rootward.experiments.study import Experiment, Job, Study
+
+SHARES = {"tiny": (0.03, 0.5), "cpu": (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)}
+SHARES["paper"] = SHARES["cpu"]
+TWO_STAGES = "pretrain-finetune"
+
+
+def measure(scale: str, seeds: Sequence[int]) -> Iterator[Job]:
+    """Rebalanced training at each share, then pretrain-finetune, at the settings of figure 3."""
+    looks = LOOKS[scale]
+    for seed in seeds:
+        for share in SHARES[scale]:
+            key = {"method": "rebalanced", "share": share, "seed": seed}
+            yield Job(key, partial(curve, training("rebalanced", scale, regular_share=share), seed, looks=looks))
+        key = {"method": TWO_STAGES, "share": None, "seed": seed}
+        yield Job(key, partial(curve, training(TWO_STAGES, scale), seed, looks=looks))
+
+
+def table(study: Study) -> str:
+    """Recall at the end by share and distance."""
+    lines = []
+    for method, share in dict.fromkeys((row["method"], row["share"]) for row in study.rows):
+        rows = study.where(method=method, share=share)
+        cells = [percent([row["by_distance"][k] for row in rows]) for k in range(3)]
+        name = TWO_STAGES if share is None else f"p = {share:g}"
+        lines.append([name, *cells, percent([row["overall"] for row in rows])])
+    header = ["training", "0", "1", "2", "overall"]
+    return f"Recall at |S(q)| in % on the (4, 5)-tree, dim {DIM}, seeds: {study.seeds}\n{plain_table(header, lines)}"
+
+
+def draw(study: Study, path: Path) -> Path:
+    """Recall against the share of regular pairs, a line a distance; pretrain-finetune as a level."""
+    figure, axes = figure_at(path)
+    shares = sorted({row["share"] for row in study.where(method="rebalanced")})
+    for place in (0, 1, 2, None):
+        recalls = [_recall(study, share, place) for share in shares]
+        label, colour = ("overall", "black") if place is None else (f"distance {place}", f"C{place}")
+        axes.plot(shares, recalls, marker="o", markersize=4, color=colour, label=label)
+    axes.axhline(_recall(study, None, None), linestyle="--", color="0.5", label=f"{TWO_STAGES}, overall")
+    axes.set(xlabel="share of regular pairs p", ylabel="recall at |S(q)| (%)", ylim=(-2, 102), xscale="log")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=8)
+    return save_figure(figure, path)
+
+
+def _recall(study: Study, share: float | None, distance: int | None) -> float:
+    rows = study.where(share=share)
+    values = [row["overall"] if distance is None else row["by_distance"][distance] for row in rows]
+    return 100 * mean(values).value
+
+
+FIGUREC1 = Experiment("rebalanced training at every share of regular pairs, on the (4, 5)-tree", measure, table, draw)

@@ -1,0 +1,90 @@
+"""Figure E.1: how much the finetuning's learning rate and temperature matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from rootward.encoders import DualEncoder
+from rootward.evaluation.plots import figure_at, save_figure
+from rootward.evaluation.published import published_figures
+from rootward.evaluation.table import plain_table
+from rootward.experiments.beside import percent
+from rootward.experiments.curves import measured, trained
+from rootward.experiments.data import pairs_of
+from rootward.experiments.fit import mean
+from rootward.experiments.kept import Row
+from rootward.experiments.study import Experiment, Job, Study
+from rootward.experiments.table1 import FINETUNING, LENGTHS, SOURCE
+from rootward.pairs import Pairs
+from rootward.training import Recipe, Stage, recipes
+
+DIM = {"tiny": 16, "cpu": 64, "paper": 64}
+MULTIPLIER, SCALE = 1e-3, 500.0
+"""The published best; one is varied while the other stays here."""
+
+MULTIPLIERS = {"tiny": (1e-7, 1e-3), "cpu": (1e-7, 1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1)}
+SCALES = {"tiny": (20.0, 500.0), "cpu": (20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0)}
+MULTIPLIERS["paper"], SCALES["paper"] = MULTIPLIERS["cpu"], SCALES["cpu"]
+
+
+def measure(scale: str, seeds: Sequence[int], *, source: str | None = None) -> Iterator[Job]:
+    """One pretraining a seed, then a finetuning from its vectors for every multiplier and every temperature."""
+    name = source or SOURCE[scale]
+    for seed in seeds:
+        yield Job({"source": name, "seed": seed}, partial(_all, scale, name, seed))
+
+
+def _all(scale: str, source: str, seed: int) -> Iterator[Row]:
+    pairs, dim = pairs_of(source), DIM[scale]
+    both = recipes.pretrain_finetune(finetune_steps=FINETUNING[scale], **LENGTHS[scale])
+    first, second = both.stages
+    start = trained(pairs, both.model_copy(update={"stages": (first,)}), dim, seed).model
+    yield {"varied": "nothing", "value": None, "dim": dim, **measured(start, pairs)[0]}
+    assert first.learning_rate is not None
+    for varied, value in [("multiplier", m) for m in MULTIPLIERS[scale]] + [("scale", s) for s in SCALES[scale]]:
+        rate = first.learning_rate * (value if varied == "multiplier" else MULTIPLIER)
+        tau = value if varied == "scale" else SCALE
+        stage = second.model_copy(update={"learning_rate": rate, "scale": tau, "scale_end": tau})
+        yield {"varied": varied, "value": value, "dim": dim, **_finetuned(start, pairs, both, stage, seed)}
+
+
+def _finetuned(start: DualEncoder, pairs: Pairs, recipe: Recipe, stage: Stage, seed: int) -> Row:
+    """Recall after this stage from these vectors, which stay as they are."""
+    model = start.mapped(lambda tensor: tensor.clone())
+    trained(pairs, recipe.model_copy(update={"stages": (stage,)}), model.dim, seed, model=model)
+    return measured(model, pairs)[0]
+
+
+def table(study: Study) -> str:
+    """Overall and lowest recall for each value, then the published optimum."""
+    lines = []
+    for varied, value in dict.fromkeys((row["varied"], row["value"]) for row in study.rows):
+        rows = study.where(varied=varied, value=value)
+        cells = [percent([row[name] for row in rows]) for name in ("minimum", "overall")]
+        lines.append([varied, "-" if value is None else f"{value:g}", *cells])
+    told = "; ".join(f"{each.name} {each.value}" for each in published_figures("Figure E.1"))
+    about = f"{study.rows[0]['source']}, dim {study.rows[0]['dim']}, seeds: {study.seeds}"
+    header = ["varied", "value", "min", "overall"]
+    return f"Recall at |S(q)| in %: {about}\n{plain_table(header, lines)}\npublished: {told}"
+
+
+def draw(study: Study, path: Path) -> Path:
+    """Overall recall against the multiplier, and against the temperature."""
+    figure, axes = figure_at(path, columns=2)
+    before = 100 * mean([row["overall"] for row in study.where(varied="nothing")]).value
+    for side, varied, label in zip(axes, ("multiplier", "scale"), ("learning rate multiplier", "tau"), strict=True):
+        values = sorted({row["value"] for row in study.where(varied=varied)})
+        recalls = [100 * mean([row["overall"] for row in study.where(varied=varied, value=v)]).value for v in values]
+        side.plot(values, recalls, marker="o", markersize=4, label="after finetuning")
+        side.axhline(before, linestyle="--", color="0.5", label="before")
+        side.axvline(MULTIPLIER if varied == "multiplier" else SCALE, linestyle=":", color="0.5", label="published")
+        side.set(xlabel=label, xscale="log")
+        side.grid(alpha=0.3)
+    axes[0].set_ylabel("overall recall (%)")
+    axes[1].legend(frameon=False, fontsize=8)
+    return save_figure(figure, path)
+
+
+FIGUREE1 = Experiment("how much the finetuning's learning rate and temperature matter", measure, table, draw)

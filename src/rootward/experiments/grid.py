@@ -1,0 +1,59 @@
+"""Studies that are grids: a training at every combination of settings, recall by distance of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rootward.errors import TrainingError
+from rootward.evaluation.plots import figure_at, save_figure
+from rootward.experiments.beside import percent, recall_line, recall_table
+from rootward.experiments.curves import measured, trained
+from rootward.experiments.kept import Row
+from rootward.experiments.study import Study
+from rootward.pairs import Pairs
+from rootward.training import Recipe
+
+NOTHING: Row = {"overall": None, "minimum": None, "by_distance": [None]}
+"""Recall of a training whose loss became no number."""
+
+
+def outcome(pairs: Pairs, recipe: Recipe, dim: int, seed: int, *, looks: int | None = None) -> Iterator[Row]:
+    """One row: recall over all pairs at the end and the curve up to there, or that the training failed and how."""
+    try:
+        found = trained(pairs, recipe, dim, seed, looks=looks)
+    except TrainingError as error:
+        yield {**NOTHING, "curve": [], "failed": str(error)}
+        return
+    yield {**measured(found.model, pairs)[0], "curve": found.curve, "seconds": round(found.run.seconds, 1)}
+
+
+def grid_table(study: Study, names: Sequence[str], about: str, more: Sequence[str] = ()) -> str:
+    """A line a combination of the columns `names`: recall by distance over seeds, then the shares in columns `more`."""
+    distances = max(len(row["by_distance"]) for row in study.rows)
+    lines = []
+    for values in dict.fromkeys(tuple(row[name] for name in names) for row in study.rows):
+        rows = study.where(**dict(zip(names, values, strict=True)))
+        told = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+        beside = [percent([row.get(name) for row in rows]) for name in more]
+        lines.append(([*told, *beside], recall_line(rows)))
+    return f"{about}, in %, seeds: {study.seeds}\n{recall_table(lines, [*names, *more], distances)}"
+
+
+def draw_grid(study: Study, path: Path, along: str, line: str, label: str, value: str = "overall") -> Path:
+    """The mean of a share against the column `along`, a line for each value of the column `line`."""
+    figure, axes = figure_at(path)
+    for name in dict.fromkeys(row[line] for row in study.rows):
+        rows = [row for row in study.where(**{line: name}) if row.get(value) is not None]
+        places = list(dict.fromkeys(row[along] for row in rows))
+        means = [_mean([row[value] for row in rows if row[along] == place]) for place in places]
+        axes.plot([str(place) for place in places], means, marker="o", markersize=4, label=str(name))
+    axes.set(xlabel=label, ylabel=f"{value.replace('_', ' ')} recall (%)", ylim=(-2, 102))
+    axes.tick_params(axis="x", labelsize=7)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=7)
+    return save_figure(figure, path)
+
+
+def _mean(shares: Sequence[float]) -> float:
+    return 100 * sum(shares) / len(shares)

@@ -1,0 +1,142 @@
+"""Poincare and Lorentz embeddings in float64, the baselines of figure D.1, reparameterised, so that a plain optimiser
+in flat space trains them.
+
+A row is free numbers; its point in hyperbolic space is made of them (Dhingra et al. 2018, section 3): a direction,
+the numbers divided by their length, and a norm, a sigmoid of a number of its own. So no point leaves the space, and
+no gradient has to be a Riemannian one. In the Lorentz model the same point stands on the hyperboloid, where distances
+need no division by what is nearly zero.
+
+Score = -hyperbolic distance of query and document, softmax over the batch's documents as everywhere in the paper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rootward.errors import TrainingError
+from rootward.evaluation import recall
+from rootward.evaluation.metrics import Recall
+from rootward.evaluation.ranks import Ranks
+from rootward.pairs import Pairs, Regular
+from rootward.rng import stream
+from rootward.training.optimizers import Adam
+
+Space = Literal["poincare", "lorentz"]
+EDGE = 1e-9
+"""How near to the rim of the ball a point may come; float64 tells distances apart up to there."""
+
+
+@dataclass(eq=False)
+class Hyperbolic:
+    """Two tables of points, one a query and one a document.
+
+    Attributes:
+        space: how distances are computed; both are the same space.
+        queries, documents: float64, n x (dim + 1); the last number makes the norm.
+    """
+
+    space: Space
+    queries: Tensor
+    documents: Tensor
+
+    @classmethod
+    def begin(cls, pairs: Pairs, dim: int, space: Space, seed: int) -> Hyperbolic:
+        """Random directions at small norms (a tenth of the ball), as such embeddings are begun."""
+        made = []
+        for name, n in (("queries", pairs.n_queries), ("documents", pairs.n_documents)):
+            numbers = stream(seed, "hyperbolic", name).standard_normal((n, dim + 1))
+            numbers[:, -1] = 0.1 * numbers[:, -1] - 2.2  # sigmoid(-2.2) = 0.1
+            made.append(torch.from_numpy(numbers))
+        return cls(space, *made)
+
+    def scores(self, queries: Tensor, documents: Tensor) -> Tensor:
+        """-distance of these rows of numbers (float64, queries x documents)."""
+        return -(poincare if self.space == "poincare" else lorentz)(points(queries), points(documents))
+
+
+def points(rows: Tensor) -> Tensor:
+    """Points of the unit ball (n x dim) from free numbers (n x dim + 1)."""
+    direction = torch.nn.functional.normalize(rows[:, :-1])
+    return direction * (torch.sigmoid(rows[:, -1:]) * (1 - EDGE))
+
+
+def poincare(one: Tensor, other: Tensor) -> Tensor:
+    """Distances in the Poincare ball: arcosh(1 + 2 |x - y|^2 / ((1 - |x|^2)(1 - |y|^2)))."""
+    x, y = one.square().sum(1, keepdim=True), other.square().sum(1)
+    apart = (x + y - 2 * one @ other.T).clamp(min=0)
+    return _arcosh_above_one(2 * apart / ((1 - x) * (1 - y)))
+
+
+def lorentz(one: Tensor, other: Tensor) -> Tensor:
+    """The same distances on the hyperboloid: arcosh of minus the Lorentz product."""
+
+    def lifted(ball: Tensor) -> tuple[Tensor, Tensor]:
+        square = ball.square().sum(1, keepdim=True)
+        return (1 + square) / (1 - square), 2 * ball / (1 - square)
+
+    (time_x, space_x), (time_y, space_y) = lifted(one), lifted(other)
+    return _arcosh_above_one((time_x @ time_y.T - space_x @ space_y.T - 1).clamp(min=0))
+
+
+def _arcosh_above_one(above: Tensor) -> Tensor:
+    """arcosh(1 + above), exact for small values, its gradient finite at 0."""
+    return torch.log1p(above + torch.sqrt(above * (above + 2) + 1e-15))
+
+
+def train_hyperbolic(
+    model: Hyperbolic, pairs: Pairs, *, steps: int, batch_size: int, learning_rate: float, scale: float, seed: int
+) -> None:
+    """Adam on the in-batch softmax of regularly sampled pairs, in place.
+
+    Raises:
+        TrainingError: the loss is no number.
+    """
+    tables = (model.queries, model.documents)
+    optimizers = [Adam(table, 0.9, 0.99, unit=False) for table in tables]
+    sampler, query_of = Regular(pairs), pairs.query_of
+    for step in range(steps):
+        drawn = sampler.draw(stream(seed, "hyperbolic", "draw", step), batch_size)
+        queries, place = np.unique(query_of[drawn], return_inverse=True)
+        documents, column, counts = np.unique(pairs.documents[drawn], return_inverse=True, return_counts=True)
+        used = [torch.from_numpy(rows.astype(np.int64)) for rows in (queries, documents)]
+        moved = [table[rows].requires_grad_() for table, rows in zip(tables, used, strict=True)]
+        scores = scale * model.scores(*moved)
+        against = torch.logsumexp(scores + torch.from_numpy(counts).log(), 1)
+        loss = (against[place] - scores[place, column]).mean()
+        if not torch.isfinite(loss):
+            raise TrainingError(f"The loss became {float(loss)} at step {step}. Lower the learning rate.")
+        for optimizer, rows, gradient in zip(optimizers, used, torch.autograd.grad(loss, moved), strict=True):
+            optimizer.step(rows, gradient, learning_rate)
+
+
+def hyperbolic_recall(model: Hyperbolic, pairs: Pairs, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Recall:
+    """Recall at |S(q)| over the pairs of these queries, ties counted against us as everywhere."""
+    part = pairs.of_queries(rows)
+    ranks = np.empty(len(part), np.int32)
+    every = np.flatnonzero(part.sizes)
+    for start in range(0, len(every), 256):
+        block = every[start : start + 256]
+        place, index = part.of(block)
+        scores = model.scores(model.queries[torch.from_numpy(block)], model.documents)
+        ordered = torch.sort(scores, dim=1).values
+        aimed = scores[place, part.documents[index].astype(np.int64)]
+        for one in range(len(block)):
+            mine = place == one
+            below = torch.searchsorted(ordered[one], aimed[mine])
+            ranks[index[mine]] = (len(ordered[one]) - below - 1).numpy()
+    return recall(_as_ranks(part, ranks))
+
+
+def _as_ranks(pairs: Pairs, ranks: np.ndarray[tuple[int], np.dtype[np.int32]]) -> Ranks:
+    """Ranks that hold what recall asks for; scores and order are not filled in."""
+    none, no = np.full(pairs.n_queries, np.nan), np.zeros(pairs.n_queries, np.bool_)
+    zero = np.zeros(pairs.n_queries, np.int64)
+    scores = np.full(len(pairs), np.nan)
+    return Ranks(
+        pairs.offsets, pairs.distances, ranks, scores, none, none, no, no, zero, zero, pairs.n_documents, fingerprint=""
+    )

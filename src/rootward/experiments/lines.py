@@ -1,0 +1,56 @@
+"""Recall against steps, by distance: the picture that the paper's figures of trainings share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rootward.evaluation.plots import figure_at, save_figure
+from rootward.experiments.kept import Row
+
+
+def draw_curves(panels: Mapping[str, Sequence[Row]], path: Path, distances: Sequence[int] | None = None) -> Path:
+    """A panel a training, a line a distance and a black one overall; the mean over rows (seeds), their range shaded.
+
+    Args:
+        panels: title to rows with a `curve`, see `rootward.experiments.curves`.
+        path: .png or .svg.
+        distances: to show; None is all.
+    """
+    figure, found = figure_at(path, columns=len(panels))
+    axes = np.atleast_1d(found)
+    for (title, rows), side in zip(panels.items(), axes, strict=True):
+        curves = [row["curve"] for row in rows]
+        steps = [look["step"] for look in curves[0]]
+        shown = range(len(curves[0][0]["by_distance"])) if distances is None else distances
+        for distance in shown:
+            _band(side, steps, [[_at(look, distance) for look in curve] for curve in curves], f"{distance}")
+        _band(side, steps, [[look["recall"] for look in curve] for curve in curves], "overall", color="black")
+        for step in _changes(curves[0]):
+            side.axvline(step, linestyle=":", color="0.5")
+        side.set(xlabel="steps", title=title, ylim=(-2, 102))
+        side.grid(alpha=0.3)
+    axes[0].set_ylabel("recall at |S(q)| (%)")
+    axes[-1].legend(frameon=False, fontsize=8, title="distance")
+    return save_figure(figure, path)
+
+
+def _at(look: Row, distance: int) -> float:
+    value = look["by_distance"][distance] if distance < len(look["by_distance"]) else None
+    return float("nan") if value is None else float(value)
+
+
+def _band(side: Any, steps: Sequence[int], curves: Sequence[Sequence[float]], label: str, **style: Any) -> None:
+    values = 100 * np.array(curves, np.float64)
+    (line,) = side.plot(steps, values.mean(0), label=label, **style)
+    if len(values) > 1:
+        side.fill_between(steps, values.min(0), values.max(0), color=line.get_color(), alpha=0.2, linewidth=0)
+
+
+def _changes(curve: Sequence[Row]) -> list[int]:
+    """Where one stage ends and the next begins."""
+    return [one["step"] for one, other in pairwise(curve) if one["stage"] != other["stage"]]

@@ -1,0 +1,119 @@
+"""Why long distances are lost: losses by optimisers, learning rates, rows and dimensions, and what finetuning adds.
+
+Reading the grid: from "in-batch" to "in-batch, log-Q" is the sampling bias, on to "masked" the competition between
+targets; "all documents" has neither bias nor sampling; what a larger dimension mends was capacity, and what a longer
+training or another rate mends was under-training. Rows are free or on the unit sphere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rootward.errors import TrainingError
+from rootward.experiments.curves import measured, trained
+from rootward.experiments.data import pairs_of
+from rootward.experiments.grid import NOTHING, draw_grid, grid_table
+from rootward.experiments.kept import Row
+from rootward.experiments.study import Experiment, Job, Study
+from rootward.training import Recipe, Stage
+
+LOSSES: dict[str, dict[str, Any]] = {
+    "in-batch": {"loss": "softmax", "candidates": "batch", "log_q": False},
+    "in-batch, log-Q": {"loss": "softmax", "candidates": "batch", "log_q": True},
+    "in-batch, log-Q, masked": {"loss": "decoupled", "candidates": "batch", "log_q": True},
+    "all documents": {"loss": "softmax", "candidates": "all", "log_q": False},
+    "decoupled": {"loss": "decoupled", "candidates": "all", "log_q": False},
+}
+OPTIMISERS = [
+    *(("sgd", "free", rate) for rate in (0.03, 0.1, 0.3, 1.0, 3.0)),
+    *(("sgd", "sphere", rate) for rate in (0.1, 0.3, 1.0, 3.0, 10.0)),
+    ("lazy_adam", "sphere", 0.2),
+]
+SOURCE = {"tiny": "dag", "cpu": "animal", "paper": "wordnet"}
+DIMS = {"tiny": (8,), "cpu": (8, 32), "paper": (8, 16, 32, 64)}
+STEPS = {"tiny": (12, 6), "cpu": (800, 100), "paper": (20_000, 700)}
+BATCH = {"tiny": 128, "cpu": 2_048, "paper": 4_096}
+
+
+def measure(scale: str, seeds: Sequence[int], *, source: str | None = None) -> Iterator[Job]:
+    """Every loss with every optimiser at every dimension, then heavy-tail finetuning on top."""
+    name = source or SOURCE[scale]
+    optimisers = OPTIMISERS if scale != "tiny" else [OPTIMISERS[3], OPTIMISERS[-1]]
+    for dim in DIMS[scale]:
+        for loss in LOSSES:
+            for optimizer, rows, rate in optimisers:
+                for seed in seeds:
+                    key = {"source": name, "dim": dim, "loss": loss, "optimizer": optimizer, "rows": rows}
+                    two = stages(scale, loss, optimizer, rows, rate)
+                    yield Job({**key, "rate": rate, "seed": seed}, partial(_both, name, two, dim, seed))
+
+
+def stages(scale: str, loss: str, optimizer: str, rows: str, rate: float) -> Recipe:
+    """The training, and the published finetuning on top: a thousandth of the rate, 25 times tau, heavy-tail pairs."""
+    steps, finetune = STEPS[scale]
+    given = {**LOSSES[loss], "optimizer": optimizer, "batch_size": BATCH[scale], "decay": "constant"}
+    first = Stage(
+        name="train",
+        sampler="regular",
+        learning_rate=rate,
+        scale=20.0,
+        scale_end=20.0,
+        steps=steps,
+        keep="best",
+        **given,
+    )
+    second = Stage(
+        name="finetune",
+        sampler="heavy_tail",
+        learning_rate=rate / 1000,
+        scale=500.0,
+        scale_end=500.0,
+        steps=finetune,
+        keep="best",
+        **given,
+    )
+    return Recipe(name=loss, start="free" if rows == "free" else "random", stages=(first, second))
+
+
+def _both(source: str, recipe: Recipe, dim: int, seed: int) -> Iterator[Row]:
+    """One row: recall at the end of the first stage, the best after finetuning, and the curves of both."""
+    pairs = pairs_of(source)
+    first, second = (recipe.model_copy(update={"stages": (stage,)}) for stage in recipe.stages)
+    try:
+        once = trained(pairs, first, dim, seed)
+        before = measured(once.model, pairs)[0]
+        twice = trained(pairs, second, dim, seed, model=once.model)
+    except TrainingError as error:
+        yield {**NOTHING, "finetuned": None, "curve": [], "failed": str(error)}
+        return
+    after = measured(twice.model, pairs)[0]
+    yield {
+        **before,
+        "finetuned": after["overall"],
+        "finetuned_by_distance": after["by_distance"],
+        "curve": once.curve,
+        "finetuning_curve": twice.curve,
+    }
+
+
+def table(study: Study) -> str:
+    """Recall by distance of every combination, and overall after finetuning; "-" where the loss became no number."""
+    source = study.rows[0]["source"]
+    names = ("dim", "loss", "optimizer", "rows", "rate")
+    return grid_table(study, names, f"Recall at |S(q)| on {source}", more=("finetuned",))
+
+
+def draw(study: Study, path: Path) -> Path:
+    """Overall recall against the optimiser, a line a loss, at the largest dimension."""
+    dim = max(row["dim"] for row in study.rows)
+    rows = tuple(
+        {**row, "setting": f"{row['optimizer']} {row['rows']} {row['rate']:g}"} for row in study.where(dim=dim)
+    )
+    shown = Study(study.name, study.scale, study.seeds, rows, study.about)
+    return draw_grid(shown, path, along="setting", line="loss", label=f"optimiser, rows, rate (dim {dim})")
+
+
+LOSS_GRID = Experiment("why long distances are lost: losses, optimisers, rows, dimensions", measure, table, draw)

@@ -1,0 +1,84 @@
+"""Order against recall: one score that ranks the set right *and* the nearest first, or how near losses come to both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from rootward.evaluation import answer_order, ranks_of, recall
+from rootward.evaluation.plots import figure_at, save_figure
+from rootward.experiments.curves import columns, trained
+from rootward.experiments.data import pairs_of
+from rootward.experiments.grid import grid_table
+from rootward.experiments.kept import Row
+from rootward.experiments.study import Experiment, Job, Study
+from rootward.training import Recipe, recipes
+
+SOURCE = {"tiny": "dag", "cpu": "animal", "paper": "wordnet"}
+DIMS = {"tiny": (16,), "cpu": (16, 64), "paper": (16, 32, 64)}
+STEPS = {"tiny": {"steps": 40}, "cpu": {}, "paper": {}}
+ENDS = {"tiny": (40.0,), "cpu": (40.0, 80.0, 160.0), "paper": (40.0, 80.0, 160.0)}
+
+
+def methods(scale: str) -> dict[str, Callable[[], Recipe]]:
+    """The three losses, the list-wise one with ever sharper ends, and list-wise on top of decoupled."""
+    steps = STEPS[scale]
+    made: dict[str, Callable[[], Recipe]] = {
+        "decoupled": partial(recipes.decoupled, **steps),
+        "softmax": partial(recipes.decoupled, loss="softmax", **steps),
+    }
+    for end in ENDS[scale]:
+        made[f"list-wise, tau to {end:g}"] = partial(recipes.ordered, scale_end=end, **steps)
+    made["list-wise, then decoupled"] = partial(two_stages, scale)
+    return made
+
+
+def two_stages(scale: str) -> Recipe:
+    """The order first, then the set at a small rate: what of the order is left when the set is right."""
+    first = recipes.ordered(**STEPS[scale])
+    second = recipes.decoupled(**(STEPS[scale] or {"epochs": 5}), learning_rate=0.02).stages[0]
+    return first.model_copy(update={"name": "list-wise, then decoupled", "stages": (*first.stages, second)})
+
+
+def measure(scale: str, seeds: Sequence[int], *, source: str | None = None) -> Iterator[Job]:
+    """Every training at every dimension: recall, and how far answers stand in order of distance by score alone."""
+    name = source or SOURCE[scale]
+    for dim in DIMS[scale]:
+        for method, recipe in methods(scale).items():
+            for seed in seeds:
+                key = {"source": name, "dim": dim, "method": method, "seed": seed}
+                yield Job(key, partial(_row, name, recipe, dim, seed))
+
+
+def _row(source: str, recipe: Callable[[], Recipe], dim: int, seed: int) -> Iterator[Row]:
+    pairs = pairs_of(source)
+    ranks = ranks_of(trained(pairs, recipe(), dim, seed).model, pairs)
+    order = answer_order(ranks)
+    yield {
+        **columns(recall(ranks)),
+        "in_order": order.in_order_by_score,
+        "exact_first": order.exact_first_by_score,
+        "in_order_shown": order.in_order_shown,
+    }
+
+
+def table(study: Study) -> str:
+    """Pairs in order by score, exact match first by score, pairs in order as shown (by height); then recall."""
+    about = f"Order and recall at |S(q)| on {study.rows[0]['source']}"
+    return grid_table(study, ("dim", "method"), about, more=("in_order", "exact_first", "in_order_shown"))
+
+
+def draw(study: Study, path: Path) -> Path:
+    """Order against recall, a point a training, at the largest dimension."""
+    figure, axes = figure_at(path)
+    for method in dict.fromkeys(row["method"] for row in study.rows):
+        rows = study.where(dim=max(row["dim"] for row in study.rows), method=method)
+        axes.scatter([100 * r["overall"] for r in rows], [100 * r["in_order"] for r in rows], label=method)
+    axes.set(xlabel="overall recall (%)", ylabel="pairs in order of distance by score (%)")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=8)
+    return save_figure(figure, path)
+
+
+ORDER = Experiment("the set right against the nearest first, by score alone", measure, table, draw)

@@ -1,0 +1,127 @@
+"""One page of everything that was measured: a self-contained HTML file, rebuilt from raw results alone."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rootward.errors import InputError, RunFolderError
+from rootward.evaluation.published import published_figures, published_rows
+from rootward.experiments.kept import MEASURED
+from rootward.experiments.reproduce import EXPERIMENTS, draw_study, study_table
+from rootward.experiments.study import RESULTS, Study
+from rootward.files import write_text
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+h2 { border-top: 1px solid var(--line); padding-top: 1.5rem; margin-top: 2.5rem; }
+pre { overflow-x: auto; font-size: 13px; line-height: 1.35; padding: .75rem; border: 1px solid var(--line); }
+img { max-width: 100%; background: white; }
+table { border-collapse: collapse; font-size: 14px; }
+td, th { border-bottom: 1px solid var(--line); padding: .2rem .7rem .2rem 0; text-align: left; vertical-align: top; }
+.about { color: #777; font-size: 14px; }
+"""
+
+
+def report(runs: Iterable[str | os.PathLike[str]], out: str | os.PathLike[str]) -> Path:
+    """Write one HTML page of these studies: tables beside the published figures, figures, how each was measured.
+
+    Nothing is measured: tables and figures are drawn from each study's `results.json`. The page needs no other file
+    and no network.
+
+    Args:
+        runs: folders that `reproduce` wrote, or folders of such folders.
+        out: the page.
+
+    Raises:
+        RunFolderError: a folder without results.
+        InputError: no folder, or results of a study that this version does not know.
+        MissingExtraError: matplotlib is not installed.
+    """
+    studies = [Study.load(folder) for run in runs for folder in _folders(Path(run))]
+    if not studies:
+        raise InputError("There is nothing to report; name folders that rootward reproduce wrote.")
+    for study in studies:
+        if study.name not in EXPERIMENTS:
+            raise InputError(f"No study is called {study.name!r} here; it is of another version of rootward.")
+    return write_text(out, page(studies))
+
+
+def page(studies: Sequence[Study]) -> str:
+    """The page of these studies, in the order of `EXPERIMENTS`, as HTML."""
+    order = list(EXPERIMENTS)
+    ordered = sorted(studies, key=lambda study: (order.index(study.name), study.scale))
+    links = "".join(f'<li><a href="#s{place}">{_title(study)}</a></li>' for place, study in enumerate(ordered))
+    sections = "".join(_section(place, study) for place, study in enumerate(ordered))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><title>rootward: what was measured</title>'
+        f"<style>{STYLE}</style></head><body><h1>What was measured</h1>"
+        "<p>Hierarchical retrieval as in arXiv 2509.16411: a pair is a hit when its document is among the |S(q)| "
+        "best-scoring of <em>all</em> documents; ties count against us; recall is the mean over queries, over all "
+        "pairs and not a sample unless said. ± is half of the 95 % interval over seeds (Student's t). "
+        "Every table and figure is drawn from the raw rows of its run.</p>"
+        f"<ol>{links}</ol>{sections}{_published()}</body></html>\n"
+    )
+
+
+def _title(study: Study) -> str:
+    return escape(f"{study.name}: {EXPERIMENTS[study.name].about} ({study.scale})")
+
+
+def _section(place: int, study: Study) -> str:
+    return (
+        f'<h2 id="s{place}">{_title(study)}</h2><p class="about">{escape(how(study))}</p>'
+        f"<pre>{escape(study_table(study))}</pre>{_figure(study)}"
+    )
+
+
+def how(study: Study) -> str:
+    """How a study was measured, in a sentence, with the command that measures it again."""
+    about = study.about
+    asked = "".join(f" --{name} {value}" for name, value in study.options.items())
+    seeds = f"{study.seeds} seed{'s' if study.seeds != 1 else ''}"
+    return (
+        f"{len(study.rows):,} rows, {seeds}, {about.get('seconds', '?')} s on "
+        f"{about.get('processor', '?')}, {about.get('threads', '?')} threads; {about.get('date', '?')}, "
+        f"{about.get('made_by', '?')}, torch {about.get('torch', '?')}, Python {about.get('python', '?')}. Again: "
+        f"rootward reproduce {study.name} --scale {study.scale} --seeds {study.seeds}{asked}"
+    )
+
+
+def _figure(study: Study) -> str:
+    with TemporaryDirectory() as folder:
+        drawn = next(path for path in draw_study(study, folder) if path.suffix == ".svg")
+        data = base64.b64encode(drawn.read_bytes()).decode()
+    return f'<p><img alt="{_title(study)}" src="data:image/svg+xml;base64,{data}"></p>'
+
+
+def _published() -> str:
+    rows = [
+        (each.place, f"{each.method}, dim {each.dim}", ", ".join(map(str, each.by_distance)), "% recall by distance")
+        for each in published_rows()
+    ]
+    figures = [
+        (each.place, each.name, str(each.value).strip("()"), f"{each.unit} {each.note}") for each in published_figures()
+    ]
+    cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in [*rows, *figures])
+    return (
+        "<h2>Every published number</h2><table><tr><th>place</th><th>what</th><th>value</th><th>unit, note</th></tr>"
+        f"{cells}</table>"
+    )
+
+
+def _folders(run: Path) -> list[Path]:
+    """The folder itself where it holds results, else those in it that do."""
+    if (run / RESULTS).exists():
+        return [run]
+    inside = sorted(path.parent for path in run.glob(f"*/{RESULTS}"))
+    if not inside:
+        half = " It holds half a study: the same rootward reproduce goes on." if (run / MEASURED).exists() else ""
+        raise RunFolderError(f"{run} holds no {RESULTS} of rootward reproduce, nor does any folder in it.{half}")
+    return inside

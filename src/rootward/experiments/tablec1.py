@@ -1,0 +1,93 @@
+"""Table C.1: what is retrieved for "cat", "recliner" and "motorist", beside the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rootward.encoders import DualEncoder
+from rootward.evaluation.plots import figure_at, save_figure
+from rootward.evaluation.table import plain_table
+from rootward.experiments.curves import trained
+from rootward.experiments.data import nouns, pairs_of
+from rootward.experiments.kept import Row
+from rootward.experiments.study import Experiment, Job, Study
+from rootward.experiments.table1 import OURS, methods
+from rootward.pairs import Pairs
+from rootward.training import Recipe
+
+QUERIES = ("cat.n.01", "recliner.n.01", "motorist.n.01")
+METHODS = ("regular", "pretrain-finetune", OURS)
+DIM = {"tiny": 16, "cpu": 64, "paper": 64}
+
+
+@cache
+def neighbourhood() -> Pairs:
+    """The three queries, what stands above them, and up to 30 children of each of these: WordNet made small."""
+    whole = nouns()
+    above = {whole.ids[row] for row in whole.ancestors(QUERIES).ancestors.tolist()}
+    beside = {child for node in above for child in whole.children_of(node)[:30]}
+    return whole.induced(sorted(above | beside)).pairs(max_distance=8, leave_out=["entity.n.01"])
+
+
+def measure(scale: str, seeds: Sequence[int]) -> Iterator[Job]:
+    """The |S(q)| best documents by score of each query, for the first of the seeds: examples are of one training."""
+    seed = seeds[0]
+    for method in METHODS:
+        recipe = methods(scale)[method]
+        yield Job({"method": method, "seed": seed}, partial(_lists, scale, recipe, seed))
+
+
+def _lists(scale: str, recipe: Callable[[], Recipe], seed: int) -> Iterator[Row]:
+    pairs, dim = neighbourhood() if scale == "tiny" else pairs_of("wordnet"), DIM[scale]
+    model = trained(pairs, recipe(), dim, seed).model
+    for query in QUERIES:
+        yield {"query": query, "dim": dim, "truth": pairs.relevant(query), "found": best_of(model, pairs, query)}
+
+
+def best_of(model: DualEncoder, pairs: Pairs, query: str) -> list[str]:
+    """Ids of the |S(q)| best-scoring documents, best first; equal scores by row."""
+    row = pairs.query_ids.row(query)
+    scores = model.document_vectors() @ model.query_vectors([row])[0]
+    best = torch.argsort(scores, descending=True, stable=True)[: int(pairs.sizes[row])]
+    return [pairs.document_ids[document] for document in best.tolist()]
+
+
+def table(study: Study) -> str:
+    """A table a query: the truth with its distances, then each training's list, best first, hits marked *."""
+    blocks = []
+    for query in QUERIES:
+        truth = study.where(query=query)[0]["truth"]
+        right = {document for document, _ in truth}
+        lists = [study.where(query=query, method=method)[0]["found"] for method in METHODS]
+        lines = [
+            [str(hops), document, *(f"{found[place]}{' *' if found[place] in right else '  '}" for found in lists)]
+            for place, (document, hops) in enumerate(truth)
+        ]
+        blocks.append(f"{query}\n{plain_table(['hops', 'truth', *METHODS], lines)}")
+    return "\n\n".join(blocks) + "\n\n* is relevant. Lists are by score, best first; the truth is by distance."
+
+
+def draw(study: Study, path: Path) -> Path:
+    """How much of each query's truth its list holds."""
+    figure, axes = figure_at(path)
+    width = 0.8 / len(METHODS)
+    for place, method in enumerate(METHODS):
+        shares = [_share(study.where(query=query, method=method)[0]) for query in QUERIES]
+        axes.bar(np.arange(len(QUERIES)) + place * width, shares, width, label=method)
+    axes.set_xticks(np.arange(len(QUERIES)) + 0.4 - width / 2, QUERIES)
+    axes.set(ylabel="relevant among the |S(q)| best (%)", ylim=(0, 105))
+    axes.legend(frameon=False, fontsize=8)
+    return save_figure(figure, path)
+
+
+def _share(row: Row) -> float:
+    right = {document for document, _ in row["truth"]}
+    return 100 * len(right & set(row["found"])) / len(right)
+
+
+TABLEC1 = Experiment('what is retrieved for "cat", "recliner" and "motorist"', measure, table, draw)

@@ -1,0 +1,86 @@
+"""The studies around the paper: what is held out, thinned and completed is what is said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from rootward import Hierarchy, Pairs, reproduce
+from rootward.cli.app import app
+from rootward.experiments import EXPERIMENTS, study_table
+from rootward.experiments.data import pairs_of
+from rootward.experiments.grid import outcome
+from rootward.experiments.incomplete import held_out
+from rootward.experiments.losses import LOSSES, OPTIMISERS, stages
+from rootward.experiments.scarce import with_few_near
+from rootward.training import recipes
+
+
+def test_pairs_that_follow_are_put_in_and_nothing_else() -> None:
+    tree = Hierarchy.perfect_tree(5, 2).pairs()
+    near = tree.near(1)
+    whole = near.completed(max_distance=8)
+    assert [whole.relevant(q) for q in whole.query_ids] == [tree.relevant(q) for q in tree.query_ids]
+    assert tree.completed() is tree
+    assert near.completed(max_distance=2).max_distance == 2
+
+
+def test_a_dag_is_completed_at_the_least_distance() -> None:
+    edges = [("a", "b"), ("b", "c"), ("a", "c"), ("c", "d")]
+    true = Hierarchy.from_edges(edges).pairs()
+    assert true.near(1).completed(max_distance=5).relevant("a") == true.relevant("a")
+
+
+def test_documents_that_are_no_queries_complete_nothing() -> None:
+    pairs = Pairs.from_table([("q1", "x", 0), ("q1", "y", 1), ("q2", "y", 0), ("q2", "z", 1)])
+    assert pairs.completed() is pairs
+
+
+@pytest.mark.parametrize("way", ["pairs", "queries"])
+def test_what_is_held_out_is_far_and_the_rest_is_observed(way) -> None:
+    pairs = pairs_of("dag")
+    observed, hidden = held_out(pairs, way, 0.5, seed=0)
+    assert len(observed) + len(hidden) == len(pairs)
+    assert hidden.distances.min() >= 2
+    if way == "queries":
+        assert not (set(hidden.query_of) & set(observed.far(2).query_of))
+    else:
+        assert len(hidden) == round(0.5 * np.count_nonzero(pairs.distances >= 2))
+
+
+def test_few_near_pairs_are_kept_and_all_far_ones() -> None:
+    pairs = pairs_of("dag")
+    thin = with_few_near(pairs, 0.05, 0)
+    assert len(thin.near(1)) == round(0.05 * len(pairs.near(1)))
+    assert len(thin.far(2)) == len(pairs.far(2))
+
+
+def test_completed_pairs_find_what_was_held_out() -> None:
+    rows = reproduce("incomplete", "tiny", 1).rows
+    by_pair = {row["method"]: row for row in rows if row["held_out"] == "pairs"}
+    assert by_pair["completed"]["overall"] > by_pair["decoupled"]["overall"] + 0.1
+
+
+def test_a_training_that_fails_is_a_row_that_says_so() -> None:
+    (row,) = outcome(pairs_of("tree"), recipes.regular(steps=40, batch_size=64, learning_rate=1e9), 4, 0)
+    assert row["overall"] is None
+    assert "Lower the learning rate" in row["failed"]
+
+
+def test_the_grid_has_five_losses_and_finetuning_is_the_published_one() -> None:
+    assert len(LOSSES) == 5
+    assert sum(optimizer == "sgd" and rows == "free" for optimizer, rows, _ in OPTIMISERS) == 5
+    first, second = stages("paper", "in-batch", "sgd", "free", 1.0).stages
+    assert (second.learning_rate, second.scale, second.sampler) == (first.learning_rate / 1000, 500.0, "heavy_tail")
+
+
+def test_order_and_recall_stand_side_by_side() -> None:
+    study = reproduce("order", "tiny", 1)
+    assert all(0 <= row["in_order"] <= 1 for row in study.rows)
+    assert "list-wise, then decoupled" in study_table(study)
+
+
+def test_help_names_every_study() -> None:
+    told = CliRunner().invoke(app, ["reproduce", "--help"]).stdout
+    assert [name for name in EXPERIMENTS if name not in told] == []

@@ -1,0 +1,135 @@
+"""The paper's trainings at their smallest: rows say what was trained, and a study that was cut off goes on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from rootward import InputError, RunFolderError, reproduce
+from rootward.evaluation import published_figure, published_figures, published_rows
+from rootward.experiments import study_table
+from rootward.experiments.beside import percent, published_method, worst_gap
+from rootward.experiments.curves import looked_at, trained
+from rootward.experiments.data import SOURCES, pairs_of
+from rootward.experiments.kept import Kept
+from rootward.experiments.study import Experiment, Job, run_study
+from rootward.experiments.table1 import TABLE1, measure
+from rootward.training import recipes
+
+THE_FIRST = recipes.regular(steps=6, batch_size=64)
+
+
+def test_every_published_number_has_a_place_and_a_name_of_its_own() -> None:
+    named = [(figure.place, figure.name) for figure in published_figures()]
+    assert len(set(named)) == len(named) > 40
+    assert published_figure("Figure 2a", "slope") == 2.29
+    assert published_figure("Table 2", "pretrain-finetune") == 0.415
+    assert published_figure("Figure D.1", "Poincare") == 45.4
+    with pytest.raises(KeyError):
+        published_figure("Figure 3", "no such training")
+
+
+def test_published_slices_add_up_to_the_published_overall_but_once() -> None:
+    shares = next(f.value for f in published_figures("Section 6.1") if f.name == "shares, regular")
+    assert isinstance(shares, tuple)
+    gaps = {
+        (row.dim, row.method): abs(np.dot(shares, row.by_distance) / sum(shares) - row.overall)
+        for row in published_rows()
+    }
+    assert {key for key, gap in gaps.items() if gap > 1} == {(32, "pretrain-finetune")}
+
+
+def test_a_percentage_over_seeds_has_its_interval() -> None:
+    assert percent([0.5]) == "50.0"
+    assert percent([0.4, 0.5, 0.6]) == "50.0 ±24.8"
+    assert percent([None]) == "-"
+    row = published_method("regular", 16)
+    assert row is not None
+    assert worst_gap([{"by_distance": [1.0, 0.6, 0.466]}], row) == pytest.approx(2.8)
+
+
+def test_a_curve_counts_steps_over_all_stages_and_ends_where_the_run_ended() -> None:
+    pairs = pairs_of("tree")
+    recipe = recipes.pretrain_finetune(steps=6, finetune_steps=4, batch_size=64)
+    found = trained(pairs, recipe, 4, seed=0, looks=2)
+    assert [(look["stage"], look["step"]) for look in found.curve] == [
+        ("pretrain", 3),
+        ("pretrain", 6),
+        ("finetune", 8),
+        ("finetune", 10),
+    ]
+    assert [stage.validate_every for stage in looked_at(recipe, 2).stages] == [3, 2]
+
+
+def test_the_papers_vectors_are_free_of_the_sphere_and_ours_are_not() -> None:
+    free = trained(pairs_of("tree"), THE_FIRST, 4, seed=0).model.query_vectors().norm(dim=1)
+    ours = trained(pairs_of("tree"), recipes.decoupled(steps=6), 4, seed=0).model.query_vectors().norm(dim=1)
+    assert free.std() > 0.05
+    assert ours.allclose(ours.new_ones(()), atol=1e-5)
+
+
+def test_ranks_are_kept_beside_the_rows_and_give_the_same_recall(tmp_path: Path) -> None:
+    jobs = list(islice(measure("tiny", [0], source="tree"), 3, 5))
+    few = replace(TABLE1, measure=lambda scale, seeds: iter(jobs))
+    study = run_study("table1", few, "tiny", [0], kept=Kept.begin(tmp_path, {}))
+    pairs = pairs_of("tree")
+    for row in study.rows:
+        ranks = load_file(tmp_path / row["ranks"])["ranks"]
+        hits = ranks < pairs.sizes[pairs.query_of]
+        assert float((hits * pairs.weights).sum()) == pytest.approx(row["overall"])
+    assert {(job.key["dim"], job.key["method"]) for job in measure("paper", [0])} >= {
+        (row.dim, row.method) for row in published_rows()
+    }
+    assert "The published rows are of WordNet" in study_table(study)
+
+
+def counted(calls: list[int]) -> Experiment:
+    def job(seed: int) -> list[dict[str, int]]:
+        calls.append(seed)
+        if seed == 2 and len(calls) == 3:
+            raise KeyboardInterrupt
+        return [{"value": 10 * seed}]
+
+    def measure(scale, seeds, *, source=None):
+        for seed in seeds:
+            yield Job({"seed": seed}, lambda seed=seed: job(seed))
+
+    return Experiment("counts", measure, lambda study: "", lambda study, path: path)
+
+
+def test_a_study_that_was_cut_off_measures_only_what_is_missing(tmp_path: Path) -> None:
+    calls: list[int] = []
+    asked = {"study": "counted", "scale": "tiny", "seeds": 4}
+    with pytest.raises(KeyboardInterrupt):
+        run_study("counted", counted(calls), "tiny", range(4), kept=Kept.begin(tmp_path, asked))
+    with (tmp_path / "measured.jsonl").open("a") as file:
+        file.write('{"key": {"seed": 2}, "ro')  # a line that a crash cut off
+    kept = Kept.begin(tmp_path, asked)
+    study = run_study("counted", counted(calls), "tiny", range(4), kept=kept)
+    assert calls == [0, 1, 2, 2, 3]
+    assert [row["value"] for row in study.rows] == [0, 10, 20, 30]
+    assert len((tmp_path / "measured.jsonl").read_text().splitlines()) == 5
+    kept.finish()
+    assert not (tmp_path / "measured.jsonl").exists()
+
+
+def test_half_of_another_study_is_refused(tmp_path: Path) -> None:
+    kept = Kept.begin(tmp_path, {"study": "table1", "scale": "tiny", "seeds": 4})
+    assert not list(tmp_path.iterdir())
+    kept.rows_of({"seed": 0}, lambda: [{"value": 1}])
+    with pytest.raises(RunFolderError, match="to go on, ask for the same"):
+        Kept.begin(tmp_path, {"study": "table1", "scale": "tiny", "seeds": 3})
+
+
+def test_options_that_a_study_has_no_use_for_are_refused() -> None:
+    with pytest.raises(InputError, match="noise takes no source; table1 and"):
+        reproduce("noise", source="tree")
+    with pytest.raises(InputError, match=r"No source 'wordnett'.* Did you mean 'wordnet'"):
+        reproduce("table1", source="wordnett")
+    assert json.dumps(list(SOURCES)) == '["tree", "dag", "animal", "wordnet"]'
