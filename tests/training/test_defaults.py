@@ -68,6 +68,14 @@ def test_values_that_are_given_are_kept(tree):
     assert resolve(Stage(negatives=100), large, 16).negatives == 100
 
 
+def test_the_papers_rate_is_smaller_where_each_query_is_drawn_more_often():
+    first, second = recipes.pretrain_finetune().stages
+    rates = [(resolve(first, flat(n), 8).learning_rate, resolve(second, flat(n), 8).learning_rate) for n in (20, 5_000)]
+    assert rates == [(pytest.approx(0.02), pytest.approx(2e-5)), (1.0, 0.001)]
+    given = recipes.regular(learning_rate=3.0).stages[0]
+    assert resolve(given, flat(20), 8).learning_rate == 3.0
+
+
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 10), (2.5, 25), (0.01, 1)])
 def test_epochs_become_steps(tree, epochs, steps):
     assert resolve(Stage(epochs=epochs, batch_size=16), tree, 16).steps == steps  # 155 queries, 16 at a time

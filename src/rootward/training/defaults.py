@@ -11,7 +11,8 @@ Rules, with n answered queries, m documents, s = mean |S(q)| and the dimension d
                  have small gaps
     epochs       20 at dim 64, 40 at dim 16, 57 at dim 8 (20 sqrt(64/d), at least 12), and never fewer than 2,000
                  steps: an epoch moves each query once
-    learning_rate  0.2 for lazy_adam (radians, see `LazyAdam`), 0.01 for adam, 20 for sgd
+    learning_rate  0.2 for lazy_adam (radians, see `LazyAdam`), 0.01 for adam, 20 for sgd; a rate that is said to be
+                 `learning_rate_for` so many queries is n / that times as large for fewer
     momentum     0.8 for lazy_adam, whose rows are drawn so seldom that a longer memory is a stale one; else 0.9
     validate_every a twentieth of the stage
 
@@ -39,7 +40,8 @@ def resolve(stage: Stage, pairs: Pairs, dim: int) -> Stage:
     filled = stage.model_copy(
         update={
             "batch_size": stage.batch_size or _batch_size(stage, pairs),
-            "learning_rate": stage.learning_rate or RATES[stage.optimizer],
+            "learning_rate": _learning_rate(stage, pairs),
+            "learning_rate_for": None,
             "momentum": MOMENTA[stage.optimizer] if stage.momentum is None else stage.momentum,
         }
     )
@@ -47,6 +49,13 @@ def resolve(stage: Stage, pairs: Pairs, dim: int) -> Stage:
     steps = filled.steps or _steps(filled, pairs, dim)
     every = filled.validate_every or max(1, -(-steps // 20))
     return filled.model_copy(update={"steps": steps, "epochs": None, "validate_every": every})
+
+
+def _learning_rate(stage: Stage, pairs: Pairs) -> float:
+    rate = stage.learning_rate or RATES[stage.optimizer]
+    if stage.learning_rate_for is None:
+        return rate
+    return rate * min(1.0, int(np.count_nonzero(pairs.sizes)) / stage.learning_rate_for)
 
 
 def _batch_size(stage: Stage, pairs: Pairs) -> int:

@@ -57,6 +57,7 @@ _PAPER: dict[str, Any] = {
     "momentum": 0.9,
     "log_q": False,
     "learning_rate": 1.0,
+    "learning_rate_for": 1_000,
     "decay": "constant",
     "batch_size": 4096,
     "scale": 20.0,
@@ -67,8 +68,8 @@ _PAPER: dict[str, Any] = {
 def regular(*, candidates: Candidates = "batch", **changes: Any) -> Recipe:
     """The paper's training: softmax loss, SGD with momentum on regularly sampled pairs, vectors of any length.
 
-    Its learning rate, 1, is for thousands of queries; a hundred want 0.1 and a dozen 0.01, or the loss is no number
-    soon.
+    Its learning rate, 1, is for a thousand queries and more; a hundred get 0.1 and a dozen 0.01, since each is drawn
+    the more often the fewer there are. A rate that is given is taken as it is.
 
     Args:
         candidates: "batch" for the in-batch softmax, which shows the published failure at long distances; "all"
@@ -132,6 +133,8 @@ def pretrain_finetune(*, candidates: Candidates = "batch", finetune_steps: int =
 def _as_in_the_paper(name: str, fields: dict[str, Any]) -> Stage:
     """A stage with the paper's settings where nothing else is given; tau stays where it starts."""
     merged = {**_PAPER, **fields}
+    if "learning_rate" in fields:
+        merged["learning_rate_for"] = fields.get("learning_rate_for")
     if "steps" not in fields and fields.get("epochs") is not None:
         merged["steps"] = None
     return _stage(name, **{"scale_end": merged["scale"], **merged})
