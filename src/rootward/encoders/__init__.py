@@ -1,7 +1,8 @@
 """Encoders: queries and documents to vectors whose inner product is the score."""
 
-from rootward.encoders.dual_encoder import DualEncoder, Queries
+from rootward.encoders.dual_encoder import DualEncoder
 from rootward.encoders.own import OwnTower
+from rootward.encoders.queries import Queries
 from rootward.encoders.scratch import new_encoder
 from rootward.encoders.towers import LookupTower, Table, TextTower, Tower
 

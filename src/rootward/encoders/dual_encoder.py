@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,9 +16,11 @@ from torch import Tensor
 from rootward.encoders.full import CHUNK, PACE
 from rootward.encoders.names import Names
 from rootward.encoders.pieces import tables_of, tensors_of, towers_from
+from rootward.encoders.queries import Queries
 from rootward.encoders.seen import Seen
 from rootward.encoders.start import (
     Documents,
+    Reading,
     TextTowers,
     construct_start,
     free_start,
@@ -36,26 +38,6 @@ Start = Literal["constructed", "random", "free"]
 
 LEAN = 0.5
 """How far a text that training never saw leans on the nearest query that it did; see docs/lab-log.md."""
-
-
-@dataclass(frozen=True)
-class Queries:
-    """Encoded queries, ready for an index.
-
-    Attributes:
-        ids: the users' labels.
-        vectors: float32, n x dim.
-        thresholds: float32, n, NaN where unknown: documents that score at least this are the query's answer set.
-        fingerprint: of the model that made them, so that an index can refuse another model's queries.
-    """
-
-    ids: Sequence[str]
-    vectors: Tensor
-    thresholds: Tensor
-    fingerprint: str
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 @dataclass(eq=False)
@@ -212,7 +194,8 @@ class DualEncoder:
                 letter or digit, or an encoder that cannot be used.
             MissingExtraError: sentence-transformers is needed and not installed.
         """
-        begin = reader_start(tower, dim, drop, word_pairs, seed, encoder, hidden, cache, progress, chunk, pace)
+        how = Reading(dim, drop, seed, word_pairs, encoder, hidden, cache, progress, chunk, pace)
+        begin = reader_start(tower, how)
         return cls.from_towers(pairs, *text_start(pairs, begin, documents, dim, seed))
 
     @property

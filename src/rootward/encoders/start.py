@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from rootward.encoders.features import Grams, Vocabulary
 from rootward.encoders.frozen import FrozenTower, begin_head
-from rootward.encoders.full import FullTower, weights_of
+from rootward.encoders.full import CHUNK, PACE, FullTower, weights_of
 from rootward.encoders.outputs import cache_folder, read_texts
 from rootward.encoders.pretrained import Encoder
 from rootward.encoders.static import StaticTower
@@ -98,76 +99,76 @@ def _refuse_silent(pairs: Pairs, texts: Sequence[str], answered: Rows) -> None:
         )
 
 
-def reader_start(
-    tower: TextTowers,
-    dim: int,
-    drop: float,
-    word_pairs: bool,
-    seed: int,
-    encoder: Any,
-    hidden: int | None,
-    cache: str | Path | None,
-    progress: bool,
-    chunk: int,
-    pace: float,
-) -> Begin:
-    """How a text tower of this kind begins; arguments as of `DualEncoder.text`.
+@dataclass(frozen=True)
+class Reading:
+    """How a text tower begins; every field as `DualEncoder.text` takes it."""
+
+    dim: int
+    drop: float
+    seed: int
+    word_pairs: bool = False
+    encoder: Any = None
+    hidden: int | None = None
+    cache: str | Path | None = None
+    progress: bool = False
+    chunk: int = CHUNK
+    pace: float = PACE
+
+
+def reader_start(tower: TextTowers, how: Reading) -> Begin:
+    """How a text tower of this kind begins.
 
     Raises:
-        InputError: no such tower, a width below 1, or an encoder that is missing or of no use.
+        InputError: no such tower, a width below 1, what belongs to another tower, or an encoder that is missing or of
+            no use.
     """
-    for name, width in (("dim", dim), ("hidden", hidden)):
+    for name, width in (("dim", how.dim), ("hidden", how.hidden)):
         if width is not None and width < 1:
             raise InputError(f"{name} must be at least 1, got {width}.")
     if tower not in get_args(TextTowers):
         known = get_args(TextTowers)
         raise InputError(f"tower must be one of {', '.join(map(repr, known))}, got {tower!r}.")
     if tower == "static":
-        if encoder is not None or hidden is not None:
+        if how.encoder is not None or how.hidden is not None:
             raise InputError("encoder and hidden belong to the frozen and the full tower; leave them out or name it.")
-        return static_start(dim, drop, seed, Grams(pairs=word_pairs))
-    if word_pairs:
+        return _static(how)
+    if how.word_pairs:
         raise InputError("word_pairs belongs to the static tower; leave it out or name that.")
-    if encoder is None:
+    if how.encoder is None:
         raise InputError(f"A {tower} tower needs an encoder: DualEncoder.text(pairs, {tower!r}, encoder=NAME).")
-    if tower == "full":
-        return full_start(Encoder.of(encoder), dim, drop, seed, hidden, chunk, pace)
-    return frozen_start(Encoder.of(encoder), dim, drop, seed, hidden, cache_folder(cache), progress)
+    return (_full if tower == "full" else _frozen)(Encoder.of(how.encoder), how)
 
 
-def static_start(dim: int, drop: float, seed: int, grams: Grams) -> Begin:
+def _static(how: Reading) -> Begin:
     """Every feature a random direction, so that texts which share words are near each other from the start."""
 
     def begin(texts: Sequence[str], answered: Rows) -> StaticTower:
-        vocabulary = Vocabulary.of([texts[row] for row in answered.tolist()], grams)
-        tokens = _directions(seed, "tokens", len(vocabulary), dim)
-        return StaticTower(vocabulary, tokens, vocabulary.bags(texts), torch.from_numpy(answered), drop)
+        vocabulary = Vocabulary.of([texts[row] for row in answered.tolist()], Grams(pairs=how.word_pairs))
+        tokens = _directions(how.seed, "tokens", len(vocabulary), how.dim)
+        return StaticTower(vocabulary, tokens, vocabulary.bags(texts), torch.from_numpy(answered), how.drop)
 
     return begin
 
 
-def frozen_start(
-    encoder: Encoder, dim: int, drop: float, seed: int, hidden: int | None, cache: Path, progress: bool
-) -> Begin:
+def _frozen(encoder: Encoder, how: Reading) -> Begin:
     """The encoder's own neighbourhoods, turned and cut to `dim`."""
+    cache = cache_folder(how.cache)
 
     def begin(texts: Sequence[str], answered: Rows) -> FrozenTower:
-        read = read_texts(encoder, texts, cache, progress)
-        head = begin_head(seed, read.width, dim, hidden)
-        return FrozenTower(encoder, head, read, torch.from_numpy(answered), drop, cache)
+        read = read_texts(encoder, texts, cache, how.progress)
+        head = begin_head(how.seed, read.width, how.dim, how.hidden)
+        return FrozenTower(encoder, head, read, torch.from_numpy(answered), how.drop, cache)
 
     return begin
 
 
-def full_start(
-    encoder: Encoder, dim: int, drop: float, seed: int, hidden: int | None, chunk: int, pace: float
-) -> Begin:
-    """As `frozen_start`, with the encoder's weights as they are."""
+def _full(encoder: Encoder, how: Reading) -> Begin:
+    """As a frozen one, with the encoder's weights as they are."""
 
     def begin(texts: Sequence[str], answered: Rows) -> FullTower:
         weights, width = weights_of(encoder), encoder.encode(["a"]).shape[1]
-        head = begin_head(seed, width, dim, hidden)
-        return FullTower(encoder, weights, head, texts, torch.from_numpy(answered), drop, chunk, pace)
+        head = begin_head(how.seed, width, how.dim, how.hidden)
+        return FullTower(encoder, weights, head, texts, torch.from_numpy(answered), how.drop, how.chunk, how.pace)
 
     return begin
 
