@@ -41,7 +41,7 @@ def resolve(stage: Stage, pairs: Pairs, dim: int) -> Stage:
         update={
             "batch_size": stage.batch_size or _batch_size(stage, pairs),
             "learning_rate": _learning_rate(stage, pairs),
-            "learning_rate_for": None,
+            "learning_rate_for": 1,
             "momentum": MOMENTA[stage.optimizer] if stage.momentum is None else stage.momentum,
         }
     )
@@ -53,8 +53,6 @@ def resolve(stage: Stage, pairs: Pairs, dim: int) -> Stage:
 
 def _learning_rate(stage: Stage, pairs: Pairs) -> float:
     rate = stage.learning_rate or RATES[stage.optimizer]
-    if stage.learning_rate_for is None:
-        return rate
     return rate * min(1.0, int(np.count_nonzero(pairs.sizes)) / stage.learning_rate_for)
 
 

@@ -134,7 +134,7 @@ def _as_in_the_paper(name: str, fields: dict[str, Any]) -> Stage:
     """A stage with the paper's settings where nothing else is given; tau stays where it starts."""
     merged = {**_PAPER, **fields}
     if "learning_rate" in fields:
-        merged["learning_rate_for"] = fields.get("learning_rate_for")
+        merged["learning_rate_for"] = fields.get("learning_rate_for", 1)
     if "steps" not in fields and fields.get("epochs") is not None:
         merged["steps"] = None
     return _stage(name, **{"scale_end": merged["scale"], **merged})

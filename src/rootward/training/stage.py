@@ -64,8 +64,8 @@ class Stage(_Checked):
     learning_rate: float | None = Field(
         None, gt=0, description="at the start; for lazy_adam the typical length of a row's step on the unit sphere"
     )
-    learning_rate_for: int | None = Field(
-        None, ge=1, description="queries that this rate is for; for fewer it is smaller in proportion; None: any number"
+    learning_rate_for: int = Field(
+        1, ge=1, description="queries that this rate is for; with fewer it is smaller in proportion"
     )
     decay: Literal["linear", "constant"] = Field("linear", description="of the learning rate, over the stage")
     warmup: float = Field(0.0, ge=0, lt=1, description="share of the stage in which the rate rises from nothing")
