@@ -15,12 +15,12 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
 
 def shell(*arguments, **options):
     return subprocess.run(
-        [*ROOTWARD, *map(os.fspath, arguments)], capture_output=True, text=True, env=ENVIRONMENT, timeout=60, **options
+        [*ROOTWARD, *map(os.fspath, arguments)], capture_output=True, text=True, env=ENVIRONMENT, timeout=300, **options
     )
 
 
 def python(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, timeout=300)
 
 
 def test_the_help_lists_the_verbs_and_loads_no_torch():
@@ -80,7 +80,7 @@ def test_a_reader_that_leaves_is_no_error(run):
         process.stdin.write("boots\n" * 500)
         process.stdin.close()
         assert process.stderr.read() == ""
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=300) == 0
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
@@ -97,6 +97,6 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(shop, tmp_path):
         while "/500,000" not in process.stderr.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, out) == (130, "")
     assert "Stopped. Go on with: rootward train --resume runs/shop" in err
