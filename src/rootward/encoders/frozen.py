@@ -17,7 +17,7 @@ from rootward.encoders.anchors import Anchored
 from rootward.encoders.outputs import Read, read_texts
 from rootward.encoders.pretrained import Encoder
 from rootward.encoders.static import across, unit
-from rootward.encoders.towers import Pull, Pulled, Table, on_rows
+from rootward.encoders.towers import Pull, Pulled, Table, check_drop, on_rows
 from rootward.errors import InputError
 from rootward.rng import stream
 
@@ -70,8 +70,7 @@ class FrozenTower:
     _anchored: Anchored = field(default_factory=Anchored, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.drop < 1:
-            raise InputError(f"drop is the share of entries left out, at least 0 and below 1; got {self.drop}.")
+        check_drop(self.drop, "entries")
         if self.head[0].shape[0] != self.read.width:
             raise InputError(
                 f"The encoder {self.encoder.name!r} gives {self.read.width} numbers a text, the head takes "

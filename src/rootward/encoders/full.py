@@ -16,7 +16,7 @@ from rootward.encoders.anchors import Anchored
 from rootward.encoders.frozen import projected
 from rootward.encoders.pretrained import Encoder, readable
 from rootward.encoders.static import across, unit
-from rootward.encoders.towers import Pull, Pulled, Table, on_rows
+from rootward.encoders.towers import Pull, Pulled, Table, check_drop, on_rows
 from rootward.errors import InputError
 from rootward.pairs.normal import normal_form
 
@@ -76,8 +76,7 @@ class FullTower:
     _anchored: Anchored = field(default_factory=Anchored, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.drop < 1:
-            raise InputError(f"drop is the share of entries left out, at least 0 and below 1; got {self.drop}.")
+        check_drop(self.drop, "entries")
         if self.chunk < 1 or not self.pace > 0:
             raise InputError(f"chunk must be at least 1 and pace above 0, got {self.chunk} and {self.pace}.")
 

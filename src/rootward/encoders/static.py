@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rootward.encoders.anchors import Anchored
 from rootward.encoders.features import Bags, Floats, Ints, Vocabulary
-from rootward.encoders.towers import Pull, Pulled, Table, on_rows
+from rootward.encoders.towers import Pull, Pulled, Table, check_drop, on_rows
 from rootward.errors import InputError
 from rootward.pairs.ragged import expand, offsets_of
 
@@ -91,8 +91,7 @@ class StaticTower:
     _anchored: Anchored = field(default_factory=Anchored, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.drop < 1:
-            raise InputError(f"drop is the share of features left out, at least 0 and below 1; got {self.drop}.")
+        check_drop(self.drop, "features")
         if self.tokens.shape[0] != len(self.vocabulary):
             raise InputError(f"{len(self.vocabulary):,} features need as many vectors, got {len(self.tokens):,}.")
 

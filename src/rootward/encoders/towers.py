@@ -106,6 +106,16 @@ class TextTower(Tower, Protocol):
         ...
 
 
+def check_drop(drop: float, what: str) -> None:
+    """Refuse a share of features or entries that cannot be left out of a step.
+
+    Raises:
+        InputError: outside 0..1, or 1.
+    """
+    if not 0 <= drop < 1:
+        raise InputError(f"drop is the share of {what} left out, at least 0 and below 1; got {drop}.")
+
+
 def on_rows(tower: Tower, rows: npt.ArrayLike | None) -> npt.NDArray[np.int64]:
     """These rows as integers, all of the tower's when none are named."""
     return np.arange(len(tower)) if rows is None else np.asarray(rows, np.int64).reshape(-1)
