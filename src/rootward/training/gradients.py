@@ -53,14 +53,20 @@ def gradients(
         targets = batch.targets.part(edges[place], edges[place + 1], start)
         value += loss(held, targets, batch.log_counts, batch.own_counts)
         multiply(held, documents, by_query[start : start + n_rows])
-        by_document += multiply(block.T, held, None)
+        _add_product(by_document, block.T, held, precision)
     return value, by_query.mul_(scale), by_document.T.contiguous()
 
 
-def _in_float32(left: Tensor, right: Tensor, out: Tensor | None) -> Tensor:
-    return torch.mm(left, right, out=out) if out is not None else torch.mm(left, right)
+def _in_float32(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
+    return torch.mm(left, right, out=out)
 
 
-def _in_bfloat16(left: Tensor, right: Tensor, out: Tensor | None) -> Tensor:
-    product = torch.mm(left.bfloat16(), right.bfloat16())
-    return product.float() if out is None else out.copy_(product)
+def _in_bfloat16(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
+    return out.copy_(torch.mm(left.bfloat16(), right.bfloat16()))
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor, precision: torch.dtype) -> None:
+    if precision == torch.float32:
+        total.addmm_(left, right)
+    else:
+        total += torch.mm(left.bfloat16(), right.bfloat16())
