@@ -19,6 +19,7 @@ from rootward.encoders import DualEncoder
 from rootward.evaluation.blocks import Floats, Ints
 from rootward.pairs import Pairs
 from rootward.pairs.ragged import expand, offsets_of
+from rootward.retrieval.tuning import Sample
 
 MOST_LISTS = 8
 """A document that is wanted in more lists than this is kept apart."""
@@ -31,14 +32,19 @@ class Demand:
     Attributes:
         vectors: n_queries x dim.
         query_of, documents: int64, one a pair: which query wants which document row.
+        sample: some queries with their exact answers, to see whether the encoder finds what they want; without it
+            lists stand around queries anyway.
+        target: the share of exact answers that is to be found.
     """
 
     vectors: Tensor
     query_of: Ints
     documents: Ints
+    sample: Sample | None = None
+    target: float = 0.99
 
     @classmethod
-    def of(cls, model: DualEncoder, pairs: Pairs) -> Demand:
+    def of(cls, model: DualEncoder, pairs: Pairs, sample: Sample | None = None, target: float = 0.99) -> Demand:
         """As these pairs say.
 
         Raises:
@@ -48,7 +54,7 @@ class Demand:
         documents = np.asarray(pairs.documents, np.int64)
         if pairs.document_ids != model.document_ids:
             documents = model.document_ids.rows(pairs.document_ids)[documents]
-        return cls(vectors, np.asarray(pairs.query_of, np.int64), documents)
+        return cls(vectors, np.asarray(pairs.query_of, np.int64), documents, sample, target)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +90,12 @@ class Plan:
         kept = listed[wanted // n_lists]
         return cls(offsets_of(np.where(listed, sizes, 0)), wanted[kept] % n_lists)
 
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
     def places(self, rows: Ints) -> tuple[Ints, Ints]:
         """(place in `rows`, list), one for each list of each row; rows that are new have none."""
-        known = np.flatnonzero(rows < len(self.offsets) - 1)
+        known = np.flatnonzero(rows < len(self))
         place, entry = expand(self.offsets, rows[known])
         return known[place], self.lists[entry]
 
