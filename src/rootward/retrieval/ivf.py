@@ -210,9 +210,10 @@ class Ivf:
 
     def _nearest(self, vectors: Matrix, k: int, probes: int, chosen: Any) -> tuple[Floats, Ints]:
         """(scores, rows) by falling score, n x k; -1 where there are fewer."""
-        wide = k if self._plan is None else k * min(probes, MOST_LISTS)  # a document may stand in several lists
+        several = self._plan is not None and probes > 1  # a document may stand in several of the lists
+        wide = k * min(probes, MOST_LISTS) if several else k
         scores, rows = self._index.search(vectors, wide, params=self._parameters(probes, chosen))
-        return (scores, rows) if self._plan is None else distinct(scores, rows, k)
+        return distinct(scores, rows, k) if several else (scores, rows)
 
     def _above(self, vectors: Matrix, bounds: Floats, probes: int, chosen: Any) -> tuple[Ints, Ints, Floats]:
         """(place of the query, row, score) of everything that reaches the lowest of these bounds."""
