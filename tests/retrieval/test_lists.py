@@ -82,26 +82,17 @@ def test_a_build_that_was_cut_off_goes_on_with_the_lists_that_it_chose(tmp_path,
 # -- documents that come later --------------------------------------------------------------------------------------
 
 
-def test_documents_that_come_later_go_to_lists_once_they_are_many(tmp_path):
+@pytest.mark.parametrize("engine", ["ivf", "ivf-sq8"])
+def test_documents_that_come_later_go_to_lists_once_they_are_many(engine, tmp_path):
     """The last document of each query comes later."""
     model, pairs = wanting(obeys=True)
     vectors, queries = model.document_vectors().detach(), model.query_vectors().detach()
     later = np.arange(len(vectors)) % N_EACH == N_EACH - 1
     n = int(np.count_nonzero(~later))
-    wants = (
-        pairs.query_ids,
-        Ids(range(n)),
-        np.repeat(np.arange(N_QUERIES), N_EACH - 1),
-        np.arange(n),
-        np.zeros(n, int),
-    )
-    first = Pairs.from_arrays(*wants)
-    index = Index.build(
-        DualEncoder.from_vectors(first, queries.numpy(), vectors[~later].numpy()),
-        "ivf",
-        pairs=first,
-        out=tmp_path / "i",
-    )
+    query_of, none = np.repeat(np.arange(N_QUERIES), N_EACH - 1), np.zeros(n, int)
+    first = Pairs.from_arrays(pairs.query_ids, Ids(range(n)), query_of, np.arange(n), none)
+    before = DualEncoder.from_vectors(first, queries.numpy(), vectors[~later].numpy())
+    index = Index.build(before, engine, pairs=first, out=tmp_path / "i")
     new = [f"new {row}" for row in range(N_QUERIES)]
     index.upsert(new[:10], vectors[later][:10])
     index.commit()
