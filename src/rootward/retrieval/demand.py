@@ -21,6 +21,9 @@ from rootward.pairs import Pairs
 from rootward.pairs.ragged import expand, offsets_of
 from rootward.retrieval.tuning import Sample
 
+MOST_OWN = 2
+"""In so many lists that are nearest to its own vector a document may stand, besides those of its queries."""
+
 MOST_LISTS = 8
 """A document that is wanted in more lists than this is kept apart."""
 
@@ -70,25 +73,26 @@ class Plan:
     lists: Ints
 
     @classmethod
-    def of(cls, demand: Demand, documents: npt.NDArray[np.float32], centres: Any) -> Plan:
+    def of(cls, demand: Demand, documents: npt.NDArray[np.float32], centres: Any, own: int = 0) -> Plan:
         """Each document in the lists of its queries; one that nobody wants in the list that is nearest to it.
 
         Args:
             demand: who wants what.
             documents: n x dim.
             centres: a FAISS index of the lists' centres.
+            own: in how many lists that are nearest to it a document stands besides, if it is not kept apart.
         """
         n, n_lists = len(documents), int(centres.ntotal)
         _, nearest = centres.search(demand.vectors.numpy(), 1)
         wanted = np.unique(demand.documents * n_lists + nearest[demand.query_of, 0])
-        lonely = np.flatnonzero(np.bincount(wanted // n_lists, minlength=n) == 0)
-        if len(lonely):
-            _, own = centres.search(documents[lonely], 1)
-            wanted = np.sort(np.concatenate([wanted, lonely * n_lists + own[:, 0]]))
         sizes = np.bincount(wanted // n_lists, minlength=n)
         listed = sizes <= MOST_LISTS
-        kept = listed[wanted // n_lists]
-        return cls(offsets_of(np.where(listed, sizes, 0)), wanted[kept] % n_lists)
+        wanted = wanted[listed[wanted // n_lists]]
+        alone = np.flatnonzero(listed if own else sizes == 0)
+        if len(alone):
+            _, lists = centres.search(documents[alone], min(max(own, 1), n_lists))
+            wanted = np.union1d(wanted, alone[:, None] * n_lists + lists)
+        return cls(offsets_of(np.bincount(wanted // n_lists, minlength=n)), wanted % n_lists)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -22,7 +22,7 @@ from rootward.errors import InputError
 from rootward.evaluation.blocks import Floats, Ints
 from rootward.files import atomic_write
 from rootward.retrieval import faiss_files
-from rootward.retrieval.demand import MOST_LISTS, Demand, Plan, distinct, topmost
+from rootward.retrieval.demand import MOST_LISTS, MOST_OWN, Demand, Plan, distinct, topmost
 from rootward.retrieval.engine import Found, Settings, Where, as_documents, as_queries, best_first
 from rootward.retrieval.exact import Exact
 from rootward.retrieval.faiss_files import faiss, flags_of, grown, selector
@@ -93,10 +93,7 @@ class Ivf:
         if demand is None:
             index, plan = cls._around(vectors, lists or lists_for(n), seed), None
         else:
-            index = cls._around(demand.vectors.numpy(), lists or lists_for(min(n, n_points)), seed)
-            plan = Plan.of(demand, vectors, index.quantizer)
-            if (other := cls._better(demand, plan, index, vectors, lists, seed)) is not None:
-                index, plan = other, None
+            index, plan = cls._placed(demand, vectors, lists, seed)
         cls._learn(index, vectors)
         return cls(index, plan=plan)
 
@@ -110,17 +107,29 @@ class Ivf:
         return index
 
     @classmethod
-    def _better(cls, demand: Demand, plan: Plan, index: Any, documents: Matrix, lists: int | None, seed: int) -> Any:
-        """Lists around documents, where fewer of them have to be looked at than in these lists around queries."""
+    def _placed(cls, demand: Demand, documents: Matrix, lists: int | None, seed: int) -> tuple[Any, Plan | None]:
+        """Lists around queries and who stands in which; lists around documents, and None, where these pay better.
+
+        What pays is few documents looked at, times how often the index holds each.
+        """
+        n, n_queries = len(documents), len(demand.vectors)
+        index = cls._around(demand.vectors.numpy(), lists or lists_for(min(n, n_queries)), seed)
+        plan: Plan | None = Plan.of(demand, documents, index.quantizer)
         if demand.sample is None:
-            return None
-        sample, target = demand.sample.halves()[0], demand.target
-        looked_at = around_queries(sample, target, index.quantizer, plan)
-        if looked_at <= FEW * len(documents):
-            return None  # the ordinary case, at no cost
-        n = len(documents)
-        other = cls._around(documents, lists_for(n) if lists is None else min(lists, n), seed)
-        return other if around_documents(sample, target, other.quantizer, documents) < looked_at else None
+            return index, plan
+        sample, target, best = demand.sample.halves()[0], demand.target, math.inf
+        chosen = (index, plan)
+        for own in builtins.range(MOST_OWN + 1):
+            plan = Plan.of(demand, documents, index.quantizer, own) if own else plan
+            assert plan is not None
+            looked_at = around_queries(sample, target, index.quantizer, plan)
+            if looked_at * (1 + own) < best:
+                best, chosen = looked_at * (1 + own), (index, plan)
+            if looked_at <= FEW * n:
+                return chosen  # at once, in the ordinary case
+        other = cls._around(documents, min(lists or lists_for(n), n), seed)
+        pays = around_documents(sample, target, other.quantizer, documents) < best
+        return (other, None) if pays else chosen
 
     @staticmethod
     def _learn(index: Any, documents: Matrix) -> None:
@@ -211,7 +220,7 @@ class Ivf:
     def _nearest(self, vectors: Matrix, k: int, probes: int, chosen: Any) -> tuple[Floats, Ints]:
         """(scores, rows) by falling score, n x k; -1 where there are fewer."""
         several = self._plan is not None and probes > 1  # a document may stand in several of the lists
-        wide = k * min(probes, MOST_LISTS) if several else k
+        wide = k * min(probes, MOST_LISTS + MOST_OWN) if several else k
         scores, rows = self._index.search(vectors, wide, params=self._parameters(probes, chosen))
         return distinct(scores, rows, k) if several else (scores, rows)
 
