@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from rootward.encoders import Queries
 from rootward.errors import InputError
 
 
-def as_queries(queries: Any, fingerprint: str) -> Queries:
+class Asked(NamedTuple):
+    """Queries as a search needs them.
+
+    Attributes:
+        ids: what they are called.
+        vectors: n x dim.
+        thresholds: float32, n, on the CPU; NaN where unknown.
+        known: whether any threshold is known.
+    """
+
+    ids: Sequence[str]
+    vectors: Tensor
+    thresholds: npt.NDArray[np.float32]
+    known: bool
+
+
+def as_asked(queries: Any, fingerprint: str) -> Asked:
     """The queries as they are, or bare vectors as queries without thresholds.
 
     Raises:
@@ -24,7 +44,8 @@ def as_queries(queries: Any, fingerprint: str) -> Queries:
                 f"{queries.fingerprint}, the index has {fingerprint}). Make them with the model that the "
                 f"index was built from, or build the index again."
             )
-        return queries
+        thresholds = queries.thresholds.numpy(force=True)
+        return Asked(queries.ids, queries.vectors, thresholds, not np.isnan(thresholds).all())
     try:
         vectors = torch.as_tensor(queries)
     except (TypeError, ValueError, RuntimeError):
@@ -34,8 +55,8 @@ def as_queries(queries: Any, fingerprint: str) -> Queries:
         ) from None
     if vectors.ndim != 2:
         raise InputError(f"Query vectors form a matrix, a row a query; got shape {tuple(vectors.shape)}.")
-    unknown = torch.full((len(vectors),), torch.nan)
-    return Queries(_numbers(len(vectors)), vectors, unknown, fingerprint)
+    n = len(vectors)
+    return Asked(_numbers(n), vectors, np.full(n, np.nan, np.float32), False)
 
 
 @lru_cache(maxsize=4)

@@ -19,6 +19,10 @@ from rootward.encoders import DualEncoder
 from rootward.evaluation.blocks import Floats, Ints
 from rootward.pairs import Pairs
 from rootward.pairs.ragged import expand, offsets_of
+from rootward.retrieval.tuning import Sample
+
+MOST_OWN = 2
+"""In so many lists that are nearest to its own vector a document may stand, besides those of its queries."""
 
 MOST_LISTS = 8
 """A document that is wanted in more lists than this is kept apart."""
@@ -31,14 +35,19 @@ class Demand:
     Attributes:
         vectors: n_queries x dim.
         query_of, documents: int64, one a pair: which query wants which document row.
+        sample: some queries with their exact answers, to see whether the encoder finds what they want; without it
+            lists stand around queries anyway.
+        target: the share of exact answers that is to be found.
     """
 
     vectors: Tensor
     query_of: Ints
     documents: Ints
+    sample: Sample | None = None
+    target: float = 0.99
 
     @classmethod
-    def of(cls, model: DualEncoder, pairs: Pairs) -> Demand:
+    def of(cls, model: DualEncoder, pairs: Pairs, sample: Sample | None = None, target: float = 0.99) -> Demand:
         """As these pairs say.
 
         Raises:
@@ -48,7 +57,7 @@ class Demand:
         documents = np.asarray(pairs.documents, np.int64)
         if pairs.document_ids != model.document_ids:
             documents = model.document_ids.rows(pairs.document_ids)[documents]
-        return cls(vectors, np.asarray(pairs.query_of, np.int64), documents)
+        return cls(vectors, np.asarray(pairs.query_of, np.int64), documents, sample, target)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,29 +73,33 @@ class Plan:
     lists: Ints
 
     @classmethod
-    def of(cls, demand: Demand, documents: npt.NDArray[np.float32], centres: Any) -> Plan:
+    def of(cls, demand: Demand, documents: npt.NDArray[np.float32], centres: Any, own: int = 0) -> Plan:
         """Each document in the lists of its queries; one that nobody wants in the list that is nearest to it.
 
         Args:
             demand: who wants what.
             documents: n x dim.
             centres: a FAISS index of the lists' centres.
+            own: in how many lists that are nearest to it a document stands besides, if it is not kept apart.
         """
         n, n_lists = len(documents), int(centres.ntotal)
         _, nearest = centres.search(demand.vectors.numpy(), 1)
         wanted = np.unique(demand.documents * n_lists + nearest[demand.query_of, 0])
-        lonely = np.flatnonzero(np.bincount(wanted // n_lists, minlength=n) == 0)
-        if len(lonely):
-            _, own = centres.search(documents[lonely], 1)
-            wanted = np.sort(np.concatenate([wanted, lonely * n_lists + own[:, 0]]))
         sizes = np.bincount(wanted // n_lists, minlength=n)
         listed = sizes <= MOST_LISTS
-        kept = listed[wanted // n_lists]
-        return cls(offsets_of(np.where(listed, sizes, 0)), wanted[kept] % n_lists)
+        wanted = wanted[listed[wanted // n_lists]]
+        alone = np.flatnonzero(listed if own else sizes == 0)
+        if len(alone):
+            _, lists = centres.search(documents[alone], min(max(own, 1), n_lists))
+            wanted = np.union1d(wanted, alone[:, None] * n_lists + lists)
+        return cls(offsets_of(np.bincount(wanted // n_lists, minlength=n)), wanted % n_lists)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
 
     def places(self, rows: Ints) -> tuple[Ints, Ints]:
         """(place in `rows`, list), one for each list of each row; rows that are new have none."""
-        known = np.flatnonzero(rows < len(self.offsets) - 1)
+        known = np.flatnonzero(rows < len(self))
         place, entry = expand(self.offsets, rows[known])
         return known[place], self.lists[entry]
 

@@ -192,7 +192,7 @@ class Tunable(Protocol):
 
     @property
     def effort_name(self) -> str:
-        """What the effort counts, for people: "probes", "efSearch"."""
+        """What the effort counts, for people: "probes of lists around queries", "efSearch"."""
         ...
 
     def efforts(self) -> list[int]:
@@ -212,8 +212,8 @@ class Shared(Protocol):
 # -- what every engine checks and does alike -----------------------------------------------------------------------
 
 
-def as_queries(queries: Tensor, dim: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Queries on the CPU, contiguous, in this type.
+def as_queries(queries: Tensor, dim: int, dtype: torch.dtype = torch.float32) -> npt.NDArray[Any]:
+    """Queries on the CPU, contiguous, in this type, as NumPy has them.
 
     Raises:
         InputError: another width, or entries that are NaN or infinite.
@@ -222,11 +222,9 @@ def as_queries(queries: Tensor, dim: int, dtype: torch.dtype = torch.float32) ->
         raise InputError(
             f"Queries must be a matrix with {dim} columns, as the documents have; got shape {tuple(queries.shape)}."
         )
-    vectors = queries.detach()
-    if vectors.dtype != dtype or vectors.device.type != "cpu" or not vectors.is_contiguous():
-        vectors = vectors.to("cpu", dtype).contiguous()
+    vectors = np.ascontiguousarray((queries if queries.dtype == dtype else queries.to(dtype)).numpy(force=True))
     # One product tells finite from not in a tenth of the time of a look at each entry; a sum may overflow, though.
-    flat = vectors.numpy().ravel()
+    flat = vectors.ravel()
     if not math.isfinite(flat @ flat) and not np.isfinite(flat).all():
         raise InputError("Query vectors have entries that are NaN or infinite; scores need finite numbers.")
     return vectors

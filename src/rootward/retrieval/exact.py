@@ -67,14 +67,14 @@ class Exact:
 
     def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
         """The k best documents of each query, best first; all of them where there are fewer."""
-        vectors = as_queries(queries, self.dim, self.documents.dtype)
+        vectors = torch.from_numpy(as_queries(queries, self.dim, self.documents.dtype))
         return nearest(vectors, *self._allowed(where), k, self.block_bytes)
 
     def range(
         self, queries: Tensor, thresholds: npt.NDArray[np.float32], where: Where | None = None, cap: int | None = None
     ) -> Found:
         """The documents that score at least the threshold of their query, best first."""
-        vectors = as_queries(queries, self.dim, self.documents.dtype)
+        vectors = torch.from_numpy(as_queries(queries, self.dim, self.documents.dtype))
         return above(vectors, *self._allowed(where), thresholds, self.block_bytes).capped(cap)
 
     def _allowed(self, where: Where | None) -> tuple[Tensor, Ints]:

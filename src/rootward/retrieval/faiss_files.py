@@ -46,6 +46,21 @@ def add_to_lists(index: Any, vectors: npt.NDArray[np.float32], lists: Ints, rows
     index.add_core(len(rows), module.swig_ptr(vectors), module.swig_ptr(numbers), module.swig_ptr(places))
 
 
+def best_of(
+    queries: npt.NDArray[np.float32], documents: npt.NDArray[np.float32], places: Ints, k: int
+) -> tuple[npt.NDArray[np.float32], Ints]:
+    """(scores, places), n x k: the k best of the documents at `places`, n x m, for each query, best first.
+
+    A line of `places` ends at the first -1; where it holds fewer than k, so do the answers.
+    """
+    module = faiss()
+    scores, chosen = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
+    x, y, among, values, numbers = map(module.swig_ptr, (queries, documents, places, scores, chosen))
+    dim, wide = documents.shape[1], places.shape[1]  # without the last argument FAISS reads other lines of places
+    module.knn_inner_products_by_idx(x, y, among, dim, len(queries), len(documents), wide, k, values, numbers, wide)
+    return scores, chosen
+
+
 def selector(allowed: Flags) -> tuple[Any, Any]:
     """(a selector of the ids where `allowed` is set, what must stay alive as long as it).
 

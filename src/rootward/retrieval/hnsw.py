@@ -85,7 +85,7 @@ class Hnsw:
 
     def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
         """The k best documents that a walk finds; with `where` the k best allowed ones, exactly."""
-        vectors = as_queries(queries, self.dim)
+        vectors = torch.from_numpy(as_queries(queries, self.dim))
         k = min(k, self.count())
         if where is not None or not k or not len(vectors):
             return nearest(vectors, *self._allowed(where), k)
@@ -113,7 +113,8 @@ class Hnsw:
         self, queries: Tensor, thresholds: npt.NDArray[np.float32], where: Where | None = None, cap: int | None = None
     ) -> Found:
         """The allowed documents that score at least the threshold of their query, exactly: every one is scored."""
-        return above(as_queries(queries, self.dim), *self._allowed(where), thresholds).capped(cap)
+        vectors = torch.from_numpy(as_queries(queries, self.dim))
+        return above(vectors, *self._allowed(where), thresholds).capped(cap)
 
     def _allowed(self, where: Where | None) -> tuple[Tensor, Ints]:
         """(vectors, rows) of the documents that may be found, in ascending order of the rows."""

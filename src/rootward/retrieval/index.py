@@ -18,7 +18,7 @@ from rootward.evaluation import Calibration
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Ids, Pairs, Texts
 from rootward.retrieval import storage
-from rootward.retrieval.asked import as_queries
+from rootward.retrieval.asked import Asked, as_asked
 from rootward.retrieval.calibrated import with_thresholds
 from rootward.retrieval.catalogue import Catalogue
 from rootward.retrieval.demand import Demand
@@ -28,7 +28,7 @@ from rootward.retrieval.filters import Filter
 from rootward.retrieval.hits import Hits, shown
 from rootward.retrieval.lineage import Lineage
 from rootward.retrieval.loading import load_all
-from rootward.retrieval.tuning import Sample, Tuned, tune
+from rootward.retrieval.tuning import Sample, Tuned, checked_target, tune
 
 WIDE = 64
 """How many documents are looked at before the nearest are chosen; more where an answer set is larger."""
@@ -76,7 +76,8 @@ class Index:
                 lists of documents, "ivf-sq8" does in a quarter of the memory, "hnsw" walks a graph for the plain k
                 best. These need `pip install 'rootward[index]'`.
             pairs: approximate engines are tuned until they find `recall` of what exact search finds at each query's
-                own |S(q)|, on a sample of these queries; and "ivf" puts documents where the queries look for them.
+                own |S(q)|, on a sample of these queries; and "ivf" puts documents where the queries look for them,
+                unless the encoder finds other documents than the pairs want. `tuned` says which it is.
             k: without pairs, they are tuned at so many documents instead.
             recall: the share that is asked for; `tuned` says what was reached.
             hierarchy: where the documents stand, as a graph or as the pairs that one made, so that a `Filter` needs
@@ -101,7 +102,10 @@ class Index:
         documents = model.document_vectors().detach()
         lineage = None if hierarchy is None else Lineage.of(hierarchy, model.document_ids)
         fingerprint = model.fingerprint()
-        demand = None if pairs is None or not knows_demand(engine) else Demand.of(model, pairs)
+        sample = demand = None
+        if pairs is not None and knows_demand(engine):
+            sample = Sample.of(model, documents.cpu().float(), pairs, k)
+            demand = Demand.of(model, pairs, sample, checked_target(recall))
         filled = load_all(
             engine,
             documents,
@@ -115,8 +119,7 @@ class Index:
         catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, lineage)
         index = cls(filled, catalogue, fingerprint)
         if isinstance(filled, Tunable):
-            sample = Sample.of(model, documents.cpu().float(), pairs, k)
-            index.tuned = tune(filled, sample, recall)
+            index.tuned = tune(filled, sample or Sample.of(model, documents.cpu().float(), pairs, k), recall)
         if folder is not None:
             index.save(folder)
             storage.end_loading(folder)
@@ -206,13 +209,12 @@ class Index:
         """
         if k < 1:
             raise InputError(f"k is how many documents to return and at least 1, got {k}.")
-        asked = with_thresholds(as_queries(queries, self.fingerprint), self.calibration, self.engine)
-        thresholds = asked.thresholds.numpy(force=True)
+        asked = with_thresholds(as_asked(queries, self.fingerprint), self.calibration, self.engine)
         allowed = self._where(where)
-        if not nearest_first or np.isnan(thresholds).all():
-            return self._hits(asked, self.engine.search(asked.vectors, k, allowed), thresholds, allowed, False)
-        found = self._with_all_accepted(asked.vectors, k, thresholds, allowed)
-        return self._hits(asked, found, thresholds, allowed, True).first(k)
+        if not nearest_first or not asked.known:
+            return self._hits(asked, self.engine.search(asked.vectors, k, allowed), allowed, False)
+        found = self._with_all_accepted(asked.vectors, k, asked.thresholds, allowed)
+        return self._hits(asked, found, allowed, True).first(k)
 
     def _with_all_accepted(
         self, vectors: Tensor, k: int, thresholds: npt.NDArray[np.float32], where: Where | None
@@ -250,43 +252,36 @@ class Index:
             InputError: another model's queries, vectors that cannot be scored, "auto" for a query without threshold
                 where there is no calibration.
         """
-        asked = with_thresholds(as_queries(queries, self.fingerprint), self.calibration, self.engine)
+        asked = with_thresholds(as_asked(queries, self.fingerprint), self.calibration, self.engine)
         if threshold == "auto":
-            thresholds = asked.thresholds.cpu().numpy()
-            unknown = np.flatnonzero(np.isnan(thresholds))
+            unknown = np.flatnonzero(np.isnan(asked.thresholds))
             if len(unknown):
                 raise InputError(
-                    f"{len(unknown):,} of {len(asked):,} queries have no threshold, the first is "
+                    f"{len(unknown):,} of {len(asked.ids):,} queries have no threshold, the first is "
                     f"{asked.ids[unknown[0]]!r}: training finds them, for queries with pairs. For others, calibrate: "
                     f"index.calibrated(rootward.calibrate(model, pairs)). Or give one number: threshold=0.5."
                 )
         elif isinstance(threshold, str) or np.isnan(threshold):
             raise InputError(f"threshold is a score or 'auto', got {threshold!r}.")
         else:
-            thresholds = np.full(len(asked), threshold, np.float32)
+            asked = asked._replace(thresholds=np.full(len(asked.ids), threshold, np.float32))
         if cap is not None and cap < 1:
             raise InputError(f"cap is how many documents to return at most and at least 1, got {cap}.")
         allowed = self._where(where)
-        found = self.engine.range(asked.vectors, thresholds, allowed, cap)
-        return self._hits(asked, found, thresholds, allowed, nearest_first)
+        found = self.engine.range(asked.vectors, asked.thresholds, allowed, cap)
+        return self._hits(asked, found, allowed, nearest_first)
 
     def _where(self, where: Filter | None) -> Where | None:
         return None if where is None else where.where(self.document_ids, self.catalogue.lineage)
 
-    def _hits(
-        self,
-        asked: Queries,
-        found: Found,
-        thresholds: npt.NDArray[np.float32],
-        where: Where | None,
-        nearest_first: bool,
-    ) -> Hits:
+    def _hits(self, asked: Asked, found: Found, where: Where | None, nearest_first: bool) -> Hits:
         if nearest_first:
-            accepted = found.scores >= thresholds[found.place]
+            accepted = found.scores >= asked.thresholds[found.place]
             if accepted.any():  # otherwise they stand by falling score already
                 found = found.take(shown(found, accepted, self.heights))
         allowed = None if where is None else where.rows
-        return Hits(tuple(asked.ids), found, thresholds, self.document_ids, self.document_texts, allowed)
+        names = self.catalogue
+        return Hits(tuple(asked.ids), found, asked.thresholds, names.ids, names.texts, allowed)
 
     # -- changing ----------------------------------------------------------------------------------------------
 
@@ -301,6 +296,9 @@ class Index:
         fingerprint: str | None = None,
     ) -> None:
         """Put in documents, in place of those of the same ids. `commit` makes it last.
+
+        In lists around queries new documents are scanned always; once they are many, `commit` gives those that point
+        at few lists to these. Where many do not, or recall decays, `Index.build` again with the pairs of today.
 
         Args:
             ids: n different ids, known or new.

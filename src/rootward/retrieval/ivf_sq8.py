@@ -7,19 +7,17 @@ threshold mean the same as everywhere.
 from __future__ import annotations
 
 import builtins
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from rootward.evaluation.blocks import Floats, Ints
-from rootward.retrieval.demand import Plan
-from rootward.retrieval.engine import Found, Settings, Where
+from rootward.retrieval.demand import Plan, topmost
+from rootward.retrieval.engine import Settings
 from rootward.retrieval.exact import Exact
-from rootward.retrieval.faiss_files import faiss
+from rootward.retrieval.faiss_files import best_of, faiss
 from rootward.retrieval.ivf import Ivf
 from rootward.retrieval.vectors import Matrix, Vectors
 
@@ -40,6 +38,7 @@ class IvfSq8(Ivf):
     """
 
     name = "ivf-sq8"
+    finds_all = False  # the best may score too low by their bytes to be scored again
 
     def __init__(
         self,
@@ -72,18 +71,21 @@ class IvfSq8(Ivf):
         """How many lists are probed, and how far off the bytes are."""
         return {"probes": self.effort, "error": self.error}
 
-    def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
-        """The k best of half as many more that score best by their bytes; never said to be exact."""
-        return replace(super().search(queries, k, where), exact=False)
+    @staticmethod
+    def candidates(k: int) -> int:
+        """How many of those that score best by their bytes are scored again, for the k best."""
+        return k + k // 2 + 8
 
     def _nearest(self, vectors: Matrix, k: int, probes: int, chosen: Any) -> tuple[Floats, Ints]:
-        """The k best of half as many more, by true score."""
-        _, rows = super()._nearest(vectors, k + k // 2 + 8, probes, chosen)
+        """The k best of the candidates, by true score."""
+        _, rows = super()._nearest(vectors, self.candidates(k), probes, chosen)
+        whole = self.vectors.whole
+        if whole is not None:
+            return best_of(vectors, whole, rows, k)
         there = rows >= 0
         scores = np.full(rows.shape, -np.inf, np.float32)
         scores[there] = self._scores(vectors, np.nonzero(there)[0], rows[there])
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+        return topmost(scores, rows, k)
 
     def _above(self, vectors: Matrix, bounds: Floats, probes: int, chosen: Any) -> tuple[Ints, Ints, Floats]:
         slack = np.float32(1.001 * self.error) * np.linalg.norm(vectors, axis=1)
@@ -107,6 +109,10 @@ class IvfSq8(Ivf):
             part = vectors[start : start + (1 << 16)]
             off = np.linalg.norm(part - codec.decode(codec.compute_codes(part)), axis=1)
             self.error = max(self.error, float(off.max(initial=0.0)))
+
+    def _decoded(self, codes: npt.NDArray[np.uint8]) -> Matrix:
+        vectors: Matrix = self._index.sq.decode(np.ascontiguousarray(codes))
+        return vectors
 
     def delete(self, rows: npt.ArrayLike) -> None:
         """Take out documents; rows that are not there are passed over."""

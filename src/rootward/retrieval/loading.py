@@ -55,8 +55,13 @@ def load_all(
         progress: show a bar, or a line every few seconds where standard error is no terminal.
     """
     check_options(name, options)
-    about = {"engine": name, "fingerprint": fingerprint, "n": len(documents), "options": _digest(options)}
-    about["n_pairs"] = 0 if demand is None else len(demand.documents)
+    about: dict[str, Any] = {
+        "engine": name,
+        "fingerprint": fingerprint,
+        "n": len(documents),
+        "options": _digest(options),
+    }
+    about |= {} if demand is None else {"n_pairs": len(demand.documents), "target": demand.target}
     state = {} if folder is None else read_loading(folder)
     if state.get("about") == about and folder is not None:
         engine: Engine = engine_class(name).load(folder, tuple(state["files"]), {**options, **state["settings"]})

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from rootward.errors import InputError
@@ -170,7 +171,7 @@ class Milvus:
 
     def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
         """The k best allowed documents of each query; all of them where there are fewer."""
-        vectors = as_queries(queries, self.dim)
+        vectors = torch.from_numpy(as_queries(queries, self.dim))
         found = self._nearest(vectors, min(k + self.exact, LIMIT), where)
         if self.exact:
             found = self._with_ties(vectors, found, k, where)
@@ -180,7 +181,7 @@ class Milvus:
         self, queries: Tensor, thresholds: npt.NDArray[np.float32], where: Where | None = None, cap: int | None = None
     ) -> Found:
         """The allowed documents that score at least the threshold of their query; with `cap` the best so many."""
-        vectors = as_queries(queries, self.dim)
+        vectors = torch.from_numpy(as_queries(queries, self.dim))
         k = min(WIDE if cap is None else cap + 1, LIMIT)
         found = self._down_to(vectors, thresholds, k, where, cap)
         kept = found.scores >= thresholds[found.place]

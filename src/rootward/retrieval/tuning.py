@@ -13,7 +13,7 @@ from rootward.encoders import DualEncoder
 from rootward.errors import InputError
 from rootward.evaluation.blocks import Floats, Ints
 from rootward.pairs import Pairs
-from rootward.pairs.ragged import expand
+from rootward.pairs.ragged import expand, offsets_of
 from rootward.retrieval.engine import Engine, Tunable
 from rootward.retrieval.exact import nearest
 
@@ -28,7 +28,7 @@ class Tuned:
     """What was chosen for an engine, and what it gives.
 
     Attributes:
-        name: what the effort counts: "probes", "efSearch".
+        name: what the effort counts: "probes of lists around queries", "efSearch".
         effort: the least that reached the target, or the greatest there is.
         target: the recall that was asked for.
         recall: share of exact search's |S(q)| (or k) best that the engine finds, mean over queries; measured on
@@ -60,7 +60,7 @@ class Sample:
     Attributes:
         vectors: n x dim.
         sizes: int64, n.
-        offsets, scores: CSR, the scores of the sizes[i] best documents, best first.
+        offsets, scores, rows: CSR, the scores of the sizes[i] best documents, best first, and which these are.
         at: what the sizes are, for people.
     """
 
@@ -68,6 +68,7 @@ class Sample:
     sizes: Ints
     offsets: Ints
     scores: Floats
+    rows: Ints
     at: str
 
     @classmethod
@@ -92,7 +93,7 @@ class Sample:
         vectors = model.query_vectors(rows).detach().cpu().float()
         found = nearest(vectors, documents, np.arange(len(documents)), int(sizes.max()))
         kept = np.arange(found.offsets[-1]) - found.offsets[found.place] < sizes[found.place]
-        return cls(vectors, sizes, np.concatenate([[0], np.cumsum(sizes)]), found.scores[kept], at)
+        return cls(vectors, sizes, offsets_of(sizes), found.scores[kept], found.rows[kept], at)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -100,8 +101,14 @@ class Sample:
     def take(self, rows: Ints) -> Sample:
         """Some of them."""
         _, entry = expand(self.offsets, rows)
-        offsets = np.concatenate([[0], np.cumsum(self.sizes[rows])])
-        return Sample(self.vectors[rows.tolist()], self.sizes[rows], offsets, self.scores[entry], self.at)
+        sizes = self.sizes[rows]
+        vectors = self.vectors[rows.tolist()]
+        return Sample(vectors, sizes, offsets_of(sizes), self.scores[entry], self.rows[entry], self.at)
+
+    def halves(self) -> tuple[Sample, Sample]:
+        """One half to choose by, the other to measure what was chosen; twice the whole where there are few."""
+        n = len(self)
+        return (self, self) if n < _FEW else (self.take(np.arange(0, n, 2)), self.take(np.arange(1, n, 2)))
 
     def recall(self, engine: Engine) -> Floats:
         """The share of each query's exact answers that the engine finds, by score: equal ones stand for each other."""
@@ -125,17 +132,29 @@ def tune(engine: Engine, sample: Sample, target: float) -> Tuned | None:
     Raises:
         InputError: a target that is no share.
     """
-    if not 0 < target <= 1:
-        raise InputError(f"recall is a share above 0 and at most 1, such as 0.99; got {target}.")
+    checked_target(target)
     if not isinstance(engine, Tunable):
         return None
-    n = len(sample)
-    first, second = (np.arange(n), np.arange(n)) if n < _FEW else (np.arange(0, n, 2), np.arange(1, n, 2))
-    chooser = sample.take(first)
+    chooser, judge = sample.halves()
     for effort in engine.efforts():
         engine.effort = effort
-        shares = chooser.recall(cast(Engine, engine))
-        if shares.mean() - shares.std() / np.sqrt(len(shares)) >= target or shares.min() >= 1:
+        if enough(chooser.recall(cast(Engine, engine)), target):
             break
-    measured = float(sample.take(second).recall(cast(Engine, engine)).mean())
-    return Tuned(engine.effort_name, engine.effort, target, measured, sample.at, len(second))
+    measured = float(judge.recall(cast(Engine, engine)).mean())
+    return Tuned(engine.effort_name, engine.effort, target, measured, sample.at, len(judge))
+
+
+def checked_target(target: float) -> float:
+    """The target as it is.
+
+    Raises:
+        InputError: it is no share.
+    """
+    if not 0 < target <= 1:
+        raise InputError(f"recall is a share above 0 and at most 1, such as 0.99; got {target}.")
+    return target
+
+
+def enough(shares: Floats, target: float) -> bool:
+    """Whether the mean of what queries found reaches the target, with a standard error to spare."""
+    return bool(shares.mean() - shares.std() / np.sqrt(len(shares)) >= target or shares.min() >= 1)

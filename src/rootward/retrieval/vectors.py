@@ -14,9 +14,7 @@ Matrix = npt.NDArray[np.float32]
 
 
 class Vectors:
-    """Pieces of a matrix, and where in them each row stands (-1: nowhere).
-
-    Pieces are never written to, so one of them may be a file that is only mapped.
+    """A matrix that is mapped from a file and never written to, one in memory that grows, and where each row stands.
 
     Args:
         dim: width.
@@ -24,25 +22,49 @@ class Vectors:
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
-        self._pieces: list[Matrix] = []
-        self._starts = np.zeros(1, np.int64)
-        self._place = np.empty(0, np.int64)
+        self._clear()
+
+    def _clear(self) -> None:
+        dim = self.dim
+        self._mapped = np.empty((0, dim), np.float32)
+        self._fresh = np.empty((0, dim), np.float32)
+        self._n = 0  # places taken: first those of the file, then those in memory
+        self._place = np.empty(0, np.int64)  # of each row, -1: nowhere
+        self._in_place = True  # no row stands anywhere but at its own number
 
     def rows(self) -> Ints:
         """The rows that have a vector, ascending."""
         return np.flatnonzero(self._place >= 0)
 
+    @property
+    def whole(self) -> Matrix | None:
+        """One matrix that holds row i at i, wherever row i has a vector; None where they stand otherwise."""
+        if not self._in_place or (len(self._mapped) and len(self._fresh)):
+            return None
+        return self._fresh if len(self._fresh) else self._mapped
+
     def put(self, rows: Ints, vectors: Matrix) -> None:
-        """Set the vectors of these rows, new or not."""
+        """Set the vectors of these rows, new or not; ascending."""
         if not len(rows):
             return
-        longest = int(rows.max()) + 1
+        self._stand(rows)
+        start, stop = self._n - len(rows) - len(self._mapped), self._n - len(self._mapped)
+        if stop > len(self._fresh):
+            more = np.empty((max(stop, 2 * len(self._fresh)), self.dim), np.float32)
+            more[:start] = self._fresh[:start]
+            self._fresh = more
+        self._fresh[start:stop] = vectors
+
+    def _stand(self, rows: Ints) -> None:
+        """Give these rows the next places."""
+        longest = int(rows[-1]) + 1
         if longest > len(self._place):
             more = np.full(max(longest, 2 * len(self._place)) - len(self._place), -1, np.int64)
             self._place = np.concatenate([self._place, more])
-        self._place[rows] = self._starts[-1] + np.arange(len(rows))
-        self._pieces.append(vectors)
-        self._starts = np.append(self._starts, self._starts[-1] + len(rows))
+        places = np.arange(self._n, self._n + len(rows))
+        self._place[rows] = places
+        self._in_place = self._in_place and np.array_equal(rows, places)
+        self._n += len(rows)
 
     def drop(self, rows: Ints) -> None:
         """Forget these rows."""
@@ -50,14 +72,13 @@ class Vectors:
 
     def take(self, rows: Ints) -> Matrix:
         """The vectors of these rows, len(rows) x dim; every one must be there."""
-        place = self._place[rows]
-        if len(self._pieces) == 1:
-            return np.take(self._pieces[0], place, axis=0)
+        if self.whole is not None:
+            return np.take(self.whole, rows, axis=0)
+        place, n_mapped = self._place[rows], len(self._mapped)
         out = np.empty((len(rows), self.dim), np.float32)
-        piece = np.searchsorted(self._starts, place, side="right") - 1
-        for i in np.unique(piece).tolist():
-            inside = piece == i
-            out[inside] = self._pieces[i][place[inside] - self._starts[i]]
+        mapped = place < n_mapped
+        out[mapped] = self._mapped[place[mapped]]
+        out[~mapped] = self._fresh[place[~mapped] - n_mapped]
         return out
 
     def save(self, path: Path) -> None:
@@ -73,10 +94,10 @@ class Vectors:
         out.flush()
 
     def _map(self, path: Path, rows: Ints) -> None:
-        self._pieces, self._starts = [], np.zeros(1, np.int64)
-        self._place = np.full(int(rows.max(initial=-1)) + 1, -1, np.int64)
+        self._clear()
         if len(rows):
-            self.put(rows, np.load(path, mmap_mode="r"))
+            self._stand(rows)
+            self._mapped = np.asarray(np.load(path, mmap_mode="r"))
 
     @classmethod
     def load(cls, path: Path, rows: Ints, dim: int) -> Vectors:
