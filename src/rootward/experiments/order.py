@@ -10,6 +10,7 @@ from rootward.evaluation import answer_order, ranks_of, recall
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.experiments.curves import columns, trained
 from rootward.experiments.data import pairs_of
+from rootward.experiments.diverged import converged, labelled
 from rootward.experiments.grid import grid_table
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
@@ -74,7 +75,9 @@ def draw(study: Study, path: Path) -> Path:
     figure, axes = figure_at(path)
     for method in dict.fromkeys(row["method"] for row in study.rows):
         rows = study.where(dim=max(row["dim"] for row in study.rows), method=method)
-        axes.scatter([100 * r["overall"] for r in rows], [100 * r["in_order"] for r in rows], label=method)
+        there = converged(rows)
+        shares = ([100 * row[name] for row in there] for name in ("overall", "in_order"))
+        axes.scatter(*shares, label=labelled(rows, method))
     axes.set(xlabel="overall recall (%)", ylabel="pairs in order of distance by score (%)")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=8)
