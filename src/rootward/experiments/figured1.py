@@ -21,8 +21,9 @@ from rootward.experiments.beside import percent, recall_line, recall_table
 from rootward.experiments.curves import columns, measured, trained
 from rootward.experiments.data import pairs_of
 from rootward.experiments.diverged import converged, labelled, mark_diverged
-from rootward.experiments.hyperbolic import Hyperbolic, Space, hyperbolic_recall, train_hyperbolic
+from rootward.experiments.hyperbolic import Hyperbolic, Space, train_hyperbolic
 from rootward.experiments.kept import Row
+from rootward.experiments.scored import scored_recall, scores_of
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import OUR_LENGTH, OURS, SOURCE
 from rootward.rng import stream
@@ -58,7 +59,7 @@ def _hyperbolic(scale: str, source: str, space: Space, tau: float, seed: int) ->
     answered = np.flatnonzero(pairs.sizes)
     if len(answered) > MEASURED_QUERIES:
         answered = np.sort(stream(seed, "figureD1").choice(answered, MEASURED_QUERIES, replace=False))
-    found = columns(hyperbolic_recall(model, pairs, answered))
+    found = columns(scored_recall(scores_of(model), pairs, answered))
     yield {**found, "steps": STEPS[scale], "seconds": seconds, "queries": len(answered)}
 
 

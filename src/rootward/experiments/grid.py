@@ -1,19 +1,32 @@
-"""Studies that are grids: a training at every combination of settings, recall by distance of each."""
+"""Studies that are grids: a job for every combination of settings, recall by distance of each."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.experiments.beside import percent, recall_line, recall_table
 from rootward.experiments.curves import measured, trained
 from rootward.experiments.diverged import FAILED, converged, mark_diverged
 from rootward.experiments.kept import Row
-from rootward.experiments.study import Study
+from rootward.experiments.study import Job, Study
 from rootward.pairs import Pairs
 from rootward.training import Recipe
+
+
+def grid(measure: Callable[..., Iterable[Row]], **axes: Iterable[Any]) -> Iterator[Job]:
+    """A job for every combination of the values of these axes, the last axis fastest.
+
+    The combination is the job's key, and `measure` gets it as keywords.
+    """
+    for values in product(*axes.values()):
+        key = dict(zip(axes, values, strict=True))
+        yield Job(key, partial(measure, **key))
 
 
 def outcome(pairs: Pairs, recipe: Recipe, dim: int, seed: int, *, looks: int | None = None) -> Iterator[Row]:

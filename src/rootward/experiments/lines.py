@@ -40,9 +40,8 @@ def draw_curves(panels: Mapping[str, Sequence[Row]], path: Path, distances: Sequ
             side.axvline(step, linestyle=":", color="0.5")
         side.grid(alpha=0.3)
     axes[0].set_ylabel("recall at |S(q)| (%)")
-    shown = [side for side in axes if side.lines]
-    if shown:
-        shown[-1].legend(frameon=False, fontsize=8, title="distance")
+    for side in [side for side in axes if side.lines][-1:]:
+        side.legend(frameon=False, fontsize=8, title="distance")
     return save_figure(figure, path)
 
 

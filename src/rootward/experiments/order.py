@@ -11,7 +11,7 @@ from rootward.evaluation.plots import figure_at, save_figure
 from rootward.experiments.curves import columns, trained
 from rootward.experiments.data import pairs_of
 from rootward.experiments.diverged import converged, labelled
-from rootward.experiments.grid import grid_table
+from rootward.experiments.grid import grid, grid_table
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.training import Recipe, recipes
@@ -45,16 +45,12 @@ def two_stages(scale: str) -> Recipe:
 def measure(scale: str, seeds: Sequence[int], *, source: str | None = None) -> Iterator[Job]:
     """Every training at every dimension: recall, and how far answers stand in order of distance by score alone."""
     name = source or SOURCE[scale]
-    for dim in DIMS[scale]:
-        for method, recipe in methods(scale).items():
-            for seed in seeds:
-                key = {"source": name, "dim": dim, "method": method, "seed": seed}
-                yield Job(key, partial(_row, name, recipe, dim, seed))
+    return grid(partial(_row, scale), source=[name], dim=DIMS[scale], method=methods(scale), seed=seeds)
 
 
-def _row(source: str, recipe: Callable[[], Recipe], dim: int, seed: int) -> Iterator[Row]:
+def _row(scale: str, *, source: str, dim: int, method: str, seed: int) -> Iterator[Row]:
     pairs = pairs_of(source)
-    ranks = ranks_of(trained(pairs, recipe(), dim, seed).model, pairs)
+    ranks = ranks_of(trained(pairs, methods(scale)[method](), dim, seed).model, pairs)
     order = answer_order(ranks)
     yield {
         **columns(recall(ranks)),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rootward.errors import InputError, MissingExtraError, RunFolderError, did_you_mean
+from rootward.experiments.baselines import BASELINES
 from rootward.experiments.figure2 import FIGURE2
 from rootward.experiments.figure3 import FIGURE3
 from rootward.experiments.figure4 import FIGURE4
@@ -45,6 +46,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "irregular": IRREGULAR,
     "incomplete": INCOMPLETE,
     "order": ORDER,
+    "baselines": BASELINES,
     "noise": NOISE,
     "margins": MARGINS,
 }

@@ -92,8 +92,8 @@ def table(study: Study) -> str:
         rho = with_diverged([*rows, *failed], _rho([row["rho"] for row in rows]))
         unknown = str(max((row["unknown"] for row in rows), default="-"))
         lines.append([method, str(dim or "-"), f"{senses} senses", rho, unknown])
-    for name, dim in (("regular", "5"), ("pretrain-finetune", "5"), ("Poincare", "-")):
-        lines.append([f"published: {name}", dim, "not stated", f"{published_figure('Table 2', name):.3f}", "-"])
+    for name, width in (("regular", "5"), ("pretrain-finetune", "5"), ("Poincare", "-")):
+        lines.append([f"published: {name}", width, "not stated", f"{published_figure('Table 2', name):.3f}", "-"])
     lines.append(["elsewhere: information content", "-", "not stated", f"{NO_TRAINING:.3f}", "-"])
     header = ["method", "dim", "sense choice", "rho", "pairs without a sense"]
     n_pairs = converged(study.rows)[0]["pairs"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ def table(study: Study) -> str:
     blocks = []
     for query in QUERIES:
         rows = {row["method"]: row for row in study.where(query=query)}
-        truth = next((row["truth"] for row in rows.values()), [])
+        truth: list[list[Any]] = next((row["truth"] for row in rows.values()), [])
         right = {document for document, _ in truth}
         lines = [
             [str(hops), document, *(_place(rows.get(method), place, right) for method in METHODS)]
