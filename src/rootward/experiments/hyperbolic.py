@@ -106,6 +106,6 @@ def train_hyperbolic(
         against = torch.logsumexp(scores + torch.from_numpy(counts).log(), 1)
         loss = (against[place] - scores[place, column]).mean()
         if not torch.isfinite(loss):
-            raise TrainingError(f"The loss became {float(loss)} at step {step}. Lower the learning rate.")
+            raise TrainingError(f"The loss became {loss.item()} at step {step}. Lower the learning rate.")
         for optimizer, rows, gradient in zip(optimizers, used, torch.autograd.grad(loss, moved), strict=True):
             optimizer.step(rows, gradient, learning_rate)

@@ -92,7 +92,7 @@ def train_scored(
         relevant = torch.from_numpy(_relevant(pairs, queries, against))
         value = loss(_each(model, asked, wanted), model.scores(asked, others).masked_fill(relevant, -torch.inf))
         if not torch.isfinite(value):
-            raise TrainingError(f"The loss became {float(value)} at step {step}. Lower the learning rate.")
+            raise TrainingError(f"The loss became {value.item()} at step {step}. Lower the learning rate.")
         rate = learning_rate * (1 - step / steps)
         for optimizer, rows, gradient in zip(optimizers, used, torch.autograd.grad(value, moved), strict=True):
             optimizer.step(torch.from_numpy(rows), gradient, rate)

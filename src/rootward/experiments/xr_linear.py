@@ -108,7 +108,7 @@ def _milliseconds(model: Any, asked: Any, times: int = 5) -> float:
         began = time.perf_counter()
         model.predict(asked, only_topk=10, beam_size=BEAM)
         took.append(time.perf_counter() - began)
-    return 1000 * sorted(took[1:])[times // 2] / asked.shape[0]
+    return float(1000 * sorted(took[1:])[times // 2] / asked.shape[0])
 
 
 if __name__ == "__main__":
