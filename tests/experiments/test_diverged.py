@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rootward import TrainingError, reproduce
-from rootward.experiments import draw_study, study_table
+from rootward.experiments import EXPERIMENTS, study_table
 from rootward.experiments.curves import train
 from rootward.experiments.data import pairs_of
 from rootward.experiments.diverged import converged, labelled, or_diverged, with_diverged
@@ -41,7 +41,7 @@ def test_a_study_of_which_every_training_diverges_comes_to_its_end(name, tmp_pat
     assert all("Lower the learning rate" in row["failed"] for row in failed)
     if name != "tableC1":  # without a list there is no query to show
         assert "diverged" in study_table(study)
-    assert draw_study(study, tmp_path)[0].stat().st_size > 5_000
+    assert EXPERIMENTS[name].draw(study, tmp_path / f"{name}.svg").stat().st_size > 5_000
 
 
 def test_the_other_seeds_are_shown_and_how_many_diverged(tmp_path, monkeypatch) -> None:
@@ -52,9 +52,10 @@ def test_the_other_seeds_are_shown_and_how_many_diverged(tmp_path, monkeypatch) 
         return no_number() if len(calls) == 2 else train(*args, **given)
 
     monkeypatch.setattr("rootward.experiments.curves.train", sometimes)
-    study = reproduce("figure3", "tiny", 2, out=tmp_path / "out")
+    study = reproduce("figure3", "tiny", 2)
     assert "(1 of 2 diverged)" in study_table(study).splitlines()[2]
     assert study_table(study).count("diverged") == 1
+    assert "1 of 2 diverged" in EXPERIMENTS["figure3"].draw(study, tmp_path / "figure3.svg").read_text()
 
 
 def test_a_rate_that_is_far_too_high_is_a_row_that_says_so() -> None:

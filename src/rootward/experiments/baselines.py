@@ -47,8 +47,8 @@ from rootward.training import recipes
 DIM = 16
 SOURCE = {"tiny": "tree", "cpu": "animal", "paper": "wordnet"}
 RATES = {"tiny": (0.1,), "cpu": (0.02, 0.1), "paper": (0.02, 0.1)}
-STEPS = {"tiny": 40, "cpu": 3_000, "paper": 20_000}
-BATCH = {"tiny": 128, "cpu": 512, "paper": 1_024}
+STEPS = {"tiny": 25, "cpu": 2_000, "paper": 20_000}
+BATCH = {"tiny": 64, "cpu": 512, "paper": 1_024}
 NEGATIVES = {"tiny": 32, "cpu": 256, "paper": 512}
 EPOCHS = {"tiny": 20, "cpu": 100, "paper": 10}
 """Of one-versus-all, which scores every document for every query in each."""

@@ -30,7 +30,7 @@ from rootward.hierarchy import Hierarchy
 from rootward.training import Recipe, recipes
 
 VARIED: dict[str, dict[str, tuple[int, ...]]] = {
-    "tiny": {"nodes": (50, 100, 200), "depth": (3, 6), "dim": (8, 16)},
+    "tiny": {"nodes": (50, 100), "depth": (3, 6), "dim": (8, 16)},
     "cpu": {"nodes": (1_000, 3_000, 10_000, 30_000), "depth": (3, 6, 12, 24), "dim": (8, 16, 32, 64, 128)},
     "paper": {"nodes": (1_000, 10_000, 100_000, 300_000), "depth": (3, 6, 12, 24), "dim": (8, 16, 32, 64, 128)},
 }
