@@ -193,7 +193,8 @@ def draw(study: Study, path: Path) -> Path:
         left.plot(np.mean(curve, axis=0) if curve else [], marker="o", markersize=4, color=f"C{place}", label=name)
         right.scatter([row["ms_1000"] for row in shown], [100 * row["overall"] for row in shown], color=f"C{place}")
     left.set(xlabel="distance (hops)", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
-    right.set(xlabel="ms a query, 1,000 at once", ylabel="overall recall (%)", xscale="log", ylim=(-2, 102))
+    right.set(xlabel="ms a query, 1,000 at once", ylabel="overall recall (%)", ylim=(-2, 102))
+    right.set_xscale("log" if converged(there.rows) else "linear")
     for side in (left, right):
         side.grid(alpha=0.3)
     left.legend(frameon=False, fontsize=7)

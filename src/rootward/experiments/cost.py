@@ -19,7 +19,7 @@ from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.beside import overall_cell
 from rootward.experiments.curves import measured, trained
-from rootward.experiments.diverged import converged
+from rootward.experiments.diverged import converged, labelled
 from rootward.experiments.fit import Interval, mean, slope
 from rootward.experiments.grid import grid
 from rootward.experiments.kept import Row
@@ -131,7 +131,7 @@ def table(study: Study) -> str:
     ]
     return (
         f"{OURS} on random trees around {centre}, seeds: {study.seeds}\n{plain_table(header, lines)}\n"
-        f"Growth: {'; '.join(grown)}.\n\nFour trainings of the middle tree\n{_stages(study)}\n"
+        f"Growth: {'; '.join(grown) or 'not known'}.\n\nFour trainings of the middle tree\n{_stages(study)}\n"
         "MB: both tables. Peak MB: resident memory above the start of training. Ratios are of the same seed."
     )
 
@@ -174,7 +174,10 @@ def draw(study: Study, path: Path) -> Path:
             found = exponent(study, name, column)
             told = label if found is None else f"{label}, {name}^{found.value:.2f}"
             side.plot(*zip(*shown, strict=True) if shown else ([], []), marker, markersize=5, alpha=0.7, label=told)
-        side.set(xlabel=name, xscale="log", yscale="log")
+        rows = [row for _, part in along(study, name) for row in part]
+        side.set(xlabel=name, title=labelled(rows, name))
+        if converged(rows):
+            side.set(xscale="log", yscale="log")
         side.grid(alpha=0.3, which="both")
         side.legend(frameon=False, fontsize=8)
     return save_figure(figure, path)
