@@ -158,7 +158,7 @@ def _as_ranks(pairs: Pairs, ranks: npt.NDArray[np.int32]) -> Ranks:
     )
 
 
-def latency(scores: ScoresOf, pairs: Pairs, n: int, *, k: int = 10, times: int = 5) -> float:
+def latency(scores: ScoresOf, pairs: Pairs, n: int, *, times: int, k: int = 10) -> float:
     """Milliseconds a query for the k best of all documents, all of them scored, `n` queries asked at once.
 
     Scores are computed in blocks that fit memory. The median of several times, after one that does not count.

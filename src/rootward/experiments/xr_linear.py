@@ -27,6 +27,8 @@ HOW = (
 )
 BEST = 200
 BEAM = 100
+TIMED = {1: 5, 1_000: 2}
+"""How many queries are asked at once when latency is measured, and how often."""
 
 
 def interpreter(given: str | None = None) -> str | None:
@@ -96,12 +98,12 @@ def _worker(folder: Path, best: int) -> None:
     model.save(str(folder / "model"))
     mb = sum(path.stat().st_size for path in (folder / "model").rglob("*") if path.is_file()) / 1e6
     took = {"seconds": seconds, "mb": mb, "peak_mb": kib * 1024 / 1e6}
-    for n in (1, 1_000):
-        took[f"ms_{n}"] = _milliseconds(model, asked[np.resize(np.arange(asked.shape[0]), n)])
+    for n, times in TIMED.items():
+        took[f"ms_{n}"] = _milliseconds(model, asked[np.resize(np.arange(asked.shape[0]), n)], times)
     (folder / "took.json").write_text(json.dumps(took), encoding="utf-8")
 
 
-def _milliseconds(model: Any, asked: Any, times: int = 5) -> float:
+def _milliseconds(model: Any, asked: Any, times: int) -> float:
     """A query, the 10 best; the median of several times after one that does not count."""
     took: list[float] = []
     for _ in range(times + 1):
