@@ -13,8 +13,9 @@ from rootward import Hierarchy, InputError, reproduce
 from rootward.errors import TableError
 from rootward.experiments import study_table
 from rootward.experiments.data import nouns, pairs_of
-from rootward.experiments.hyperbolic import Hyperbolic, hyperbolic_recall, lorentz, poincare, points, train_hyperbolic
+from rootward.experiments.hyperbolic import Hyperbolic, lorentz, poincare, points, train_hyperbolic
 from rootward.experiments.hyperlex import Rated, Senses, correlation, oracle, read_hyperlex
+from rootward.experiments.scored import scored_recall, scores_of
 
 ROWS = """WORD1 WORD2 POS TYPE AVG_SCORE AVG_SCORE_0_10 STD SCORES..
 cat animal N hyp-4 5.9 9.8 0.2 6 6
@@ -102,10 +103,10 @@ def test_hyperbolic_embeddings_learn_a_tree(space) -> None:
     pairs = pairs_of("tree")
     rows = np.arange(pairs.n_queries)
     model = Hyperbolic.begin(pairs, 5, space, 0)
-    before = hyperbolic_recall(model, pairs, rows).overall
+    before = scored_recall(scores_of(model), pairs, rows).overall
     train_hyperbolic(model, pairs, steps=60, batch_size=256, learning_rate=0.1, scale=5.0, seed=0)
     assert before < 0.1
-    assert hyperbolic_recall(model, pairs, rows).overall > 0.4
+    assert scored_recall(scores_of(model), pairs, rows).overall > 0.4
 
 
 def test_hyperbolic_recall_is_what_counting_gives() -> None:
@@ -116,4 +117,4 @@ def test_hyperbolic_recall_is_what_counting_gives() -> None:
     for q in range(pairs.n_queries):
         wanted = pairs.documents[pairs.offsets[q] : pairs.offsets[q + 1]]
         hits.append(np.isin(wanted, np.argsort(-scores[q])[: len(wanted)]).mean())
-    assert hyperbolic_recall(model, pairs, np.arange(pairs.n_queries)).overall == pytest.approx(np.mean(hits))
+    assert scored_recall(scores_of(model), pairs, np.arange(pairs.n_queries)).overall == pytest.approx(np.mean(hits))

@@ -29,7 +29,8 @@ def reproduce(
             "--data",
             metavar="PATH",
             panel=_STUDY,
-            help="Data of your own that the study needs: table2 the file of HyperLex, figure5 the folder of ESCI.",
+            help="What does not come with the package: table2 the file of HyperLex, figure5 the folder of ESCI, "
+            "baselines a Python that has libpecos, if there is one.",
         ),
     ] = None,
     seeds: Annotated[
@@ -58,11 +59,14 @@ def reproduce(
       figureE1   learning rate and temperature of finetuning
 
     \b
+      best       our best recipe against the best published row, by distance
+      baselines  other embeddings and classifiers: recall, time, memory, latency
       losses     why long distances are lost: losses, optimisers, dimensions
       scarce     few near pairs: two stages against mixed training
       irregular  hierarchies of many shapes
       incomplete recall on far pairs that training has not seen
       order      the set right against the nearest first
+      cost       training time and memory against nodes, depth and dimension
       noise      missing and wrong pairs under the construction
       margins    what a margin buys after rounding, quantisation and under a graph index
 

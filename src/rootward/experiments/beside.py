@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rootward.evaluation.published import PublishedRow, published_rows
 from rootward.evaluation.table import plain_table
+from rootward.experiments.diverged import with_diverged
 from rootward.experiments.fit import mean
 from rootward.experiments.kept import Row
 
@@ -23,8 +24,17 @@ def percent(shares: Sequence[float | None]) -> str:
 def recall_line(rows: Sequence[Row]) -> list[str]:
     """Cells of recall at each distance, the lowest and overall, over rows of several seeds."""
     longest = max(len(row["by_distance"]) for row in rows)
-    cells = [percent([row["by_distance"][k] for row in rows if k < len(row["by_distance"])]) for k in range(longest)]
-    return [*cells, percent([row["minimum"] for row in rows]), percent([row["overall"] for row in rows])]
+    return [*slice_cells(rows, longest), percent([row["minimum"] for row in rows]), overall_cell(rows)]
+
+
+def slice_cells(rows: Sequence[Row], n: int) -> list[str]:
+    """Cells of recall at distances 0..n - 1 over rows of several seeds."""
+    return [percent([row["by_distance"][k] for row in rows if k < len(row["by_distance"])]) for k in range(n)]
+
+
+def overall_cell(rows: Sequence[Row]) -> str:
+    """The cell of overall recall over rows of several seeds, and how many of them diverged."""
+    return with_diverged(rows, percent([row["overall"] for row in rows]))
 
 
 def published_line(row: PublishedRow) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rootward.evaluation.published import published_figure
 from rootward.evaluation.table import plain_table
-from rootward.experiments.beside import percent
+from rootward.experiments.beside import overall_cell, slice_cells
 from rootward.experiments.curves import measured, trained
 from rootward.experiments.data import pairs_of
 from rootward.experiments.kept import Row
@@ -66,9 +66,8 @@ def table(study: Study) -> str:
     for method, panel in PANELS.items():
         rows = study.where(method=method)
         if rows:
-            cells = [percent([row["by_distance"][k] for row in rows]) for k in range(3)]
-            overall = percent([row["overall"] for row in rows])
-            lines.append([f"{panel} {method}", *cells, overall, f"{published_figure('Figure 3', method):.1f}"])
+            here = [*slice_cells(rows, 3), overall_cell(rows)]
+            lines.append([f"{panel} {method}", *here, f"{published_figure('Figure 3', method):.1f}"])
     header = ["panel", "0", "1", "2", "overall", "published"]
     return f"Recall at |S(q)| in % on the (4, 5)-tree, dim {DIM}, seeds: {study.seeds}\n{plain_table(header, lines)}"
 

@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from rootward.evaluation.table import plain_table
-from rootward.experiments.beside import percent
+from rootward.experiments.beside import percent, slice_cells
+from rootward.experiments.diverged import converged, with_diverged
 from rootward.experiments.figure3 import curve
 from rootward.experiments.kept import Row
 from rootward.experiments.lines import draw_curves
@@ -35,15 +36,14 @@ def measure(scale: str, seeds: Sequence[int], *, source: str | None = None) -> I
 
 def table(study: Study) -> str:
     """Recall by distance at the best look of each stage, which is where its vectors are taken from."""
-    lines = []
+    lines, distances = [], max(len(row["by_distance"]) for row in study.rows)
     for stage in STAGES:
-        best = [max(_looks(row, stage), key=lambda look: float(look["recall"])) for row in study.rows]
-        distances = range(len(best[0]["by_distance"]))
-        steps = ", ".join(f"{look['step']:,}" for look in best)
-        cells = [percent([look["by_distance"][k] for look in best]) for k in distances]
-        lines.append([stage, *cells, percent([look["recall"] for look in best]), steps])
-    header = ["stage", *map(str, distances), "overall", "best at step"]
-    about = f"{study.rows[0]['source']}, dim {study.rows[0]['dim']}, validation queries, seeds: {study.seeds}"
+        best = [max(_looks(row, stage), key=lambda look: float(look["recall"])) for row in converged(study.rows)]
+        steps = ", ".join(f"{look['step']:,}" for look in best) or "-"
+        overall = with_diverged(study.rows, percent([look["recall"] for look in best]))
+        lines.append([stage, *slice_cells(best, distances), overall, steps])
+    header = ["stage", *map(str, range(distances)), "overall", "best at step"]
+    about = f"{study.rows[0]['source']}, dim {DIM[study.scale]}, validation queries, seeds: {study.seeds}"
     return f"Recall at |S(q)| in %: {about}\n{plain_table(header, lines)}"
 
 

@@ -6,13 +6,15 @@ share p that does it in one stage?", which the two shares in Table 1 (0.01 and 0
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.table import plain_table
-from rootward.experiments.beside import percent
+from rootward.experiments.beside import overall_cell, slice_cells
+from rootward.experiments.diverged import FAILED, converged, mark_diverged
 from rootward.experiments.figure3 import DIM, LOOKS, curve, training
 from rootward.experiments.fit import mean
 from rootward.experiments.study import Experiment, Job, Study
@@ -38,9 +40,8 @@ def table(study: Study) -> str:
     lines = []
     for method, share in dict.fromkeys((row["method"], row["share"]) for row in study.rows):
         rows = study.where(method=method, share=share)
-        cells = [percent([row["by_distance"][k] for row in rows]) for k in range(3)]
         name = TWO_STAGES if share is None else f"p = {share:g}"
-        lines.append([name, *cells, percent([row["overall"] for row in rows])])
+        lines.append([name, *slice_cells(rows, 3), overall_cell(rows)])
     header = ["training", "0", "1", "2", "overall"]
     return f"Recall at |S(q)| in % on the (4, 5)-tree, dim {DIM}, seeds: {study.seeds}\n{plain_table(header, lines)}"
 
@@ -53,6 +54,7 @@ def draw(study: Study, path: Path) -> Path:
         recalls = [_recall(study, share, place) for share in shares]
         label, colour = ("overall", "black") if place is None else (f"distance {place}", f"C{place}")
         axes.plot(shares, recalls, marker="o", markersize=4, color=colour, label=label)
+    mark_diverged(axes, [row["share"] for row in study.where(method="rebalanced") if FAILED in row])
     axes.axhline(_recall(study, None, None), linestyle="--", color="0.5", label=f"{TWO_STAGES}, overall")
     axes.set(xlabel="share of regular pairs p", ylabel="recall at |S(q)| (%)", ylim=(-2, 102), xscale="log")
     axes.grid(alpha=0.3)
@@ -61,9 +63,9 @@ def draw(study: Study, path: Path) -> Path:
 
 
 def _recall(study: Study, share: float | None, distance: int | None) -> float:
-    rows = study.where(share=share)
+    rows = converged(study.where(share=share))
     values = [row["overall"] if distance is None else row["by_distance"][distance] for row in rows]
-    return 100 * mean(values).value
+    return 100 * mean(values).value if values else math.nan
 
 
 FIGUREC1 = Experiment("rebalanced training at every share of regular pairs, on the (4, 5)-tree", measure, table, draw)

@@ -20,8 +20,10 @@ from rootward.evaluation.published import published_figure
 from rootward.experiments.beside import percent, recall_line, recall_table
 from rootward.experiments.curves import columns, measured, trained
 from rootward.experiments.data import pairs_of
-from rootward.experiments.hyperbolic import Hyperbolic, Space, hyperbolic_recall, train_hyperbolic
+from rootward.experiments.diverged import converged, labelled, mark_diverged
+from rootward.experiments.hyperbolic import Hyperbolic, Space, train_hyperbolic
 from rootward.experiments.kept import Row
+from rootward.experiments.scored import scored_recall, scores_of
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import OUR_LENGTH, OURS, SOURCE
 from rootward.rng import stream
@@ -57,7 +59,7 @@ def _hyperbolic(scale: str, source: str, space: Space, tau: float, seed: int) ->
     answered = np.flatnonzero(pairs.sizes)
     if len(answered) > MEASURED_QUERIES:
         answered = np.sort(stream(seed, "figureD1").choice(answered, MEASURED_QUERIES, replace=False))
-    found = columns(hyperbolic_recall(model, pairs, answered))
+    found = columns(scored_recall(scores_of(model), pairs, answered))
     yield {**found, "steps": STEPS[scale], "seconds": seconds, "queries": len(answered)}
 
 
@@ -75,8 +77,10 @@ def table(study: Study) -> str:
     distances = max(len(row["by_distance"]) for row in study.rows)
     for method, tau in dict.fromkeys((row["method"], row["scale"]) for row in study.rows):
         rows = study.where(method=method, scale=tau)
-        seconds = np.mean([row["seconds"] for row in rows])
-        name = [method, "-" if tau is None else f"{tau:g}", f"{rows[0]['steps']:,}", f"{seconds:.0f}"]
+        there = converged(rows)
+        steps = f"{there[0]['steps']:,}" if there else "-"
+        seconds = f"{np.mean([row['seconds'] for row in there]):.0f}" if there else "-"
+        name = [method, "-" if tau is None else f"{tau:g}", steps, seconds]
         lines.append((name, recall_line(rows)))
     told = f"Recall at |S(q)| in %: {study.rows[0]['source']}, dim {DIM}, float64, seeds: {study.seeds}"
     best = published_figure("Figure D.1", "Poincare")
@@ -88,9 +92,12 @@ def draw(study: Study, path: Path) -> Path:
     """Recall by distance, a line a method at its best temperature."""
     figure, axes = figure_at(path)
     for method in dict.fromkeys(row["method"] for row in study.rows):
-        row = max(study.where(method=method), key=lambda each: float(each["overall"]))
+        rows = study.where(method=method)
+        row = max(rows, key=lambda each: -1.0 if each["overall"] is None else float(each["overall"]))
         shown = [None if value is None else 100 * value for value in row["by_distance"]]
-        axes.plot(shown, marker="o", markersize=4, label=f"{method} ({percent([row['overall']])})")
+        name = labelled(rows, f"{method} ({percent([row['overall']])})")
+        (line,) = axes.plot(shown, marker="o", markersize=4, label=name)
+        mark_diverged(axes, [0] if not converged(rows) else [], line.get_color())
     axes.axhline(published_figure("Figure D.1", "Poincare"), linestyle="--", color="0.5", label="published, overall")
     axes.set(xlabel="distance (hops)", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
     axes.grid(alpha=0.3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,9 +11,10 @@ from rootward.encoders import DualEncoder
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.published import published_figures
 from rootward.evaluation.table import plain_table
-from rootward.experiments.beside import percent
+from rootward.experiments.beside import overall_cell, percent
 from rootward.experiments.curves import measured, trained
 from rootward.experiments.data import pairs_of
+from rootward.experiments.diverged import FAILED, converged, mark_diverged, or_diverged
 from rootward.experiments.fit import mean
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
@@ -41,31 +43,32 @@ def _all(scale: str, source: str, seed: int) -> Iterator[Row]:
     both = recipes.pretrain_finetune(finetune_steps=FINETUNING[scale], **LENGTHS[scale])
     first, second = both.stages
     start = trained(pairs, both.model_copy(update={"stages": (first,)}), dim, seed).model
-    yield {"varied": "nothing", "value": None, "dim": dim, **measured(start, pairs)[0]}
+    yield {"varied": "nothing", "value": None, **measured(start, pairs)[0]}
     assert first.learning_rate is not None
     for varied, value in [("multiplier", m) for m in MULTIPLIERS[scale]] + [("scale", s) for s in SCALES[scale]]:
         rate = first.learning_rate * (value if varied == "multiplier" else MULTIPLIER)
         tau = value if varied == "scale" else SCALE
         stage = second.model_copy(update={"learning_rate": rate, "scale": tau, "scale_end": tau})
-        yield {"varied": varied, "value": value, "dim": dim, **_finetuned(start, pairs, both, stage, seed)}
+        for row in or_diverged(partial(_finetuned, start, pairs, both, stage, seed)):
+            yield {"varied": varied, "value": value, **row}
 
 
-def _finetuned(start: DualEncoder, pairs: Pairs, recipe: Recipe, stage: Stage, seed: int) -> Row:
+def _finetuned(start: DualEncoder, pairs: Pairs, recipe: Recipe, stage: Stage, seed: int) -> Iterator[Row]:
     """Recall after this stage from these vectors, which stay as they are."""
     model = start.mapped(lambda tensor: tensor.clone())
     trained(pairs, recipe.model_copy(update={"stages": (stage,)}), model.dim, seed, model=model)
-    return measured(model, pairs)[0]
+    yield measured(model, pairs)[0]
 
 
 def table(study: Study) -> str:
     """Overall and lowest recall for each value, then the published optimum."""
     lines = []
-    for varied, value in dict.fromkeys((row["varied"], row["value"]) for row in study.rows):
-        rows = study.where(varied=varied, value=value)
-        cells = [percent([row[name] for row in rows]) for name in ("minimum", "overall")]
+    for varied, value in dict.fromkeys((row.get("varied", "nothing"), row.get("value")) for row in study.rows):
+        rows = study.where(varied=varied, value=value) or list(study.rows)  # every pretraining diverged
+        cells = [percent([row["minimum"] for row in rows]), overall_cell(rows)]
         lines.append([varied, "-" if value is None else f"{value:g}", *cells])
     told = "; ".join(f"{each.name} {each.value}" for each in published_figures("Figure E.1"))
-    about = f"{study.rows[0]['source']}, dim {study.rows[0]['dim']}, seeds: {study.seeds}"
+    about = f"{study.rows[0]['source']}, dim {DIM[study.scale]}, seeds: {study.seeds}"
     header = ["varied", "value", "min", "overall"]
     return f"Recall at |S(q)| in %: {about}\n{plain_table(header, lines)}\npublished: {told}"
 
@@ -73,11 +76,12 @@ def table(study: Study) -> str:
 def draw(study: Study, path: Path) -> Path:
     """Overall recall against the multiplier, and against the temperature."""
     figure, axes = figure_at(path, columns=2)
-    before = 100 * mean([row["overall"] for row in study.where(varied="nothing")]).value
+    before = _overall(study.where(varied="nothing"))
     for side, varied, label in zip(axes, ("multiplier", "scale"), ("learning rate multiplier", "tau"), strict=True):
         values = sorted({row["value"] for row in study.where(varied=varied)})
-        recalls = [100 * mean([row["overall"] for row in study.where(varied=varied, value=v)]).value for v in values]
+        recalls = [_overall(study.where(varied=varied, value=v)) for v in values]
         side.plot(values, recalls, marker="o", markersize=4, label="after finetuning")
+        mark_diverged(side, [row["value"] for row in study.where(varied=varied) if FAILED in row])
         side.axhline(before, linestyle="--", color="0.5", label="before")
         side.axvline(MULTIPLIER if varied == "multiplier" else SCALE, linestyle=":", color="0.5", label="published")
         side.set(xlabel=label, xscale="log")
@@ -85,6 +89,11 @@ def draw(study: Study, path: Path) -> Path:
     axes[0].set_ylabel("overall recall (%)")
     axes[1].legend(frameon=False, fontsize=8)
     return save_figure(figure, path)
+
+
+def _overall(rows: Sequence[Row]) -> float:
+    recalls = [row["overall"] for row in converged(rows)]
+    return 100 * mean(recalls).value if recalls else math.nan
 
 
 FIGUREE1 = Experiment("how much the finetuning's learning rate and temperature matter", measure, table, draw)

@@ -1,30 +1,37 @@
-"""Studies that are grids: a training at every combination of settings, recall by distance of each."""
+"""Studies that are grids: a job for every combination of settings, recall by distance of each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
+from typing import Any
 
-from rootward.errors import TrainingError
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.experiments.beside import percent, recall_line, recall_table
 from rootward.experiments.curves import measured, trained
+from rootward.experiments.diverged import FAILED, converged, mark_diverged
 from rootward.experiments.kept import Row
-from rootward.experiments.study import Study
+from rootward.experiments.study import Job, Study
 from rootward.pairs import Pairs
 from rootward.training import Recipe
 
-NOTHING: Row = {"overall": None, "minimum": None, "by_distance": [None]}
-"""Recall of a training whose loss became no number."""
+
+def grid(measure: Callable[..., Iterable[Row]], **axes: Iterable[Any]) -> Iterator[Job]:
+    """A job for every combination of the values of these axes, the last axis fastest.
+
+    The combination is the job's key, and `measure` gets it as keywords.
+    """
+    for values in product(*axes.values()):
+        key = dict(zip(axes, values, strict=True))
+        yield Job(key, partial(measure, **key))
 
 
 def outcome(pairs: Pairs, recipe: Recipe, dim: int, seed: int, *, looks: int | None = None) -> Iterator[Row]:
-    """One row: recall over all pairs at the end and the curve up to there, or that the training failed and how."""
-    try:
-        found = trained(pairs, recipe, dim, seed, looks=looks)
-    except TrainingError as error:
-        yield {**NOTHING, "curve": [], "failed": str(error)}
-        return
+    """One row: recall over all pairs at the end and the curve up to there."""
+    found = trained(pairs, recipe, dim, seed, looks=looks)
     yield {**measured(found.model, pairs)[0], "curve": found.curve, "seconds": round(found.run.seconds, 1)}
 
 
@@ -41,13 +48,14 @@ def grid_table(study: Study, names: Sequence[str], about: str, more: Sequence[st
 
 
 def draw_grid(study: Study, path: Path, along: str, line: str, label: str, value: str = "overall") -> Path:
-    """The mean of a share against the column `along`, a line for each value of the column `line`."""
+    """The mean of a share against the column `along`, a line for each value of the column `line`; crosses diverged."""
     figure, axes = figure_at(path)
     for name in dict.fromkeys(row[line] for row in study.rows):
-        rows = [row for row in study.where(**{line: name}) if row.get(value) is not None]
+        rows = study.where(**{line: name})
         places = list(dict.fromkeys(row[along] for row in rows))
-        means = [_mean([row[value] for row in rows if row[along] == place]) for place in places]
-        axes.plot([str(place) for place in places], means, marker="o", markersize=4, label=str(name))
+        means = [_mean([row[value] for row in converged(rows) if row[along] == place]) for place in places]
+        (drawn,) = axes.plot([str(place) for place in places], means, marker="o", markersize=4, label=str(name))
+        mark_diverged(axes, [str(row[along]) for row in rows if FAILED in row], drawn.get_color())
     axes.set(xlabel=label, ylabel=f"{value.replace('_', ' ')} recall (%)", ylim=(-2, 102))
     axes.tick_params(axis="x", labelsize=7)
     axes.grid(alpha=0.3)
@@ -56,4 +64,4 @@ def draw_grid(study: Study, path: Path, along: str, line: str, label: str, value
 
 
 def _mean(shares: Sequence[float]) -> float:
-    return 100 * sum(shares) / len(shares)
+    return 100 * sum(shares) / len(shares) if shares else math.nan

@@ -19,9 +19,6 @@ import torch
 from torch import Tensor
 
 from rootward.errors import TrainingError
-from rootward.evaluation import recall
-from rootward.evaluation.metrics import Recall
-from rootward.evaluation.ranks import Ranks
 from rootward.pairs import Pairs, Regular
 from rootward.rng import stream
 from rootward.training.optimizers import Adam
@@ -109,34 +106,6 @@ def train_hyperbolic(
         against = torch.logsumexp(scores + torch.from_numpy(counts).log(), 1)
         loss = (against[place] - scores[place, column]).mean()
         if not torch.isfinite(loss):
-            raise TrainingError(f"The loss became {float(loss)} at step {step}. Lower the learning rate.")
+            raise TrainingError(f"The loss became {loss.item()} at step {step}. Lower the learning rate.")
         for optimizer, rows, gradient in zip(optimizers, used, torch.autograd.grad(loss, moved), strict=True):
             optimizer.step(rows, gradient, learning_rate)
-
-
-def hyperbolic_recall(model: Hyperbolic, pairs: Pairs, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Recall:
-    """Recall at |S(q)| over the pairs of these queries, ties counted against us as everywhere."""
-    part = pairs.of_queries(rows)
-    ranks = np.empty(len(part), np.int32)
-    every = np.flatnonzero(part.sizes)
-    for start in range(0, len(every), 256):
-        block = every[start : start + 256]
-        place, index = part.of(block)
-        scores = model.scores(model.queries[torch.from_numpy(block)], model.documents)
-        ordered = torch.sort(scores, dim=1).values
-        aimed = scores[place, part.documents[index].astype(np.int64)]
-        for one in range(len(block)):
-            mine = place == one
-            below = torch.searchsorted(ordered[one], aimed[mine])
-            ranks[index[mine]] = (len(ordered[one]) - below - 1).numpy()
-    return recall(_as_ranks(part, ranks))
-
-
-def _as_ranks(pairs: Pairs, ranks: np.ndarray[tuple[int], np.dtype[np.int32]]) -> Ranks:
-    """Ranks that hold what recall asks for; scores and order are not filled in."""
-    none, no = np.full(pairs.n_queries, np.nan), np.zeros(pairs.n_queries, np.bool_)
-    zero = np.zeros(pairs.n_queries, np.int64)
-    scores = np.full(len(pairs), np.nan)
-    return Ranks(
-        pairs.offsets, pairs.distances, ranks, scores, none, none, no, no, zero, zero, pairs.n_documents, fingerprint=""
-    )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rootward.experiments.grid import draw_grid, grid_table, outcome
+from rootward.experiments.grid import draw_grid, grid, grid_table, outcome
 from rootward.experiments.kept import Row
 from rootward.experiments.scarce import methods
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.hierarchy import Hierarchy
-from rootward.training import Recipe
 
 NODES = {"tiny": 80, "cpu": 2_000, "paper": 20_000}
 CENTRE: dict[str, Any] = {"branching": 3.0, "max_depth": 6, "multi_parent_share": 0.3}
@@ -34,15 +33,13 @@ def shapes() -> list[dict[str, Any]]:
 def measure(scale: str, seeds: Sequence[int]) -> Iterator[Job]:
     """Every shape with every training; the DAG changes with the seed."""
     for shape in shapes()[: 2 if scale == "tiny" else None]:
-        for method in METHODS:
-            for seed in seeds:
-                recipe = methods(scale)[method]
-                yield Job({**shape, "method": method, "seed": seed}, partial(_row, scale, shape, recipe, seed))
+        only = {name: [value] for name, value in shape.items()}
+        yield from grid(partial(_row, scale), **only, method=METHODS, seed=seeds)
 
 
-def _row(scale: str, shape: dict[str, Any], recipe: Callable[[], Recipe], seed: int) -> Iterator[Row]:
+def _row(scale: str, *, method: str, seed: int, **shape: Any) -> Iterator[Row]:
     pairs = Hierarchy.random_dag(NODES[scale], seed=seed, **shape).pairs()
-    for row in outcome(pairs, recipe(), DIM, seed):
+    for row in outcome(pairs, methods(scale)[method](), DIM, seed):
         yield {**row, "pairs": len(pairs), "largest": int(pairs.sizes.max())}
 
 

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from rootward.evaluation.plots import figure_at, save_figure
+from rootward.experiments.diverged import converged, labelled
 from rootward.experiments.kept import Row
 
 
 def draw_curves(panels: Mapping[str, Sequence[Row]], path: Path, distances: Sequence[int] | None = None) -> Path:
     """A panel a training, a line a distance and a black one overall; the mean over rows (seeds), their range shaded.
+
+    Where all trainings of a panel diverged it stays empty and its title says so.
 
     Args:
         panels: title to rows with a `curve`, see `rootward.experiments.curves`.
@@ -24,7 +27,10 @@ def draw_curves(panels: Mapping[str, Sequence[Row]], path: Path, distances: Sequ
     figure, found = figure_at(path, columns=len(panels))
     axes = np.atleast_1d(found)
     for (title, rows), side in zip(panels.items(), axes, strict=True):
-        curves = [row["curve"] for row in rows]
+        curves = [row["curve"] for row in converged(rows)]
+        side.set(xlabel="steps", title=labelled(rows, title), ylim=(-2, 102))
+        if not curves:
+            continue
         steps = [look["step"] for look in curves[0]]
         shown = range(len(curves[0][0]["by_distance"])) if distances is None else distances
         for distance in shown:
@@ -32,10 +38,10 @@ def draw_curves(panels: Mapping[str, Sequence[Row]], path: Path, distances: Sequ
         _band(side, steps, [[look["recall"] for look in curve] for curve in curves], "overall", color="black")
         for step in _changes(curves[0]):
             side.axvline(step, linestyle=":", color="0.5")
-        side.set(xlabel="steps", title=title, ylim=(-2, 102))
         side.grid(alpha=0.3)
     axes[0].set_ylabel("recall at |S(q)| (%)")
-    axes[-1].legend(frameon=False, fontsize=8, title="distance")
+    for side in [side for side in axes if side.lines][-1:]:
+        side.legend(frameon=False, fontsize=8, title="distance")
     return save_figure(figure, path)
 
 

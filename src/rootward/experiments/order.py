@@ -10,7 +10,8 @@ from rootward.evaluation import answer_order, ranks_of, recall
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.experiments.curves import columns, trained
 from rootward.experiments.data import pairs_of
-from rootward.experiments.grid import grid_table
+from rootward.experiments.diverged import converged, labelled
+from rootward.experiments.grid import grid, grid_table
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.training import Recipe, recipes
@@ -44,16 +45,12 @@ def two_stages(scale: str) -> Recipe:
 def measure(scale: str, seeds: Sequence[int], *, source: str | None = None) -> Iterator[Job]:
     """Every training at every dimension: recall, and how far answers stand in order of distance by score alone."""
     name = source or SOURCE[scale]
-    for dim in DIMS[scale]:
-        for method, recipe in methods(scale).items():
-            for seed in seeds:
-                key = {"source": name, "dim": dim, "method": method, "seed": seed}
-                yield Job(key, partial(_row, name, recipe, dim, seed))
+    return grid(partial(_row, scale), source=[name], dim=DIMS[scale], method=methods(scale), seed=seeds)
 
 
-def _row(source: str, recipe: Callable[[], Recipe], dim: int, seed: int) -> Iterator[Row]:
+def _row(scale: str, *, source: str, dim: int, method: str, seed: int) -> Iterator[Row]:
     pairs = pairs_of(source)
-    ranks = ranks_of(trained(pairs, recipe(), dim, seed).model, pairs)
+    ranks = ranks_of(trained(pairs, methods(scale)[method](), dim, seed).model, pairs)
     order = answer_order(ranks)
     yield {
         **columns(recall(ranks)),
@@ -74,7 +71,9 @@ def draw(study: Study, path: Path) -> Path:
     figure, axes = figure_at(path)
     for method in dict.fromkeys(row["method"] for row in study.rows):
         rows = study.where(dim=max(row["dim"] for row in study.rows), method=method)
-        axes.scatter([100 * r["overall"] for r in rows], [100 * r["in_order"] for r in rows], label=method)
+        there = converged(rows)
+        shares = ([100 * row[name] for row in there] for name in ("overall", "in_order"))
+        axes.scatter(*shares, label=labelled(rows, method))
     axes.set(xlabel="overall recall (%)", ylabel="pairs in order of distance by score (%)")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=8)

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from rootward.errors import InputError, MissingExtraError, RunFolderError, did_you_mean
+from rootward.experiments.baselines import BASELINES
+from rootward.experiments.best import BEST
+from rootward.experiments.cost import COST
 from rootward.experiments.figure2 import FIGURE2
 from rootward.experiments.figure3 import FIGURE3
 from rootward.experiments.figure4 import FIGURE4
@@ -40,11 +43,14 @@ EXPERIMENTS: dict[str, Experiment] = {
     "figure5": FIGURE5,
     "table2": TABLE2,
     "figureD1": FIGURED1,
+    "best": BEST,
     "losses": LOSS_GRID,
     "scarce": SCARCE,
     "irregular": IRREGULAR,
     "incomplete": INCOMPLETE,
     "order": ORDER,
+    "baselines": BASELINES,
+    "cost": COST,
     "noise": NOISE,
     "margins": MARGINS,
 }
@@ -71,7 +77,7 @@ def reproduce(
         seeds: 0..seeds - 1 are measured.
         source: what to train on, of the studies that leave a choice: "tree", "dag", "animal" or "wordnet".
         data: path of what does not come with the package: the file of HyperLex for "table2", the folder of ESCI for
-            "figure5".
+            "figure5", a Python interpreter that has libpecos for "baselines", which does without.
         out: folder for `results.json`, `NAME.png` and `NAME.svg`; None keeps nothing.
         told: called with the last row of each part as it is measured.
 

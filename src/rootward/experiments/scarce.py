@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from rootward.experiments.data import pairs_of
-from rootward.experiments.grid import draw_grid, grid_table, outcome
+from rootward.experiments.grid import draw_grid, grid, grid_table, outcome
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.pairs import Pairs
@@ -51,15 +51,12 @@ def with_few_near(pairs: Pairs, share: float, seed: int) -> Pairs:
 def measure(scale: str, seeds: Sequence[int], *, source: str | None = None) -> Iterator[Job]:
     """Every share kept with every training."""
     name = source or SOURCE[scale]
-    for share in KEPT[scale]:
-        for method, recipe in methods(scale).items():
-            for seed in seeds:
-                key = {"source": name, "kept": share, "method": method, "seed": seed}
-                yield Job(key, partial(_row, name, share, recipe, seed))
+    return grid(partial(_row, scale), source=[name], kept=KEPT[scale], method=methods(scale), seed=seeds)
 
 
-def _row(source: str, share: float, recipe: Callable[[], Recipe], seed: int) -> Iterator[Row]:
-    yield from outcome(with_few_near(pairs_of(source), share, seed), recipe(), DIM, seed)
+def _row(scale: str, *, source: str, kept: float, method: str, seed: int) -> Iterator[Row]:
+    pairs = with_few_near(pairs_of(source), kept, seed)
+    return outcome(pairs, methods(scale)[method](), DIM, seed)
 
 
 def table(study: Study) -> str:

@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from typing import Any, Literal
 import torch
 
 from rootward.errors import RunFolderError
+from rootward.experiments.diverged import or_diverged
 from rootward.experiments.kept import Kept, Row
 from rootward.files import write_text
 
@@ -111,14 +113,17 @@ def run_study(
     kept: Kept | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Study:
-    """Measure everything that is not kept already; `told` is called with the last row of each part."""
+    """Measure everything that is not kept already; `told` is called with the last row of each part.
+
+    A part whose training diverged is a row that says so, see `rootward.experiments.diverged`.
+    """
     given = dict(options or {})
     kept = kept or Kept()
     rows: list[Row] = []
     for part in experiment.measure(scale, seeds, **given):
         if isinstance(part, dict):
             part = Job(part, lambda: [{}])
-        measured = kept.rows_of(part.key, part.measure)
+        measured = kept.rows_of(part.key, partial(or_diverged, part.measure))
         rows += measured
         if told is not None and measured:
             told(measured[-1])

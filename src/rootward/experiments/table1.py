@@ -7,13 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rootward.errors import TrainingError
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.published import published_rows
 from rootward.experiments.beside import published_line, published_method, recall_line, recall_table, worst_gap
 from rootward.experiments.curves import measured, trained
 from rootward.experiments.data import pairs_of
-from rootward.experiments.grid import NOTHING
+from rootward.experiments.diverged import FAILED, labelled, mark_diverged
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.training import Recipe, recipes
@@ -44,8 +43,6 @@ def methods(scale: str) -> dict[str, Callable[[], Recipe]]:
 def measure(scale: str, seeds: Sequence[int], *, source: str | None = None) -> Iterator[Job]:
     """Every published row of Table 1 and ours beside it: recall over *all* pairs, its ranks, and the training's curve.
 
-    A training whose loss became no number is a row that says so.
-
     The cheapest trainings come first, so that a study that is cut off has most of its rows.
     """
     name = source or SOURCE[scale]
@@ -59,11 +56,7 @@ def measure(scale: str, seeds: Sequence[int], *, source: str | None = None) -> I
 
 def _row(source: str, recipe: Callable[[], Recipe], dim: int, seed: int) -> Iterator[Row]:
     pairs = pairs_of(source)
-    try:
-        found = trained(pairs, recipe(), dim, seed)
-    except TrainingError as error:
-        yield {**NOTHING, "curve": [], "failed": str(error)}
-        return
+    found = trained(pairs, recipe(), dim, seed)
     recall, ranks = measured(found.model, pairs)
     yield {
         **recall,
@@ -106,9 +99,11 @@ def draw(study: Study, path: Path) -> Path:
     colours = {method: f"C{place}" for place, method in enumerate(methods("tiny"))}
     for dim, side in zip(dims, axes, strict=True):
         for method in dict.fromkeys(row["method"] for row in _in_order(study) if row["dim"] == dim):
-            for row in study.where(dim=dim, method=method):
+            rows = study.where(dim=dim, method=method)
+            mark_diverged(side, [0 for row in rows if FAILED in row], colours[method])
+            for row in rows:
                 shown = [None if value is None else 100 * value for value in row["by_distance"]]
-                label = method if row["seed"] == 0 else None
+                label = labelled(rows, method) if row["seed"] == 0 else None
                 side.plot(shown, color=colours[method], marker="o", markersize=3, label=label)
             published = published_method(method, dim)
             if published is not None and row["source"] == "wordnet":

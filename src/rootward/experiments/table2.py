@@ -20,6 +20,7 @@ from rootward.evaluation.published import published_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.curves import trained
 from rootward.experiments.data import nouns, pairs_of
+from rootward.experiments.diverged import FAILED, converged, labelled, with_diverged
 from rootward.experiments.fit import mean
 from rootward.experiments.hyperlex import Floats, Rated, Senses, correlation, oracle, read_hyperlex
 from rootward.experiments.kept import Row
@@ -85,18 +86,30 @@ def _unknown(scores: Floats) -> int:
 def table(study: Study) -> str:
     """Spearman's rho with half of the 95 % interval over seeds, published ones below."""
     lines = []
-    for method, dim, senses in dict.fromkeys((row["method"], row["dim"], row["senses"]) for row in study.rows):
+    for method, dim, senses in _settings(study):
         rows = study.where(method=method, dim=dim, senses=senses)
-        unknown = str(max(row["unknown"] for row in rows))
-        lines.append([method, str(dim or "-"), f"{senses} senses", _rho([row["rho"] for row in rows]), unknown])
-    for name, dim in (("regular", "5"), ("pretrain-finetune", "5"), ("Poincare", "-")):
-        lines.append([f"published: {name}", dim, "not stated", f"{published_figure('Table 2', name):.3f}", "-"])
+        failed = [row for row in study.where(method=method, dim=dim) if FAILED in row]
+        rho = with_diverged([*rows, *failed], _rho([row["rho"] for row in rows]))
+        unknown = str(max((row["unknown"] for row in rows), default="-"))
+        lines.append([method, str(dim or "-"), f"{senses} senses", rho, unknown])
+    for name, width in (("regular", "5"), ("pretrain-finetune", "5"), ("Poincare", "-")):
+        lines.append([f"published: {name}", width, "not stated", f"{published_figure('Table 2', name):.3f}", "-"])
     lines.append(["elsewhere: information content", "-", "not stated", f"{NO_TRAINING:.3f}", "-"])
     header = ["method", "dim", "sense choice", "rho", "pairs without a sense"]
-    return f"HyperLex, {study.rows[0]['pairs']:,} noun pairs, seeds: {study.seeds}\n{plain_table(header, lines)}"
+    n_pairs = converged(study.rows)[0]["pairs"]
+    return f"HyperLex, {n_pairs:,} noun pairs, seeds: {study.seeds}\n{plain_table(header, lines)}"
+
+
+def _settings(study: Study) -> list[tuple[str, int | None, str]]:
+    """(method, dim, sense choice) of every line, also of trainings that diverged."""
+    there = dict.fromkeys((row["method"], row["dim"], row.get("senses")) for row in study.rows)
+    choices = {setting[:2]: [c for m, d, c in there if (m, d) == setting[:2] and c] for setting in there}
+    return [(*setting, choice) for setting, found in choices.items() for choice in found or ["best", "first"]]
 
 
 def _rho(values: Sequence[float]) -> str:
+    if not values:
+        return "-"
     found = mean(values)
     return f"{found.value:.3f}" if len(values) == 1 else f"{found.value:.3f} ±{found.high - found.value:.3f}"
 
@@ -105,20 +118,27 @@ def draw(study: Study, path: Path) -> Path:
     """A bar a method, published ones hatched."""
     figure, axes = figure_at(path)
     bars = [
-        (f"{method}, {dim}" if dim else method, _best(study, method, dim), "")
-        for method, dim in dict.fromkeys((row["method"], row["dim"]) for row in study.rows if row["senses"] == "best")
+        (
+            labelled(study.where(method=method, dim=dim), f"{method}, {dim}" if dim else method),
+            _best(study, method, dim),
+            "",
+        )
+        for method, dim in dict.fromkeys((row["method"], row["dim"]) for row in study.rows)
     ]
     names = ("regular", "pretrain-finetune", "Poincare")
     bars += [(f"published: {name}", published_figure("Table 2", name), "//") for name in names]
-    for place, (_, value, hatch) in enumerate(bars):
+    for place, (name, value, hatch) in enumerate(bars):
         axes.barh(place, value, color="C0" if not hatch else "0.8", hatch=hatch)
+        if name.endswith(": diverged"):
+            axes.plot([0], [place], "x", color="black", clip_on=False)
     axes.set_yticks(range(len(bars)), [name for name, _, _ in bars])
     axes.set(xlabel="Spearman's rho with people's ratings", xlim=(0, 1))
     return save_figure(figure, path)
 
 
 def _best(study: Study, method: str, dim: int | None) -> float:
-    return mean([row["rho"] for row in study.where(method=method, dim=dim, senses="best")]).value
+    rhos = [row["rho"] for row in study.where(method=method, dim=dim, senses="best")]
+    return mean(rhos).value if rhos else 0.0
 
 
 TABLE2 = Experiment("HyperLex: rank correlation with people's ratings", measure, table, draw)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.curves import trained
 from rootward.experiments.data import nouns, pairs_of
+from rootward.experiments.diverged import converged, labelled, mark_diverged
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import OURS, methods
@@ -61,15 +63,23 @@ def table(study: Study) -> str:
     """A table a query: the truth with its distances, then each training's list, best first, hits marked *."""
     blocks = []
     for query in QUERIES:
-        truth = study.where(query=query)[0]["truth"]
+        rows = {row["method"]: row for row in study.where(query=query)}
+        truth: list[list[Any]] = next((row["truth"] for row in rows.values()), [])
         right = {document for document, _ in truth}
-        lists = [study.where(query=query, method=method)[0]["found"] for method in METHODS]
         lines = [
-            [str(hops), document, *(f"{found[place]}{' *' if found[place] in right else '  '}" for found in lists)]
+            [str(hops), document, *(_place(rows.get(method), place, right) for method in METHODS)]
             for place, (document, hops) in enumerate(truth)
         ]
         blocks.append(f"{query}\n{plain_table(['hops', 'truth', *METHODS], lines)}")
     return "\n\n".join(blocks) + "\n\n* is relevant. Lists are by score, best first; the truth is by distance."
+
+
+def _place(row: Row | None, place: int, right: set[str]) -> str:
+    """What a training, None where it diverged, has at a place of its list."""
+    if row is None:
+        return "diverged" if place == 0 else ""
+    found = row["found"][place]
+    return f"{found}{' *' if found in right else '  '}"
 
 
 def draw(study: Study, path: Path) -> Path:
@@ -77,8 +87,11 @@ def draw(study: Study, path: Path) -> Path:
     figure, axes = figure_at(path)
     width = 0.8 / len(METHODS)
     for place, method in enumerate(METHODS):
-        shares = [_share(study.where(query=query, method=method)[0]) for query in QUERIES]
-        axes.bar(np.arange(len(QUERIES)) + place * width, shares, width, label=method)
+        rows = study.where(method=method)
+        shares = {row["query"]: _share(row) for row in converged(rows)}
+        places = np.arange(len(QUERIES)) + place * width
+        axes.bar(places, [shares.get(query, 0.0) for query in QUERIES], width, label=labelled(rows, method))
+        mark_diverged(axes, [at for at in places if not shares], f"C{place}")
     axes.set_xticks(np.arange(len(QUERIES)) + 0.4 - width / 2, QUERIES)
     axes.set(ylabel="relevant among the |S(q)| best (%)", ylim=(0, 105))
     axes.legend(frameon=False, fontsize=8)

@@ -1,0 +1,119 @@
+"""Extreme multi-label classification as a baseline: PECOS XR-Linear, every document a label.
+
+libpecos wants NumPy 1, which the rest need not have, so this file, run by another interpreter, is also the worker:
+
+    python3 -m venv pecos
+    pecos/bin/pip install 'numpy<2' 'scipy<1.14' 'scikit-learn<1.6'
+    pecos/bin/pip install --no-deps libpecos==1.2.8
+
+--no-deps leaves out torch and transformers, which its linear model does not touch.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+HOW = (
+    "python3 -m venv pecos; pecos/bin/pip install 'numpy<2' 'scipy<1.14' 'scikit-learn<1.6'; "
+    "pecos/bin/pip install --no-deps libpecos==1.2.8"
+)
+BEST = 200
+BEAM = 100
+TIMED = {1: 5, 1_000: 2}
+"""How many queries are asked at once when latency is measured, and how often."""
+
+
+def interpreter(given: str | None = None) -> str | None:
+    """The Python that has libpecos: the one given, or this one; None where there is none."""
+    return given or (sys.executable if find_spec("pecos") is not None else None)
+
+
+def predicted(known: Any, labels: Any, asked: Any, python: str, *, best: int = BEST) -> tuple[Any, dict[str, float]]:
+    """Train on the rows of `known` and score the documents of each row of `asked`, by another interpreter.
+
+    Args:
+        known: float32 features (sparse, texts x features).
+        labels: which documents each has (sparse, texts x documents).
+        asked: features of the queries.
+        python: an interpreter that has libpecos.
+        best: how many documents each query gets.
+
+    Returns:
+        Scores of the `best` documents (sparse, asked x documents), and what it took: seconds of training, mb of the
+        model, peak_mb of the process above its start, ms_1 and ms_1000 a query.
+
+    Raises:
+        InputError: that interpreter has no libpecos, or failed.
+    """
+    from scipy.sparse import csr_array, load_npz, save_npz  # noqa: PLC0415
+
+    from rootward.errors import InputError  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for what, matrix in (("known", known), ("labels", labels), ("asked", asked)):
+            save_npz(folder / f"{what}.npz", csr_array(matrix, dtype="float32"))
+        command = [python, "-I", __file__, name, str(best)]
+        try:
+            done = subprocess.run(command, check=False, capture_output=True, text=True)
+        except OSError as error:
+            raise InputError(
+                f"{python} cannot be run ({error}); XR-Linear needs a Python with libpecos: {HOW}"
+            ) from error
+        if done.returncode:
+            told = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise InputError(f"{python} ended with {done.returncode} ({told}); XR-Linear needs libpecos there: {HOW}")
+        took = json.loads((folder / "took.json").read_text(encoding="utf-8"))
+        return csr_array(load_npz(folder / "scores.npz")), took
+
+
+def _worker(folder: Path, best: int) -> None:
+    """Train and predict, in the environment of libpecos."""
+    import resource  # noqa: PLC0415
+
+    import numpy as np  # noqa: PLC0415
+    from scipy.sparse import csr_matrix, load_npz, save_npz  # noqa: PLC0415
+
+    xmc, xlinear = (import_module(f"pecos.xmc{part}") for part in ("", ".xlinear.model"))
+    known, labels, asked = (csr_matrix(load_npz(folder / f"{name}.npz")) for name in ("known", "labels", "asked"))
+    for matrix in (known, labels, asked):
+        matrix.sort_indices()
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    used = np.flatnonzero(np.diff(labels.tocsc().indptr))  # a label without a text cannot be trained
+    features = xmc.LabelEmbeddingFactory.create(labels[:, used], known, method="pifa")
+    model = xlinear.XLinearModel.train(known, labels[:, used], C=xmc.Indexer.gen(features))
+    seconds = time.perf_counter() - began
+    kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    found = csr_matrix(model.predict(asked, only_topk=best, beam_size=BEAM))
+    scores = csr_matrix((found.data, used[found.indices], found.indptr), shape=(asked.shape[0], labels.shape[1]))
+    save_npz(folder / "scores.npz", scores)
+    model.save(str(folder / "model"))
+    mb = sum(path.stat().st_size for path in (folder / "model").rglob("*") if path.is_file()) / 1e6
+    took = {"seconds": seconds, "mb": mb, "peak_mb": kib * 1024 / 1e6}
+    for n, times in TIMED.items():
+        took[f"ms_{n}"] = _milliseconds(model, asked[np.resize(np.arange(asked.shape[0]), n)], times)
+    (folder / "took.json").write_text(json.dumps(took), encoding="utf-8")
+
+
+def _milliseconds(model: Any, asked: Any, times: int) -> float:
+    """A query, the 10 best; the median of several times after one that does not count."""
+    took: list[float] = []
+    for _ in range(times + 1):
+        began = time.perf_counter()
+        model.predict(asked, only_topk=10, beam_size=BEAM)
+        took.append(time.perf_counter() - began)
+    return float(1000 * sorted(took[1:])[times // 2] / asked.shape[0])
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
+    _worker(Path(sys.argv[1]), int(sys.argv[2]))
