@@ -156,9 +156,10 @@ def told(stage: Stage, minutes: float | None) -> str:
         "batch": "the batch's targets",
         "sampled": f"{stage.negatives} uniform documents",
     }
+    mined = f" and the {stage.hard_negatives} hardest of each query" if stage.hard_negatives else ""
     what = "queries" if stage.sampler == "all_targets" else "pairs"
     tau = f"{stage.scale:.3g}" + (f" to {stage.scale_end:.3g}" if stage.scale_end != stage.scale else "")
     return (
         f"{stage.name}: {stage.loss} loss, {length} of {stage.batch_size:,} {what} against "
-        f"{against[stage.candidates]}, tau {tau}, {stage.optimizer} at {stage.learning_rate:.3g}"
+        f"{against[stage.candidates]}{mined}, tau {tau}, {stage.optimizer} at {stage.learning_rate:.3g}"
     )
