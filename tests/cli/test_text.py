@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
+from inspect import signature
 
 import pytest
 from typer.testing import CliRunner
 
 from rootward.cli import app
+from rootward.encoders import DualEncoder, LookupTower, new_encoder
+from rootward.encoders.static import StaticTower
 
 QUICK = ["--dim", "16", "--steps", "120", "--threads", "1", "--quiet"]
 
@@ -90,3 +94,68 @@ def test_a_lookup_run_is_not_exported(rootward, run, tmp_path):
     result = rootward("export", run, "--out", tmp_path / "model")
     assert result.exit_code == 2
     assert "looks its queries up" in result.stderr
+
+
+# -- what a tower is made of ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def told(nodes, tmp_path_factory):
+    """The nodes of the shop with a definition: of sandals "Open shoes held on by straps." and an example."""
+    path = tmp_path_factory.mktemp("told") / "nodes.csv"
+    header, *rows = nodes.read_text().splitlines()
+    gloss = '"Open shoes held on by straps; ""she wore thongs at the beach"""'
+    lines = [f"{row},{gloss if row.startswith('sandals,') else ''}" for row in rows]
+    path.write_text("\n".join([f"{header},definition", *lines]) + "\n")
+    return path
+
+
+def test_every_flag_of_a_static_tower_reaches_it(rootward, shop, told, tmp_path):
+    source = ["train", "--edges", shop, "--nodes", told, "--tower", "static", "--documents", "text"]
+    trained = rootward(*source, "--word-pairs", "--glosses", *QUICK, "--out", tmp_path / "run")
+    assert trained.exit_code == 0, trained.output
+    model = DualEncoder.load(tmp_path / "run")
+    assert model.query_tower.vocabulary.grams.pairs
+    assert isinstance(model.document_tower, StaticTower)
+    asked = [each for each in model.query_ids if each.startswith("sandals")]
+    assert asked == ["sandals", "sandals (definition)", "sandals (example 1)"]
+
+
+def test_every_flag_of_a_full_tower_reaches_it(rootward, shop, tmp_path):
+    encoder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
+    flags = ["--tower", "full", "--encoder", encoder, "--documents", "lookup", "--hidden", "12", "--chunk", "3"]
+    quick = ["--dim", "4", "--steps", "2", "--threads", "1", "--quiet"]
+    trained = rootward("train", "--edges", shop, *flags, *quick, "--out", tmp_path / "run")
+    assert trained.exit_code == 0, trained.output
+    model = DualEncoder.load(tmp_path / "run")
+    assert [tuple(each.shape) for each in model.query_tower.head] == [(8, 12), (12, 4)]
+    assert model.query_tower.chunk == 3
+    assert isinstance(model.document_tower, LookupTower)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--documents", "text"], "--documents belongs to --tower static or frozen or full, the tower here is lookup"),
+        (["--glosses"], "--glosses belongs to --tower static or frozen or full"),
+        (["--tower", "static", "--hidden", "9"], "--hidden belongs to --tower frozen or full, the tower here is stat"),
+        (["--tower", "static", "--chunk", "9"], "--chunk belongs to --tower full, the tower here is static"),
+        (["--tower", "full", "--encoder", "x", "--word-pairs"], "--word-pairs belongs to --tower static"),
+        (
+            ["--tower", "static", "--documents", "txt"],
+            "No kind of --documents 'txt'; there are tied, text, lookup. Did",
+        ),
+    ],
+)
+def test_a_flag_of_another_tower_is_refused(rootward, shop, flags, message):
+    result = rootward("train", "--edges", shop, *flags)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_defaults_in_the_help_are_those_of_python(rootward):
+    told = " ".join(rootward("train", "--help").stdout.replace("│", " ").split())
+    parameters = signature(DualEncoder.text).parameters
+    for name, end in (("dim", "--documents"), ("documents", "--glosses"), ("chunk", "╰")):
+        help_ = told.split(f" --{name} ", 1)[1].split(end, 1)[0]
+        assert re.search(rf"(Default: |; ){parameters[name].default}\b", help_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch.testing import assert_close
 
 from letters import Letters
 from rootward.encoders import DualEncoder, new_encoder
-from rootward.encoders.full import FullTower, weights_of
+from rootward.encoders.full import FullTower, _alike, weights_of
 from rootward.encoders.pretrained import Encoder
 from rootward.errors import InputError, RunFolderError
 from rootward.rng import stream
@@ -89,6 +90,44 @@ def test_a_gradient_in_chunks_is_that_of_the_whole_and_of_differences(opened):
         sides.append((tower.forward(rows, stream(0, "noise"))[0] * towards).sum().item())
         table[3, 5] -= step
     assert gradient[3, 5].item() == pytest.approx((sides[0] - sides[1]) / 2e-2, rel=0.05, abs=2e-4)
+
+
+LONG_AND_SHORT = [" ".join(["boots"] * n) for n in (14, 1, 2, 9, 1, 13, 3)]
+
+
+def test_texts_of_like_length_are_padded_together_and_nothing_else_changes(opened, monkeypatch):
+    tower = replace(full(opened, "lookup").query_tower, texts=LONG_AND_SHORT)
+    towards = torch.randn(7, 8, generator=torch.Generator().manual_seed(4))
+    found, read = [], []
+    monkeypatch.setattr(opened[0], "forward", lambda given, go=opened[0].forward: read.append(given) or go(given))
+    for alike in (64, 2):
+        monkeypatch.setattr("rootward.encoders.full.ALIKE", alike)
+        vectors, pull = tower.forward(torch.arange(7), stream(0, "noise"))
+        found.append((vectors, [each.gradient for each in pull(towards)]))
+    (whole, one), (parts, other) = found
+    assert_close(whole, parts, rtol=0, atol=1e-6)
+    for gradient, same in zip(one, other, strict=True):
+        assert_close(gradient, same, rtol=1e-4, atol=1e-6)
+    shapes = [tuple(given["input_ids"].shape) for given in read]
+    assert len(shapes) == 5
+    assert shapes[0][0] == 7
+    assert [n for n, _ in shapes[1:]] == [2, 2, 2, 1]
+    assert shapes[1][1] == shapes[0][1] > shapes[2][1] > shapes[3][1]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"input_ids": torch.ones(3, 9)},
+        {"attention_mask": torch.tensor([[0, 0, 1], [0, 1, 1], [1, 1, 1]])},
+        {"attention_mask": torch.tensor([[1, 0, 0], [1, 0, 0], [1, 1, 1]]), "pixels": torch.ones(3, 4)},
+    ],
+)
+def test_tokens_of_another_make_stay_together(given, monkeypatch):
+    monkeypatch.setattr("rootward.encoders.full.ALIKE", 1)
+    ((places, same),) = _alike(given, 3)
+    assert same is given
+    assert places.tolist() == [0, 1, 2]
 
 
 def test_tokens_that_are_not_in_a_batch_are_left_alone(opened):

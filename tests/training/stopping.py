@@ -20,6 +20,12 @@ RECIPES = {
     "sgd": recipes.decoupled(steps=24, validate_every=5, batch_size=6, optimizer="sgd"),
     "best": recipes.decoupled(steps=24, validate_every=5, batch_size=6, keep="best", learning_rate=3.0),
     "sampled": recipes.decoupled(steps=24, validate_every=5, batch_size=6, candidates="sampled", negatives=3),
+    "hard": recipes.decoupled(
+        steps=24, validate_every=5, batch_size=6, candidates="sampled", negatives=3, hard_negatives=2, mine_every=4
+    ),
+    "hard in batch": recipes.regular(
+        steps=24, validate_every=5, batch_size=9, hard_negatives=3, mine_every=6, learning_rate=300.0
+    ),
     "ordered": recipes.ordered(steps=24, validate_every=5, batch_size=6),
     "two stages": recipes.pretrain_finetune(
         steps=14, finetune_steps=10, batch_size=16, validate_every=5, learning_rate=300.0

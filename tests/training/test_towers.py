@@ -27,6 +27,9 @@ RECIPES = {
     "best": recipes.decoupled(steps=24, validate_every=5, batch_size=6, keep="best", learning_rate=3.0),
     "sgd": recipes.decoupled(steps=24, validate_every=5, batch_size=6, optimizer="sgd", learning_rate=0.1),
     "adam": recipes.decoupled(steps=24, validate_every=5, batch_size=6, optimizer="adam"),
+    "hard": recipes.decoupled(
+        steps=24, validate_every=5, batch_size=4, candidates="sampled", negatives=2, hard_negatives=2, mine_every=5
+    ),
 }
 
 

@@ -2,100 +2,26 @@
 
 from __future__ import annotations
 
-import json as json_format
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from rootward.cli.flags import flag, given
 from rootward.cli.output import STDOUT, put, say, show
+from rootward.cli.recipes import RecipeFlags, field_lines, recipe_lines, recipe_of, told
 from rootward.cli.sources import SourceFlags, read, stem_of
-from rootward.errors import InputError, RunFolderError, did_you_mean
+from rootward.cli.towers import TowerFlags, model_for, pairs_for, refuse
+from rootward.errors import InputError, RunFolderError
 
 if TYPE_CHECKING:
-    from rootward.training import Recipe, Run, Settings, Stage
+    from rootward.training import Recipe, Run, Settings
 
-DIM, TEXT_DIM = 64, 128
-TOWERS = ("lookup", "static", "frozen", "full")
-
-_TRAINING, _RUN, _OUTPUT = "Training", "Run", "Output"
-
-
-@dataclass(frozen=True)
-class RecipeFlags:
-    """What is trained, and for how long; None for what was not given."""
-
-    tower: Annotated[
-        str | None,
-        flag(
-            "--tower",
-            metavar="NAME",
-            panel=_TRAINING,
-            help="lookup: a vector for every query. static: vectors of words and n-grams, so that every name and "
-            "synonym is a query, and words never seen are understood too. frozen: the same by a sentence encoder that "
-            "stays as it is, with a head that is trained. full: the encoder is trained too. Default: lookup.",
-        ),
-    ] = None
-    encoder: Annotated[
-        str | None,
-        flag(
-            "--encoder",
-            metavar="NAME",
-            panel=_TRAINING,
-            help="Of a frozen or full tower: a sentence-transformers model, by name or folder.",
-        ),
-    ] = None
-    dim: Annotated[
-        int | None,
-        flag(
-            "--dim",
-            metavar="N",
-            min=1,
-            panel=_TRAINING,
-            help=f"Width of the vectors. Default: {DIM}; {TEXT_DIM} for towers that read.",
-        ),
-    ] = None
-    recipe: Annotated[
-        str | None,
-        flag(
-            "--recipe",
-            metavar="NAME",
-            panel=_TRAINING,
-            help="One of those listed below. Default: the first.",
-        ),
-    ] = None
-    epochs: Annotated[
-        float | None, flag("--epochs", metavar="N", panel=_TRAINING, help="Passes over the queries; else derived.")
-    ] = None
-    steps: Annotated[int | None, flag("--steps", metavar="N", panel=_TRAINING, help="Steps, instead of epochs.")] = None
-    minutes: Annotated[
-        float | None,
-        flag(
-            "--minutes",
-            metavar="N",
-            panel=_TRAINING,
-            help="Time for all of it, instead of epochs and of steps that the recipe brings along.",
-        ),
-    ] = None
-    changes: Annotated[
-        list[str] | None,
-        flag("--set", metavar="FIELD=VALUE", panel=_TRAINING, help="A field listed below; may be repeated."),
-    ] = None
-    seed: Annotated[
-        int | None,
-        flag(
-            "--seed",
-            metavar="N",
-            panel=_TRAINING,
-            help="Of every random choice. Default: 0.",
-        ),
-    ] = None
+_RUN, _OUTPUT = "Run", "Output"
 
 
 @dataclass(frozen=True)
@@ -130,30 +56,9 @@ class TrainCommand(TyperCommand):
             Console(markup=False).print(Panel(table, title=title, title_align="left", border_style="dim"))
 
 
-def recipe_lines() -> list[tuple[str, str]]:
-    """Every recipe and the first line of its docstring."""
-    from rootward.training.recipes import RECIPES  # noqa: PLC0415
-
-    return [(name, (recipe.__doc__ or "").partition("\n")[0]) for name, recipe in RECIPES.items()]
-
-
-def field_lines() -> list[tuple[str, str]]:
-    """Every field of a stage that can be set, with its values, its default and what it does."""
-    from rootward.training import Stage  # noqa: PLC0415
-
-    lines = []
-    for name, field in Stage.model_fields.items():
-        if name == "name":
-            continue
-        choices = [str(value) for value in get_args(field.annotation) if isinstance(value, str)]
-        default = "derived" if field.default is None else str(field.default)
-        values = f" ({', '.join(choices)})" if choices else ""
-        lines.append((name, f"{field.description}{values}. Default: {default}"))
-    return lines
-
-
 def train(
     source: SourceFlags,
+    tower: TowerFlags,
     recipe: RecipeFlags,
     machine: MachineFlags,
     out: Annotated[
@@ -181,13 +86,13 @@ def train(
       rootward train --edges taxonomy.csv --child category --parent parent
       rootward train --pairs esci.parquet --levels exact=0,substitute=1
       rootward train --obo hp.obo --relations is_a,part_of --minutes 5
-      rootward train --obo hp.obo --tower static --out runs/words
+      rootward train --obo hp.obo --tower static --word-pairs --out runs/words
       rootward train --obo hp.obo --tower frozen --encoder all-MiniLM-L6-v2
       rootward train wordnet --recipe rebalanced --set regular_share=0.03
       rootward train --resume runs/wordnet
     """
     if resume is not None:
-        others = given(**vars(source), **vars(recipe), out=out)
+        others = given(**vars(source), **vars(tower), **vars(recipe), out=out)
         if others:
             raise InputError(
                 f"--resume goes on with what {resume} was started with; leave out "
@@ -195,14 +100,11 @@ def train(
             )
         run = _resumed(resume, machine, quiet)
     else:
-        if recipe.tower is not None and recipe.tower not in TOWERS:
-            near = did_you_mean(recipe.tower, TOWERS)
-            raise InputError(f"No tower {recipe.tower!r}; there are {', '.join(TOWERS)}.{near}")
-        _check_encoder(recipe)
+        refuse(tower)
         stem = stem_of(source)
         out = Path("runs") / stem if out is None else out
         _refuse_taken(out)
-        run = _trained(source, recipe, _recipe(recipe), machine, out, quiet)
+        run = _trained(source, tower, recipe, recipe_of(recipe), machine, out, quiet)
     if not run.finished or run.report is None:
         raise typer.Exit(130)
     if json != STDOUT:
@@ -210,11 +112,6 @@ def train(
     if json is not None:
         put(run.report.to_json(), json)
     say(_what_next(run), quiet)
-
-
-def _check_encoder(flags: RecipeFlags) -> None:
-    if (flags.tower in ("frozen", "full")) != (flags.encoder is not None):
-        raise InputError("--encoder NAME belongs to --tower frozen or full, and these need it; give both or neither.")
 
 
 def _refuse_taken(out: Path) -> None:
@@ -231,38 +128,35 @@ def _refuse_taken(out: Path) -> None:
 
 
 def _trained(
-    source: SourceFlags, flags: RecipeFlags, recipe: Recipe, machine: MachineFlags, out: Path, quiet: bool
+    source: SourceFlags,
+    tower: TowerFlags,
+    flags: RecipeFlags,
+    recipe: Recipe,
+    machine: MachineFlags,
+    out: Path,
+    quiet: bool,
 ) -> Run:
-    from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.training import train as start_training  # noqa: PLC0415
     from rootward.training.defaults import resolve  # noqa: PLC0415
 
     settings = _settings(machine, quiet)
     found = read(source)
-    reads_texts = flags.tower not in (None, "lookup")
-    pairs = found.pairs.by_name() if reads_texts else found.pairs
+    pairs = pairs_for(tower, found.pairs)
     for note in pairs.notes:
         say(note, quiet)
-    dim = (TEXT_DIM if reads_texts else DIM) if flags.dim is None else flags.dim
     say(f"{found.stem}: {pairs!r}", quiet)
     for stage in recipe.stages:
         timed = flags.minutes is not None and stage.steps is None and stage.epochs is None
-        say(told(resolve(stage, pairs, dim), None if not timed else flags.minutes), quiet)
-    seed = given(seed=flags.seed)
-    if reads_texts:
-        tower = {**given(tower=flags.tower, encoder=flags.encoder), **seed}
-        model = DualEncoder.text(pairs, dim=dim, progress=not quiet, **tower)
-    else:
-        model = DualEncoder.lookup(pairs, dim, start=recipe.start, **seed)
+        say(told(resolve(stage, pairs, tower.width), None if not timed else flags.minutes), quiet)
     return start_training(
-        model,
+        model_for(tower, pairs, recipe, flags.seed, not quiet),
         pairs,
         recipe,
         out=out,
         minutes=flags.minutes,
         source=found.name,
         settings=settings,
-        **seed,
+        **given(seed=flags.seed),
     )
 
 
@@ -293,92 +187,7 @@ def _settings(machine: MachineFlags, quiet: bool) -> Settings:
     return settings
 
 
-# -- recipes -----------------------------------------------------------------------------------------------------
-
-
-def _recipe(flags: RecipeFlags) -> Recipe:
-    """The recipe of these flags.
-
-    Raises:
-        InputError: no such recipe or field, a value out of range, a field twice, several lengths.
-    """
-    from rootward.training.recipes import RECIPES, by_name, decoupled  # noqa: PLC0415
-
-    name = decoupled.__name__ if flags.recipe is None else flags.recipe
-    changes = _changes(flags.changes or [], RECIPES.get(name))
-    if flags.minutes is not None and not flags.minutes > 0:
-        raise InputError(f"--minutes must be above 0, got {flags.minutes:g}.")
-    lengths = given(epochs=flags.epochs, steps=flags.steps)
-    for field in [field for field in ("epochs", "steps") if field in changes]:
-        if field in lengths:
-            raise InputError(f"{field} is given twice, by --{field} and by --set; keep one.")
-        lengths[field] = changes.pop(field)
-    if len(lengths) + (flags.minutes is not None) > 1:
-        raise InputError("--epochs, --steps and --minutes each say how long to train; give one of them.")
-    if name == "rebalanced":
-        if "regular_share" not in changes:
-            raise InputError("--recipe rebalanced needs the share drawn regularly, such as --set regular_share=0.03.")
-        changes["p"] = changes.pop("regular_share")
-    recipe = by_name(name, **changes)
-    if flags.minutes is not None:
-        lengths = {"epochs": None, "steps": None}
-    return recipe.with_(**lengths)
-
-
-def _changes(settings: list[str], recipe: Callable[..., Recipe] | None) -> dict[str, Any]:
-    """Every FIELD=VALUE of --set: fields of `Stage`, and arguments that the recipe has besides them."""
-    from inspect import signature  # noqa: PLC0415
-
-    from rootward.training import Stage  # noqa: PLC0415
-
-    of_recipe = (
-        [] if recipe is None else [p.name for p in signature(recipe).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    )
-    known = [*(field for field in Stage.model_fields if field != "name"), *of_recipe]
-    changes: dict[str, Any] = {}
-    for setting in settings:
-        field, equals, text = setting.partition("=")
-        if not equals:
-            raise InputError(f"--set {setting}: needed FIELD=VALUE, such as --set scale=30.")
-        if field not in known:
-            raise InputError(
-                f"--set {setting}: there is no field {field!r}.{did_you_mean(field, known)} The fields stand at the "
-                "end of: rootward train --help"
-            )
-        if field in changes:
-            raise InputError(f"--set {field} is given twice; keep one.")
-        changes[field] = _value(text)
-    return changes
-
-
-def _value(text: str) -> Any:
-    """Numbers, true, false and none as what they mean; other words as they are."""
-    if text.lower() in ("none", "derived"):
-        return None
-    try:
-        return json_format.loads(text.lower() if text.lower() in ("true", "false") else text)
-    except ValueError:
-        return text
-
-
 # -- words -------------------------------------------------------------------------------------------------------
-
-
-def told(stage: Stage, minutes: float | None) -> str:
-    """What was chosen or derived for a stage, in one line."""
-    assert stage.batch_size is not None and stage.scale is not None and stage.scale_end is not None
-    length = f"{stage.steps:,} steps" if minutes is None else f"as many steps as {minutes:g} minutes allow"
-    against = {
-        "all": "all documents",
-        "batch": "the batch's targets",
-        "sampled": f"{stage.negatives} uniform documents",
-    }
-    what = "queries" if stage.sampler == "all_targets" else "pairs"
-    tau = f"{stage.scale:.3g}" + (f" to {stage.scale_end:.3g}" if stage.scale_end != stage.scale else "")
-    return (
-        f"{stage.name}: {stage.loss} loss, {length} of {stage.batch_size:,} {what} against "
-        f"{against[stage.candidates]}, tau {tau}, {stage.optimizer} at {stage.learning_rate:.3g}"
-    )
 
 
 def _what_next(run: Run) -> str:

@@ -129,6 +129,9 @@ def summed(pulled: Sequence[Pulled]) -> list[Pulled]:
         if place is None:
             out.append(each)
         else:
+            if torch.equal(out[place].rows, each.rows):
+                out[place] = out[place]._replace(gradient=out[place].gradient + each.gradient)
+                continue
             rows, where = torch.unique(torch.cat([out[place].rows, each.rows]), return_inverse=True)
             total = each.gradient.new_zeros(len(rows), each.gradient.shape[1])
             total.index_add_(0, where, torch.cat([out[place].gradient, each.gradient]))

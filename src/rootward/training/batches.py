@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -14,9 +15,11 @@ from rootward.pairs import AllTargets, HeavyTail, Pairs, Rebalanced, Regular
 from rootward.pairs.ids import Rows
 from rootward.rng import stream
 from rootward.training.losses import Targets
+from rootward.training.mining import Mined
 from rootward.training.stage import Stage
 
 Floats = npt.NDArray[np.float64]
+_NOTHING = np.empty(0, np.int64), np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Batch:
         log_counts: float32, N; see `rootward.training.losses`. None when every column stands for itself.
         own_counts: False when a query's own targets stand for themselves whatever `log_counts` says.
         targets: every relevant entry among the columns; the weights of all of them add up to 1.
+        alone: (rows, columns), int64, sorted by row, one entry each: non-targets that compete as themselves whatever
+            `log_counts` says, as they were not left to chance: a query's own hard negatives. None without any.
         n_pairs: how many (query, target) pairs the batch trains on.
         noise: the names of the random streams that towers may draw from in this step, see `rootward.rng.stream`.
     """
@@ -40,6 +45,7 @@ class Batch:
     targets: Targets
     n_pairs: int
     noise: tuple[int | str, ...] = (0,)
+    alone: tuple[Tensor, Tensor] | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on this device; itself when it is there already."""
@@ -53,30 +59,36 @@ class Batch:
             documents=self.documents.to(device),
             log_counts=counts,
             targets=targets,
+            alone=None if self.alone is None else (self.alone[0].to(device), self.alone[1].to(device)),
         )
 
 
 @dataclass(eq=False)
 class Batches:
-    """The batches of a stage, each a function of (seed, stage, step) alone: a resumed run sees what it would have seen.
+    """The batches of a stage, each a function of (seed, stage, step) and of what was mined, if anything.
+
+    So a resumed run sees what it would have seen.
 
     Attributes:
         pairs: what is trained on.
         stage: with batch_size, steps and negatives derived (`rootward.training.defaults`).
         seed, place: of the run, and which of its stages this is; they name the random streams.
+        mined: the hard negatives of the queries of the next steps.
     """
 
     pairs: Pairs
     stage: Stage
     seed: int
     place: int
+    mined: Mined | None = None
     _epoch: tuple[int, list[Rows]] = field(default=(-1, []), init=False, repr=False)
 
     def __getitem__(self, step: int) -> Batch:
         queries, entries, weights = self._drawn(step)
         rows, index = entries
         documents = self.pairs.documents[index].astype(np.int64)
-        columns, log_counts = self._candidates(step, len(queries), documents, weights)
+        hard = _NOTHING if self.mined is None else self.mined.of(queries)
+        columns, log_counts = self._candidates(step, len(queries), documents, weights, hard[1])
         place = np.searchsorted(columns, documents)
         there = columns[np.minimum(place, len(columns) - 1)] == documents
         return Batch(
@@ -92,7 +104,12 @@ class Batches:
             ),
             int(np.count_nonzero(weights)),
             (self.seed, "train", self.place, "noise", step),
+            self._alone(hard, columns),
         )
+
+    def queries_of(self, steps: Iterable[int]) -> Rows:
+        """The query rows of all these steps, ascending, each once."""
+        return np.unique(np.concatenate([self._drawn(step)[0] for step in steps]))
 
     # -- queries and their targets -------------------------------------------------------------------------------
 
@@ -124,7 +141,9 @@ class Batches:
 
     # -- documents that compete ----------------------------------------------------------------------------------
 
-    def _candidates(self, step: int, n_queries: int, documents: Rows, weights: Floats) -> tuple[Rows, Floats | None]:
+    def _candidates(
+        self, step: int, n_queries: int, documents: Rows, weights: Floats, hard: Rows
+    ) -> tuple[Rows, Floats | None]:
         """Document rows in ascending order, and the log of how many documents each stands for."""
         n = self.pairs.n_documents
         if self.stage.candidates == "all":
@@ -132,13 +151,16 @@ class Batches:
         targets = weights > 0
         drawn = np.unique(documents[targets])
         if self.stage.candidates == "batch":
-            counts = np.bincount(np.searchsorted(drawn, documents[targets]), weights=weights[targets])
+            columns = np.union1d(drawn, hard)
+            places = np.searchsorted(columns, np.r_[documents[targets], hard])
+            counts = np.bincount(places, np.r_[weights[targets], np.ones(len(hard))])
             if self.stage.log_q:
-                counts = counts / (weights.sum() * self._chance[drawn])
-            return drawn, np.log(counts)
+                expected = weights.sum() * self._chance[columns]
+                counts = counts / (expected + self._mined_by(-np.expm1(self._absent(n_queries)))[columns])
+            return columns, np.log(counts)
         assert self.stage.negatives is not None
         uniform = self._rng("negatives", step).integers(n, size=self.stage.negatives)
-        columns = np.union1d(drawn, uniform)
+        columns = np.union1d(np.union1d(drawn, uniform), hard)
         return columns, -np.log(self._inclusion(columns, n_queries)) if self.stage.log_q else None
 
     def _inclusion(self, documents: Rows, n_queries: int) -> Floats:
@@ -151,14 +173,45 @@ class Batches:
         else:
             assert self.stage.batch_size is not None
             missed = missed + self.stage.batch_size * np.log1p(-np.minimum(self._chance[documents], 1 - 1e-9))
+        missed = missed + self._mined_by(self._absent(n_queries))[documents]
         chance: Floats = np.maximum(-np.expm1(missed), 1e-12)
         return chance
+
+    def _absent(self, n_queries: int) -> Floats:
+        """The log of the chance of each query not to be in a batch."""
+        if self.stage.sampler == "all_targets":
+            return np.full(self.pairs.n_queries, np.log1p(-min(n_queries / self._n_answered, 1 - 1e-9)))
+        assert self.stage.batch_size is not None
+        return self.stage.batch_size * self._passed_over
+
+    def _mined_by(self, of_queries: Floats) -> Floats:
+        """For each document the sum over those it was mined for; the queries mined for speak for all others too."""
+        if self.mined is None:
+            return np.zeros(self.pairs.n_documents)
+        queries, documents = self.mined.entries
+        known = of_queries[self.mined.queries].sum()
+        speaks_for = float(of_queries[self.pairs.sizes > 0].sum() / known) if known else 1.0
+        found = np.bincount(documents, speaks_for * of_queries[queries], self.pairs.n_documents)
+        return found.astype(np.float64)
+
+    def _alone(self, hard: tuple[Rows, Rows], columns: Rows) -> tuple[Tensor, Tensor] | None:
+        if self.mined is None or not self.stage.log_q:
+            return None
+        rows, documents = hard
+        return torch.from_numpy(rows), torch.from_numpy(np.searchsorted(columns, documents))
 
     @cached_property
     def _chance(self) -> Floats:
         """The chance of each document to be the target of the next pair drawn (Q of the log-Q correction)."""
         weights = self.pairs.weights if self.stage.sampler == "all_targets" else self._sampler.weights
         return np.bincount(self.pairs.documents, weights=weights, minlength=self.pairs.n_documents).astype(np.float64)
+
+    @cached_property
+    def _passed_over(self) -> Floats:
+        """The log of the chance of each query not to be that of the next pair drawn."""
+        drawn = np.bincount(self._query_of, self._sampler.weights, self.pairs.n_queries)
+        passed_over: Floats = np.log1p(-np.minimum(drawn, 1 - 1e-9)).astype(np.float64)
+        return passed_over
 
     # -- random choices ------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ Rules, with n answered queries, m documents, s = mean |S(q)| and the dimension d
                  `learning_rate_for` so many queries is n / that times as large for fewer
     momentum     0.8 for lazy_adam, whose rows are drawn so seldom that a longer memory is a stale one; else 0.9
     validate_every a twentieth of the stage
+    mine_every   a pass over the queries, so that each is searched for once a pass
 
 The figures behind these are in docs/lab-log.md.
 """
@@ -48,7 +49,8 @@ def resolve(stage: Stage, pairs: Pairs, dim: int) -> Stage:
     filled = filled.model_copy(update=_candidates(filled, pairs, dim) | _scales(filled, pairs, dim))
     steps = filled.steps or _steps(filled, pairs, dim)
     every = filled.validate_every or max(1, -(-steps // 20))
-    return filled.model_copy(update={"steps": steps, "epochs": None, "validate_every": every})
+    mining = _mining(filled, pairs)
+    return filled.model_copy(update={"steps": steps, "epochs": None, "validate_every": every, **mining})
 
 
 def _learning_rate(stage: Stage, pairs: Pairs) -> float:
@@ -71,6 +73,12 @@ def _candidates(stage: Stage, pairs: Pairs, dim: int) -> dict[str, object]:
     return {"negatives": negatives}
 
 
+def _mining(stage: Stage, pairs: Pairs) -> dict[str, object]:
+    if stage.candidates == "all":  # nothing is left to be mined
+        return {"hard_negatives": 0, "mine_every": None}
+    return {"mine_every": stage.mine_every or _pass(stage, pairs)} if stage.hard_negatives else {}
+
+
 def _scales(stage: Stage, pairs: Pairs, dim: int) -> dict[str, float]:
     answered = pairs.sizes[pairs.sizes > 0]
     size = float(answered.mean()) if len(answered) else 1.0
@@ -80,9 +88,14 @@ def _scales(stage: Stage, pairs: Pairs, dim: int) -> dict[str, float]:
 
 
 def _steps(stage: Stage, pairs: Pairs, dim: int) -> int:
-    assert stage.batch_size is not None
-    n = np.count_nonzero(pairs.sizes) if stage.sampler == "all_targets" else len(pairs)
-    per_epoch = max(1, -(-int(n) // stage.batch_size))
+    per_epoch = _pass(stage, pairs)
     if stage.epochs is not None:
         return max(1, round(stage.epochs * per_epoch))
     return max(FEWEST_STEPS, round(per_epoch * max(12.0, 20 * math.sqrt(64 / dim))))
+
+
+def _pass(stage: Stage, pairs: Pairs) -> int:
+    """Steps of one pass over the queries, or over as many pairs as there are."""
+    assert stage.batch_size is not None
+    n = np.count_nonzero(pairs.sizes) if stage.sampler == "all_targets" else len(pairs)
+    return max(1, -(-int(n) // stage.batch_size))

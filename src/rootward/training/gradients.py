@@ -51,10 +51,21 @@ def gradients(
         block = scaled[start : start + n_rows]
         held = multiply(block, across, scores[: len(block)])
         targets = batch.targets.part(edges[place], edges[place + 1], start)
+        _alone_(held, batch, start)
         value += loss(held, targets, batch.log_counts, batch.own_counts)
         multiply(held, documents, by_query[start : start + n_rows])
         _add_product(by_document, block.T, held, precision)
     return value, by_query.mul_(scale), by_document.T.contiguous()
+
+
+def _alone_(held: Tensor, batch: Batch, start: int) -> None:
+    """Takes back beforehand what the loss will add where a column stands for itself alone."""
+    if batch.alone is None or batch.log_counts is None:
+        return
+    rows, columns = batch.alone
+    first, last = torch.searchsorted(rows, rows.new_tensor([start, start + len(held)])).tolist()
+    columns = columns[first:last]
+    held[rows[first:last] - start, columns] -= batch.log_counts[columns]
 
 
 def _in_float32(left: Tensor, right: Tensor, out: Tensor) -> Tensor:

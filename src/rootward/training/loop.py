@@ -16,6 +16,7 @@ from rootward.rng import stream
 from rootward.training.batches import Batch, Batches
 from rootward.training.gradients import gradients
 from rootward.training.losses import LOSSES
+from rootward.training.mining import mine
 from rootward.training.stage import Stage
 from rootward.training.state import State
 
@@ -81,6 +82,7 @@ def run_stage(state: State, batches: Batches, watch: Watcher, block_bytes: int, 
             watch.save(state)
             return False
         began = time.perf_counter()
+        mine_ahead(state, batches)
         batch = batches[state.step]
         value = train_step(state, stage, batch, block_bytes, precision)
         state.step += 1
@@ -99,6 +101,18 @@ def run_stage(state: State, batches: Batches, watch: Watcher, block_bytes: int, 
     if stage.keep == "best":
         state.take_best()
     return True
+
+
+def mine_ahead(state: State, batches: Batches) -> None:
+    """Where it is time for it, the hard negatives of the steps until the next time, from the model as it stands."""
+    stage = batches.stage
+    if stage.hard_negatives:
+        assert stage.mine_every is not None and stage.steps is not None
+        if state.step % stage.mine_every == 0:
+            rows = batches.queries_of(range(state.step, min(state.step + stage.mine_every, stage.steps)))
+            vectors = state.model.query_vectors(rows), state.model.document_vectors()
+            state.mined = mine(*vectors, rows, batches.pairs, stage.hard_negatives)
+        batches.mined = state.mined
 
 
 def train_step(state: State, stage: Stage, batch: Batch, block_bytes: int, precision: torch.dtype) -> float:
@@ -193,10 +207,25 @@ def seconds_per_step(state: State, batches: Batches, block_bytes: int, precision
     """How long a step takes here: the median of some, taken on copies, so that nothing is trained by it."""
     scratch = State.of(state.model, state.device)
     scratch.begin(batches.place, batches.stage)
+    mining = _seconds_of_mining(scratch, batches, n)
     took: list[float] = []
     for step in range(n):
         began = time.perf_counter()
         train_step(scratch, batches.stage, batches[step], block_bytes, precision)
         took.append(time.perf_counter() - began)
         scratch.step += 1
-    return sorted(took)[len(took) // 2]
+    return sorted(took)[len(took) // 2] + mining
+
+
+def _seconds_of_mining(state: State, batches: Batches, n: int) -> float:
+    """What mining adds to a step, found by mining for the first n: documents are encoded once for all of them."""
+    stage = batches.stage
+    if not stage.hard_negatives:
+        return 0.0
+    assert stage.mine_every is not None
+    began = time.perf_counter()
+    documents = state.model.document_vectors()
+    encoded = time.perf_counter()
+    rows = batches.queries_of(range(n))
+    batches.mined = mine(state.model.query_vectors(rows), documents, rows, batches.pairs, stage.hard_negatives)
+    return (encoded - began) / stage.mine_every + (time.perf_counter() - encoded) / n

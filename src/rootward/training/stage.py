@@ -58,6 +58,12 @@ class Stage(_Checked):
     negatives: int | None = Field(
         None, ge=1, description="uniform documents a batch, besides its targets; sampled only"
     )
+    hard_negatives: int = Field(
+        0, ge=0, description="highest-scoring wrong documents of each query that compete besides; not where all do"
+    )
+    mine_every: int | None = Field(
+        None, ge=1, description="steps between two searches for these; None: derived, a pass over the queries"
+    )
     optimizer: Literal["sgd", "adam", "lazy_adam"] = Field(
         "lazy_adam", description="sgd and adam move every row at each step, lazy_adam only those in the batch"
     )
@@ -87,6 +93,10 @@ class Stage(_Checked):
             raise ValueError("give epochs or steps, not both")
         if (self.sampler == "rebalanced") != (self.regular_share is not None):
             raise ValueError("regular_share belongs to sampler='rebalanced', and only to it")
+        if self.hard_negatives and self.candidates == "all":
+            raise ValueError("hard_negatives are documents that compete besides others; with candidates='all' all do")
+        if self.mine_every is not None and not self.hard_negatives:
+            raise ValueError("mine_every belongs to hard_negatives; give how many a query, or leave it out")
         if self.loss == "listwise" and self.sampler != "all_targets":
             raise ValueError("loss='listwise' ranks all targets of a query, so it needs sampler='all_targets'")
         return self

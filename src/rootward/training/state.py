@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from rootward.encoders import DualEncoder, Table
 from rootward.encoders.towers import Pulled
 from rootward.errors import RunFolderError
 from rootward.training.checkpoint import Checkpoint, write_checkpoint
+from rootward.training.mining import Mined
 from rootward.training.optimizers import Optimizer, optimizer_of
 from rootward.training.stage import Stage
 
@@ -32,6 +33,7 @@ class State:
         best: overall recall of the best validation of this stage so far, -1 before the first.
         best_rows: the tables of that moment by name, where the stage keeps the best.
         optimizers: one a table, by its name.
+        mined: the hard negatives of the steps until they are mined again, where the stage has any.
     """
 
     model: DualEncoder
@@ -41,6 +43,7 @@ class State:
     best: float = -1.0
     best_rows: dict[str, Tensor] = field(default_factory=dict, repr=False)
     optimizers: dict[str, Optimizer] = field(default_factory=dict, repr=False)
+    mined: Mined | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, model: DualEncoder, device: torch.device) -> State:
@@ -65,7 +68,7 @@ class State:
 
     def begin(self, place: int, stage: Stage) -> None:
         """Start a stage: step 0, optimisers at their start, nothing validated."""
-        self.place, self.step, self.best, self.best_rows = place, 0, -1.0, {}
+        self.place, self.step, self.best, self.best_rows, self.mined = place, 0, -1.0, {}, None
         self.optimizers = {name: optimizer_of(stage, table.rows, table.unit) for name, table in self.tables.items()}
 
     def move(self, pulled: Pulled, rate: float) -> None:
@@ -102,6 +105,9 @@ class State:
         for table, optimizer in self.optimizers.items():
             tensors |= {f"{table}.{name}": tensor for name, tensor in optimizer.state().items()}
         tensors |= {f"best.{table}": rows for table, rows in self.best_rows.items()}
+        if self.mined is not None:
+            rows = {f"mined.{field.name}": getattr(self.mined, field.name) for field in fields(Mined)}
+            tensors |= {name: torch.from_numpy(each) for name, each in rows.items()}
         numbers = {"place": self.place, "step": self.step, "seconds": self.seconds, "best": self.best}
         write_checkpoint(folder, tensors, numbers)
 
@@ -121,6 +127,9 @@ class State:
                 if f"{table}.{name}" not in saved.tensors:
                     raise RunFolderError(f"{path} is of another optimiser than this run's. Train without --resume.")
                 tensor.copy_(saved.tensors[f"{table}.{name}"])
+        mined = [saved.tensors.get(f"mined.{field.name}") for field in fields(Mined)]
+        if mined[0] is not None and mined[1] is not None:
+            self.mined = Mined(mined[0].numpy(), mined[1].numpy())
         best = {table: saved.tensors.get(f"best.{table}") for table in self.tables}
         self.best_rows = {table: rows.to(self.device) for table, rows in best.items() if rows is not None}
 

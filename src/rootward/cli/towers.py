@@ -1,0 +1,176 @@
+"""What `rootward train` trains: flags to a model, and to the pairs that it is trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from inspect import signature
+from typing import TYPE_CHECKING, Annotated, get_args
+
+from rootward.cli.flags import flag, given
+from rootward.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from rootward.encoders import DualEncoder
+    from rootward.pairs import Pairs
+    from rootward.training import Recipe
+
+DIM = 64
+_LOOKUP = "lookup"
+_TOWER = "Tower"
+
+
+@dataclass(frozen=True)
+class TowerFlags:
+    """What is trained; None and False for what was not given.
+
+    Defaults are those of `DualEncoder.text`; the help only tells them, as it has to come without torch, and a test
+    holds it to them.
+    """
+
+    tower: Annotated[
+        str | None,
+        flag(
+            "--tower",
+            metavar="NAME",
+            panel=_TOWER,
+            help="lookup: a vector for every query. static: vectors of words and n-grams, so that every name and "
+            "synonym is a query, and words never seen are understood too. frozen: the same by a sentence encoder that "
+            "stays as it is, with a head that is trained. full: the encoder is trained too. Default: lookup.",
+        ),
+    ] = None
+    encoder: Annotated[
+        str | None,
+        flag(
+            "--encoder",
+            metavar="NAME",
+            panel=_TOWER,
+            help="Of a frozen or full tower: a sentence-transformers model, by name or folder.",
+        ),
+    ] = None
+    dim: Annotated[
+        int | None,
+        flag(
+            "--dim",
+            metavar="N",
+            min=1,
+            panel=_TOWER,
+            help=f"Width of the vectors. Default: {DIM}; 128 for towers that read.",
+        ),
+    ] = None
+    documents: Annotated[
+        str | None,
+        flag(
+            "--documents",
+            metavar="NAME",
+            panel=_TOWER,
+            help="Beside a tower that reads. tied: a document is its name as queries are read, and what it learns "
+            "besides. text: its name by a tower of its own. lookup: a row of a table. Default: tied.",
+        ),
+    ] = None
+    glosses: Annotated[
+        bool,
+        flag("--glosses", panel=_TOWER, help="Of a tower that reads: definitions and their examples are queries too."),
+    ] = False
+    word_pairs: Annotated[
+        bool,
+        flag("--word-pairs", panel=_TOWER, help="Of a static tower: a vector for every two words in a row as well."),
+    ] = False
+    hidden: Annotated[
+        int | None,
+        flag(
+            "--hidden",
+            metavar="N",
+            min=1,
+            panel=_TOWER,
+            help="Of a frozen or full tower: width of a hidden layer in the head; without it the head is one matrix.",
+        ),
+    ] = None
+    chunk: Annotated[
+        int | None,
+        flag(
+            "--chunk",
+            metavar="N",
+            min=1,
+            panel=_TOWER,
+            help="Of a full tower: texts that pass through the encoder at a time, which is what its memory is for. "
+            "Default: 64.",
+        ),
+    ] = None
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether queries are read rather than looked up."""
+        return self.tower not in (None, _LOOKUP)
+
+    @property
+    def width(self) -> int:
+        """The width of the vectors, given or not."""
+        if self.dim is not None:
+            return self.dim
+        return _text_dim() if self.reads_texts else DIM
+
+
+_READING = ("static", "frozen", "full")
+_BELONGS = {
+    "encoder": ("frozen", "full"),
+    "documents": _READING,
+    "glosses": _READING,
+    "word_pairs": ("static",),
+    "hidden": ("frozen", "full"),
+    "chunk": ("full",),
+}
+
+
+def _text_dim() -> int:
+    from rootward.encoders import DualEncoder  # noqa: PLC0415
+
+    dim: int = signature(DualEncoder.text).parameters["dim"].default
+    return dim
+
+
+def refuse(flags: TowerFlags) -> None:
+    """Refuse what cannot be made, before anything is read.
+
+    Raises:
+        InputError: no such tower or documents, or a flag of another tower.
+    """
+    _refuse_unknown("tower", flags.tower, (_LOOKUP, *_READING))
+    if flags.documents is not None:
+        from rootward.encoders.start import Documents  # noqa: PLC0415
+
+        _refuse_unknown("kind of --documents", flags.documents, get_args(Documents))
+    if (flags.tower in _BELONGS["encoder"]) != (flags.encoder is not None):
+        raise InputError("--encoder NAME belongs to --tower frozen or full, and these need it; give both or neither.")
+    tower = flags.tower or _LOOKUP
+    for name in given(**vars(flags)):
+        towers = _BELONGS.get(name, (tower,))
+        if tower not in towers:
+            dashed = f"--{name.replace('_', '-')}"
+            raise InputError(
+                f"{dashed} belongs to --tower {' or '.join(towers)}, the tower here is {tower}; leave out {dashed} or "
+                "name one of those."
+            )
+
+
+def _refuse_unknown(what: str, value: str | None, choices: tuple[str, ...]) -> None:
+    if value is not None and value not in choices:
+        raise InputError(f"No {what} {value!r}; there are {', '.join(choices)}.{did_you_mean(value, choices)}")
+
+
+def pairs_for(flags: TowerFlags, pairs: Pairs) -> Pairs:
+    """What the tower is trained on: towers that read have a query for every name and synonym, and for glosses."""
+    return pairs.by_name(**given(glosses=flags.glosses)) if flags.reads_texts else pairs
+
+
+def model_for(flags: TowerFlags, pairs: Pairs, recipe: Recipe, seed: int | None, progress: bool) -> DualEncoder:
+    """The untrained model; what was not given is as `DualEncoder.text`, or a lookup table, has it.
+
+    Raises:
+        InputError, MissingExtraError: as `DualEncoder.text`.
+    """
+    from rootward.encoders import DualEncoder  # noqa: PLC0415
+
+    if not flags.reads_texts:
+        return DualEncoder.lookup(pairs, flags.width, start=recipe.start, **given(seed=seed))
+    options = {name: value for name, value in vars(flags).items() if name != "glosses"}
+    return DualEncoder.text(pairs, progress=progress, **given(**options, seed=seed))
