@@ -1,11 +1,12 @@
 """Queries that nobody has seen: what every text benchmark measures, for ours and for what a practitioner would do.
 
-`measured` takes the parts asked for: "lexical" (BM25 and TF-IDF), "static" (our tower), "minilm" (a sentence encoder
-as it comes), "tuned" (the same fine-tuned by sentence-transformers) and "linear" (PECOS XR-Linear). Each finds the
-nearest training text and expands it by its known documents, or scores every document, or both. One row a case: recall
-in % at |S(q)|, overall and by distance, with 95 % intervals; mean F1 of the answer sets that it would show; how often
-the exact match is shown first. Where documents are scored, three quarters of the test queries say where a set ends, by
-`rw.calibrate` and as the best fixed k, and F1 is that of the fourth quarter.
+`measured` takes the parts asked for: "lexical" (BM25 and TF-IDF), "static", "frozen" and "joint" (our towers, the last
+two on MiniLM), "minilm" (that sentence encoder as it comes), "tuned" (the same fine-tuned by sentence-transformers) and
+"linear" (PECOS XR-Linear). Each finds the nearest training text and expands it by its known documents, or scores
+every document, or both. One row a case: recall in % at |S(q)|, overall and by distance, with 95 % intervals; mean F1
+of the answer sets that it would show; how often the exact match is shown first. Where documents are scored, three
+quarters of the test queries say where a set ends, by `rw.calibrate` and as the best fixed k, and F1 is that of the
+fourth quarter.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def flags(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--parts", default=DEFAULT, help=f"of {','.join(PARTS)}; default: %(default)s")
     parser.add_argument("--epochs", type=float, help="of our tower; else what its defaults derive")
     parser.add_argument("--dim", type=int, default=128, help="of our tower; default: %(default)s")
-    parser.add_argument("--word-pairs", action="store_true", help="our tower has vectors of pairs of words too")
+    parser.add_argument("--word-pairs", action="store_true", help="our static and joint towers have pairs of words too")
+    parser.set_defaults(glosses=False)  # a flag where they are not among the queries anyway
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--steps", type=int, default=600, help="of fine-tuning MiniLM, 64 texts each; default: %(default)s"
@@ -64,7 +66,7 @@ def texts_of(pairs: Pairs) -> tuple[np.ndarray, list[str]]:
 def measured(name: str, train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace, note: str) -> None:
     """Measure the parts asked for on every kind of test queries; print each row, and write all to results/NAME.json.
 
-    Parts other than the default ones, and word pairs, have a file of their own, NAME_PARTS.json.
+    Parts other than the default ones, word pairs and glosses have a file of their own, NAME_PARTS.json.
 
     Raises:
         SystemExit: a part that is none, or one that lacks what it needs.
@@ -80,13 +82,12 @@ def measured(name: str, train: Pairs, tests: dict[str, Pairs], given: argparse.N
             rows.append({"queries": kind, **row})
             print(rows[-1], flush=True)
     if given.queries is None:
-        variant = "_".join([*(parts if given.parts != DEFAULT else ()), *(["word_pairs"] * given.word_pairs)])
-        file = f"{name}_{variant}" if variant else name
+        told = [flag for flag in ("word_pairs", "glosses") if getattr(given, flag)]
+        file = "_".join([name, *(parts if given.parts != DEFAULT else ()), *told])
         known = f"{np.count_nonzero(train.sizes):,} training texts, {train.n_documents:,} documents; recall in %"
         asked = ", ".join(f"{np.count_nonzero(test.sizes):,} unseen {kind}" for kind, test in tests.items())
-        command = (
-            f"python benchmarks/{name}.py --parts {given.parts} --seed {given.seed}{' --word-pairs' * given.word_pairs}"
-        )
+        switches = "".join(f" --{flag.replace('_', '-')}" for flag in told)
+        command = f"python benchmarks/{name}.py --parts {given.parts} --seed {given.seed}{switches}"
         save(file, command, rows, f"{asked}; {known}. {note}".strip())
 
 
@@ -111,15 +112,28 @@ def _lexical(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -
 
 
 def _static(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
+    return _ours("static", train, tests, given, word_pairs=given.word_pairs)
+
+
+def _frozen(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
+    return _ours("frozen", train, tests, given, encoder=minilm.load())
+
+
+def _joint(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
+    return _ours("joint", train, tests, given, encoder=minilm.load(), word_pairs=given.word_pairs)
+
+
+def _ours(tower: Any, train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace, **made_of: Any) -> Rows:
+    """Three rows of one of our towers; wall_s holds what the encoder reads, unless it is kept from an earlier run."""
     began = time.perf_counter()
-    model = rw.DualEncoder.text(train, dim=given.dim, word_pairs=given.word_pairs, seed=given.seed)
+    model = rw.DualEncoder.text(train, tower, dim=given.dim, seed=given.seed, progress=True, **made_of)
     recipe = rw.recipes.decoupled(**({} if given.epochs is None else {"epochs": given.epochs}))
     run = rw.train(model, train, recipe, seed=given.seed)
     took = {"train_s": run.seconds, "wall_s": time.perf_counter() - began}
     known, documents = model.query_vectors(np.flatnonzero(train.sizes)), model.document_vectors()
     for kind, test in tests.items():
         rows, asked = texts_of(test)
-        for case, options in (("static tower, leaning on nothing", {"lean": 0.0}), ("static tower", {})):
+        for case, options in ((f"{tower} tower, leaning on nothing", {"lean": 0.0}), (f"{tower} tower", {})):
             queries = model.encode_queries(asked, **options)
             vectors = spread(queries.vectors, rows, test.n_queries)
             thresholds = torch.nan_to_num(spread(queries.thresholds[:, None], rows, test.n_queries)[:, 0], nan=2.0)
@@ -127,7 +141,7 @@ def _static(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) ->
             more["set_f1_of_neighbours_threshold"] = answer_sets(vectors, documents, test, thresholds).f1
             yield kind, figures(case, ranks, more, **took)
         near = nearest_by(known, model.encode_queries(asked, lean=0.0).vectors)
-        yield kind, figures("static tower, nearest text expanded", *expanded(near, train, test), **took)
+        yield kind, figures(f"{tower} tower, nearest text expanded", *expanded(near, train, test), **took)
 
 
 def _minilm(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
@@ -166,7 +180,15 @@ def _linear(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) ->
 
 
 DEFAULT = "lexical,static"
-PARTS = {"lexical": _lexical, "static": _static, "minilm": _minilm, "tuned": _tuned, "linear": _linear}
+PARTS = {
+    "lexical": _lexical,
+    "static": _static,
+    "frozen": _frozen,
+    "joint": _joint,
+    "minilm": _minilm,
+    "tuned": _tuned,
+    "linear": _linear,
+}
 
 
 # -- from scores to figures ------------------------------------------------------------------------------------------

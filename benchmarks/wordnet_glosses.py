@@ -1,6 +1,6 @@
 """Glosses as queries: the definition of a noun that nobody has seen retrieves its synset and all its ancestors.
 
-    python benchmarks/wordnet_glosses.py [--parts lexical,static,minilm,tuned,linear] [--epochs N] [--pecos PYTHON]
+    python benchmarks/wordnet_glosses.py [--parts static,joint,...] [--word-pairs] [--epochs N] [--pecos PYTHON]
 
 All 82,115 noun synsets of WordNet 3.0 are documents, as in the paper: hypernyms only, at most 8 hops. Trained on every
 name, on the synonyms that mean one synset only, and on the glosses of nine synsets of ten; the definitions of the

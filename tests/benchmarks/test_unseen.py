@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 from dataclasses import replace
@@ -13,10 +14,13 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
+from letters import Letters
 from rootward.pairs import Ids, Pairs, Texts
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import hpo_synonyms
 import lexical
+import machine
 import minilm
 import unseen
 import wordnet_glosses
@@ -136,3 +140,60 @@ def test_held_out_glosses_are_seen_in_no_training_text() -> None:
     assert node in known
     assert len(known) == 4 + 1 + 3 * 3  # names, a synonym, the glosses of three nodes
     assert not [label for label in known if label.startswith(f"{node} (")]
+
+
+OBO = """format-version: 1.2
+
+[Term]
+id: T:0
+name: footwear
+def: "What is worn on feet." [shop:1]
+
+"""
+
+
+@pytest.fixture
+def obo(tmp_path: Path) -> Path:
+    """Forty kinds of shoes with a synonym each; of some the definition is what some synonym says."""
+    told = {3: "Pair 8!", 4: "pair-4", 5: "Worn by 5.", 6: "worn by 5", 8: "Worn by 8."}
+    terms = [
+        f'[Term]\nid: T:{i}\nname: kind {i} of shoe\nsynonym: "Pair {i}" EXACT []\n'
+        + (f'def: "{told[i]}" [shop:{i}]\n' if i in told else "")
+        + "is_a: T:0 ! footwear\n"
+        for i in range(1, 41)
+    ]
+    path = tmp_path / "shoes.obo"
+    path.write_text(OBO + "\n".join(terms))
+    return path
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_definitions_train_too_and_the_test_queries_stay_the_same(seed: int, obo: Path) -> None:
+    (plain, test), (told, same) = (hpo_synonyms.split_of(obo, seed, glosses) for glosses in (False, True))
+    assert test.query_ids == same.query_ids
+    assert test.document_ids == told.document_ids
+    assert all(np.array_equal(getattr(test, name), getattr(same, name)) for name in ("offsets", "documents"))
+    before, after = ({each.query_ids[row] for row in np.flatnonzero(each.sizes)} for each in (plain, told))
+    asked = {test.query_ids[row] for row in np.flatnonzero(test.sizes)}
+    assert len(asked) == 8
+    # Of the definitions that of 4 repeats its own synonym, 5 and 6 say one thing, and 3 says what 8 is called.
+    ambiguous = {"T:8: Pair 8"} - asked
+    assert after == (before - ambiguous) | {"T:0 (definition)", "T:8 (definition)"}
+    assert told.relevant("T:8 (definition)") == told.relevant("T:8")
+    assert told.shared_texts(test) == []
+
+
+def test_results_with_glosses_and_word_pairs_have_a_file_of_their_own(
+    obo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "RESULTS", tmp_path)
+    monkeypatch.setattr(unseen.minilm, "load", Letters)
+    monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "argv", f"x --parts joint --epochs 2 --dim 8 --word-pairs --glosses --obo {obo}".split())
+    hpo_synonyms.main()
+    kept = json.loads((tmp_path / "hpo_synonyms_joint_word_pairs_glosses.json").read_text())
+    assert kept["command"] == "python benchmarks/hpo_synonyms.py --parts joint --seed 0 --word-pairs --glosses"
+    assert kept["note"].startswith("8 unseen synonyms; ")
+    cases = [row["case"] for row in kept["figures"]]
+    assert cases == ["joint tower, leaning on nothing", "joint tower", "joint tower, nearest text expanded"]
+    assert all(0 <= row["overall"] <= 100 for row in kept["figures"])

@@ -57,7 +57,7 @@ def test_a_lookup_run_still_says_what_is_close(rootward, run):
 def test_an_unknown_tower_is_refused(rootward, shop):
     result = rootward("train", "--edges", shop, "--tower", "statik")
     assert result.exit_code == 2
-    assert "No tower 'statik'; there are lookup, static, frozen, full. Did you mean 'static'?" in result.stderr
+    assert "No tower 'statik'; there are lookup, static, frozen, joint, full. Did you mean 'static'?" in result.stderr
 
 
 def test_ids_are_the_texts_where_a_source_has_no_names(rootward, shop, tmp_path):
@@ -73,8 +73,24 @@ def test_a_frozen_encoder_by_its_folder(rootward, shop, nodes, minilm, tmp_path,
     assert "hiking sandals" in rootward("search", tmp_path / "run", "sandals of a hiker", "-k", "3").stdout.casefold()
 
 
-@pytest.mark.parametrize("flags", [["--tower", "frozen"], ["--encoder", "all-MiniLM-L6-v2"]])
-def test_an_encoder_belongs_to_a_frozen_tower(rootward, shop, flags):
+def test_a_joint_tower_is_made_of_its_flags_and_searched(rootward, shop, told, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "cache"))
+    encoder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
+    source = ["train", "--edges", shop, "--nodes", told, "--tower", "joint", "--encoder", encoder]
+    trained = rootward(*source, "--word-pairs", "--glosses", "--hidden", "12", *QUICK, "--out", tmp_path / "run")
+    assert trained.exit_code == 0, trained.output
+    model = DualEncoder.load(tmp_path / "run")
+    assert model.query_tower.static.vocabulary.grams.pairs
+    assert [tuple(each.shape) for each in model.query_tower.frozen.head] == [(8, 12), (12, 16)]
+    assert "sandals (definition)" in list(model.query_ids)
+    assert rootward("index", tmp_path / "run", "--out", tmp_path / "index", "--quiet").exit_code == 0
+    found = rootward("search", tmp_path / "run", "hiking sandal", "-k", "1", "--index", tmp_path / "index")
+    assert "hiking sandals" in found.stdout.casefold(), found.output
+    assert rootward("evaluate", tmp_path / "run").exit_code == 0
+
+
+@pytest.mark.parametrize("flags", [["--tower", "frozen"], ["--tower", "joint"], ["--encoder", "all-MiniLM-L6-v2"]])
+def test_an_encoder_belongs_to_a_tower_on_one(rootward, shop, flags):
     result = rootward("train", "--edges", shop, *flags)
     assert result.exit_code == 2
     assert "give both or neither" in result.stderr
@@ -136,11 +152,11 @@ def test_every_flag_of_a_full_tower_reaches_it(rootward, shop, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--documents", "text"], "--documents belongs to --tower static or frozen or full, the tower here is lookup"),
-        (["--glosses"], "--glosses belongs to --tower static or frozen or full"),
-        (["--tower", "static", "--hidden", "9"], "--hidden belongs to --tower frozen or full, the tower here is stat"),
+        (["--documents", "text"], "--documents belongs to --tower static or frozen or joint or full, the tower"),
+        (["--glosses"], "--glosses belongs to --tower static or frozen or joint or full"),
+        (["--tower", "static", "--hidden", "9"], "--hidden belongs to --tower frozen or joint or full, the tower"),
         (["--tower", "static", "--chunk", "9"], "--chunk belongs to --tower full, the tower here is static"),
-        (["--tower", "full", "--encoder", "x", "--word-pairs"], "--word-pairs belongs to --tower static"),
+        (["--tower", "full", "--encoder", "x", "--word-pairs"], "--word-pairs belongs to --tower static or joint"),
         (
             ["--tower", "static", "--documents", "txt"],
             "No kind of --documents 'txt'; there are tied, text, lookup. Did",

@@ -232,9 +232,9 @@ def test_a_training_text_without_letters_is_named_by_id_and_row():
     ("options", "message"),
     [
         ({"dim": 0}, "dim must be at least 1"),
-        ({"tower": "frozn"}, "tower must be one of 'static', 'frozen', 'full'"),
+        ({"tower": "frozn"}, "tower must be one of 'static', 'frozen', 'joint', 'full'"),
         ({"tower": "frozen"}, "needs an encoder"),
-        ({"encoder": "some/name"}, "belong to the frozen and the full tower"),
+        ({"encoder": "some/name"}, "belong to the frozen, the joint and the full tower"),
         ({"documents": "mixed"}, "one of 'tied', 'text', 'lookup'"),
         ({"drop": 1.0}, "at least 0 and below 1"),
     ],

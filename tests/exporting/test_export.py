@@ -83,6 +83,17 @@ def test_sentence_transformers_gives_the_same_vectors(tower, documents, runs, tm
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
 
+def test_a_static_tower_with_word_pairs_reads_them_there_too(named, tmp_path):
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+
+    model = rw.DualEncoder.text(named, dim=16, word_pairs=True)
+    plain = rw.DualEncoder.text(named, dim=16)
+    assert len(model.query_tower.vocabulary) > len(plain.query_tower.vocabulary)
+    there = SentenceTransformer(str(rw.export(model, tmp_path / "model")), device="cpu", trust_remote_code=True)
+    ours = model.encode_queries(["rain boots", "hiking sandals"], lean=0.0).vectors
+    assert_close(torch.from_numpy(there.encode_query(["rain boots", "hiking sandals"])), ours, rtol=0, atol=2e-6)
+
+
 def test_a_static_folder_is_not_loaded_without_trust(runs, tmp_path):
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415
 
@@ -151,6 +162,10 @@ def test_what_cannot_be_exported_says_why_and_leaves_nothing(named, runs, tmp_pa
     for format in ("sentence-transformers", "onnx"):
         with pytest.raises(InputError, match="'Letters' is an object of its own"):
             rw.export(letters, tmp_path / "out" / "model", format)
+    joint = rw.DualEncoder.text(named, "joint", dim=8, encoder=Letters(), cache=tmp_path / "cache")
+    for format in ("sentence-transformers", "onnx"):
+        with pytest.raises(InputError, match=r"'joint' has no modules .* no graph; static, frozen and full towers"):
+            rw.export(joint, tmp_path / "out" / "model", format)
     assert list((tmp_path / "out").iterdir()) == []
     with pytest.raises(RunFolderError, match="is there already"):
         rw.export(static, tmp_path)

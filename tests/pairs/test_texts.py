@@ -86,6 +86,17 @@ def test_glosses_ask_for_what_their_node_asks_for():
     assert alone.notes == ("Left out 2 synonyms and glosses that are names of several nodes.",)
 
 
+def test_a_gloss_that_only_repeats_its_node_is_no_other_query():
+    ids = Ids(["a", "b"])
+    glosses = ('Foot wear; "a foot-wear"; "A shoe"; "a shoe!"', "foot wear")
+    texts = Texts(("shoe", "foot"), (("foot-wear",), ()), glosses)
+    pairs = Pairs.from_arrays(ids, ids, [0, 1], [0, 1], [0, 0], query_texts=texts)
+    named = pairs.by_name(glosses=True)
+    assert list(named.query_ids)[2:] == ["a: foot-wear", "a (example 1)", "a (example 2)", "b (definition)"]
+    alone = pairs.by_name(glosses=True, unambiguous=True)  # a's synonym is what b is defined as
+    assert list(alone.query_ids)[2:] == ["a (example 1)", "a (example 2)"]
+
+
 def test_queries_without_names_go_by_their_ids():
     ids = Ids(["a"])
     pairs = Pairs.from_arrays(ids, ids, [0], [0], [0])

@@ -167,8 +167,8 @@ def test_held_out_names_are_measured_with_the_model_of_the_others(named):
 # -- frozen encoders -----------------------------------------------------------------------------------------------
 
 
-def frozen(pairs: Pairs, documents: str, **options) -> DualEncoder:
-    return DualEncoder.text(pairs, "frozen", dim=16, documents=documents, encoder=Letters(), **options)
+def on_letters(pairs: Pairs, documents: str, tower: str = "frozen", **options) -> DualEncoder:
+    return DualEncoder.text(pairs, tower, dim=16, documents=documents, encoder=Letters(), **options)
 
 
 @pytest.fixture
@@ -177,12 +177,25 @@ def _cache(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("_cache")
-@pytest.mark.parametrize(("name", "documents"), [("lazy adam", "tied"), ("best", "text"), ("sgd", "lookup")])
-def test_a_frozen_run_that_was_stopped_ends_with_the_same_bits(name, documents, named, tmp_path, ctrl_c):
-    train(frozen(named, documents, hidden=20), named, RECIPES[name], out=tmp_path / "whole", settings=QUIET)
+@pytest.mark.parametrize(
+    ("tower", "name", "documents"),
+    [
+        ("frozen", "lazy adam", "tied"),
+        ("frozen", "best", "text"),
+        ("frozen", "sgd", "lookup"),
+        ("joint", "best", "tied"),
+        ("joint", "lazy adam", "text"),
+        ("joint", "hard", "lookup"),
+    ],
+)
+def test_a_run_on_an_encoder_that_was_stopped_ends_with_the_same_bits(tower, name, documents, named, tmp_path, ctrl_c):
+    def begin(out) -> Run:
+        model = on_letters(named, documents, tower, hidden=20)
+        return train(model, named, RECIPES[name], out=out, settings=QUIET)
+
+    begin(tmp_path / "whole")
     ctrl_c(13)
-    stopped = train(frozen(named, documents, hidden=20), named, RECIPES[name], out=tmp_path / "parts", settings=QUIET)
-    assert not stopped.finished
+    assert not begin(tmp_path / "parts").finished
     ctrl_c(None)
     run = resume(tmp_path / "parts", settings=QUIET, encoder=Letters())
     assert_same(tmp_path / "whole", tmp_path / "parts", encoder=Letters())
@@ -192,14 +205,28 @@ def test_a_frozen_run_that_was_stopped_ends_with_the_same_bits(name, documents, 
 
 @pytest.mark.usefixtures("_cache")
 @pytest.mark.parametrize("documents", ["tied", "lookup"])
-def test_a_frozen_encoder_and_a_head_find_every_name_and_all_above(documents, named):
-    run = train(frozen(named, documents), named, recipes.decoupled(steps=200), settings=QUIET)
+@pytest.mark.parametrize("tower", ["frozen", "joint"])
+def test_a_frozen_encoder_finds_every_name_and_all_above(tower, documents, named):
+    run = train(on_letters(named, documents, tower), named, recipes.decoupled(steps=200), settings=QUIET)
     assert run.report.overall.value > 0.99
 
 
 @pytest.mark.usefixtures("_cache")
+def test_both_halves_of_a_joint_tower_are_trained_and_nothing_else(named):
+    model, again = (on_letters(named, "tied", "joint", word_pairs=True) for _ in range(2))
+    before = {name: tensor.clone() for name, tensor in model.tensors().items()}
+    for each in (model, again):
+        train(each, named, RECIPES["lazy adam"], settings=QUIET)
+    changed = {name for name, tensor in model.tensors().items() if not torch.equal(tensor, before[name])}
+    assert changed == set(model.tables()) == {"queries.tokens", "queries.head", "documents.offsets"}
+    assert model.document_tower.text.static.tokens is model.query_tower.static.tokens
+    assert model.document_tower.text.frozen.head[0] is model.query_tower.frozen.head[0]
+    assert model.fingerprint() == again.fingerprint()
+
+
+@pytest.mark.usefixtures("_cache")
 def test_two_heads_learn_what_sets_queries_and_documents_apart(named):
-    model = frozen(named, "text", hidden=32)
+    model = on_letters(named, "text", hidden=32)
     before = evaluate(model, named, bootstrap=0).overall.value
     train(model, named, recipes.decoupled(steps=300), settings=QUIET)
     assert evaluate(model, named, bootstrap=0).overall.value > max(0.85, before + 0.2)
@@ -253,9 +280,9 @@ def test_the_rate_rises_and_then_falls_to_nothing():
 
 
 @pytest.mark.usefixtures("_cache")
-@pytest.mark.parametrize("tower", ["frozen", "full"])
+@pytest.mark.parametrize("tower", ["frozen", "joint", "full"])
 def test_networks_train_in_bfloat16_and_keep_float32(tower, scratch, named):
-    encoder = Letters() if tower == "frozen" else scratch
+    encoder = scratch if tower == "full" else Letters()
     model = DualEncoder.text(named, tower, dim=16, encoder=encoder)
     settings = Settings(device="cpu", precision="bfloat16", progress=False)
     run = train(model, named, recipes.decoupled(steps=60), settings=settings)

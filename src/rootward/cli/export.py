@@ -27,7 +27,7 @@ def export(
     ] = None,
     encoder: Annotated[
         str | None,
-        flag("--encoder", metavar="NAME", panel="Model", help="Of a frozen tower, where it is not found by its name."),
+        flag("--encoder", metavar="NAME", panel="Model", help="Of a tower on one, where it is not found by its name."),
     ] = None,
     quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No remarks.")] = False,
 ) -> None:

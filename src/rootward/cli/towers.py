@@ -35,7 +35,8 @@ class TowerFlags:
             panel=_TOWER,
             help="lookup: a vector for every query. static: vectors of words and n-grams, so that every name and "
             "synonym is a query, and words never seen are understood too. frozen: the same by a sentence encoder that "
-            "stays as it is, with a head that is trained. full: the encoder is trained too. Default: lookup.",
+            "stays as it is, with a head that is trained. joint: static and frozen trained as one. full: the encoder "
+            "is trained too. Default: lookup.",
         ),
     ] = None
     encoder: Annotated[
@@ -44,7 +45,7 @@ class TowerFlags:
             "--encoder",
             metavar="NAME",
             panel=_TOWER,
-            help="Of a frozen or full tower: a sentence-transformers model, by name or folder.",
+            help="Of a frozen, joint or full tower: a sentence-transformers model, by name or folder.",
         ),
     ] = None
     dim: Annotated[
@@ -73,7 +74,11 @@ class TowerFlags:
     ] = False
     word_pairs: Annotated[
         bool,
-        flag("--word-pairs", panel=_TOWER, help="Of a static tower: a vector for every two words in a row as well."),
+        flag(
+            "--word-pairs",
+            panel=_TOWER,
+            help="Of a static or joint tower: a vector for every two words in a row as well.",
+        ),
     ] = False
     hidden: Annotated[
         int | None,
@@ -82,7 +87,8 @@ class TowerFlags:
             metavar="N",
             min=1,
             panel=_TOWER,
-            help="Of a frozen or full tower: width of a hidden layer in the head; without it the head is one matrix.",
+            help="Of a frozen, joint or full tower: width of a hidden layer in the head; without it the head is one "
+            "matrix.",
         ),
     ] = None
     chunk: Annotated[
@@ -110,13 +116,14 @@ class TowerFlags:
         return _text_dim() if self.reads_texts else DIM
 
 
-_READING = ("static", "frozen", "full")
+_READING = ("static", "frozen", "joint", "full")
+_ON_ENCODER = ("frozen", "joint", "full")
 _BELONGS = {
-    "encoder": ("frozen", "full"),
+    "encoder": _ON_ENCODER,
     "documents": _READING,
     "glosses": _READING,
-    "word_pairs": ("static",),
-    "hidden": ("frozen", "full"),
+    "word_pairs": ("static", "joint"),
+    "hidden": _ON_ENCODER,
     "chunk": ("full",),
 }
 
@@ -140,7 +147,9 @@ def refuse(flags: TowerFlags) -> None:
 
         _refuse_unknown("kind of --documents", flags.documents, get_args(Documents))
     if (flags.tower in _BELONGS["encoder"]) != (flags.encoder is not None):
-        raise InputError("--encoder NAME belongs to --tower frozen or full, and these need it; give both or neither.")
+        raise InputError(
+            f"--encoder NAME belongs to --tower {' or '.join(_ON_ENCODER)}, and these need it; give both or neither."
+        )
     tower = flags.tower or _LOOKUP
     for name in given(**vars(flags)):
         towers = _BELONGS.get(name, (tower,))

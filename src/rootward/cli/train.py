@@ -88,6 +88,7 @@ def train(
       rootward train --obo hp.obo --relations is_a,part_of --minutes 5
       rootward train --obo hp.obo --tower static --word-pairs --out runs/words
       rootward train --obo hp.obo --tower frozen --encoder all-MiniLM-L6-v2
+      rootward train --obo hp.obo --tower joint --encoder all-MiniLM-L6-v2 --word-pairs --glosses
       rootward train wordnet --recipe rebalanced --set regular_share=0.03
       rootward train --resume runs/wordnet
     """

@@ -169,6 +169,7 @@ class DualEncoder:
             tower: "static": trainable vectors of words and character n-grams (3 to 5), summed by idf: trains in
                 minutes on two cores. "frozen": a pretrained sentence encoder that stays as it is, and a head that is
                 learnt: what it knows of words that no training text has; after one reading trains as quickly.
+                "joint": both in equal shares, trained as one: each finds words that the other does not.
                 "full": the encoder is trained too; `rootward.encoders.new_encoder` makes one from scratch.
             dim: width of the vectors, at least 1.
             documents: "tied": the vector of a document's own name by the query tower, plus a vector of its own that
@@ -177,11 +178,11 @@ class DualEncoder:
                 alone (of a full tower a head of their own, on a shared encoder); "lookup": a table.
             drop: share of a text's features, or of an encoder's outputs, that each step of training leaves out at
                 random.
-            word_pairs: of a static tower: every two words that follow each other have a vector too. Finds a little more
-                where names are phrases, as in medicine; takes longer, and memory where texts are sentences.
+            word_pairs: of a static or joint tower: every two words that follow each other have a vector too. Finds a
+                little more where names are phrases, as in medicine; takes longer, and memory where texts are sentences.
             seed: of the random start.
-            encoder: of a frozen or full tower: the name or the folder of a sentence-transformers model. A frozen one
-                may be any object with `encode(texts) -> array`; outputs are kept on disk of one that has weights
+            encoder: of a frozen, joint or full tower: the name or the folder of a sentence-transformers model. A frozen
+                one may be any object with `encode(texts) -> array`; outputs are kept on disk of one that has weights
                 (`state_dict`) or a `fingerprint` to be recognised by.
             hidden: width of a hidden layer in the head on an encoder; None for one matrix.
             cache: folder of the outputs; None for $ROOTWARD_CACHE, else the user's cache folder.
@@ -362,7 +363,7 @@ class DualEncoder:
 
         Args:
             folder: of the model.
-            encoder: of a frozen tower, where it is no longer found by its name: as `DualEncoder.text` takes it.
+            encoder: of a tower on one, where it is no longer found by its name: as `DualEncoder.text` takes it.
 
         Raises:
             RunFolderError: the folder is missing, damaged, or from a newer version.

@@ -10,6 +10,7 @@ from torch import Tensor
 from rootward.encoders.features import Grams, Vocabulary
 from rootward.encoders.frozen import FrozenTower
 from rootward.encoders.full import FullTower, weights_of
+from rootward.encoders.joint import JointTower
 from rootward.encoders.outputs import cache_folder, read_texts
 from rootward.encoders.pretrained import Encoder
 from rootward.encoders.static import StaticTower
@@ -82,13 +83,22 @@ def _tower(
 ) -> Tower:
     if settings["kind"] == "lookup":
         return LookupTower(_tensor(tensors, side, len(texts)), settings.get("unit", True))
-    if settings["kind"] in ("frozen", "full"):
-        return _on_encoder(settings, tensors, side, texts, Encoder.again(settings, encoder))
-    if settings["kind"] != "static":
-        raise RunFolderError(
-            f"A tower of kind {settings['kind']!r} is not known here: it is of a newer rootward, or one's own. Put the "
-            "model together from its towers: DualEncoder(query_tower, document_tower, ...)."
-        )
+    if settings["kind"] == "static":
+        return _static(settings, tensors, side, texts)
+    if settings["kind"] == "frozen":
+        return _frozen(settings, tensors, side, texts, encoder)
+    if settings["kind"] == "joint":
+        frozen = _frozen(settings["frozen"], tensors, side, texts, encoder)
+        return JointTower(_static(settings["static"], tensors, side, texts), frozen)
+    if settings["kind"] == "full":
+        return _full(settings, tensors, side, texts, encoder)
+    raise RunFolderError(
+        f"A tower of kind {settings['kind']!r} is not known here: it is of a newer rootward, or one's own. Put the "
+        "model together from its towers: DualEncoder(query_tower, document_tower, ...)."
+    )
+
+
+def _static(settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str]) -> StaticTower:
     hashes = _tensor(tensors, f"{side}.hashes")
     vocabulary = Vocabulary(Grams(**settings["grams"]), hashes, _tensor(tensors, f"{side}.idf", len(hashes)))
     tokens = _tensor(tensors, f"{side}.tokens", len(hashes))
@@ -96,19 +106,26 @@ def _tower(
     return StaticTower(vocabulary, tokens, vocabulary.bags(texts), anchors, settings["drop"])
 
 
-def _on_encoder(
-    settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str], encoder: Encoder
-) -> FrozenTower | FullTower:
+def _frozen(
+    settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str], encoder: Any
+) -> FrozenTower:
+    opened, cache = Encoder.again(settings, encoder), cache_folder()
+    read, anchors = read_texts(opened, texts, cache), _tensor(tensors, f"{side}.anchors")
+    return FrozenTower(opened, _head(tensors, side), read, anchors, settings["drop"], cache)
+
+
+def _full(
+    settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str], encoder: Any
+) -> FullTower:
+    opened = Encoder.again(settings, encoder)
+    weights = {name: _tensor(tensors, f"{side}.weights.{name}", len(rows)) for name, rows in weights_of(opened).items()}
+    head, anchors = _head(tensors, side), _tensor(tensors, f"{side}.anchors")
+    return FullTower(opened, weights, head, texts, anchors, settings["drop"], settings["chunk"], settings["pace"])
+
+
+def _head(tensors: Mapping[str, Tensor], side: str) -> tuple[Tensor, ...]:
     second = (tensors[f"{side}.head2"],) if f"{side}.head2" in tensors else ()
-    head = (_tensor(tensors, f"{side}.head"), *second)
-    anchors, drop = _tensor(tensors, f"{side}.anchors"), settings["drop"]
-    if settings["kind"] == "frozen":
-        cache = cache_folder()
-        return FrozenTower(encoder, head, read_texts(encoder, texts, cache), anchors, drop, cache)
-    weights = {
-        name: _tensor(tensors, f"{side}.weights.{name}", len(rows)) for name, rows in weights_of(encoder).items()
-    }
-    return FullTower(encoder, weights, head, texts, anchors, drop, settings["chunk"], settings["pace"])
+    return (_tensor(tensors, f"{side}.head"), *second)
 
 
 def _tensor(tensors: Mapping[str, Tensor], name: str, rows: int | None = None) -> Tensor:

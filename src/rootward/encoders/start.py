@@ -16,6 +16,7 @@ from torch import Tensor
 from rootward.encoders.features import Grams, Vocabulary
 from rootward.encoders.frozen import FrozenTower, begin_head
 from rootward.encoders.full import CHUNK, PACE, FullTower, weights_of
+from rootward.encoders.joint import JointTower
 from rootward.encoders.outputs import cache_folder, read_texts
 from rootward.encoders.pretrained import Encoder
 from rootward.encoders.static import StaticTower
@@ -28,7 +29,7 @@ from rootward.pairs.normal import normal_form
 from rootward.pairs.texts import what_is_read
 from rootward.rng import stream
 
-TextTowers = Literal["static", "frozen", "full"]
+TextTowers = Literal["static", "frozen", "joint", "full"]
 Documents = Literal["tied", "text", "lookup"]
 Begin = Callable[[Sequence[str], Rows], Reader]
 
@@ -130,16 +131,18 @@ def reader_start(tower: TextTowers, how: Reading) -> Begin:
         raise InputError(f"tower must be one of {', '.join(map(repr, known))}, got {tower!r}.")
     if tower == "static":
         if how.encoder is not None or how.hidden is not None:
-            raise InputError("encoder and hidden belong to the frozen and the full tower; leave them out or name it.")
+            raise InputError(
+                "encoder and hidden belong to the frozen, the joint and the full tower; leave them out or name one."
+            )
         return _static(how)
-    if how.word_pairs:
-        raise InputError("word_pairs belongs to the static tower; leave it out or name that.")
+    if how.word_pairs and tower != "joint":
+        raise InputError("word_pairs belongs to the static and the joint tower; leave it out or name one.")
     if how.encoder is None:
         raise InputError(f"A {tower} tower needs an encoder: DualEncoder.text(pairs, {tower!r}, encoder=NAME).")
-    return (_full if tower == "full" else _frozen)(Encoder.of(how.encoder), how)
+    return {"frozen": _frozen, "joint": _joint, "full": _full}[tower](Encoder.of(how.encoder), how)
 
 
-def _static(how: Reading) -> Begin:
+def _static(how: Reading) -> Callable[[Sequence[str], Rows], StaticTower]:
     """Every feature a random direction, so that texts which share words are near each other from the start."""
 
     def begin(texts: Sequence[str], answered: Rows) -> StaticTower:
@@ -150,7 +153,7 @@ def _static(how: Reading) -> Begin:
     return begin
 
 
-def _frozen(encoder: Encoder, how: Reading) -> Begin:
+def _frozen(encoder: Encoder, how: Reading) -> Callable[[Sequence[str], Rows], FrozenTower]:
     """The encoder's own neighbourhoods, turned and cut to `dim`."""
     cache = cache_folder(how.cache)
 
@@ -160,6 +163,12 @@ def _frozen(encoder: Encoder, how: Reading) -> Begin:
         return FrozenTower(encoder, head, read, torch.from_numpy(answered), how.drop, cache)
 
     return begin
+
+
+def _joint(encoder: Encoder, how: Reading) -> Begin:
+    """Both halves as they begin alone, so that each says half of where a text starts."""
+    static, frozen = _static(how), _frozen(encoder, how)
+    return lambda texts, answered: JointTower(static(texts, answered), frozen(texts, answered))
 
 
 def _full(encoder: Encoder, how: Reading) -> Begin:

@@ -6,7 +6,8 @@
                        float64 for constructions that need it;
                        of a text tower instead `queries.tokens` (float32, features x dim), `queries.hashes` (int64),
                        `queries.idf` (float32) and `queries.anchors` (int64 rows), of documents tied to it
-                       `documents.offsets` (float32, n_documents x dim);
+                       `documents.offsets` (float32, n_documents x dim); on an encoder `queries.head` (float32, width x
+                       dim, or with `queries.head2` two matrices), of a joint tower all of these;
                        int64 `generality` and float32 `heights` (n_documents);
                        `thresholds` of the same type (n_queries, NaN where unknown)
     ids.parquet        side ("query" or "document"), row, id

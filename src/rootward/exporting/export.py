@@ -44,7 +44,8 @@ def export(trained: Run | DualEncoder, folder: str | Path, format: Format = "sen
         The folder.
 
     Raises:
-        InputError: no such format, or a model that reads no texts or reads with an encoder that cannot be written.
+        InputError: no such format, or a model that reads no texts, has a joint tower or one of one's own, or
+            reads with an encoder that cannot be written.
         RunFolderError: the folder is there already.
         MissingExtraError: sentence-transformers or onnx is needed and not installed.
     """

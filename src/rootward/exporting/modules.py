@@ -55,8 +55,8 @@ def modules_of(tower: Tower, shared: list[Any] | None = None) -> list[Any]:
         head = [*_head_modules(tower.head), Normalize()]
         return [*(_encoder_modules(tower) if shared is None else shared[: -len(head)]), *head]
     raise InputError(
-        f"A tower of kind {tower.settings()['kind']!r} has no modules in sentence-transformers; those of "
-        "DualEncoder.text have."
+        f"A tower of kind {tower.settings()['kind']!r} has no modules in sentence-transformers and no graph; static, "
+        "frozen and full towers of DualEncoder.text have. Others are used with rootward: DualEncoder.load(folder)."
     )
 
 

@@ -24,12 +24,13 @@ class StaticText(InputModule):  # type: ignore[misc]  # a class of an optional l
         tokens: float32, features x dim.
     """
 
-    config_keys: list[str] = ["shortest", "longest"]  # noqa: RUF012 (as the library declares it)
+    config_keys: list[str] = ["shortest", "longest", "pairs"]  # noqa: RUF012 (as the library declares it)
 
     def __init__(self, vocabulary: Vocabulary, tokens: Tensor) -> None:
         super().__init__()
         self.vocabulary = vocabulary
-        self.shortest, self.longest = vocabulary.grams.shortest, vocabulary.grams.longest
+        grams = vocabulary.grams
+        self.shortest, self.longest, self.pairs = grams.shortest, grams.longest, grams.pairs
         self.tokens = torch.nn.Parameter(tokens)
 
     @classmethod
@@ -81,7 +82,7 @@ class StaticText(InputModule):  # type: ignore[misc]  # a class of an optional l
         config = cls.load_config(model_name_or_path=model_name_or_path, subfolder=subfolder, **where)
         path = cls.load_file_path(model_name_or_path, filename=WEIGHTS, subfolder=subfolder, **where)
         tensors = load_file(path)
-        grams = Grams(config["shortest"], config["longest"])
+        grams = Grams(config["shortest"], config["longest"], config.get("pairs", False))
         return cls(Vocabulary(grams, tensors["hashes"], tensors["idf"]), tensors["tokens"])
 
 

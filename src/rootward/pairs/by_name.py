@@ -70,10 +70,12 @@ def _synonyms(ids: Ids, texts: Texts) -> Iterator[_Asked]:
 
 
 def _glosses(ids: Ids, texts: Texts) -> Iterator[_Asked]:
-    """Every definition, and every example that stands behind one."""
+    """Every definition and every example behind one that is no other spelling of a text before it in its row."""
     for row in range(len(texts)):
         definition, examples = gloss_of(texts.definitions[row])
-        if normal_form(definition):
-            yield _Asked(row, f"{ids[row]} (definition)", definition)
-        for place, example in enumerate(examples, 1):
-            yield _Asked(row, f"{ids[row]} (example {place})", example)
+        seen = {"", *map(normal_form, texts.all_names(row))}
+        for text, what in ((definition, "definition"), *((text, f"example {i}") for i, text in enumerate(examples, 1))):
+            form = normal_form(text)
+            if form not in seen:
+                seen.add(form)
+                yield _Asked(row, f"{ids[row]} ({what})", text)

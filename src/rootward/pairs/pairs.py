@@ -285,7 +285,7 @@ class Pairs:
         """A query for every name and every synonym, with the relevant set of its node: what text towers learn from.
 
         The name of a node is a query with the node's own id and row; the synonyms follow, as "node id: synonym".
-        A synonym that is another spelling of its node's name, or of a synonym before it, is left out. Where the source
+        What is another spelling of its node's name, or of a synonym or gloss before it, is left out. Where the source
         has no names the ids are all that queries are called by, and the pairs stay as they are.
 
         Args:

@@ -107,7 +107,7 @@ def resume(
         validation: as given to `train`.
         settings: what they leave open is as the run was started. Where something else that bits depend on has
             changed, threads say, a line tells.
-        encoder: of a frozen tower, where it is no longer found by its name; see `DualEncoder.load`.
+        encoder: of a tower on one, where it is no longer found by its name; see `DualEncoder.load`.
 
     Raises:
         RunFolderError: no run, no checkpoint, or one that is damaged.
