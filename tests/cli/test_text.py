@@ -86,7 +86,9 @@ def test_a_joint_tower_is_made_of_its_flags_and_searched(rootward, shop, told, t
     assert rootward("index", tmp_path / "run", "--out", tmp_path / "index", "--quiet").exit_code == 0
     found = rootward("search", tmp_path / "run", "hiking sandal", "-k", "1", "--index", tmp_path / "index")
     assert "hiking sandals" in found.stdout.casefold(), found.output
-    assert rootward("evaluate", tmp_path / "run").exit_code == 0
+    for verb in (["evaluate"], ["diagnose", "--quick"]):
+        asked = rootward(verb[0], tmp_path / "run", *verb[1:])
+        assert asked.exit_code == 0, asked.output
 
 
 @pytest.mark.parametrize("flags", [["--tower", "frozen"], ["--tower", "joint"], ["--encoder", "all-MiniLM-L6-v2"]])
