@@ -40,6 +40,31 @@ def test_a_changed_shop_is_grown_searched_and_measured(rootward, run, tuesday):
     assert rootward("evaluate", "tuesday").exit_code == 0
 
 
+def test_a_run_that_reads_grows_by_reading(rootward, tuesday):
+    with Path("monday.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("child", "parent"), *EDGES])
+    done = rootward(
+        "train", "--edges", "monday.csv", "--tower", "static", "--dim", "16", "--epochs", "60", "--out", "words"
+    )
+    assert done.exit_code == 0, done.stderr
+    assert rootward("grow", "words", "--edges", tuesday, "--out", "read").exit_code == 0
+    grown = Run.load("read")
+    assert "sandals for dogs" in grown.pairs.query_ids
+    assert "hiking boots" not in grown.pairs.document_ids
+    assert grown.model.reads_texts
+    found = rootward("search", "read", "sandals for dogs", "-k", "4", "--json")
+    assert "sandals for dogs" in found.stdout
+    assert (
+        "--glosses belongs to" not in rootward("grow", "words", "--edges", tuesday, "--glosses", "--out", "r2").stderr
+    )
+
+
+def test_glosses_are_no_matter_of_lookup_tables(rootward, plain_run, tuesday):
+    refused = rootward("grow", plain_run, "--edges", tuesday, "--glosses", "--out", "tuesday")
+    assert refused.exit_code == 2
+    assert "looks its queries up" in refused.stderr
+
+
 def test_growths_add_up_in_the_config(rootward, plain_run, tuesday, shop):
     assert rootward("grow", plain_run, "--edges", tuesday, "--out", "tuesday", "-q").exit_code == 0
     told = rootward("grow", "tuesday", "--edges", shop, "--out", "wednesday", "-q", "--json", "-")

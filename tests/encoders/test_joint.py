@@ -14,7 +14,6 @@ from letters import Letters, Shouting
 from rootward.encoders import DualEncoder, TextTower
 from rootward.encoders.joint import JointTower
 from rootward.errors import InputError
-from rootward.growth import add_queries
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Ids, Pairs
 from rootward.retrieval import Index
@@ -213,11 +212,6 @@ def test_halves_that_do_not_belong_together_are_refused():
         JointTower(one.static, other.frozen)
     with pytest.raises(InputError, match="the same texts"):
         JointTower(one.static, one.frozen.reading(["sandals"]))
-
-
-def test_it_is_not_grown_since_it_encodes_what_is_new():
-    with pytest.raises(InputError, match="text towers encode new texts"):
-        add_queries(joint(), shop().pairs(), [("jandals", "sandals", 0)])
 
 
 def test_without_an_encoder_it_says_what_it_needs():

@@ -34,6 +34,10 @@ def grow(
     save_diff: Annotated[
         Path | None, flag("--save-diff", metavar="FILE", panel=_GROWTH, help="Write the change as JSON.")
     ] = None,
+    glosses: Annotated[
+        bool | None,
+        flag("--glosses", panel=_GROWTH, help="Of a run that reads, as given to train: definitions are queries too."),
+    ] = None,
     seed: Annotated[
         int | None, flag("--seed", metavar="N", panel=_GROWTH, help="Of every random choice. Default: 0.")
     ] = None,
@@ -43,6 +47,8 @@ def grow(
     quiet: Quiet = False,
 ) -> None:
     """Take a changed hierarchy into a run without training: new rows are solved for, the others stay.
+
+    Where the run reads, new names and synonyms are read, and new documents put where their queries look for them.
 
     The newer version is given as for train. A hierarchy becomes pairs as it did for the run, with its bound on
     distances and what it leaves out, unless flags say otherwise. Prints what changed, what it has cost since the last
@@ -62,13 +68,16 @@ def grow(
     from rootward.growth.folder import grow_run  # noqa: PLC0415
     from rootward.training.run import Run  # noqa: PLC0415
 
-    before = Run.load(run).pairs
+    trained = Run.load(run)
+    before, reads = trained.pairs, trained.model.reads_texts
+    if glosses is not None and not reads:
+        raise InputError(f"--glosses belongs to a run that reads texts; {run} looks its queries up. Leave it out.")
     after: Pairs | Diff
     if changes is not None:
         after, name = Diff.load(changes), None
     else:
         found = read_as(source, before)
-        after, name = found.pairs, found.name
+        after, name = found.pairs.by_name(**given(glosses=glosses)) if reads else found.pairs, found.name
         for note in found.pairs.notes:
             say(note, quiet)
     change = after if isinstance(after, Diff) else _change(before, after)

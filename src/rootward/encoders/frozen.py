@@ -94,6 +94,10 @@ class FrozenTower:
         """The same tower, its very head, over other texts."""
         return replace(self, read=read_texts(self.encoder, list(texts), self.cache))
 
+    def knowing(self, anchors: Tensor) -> FrozenTower:
+        """The same tower; the rows that training knows the answers of are these."""
+        return replace(self, anchors=anchors)
+
     def apart(self) -> FrozenTower:
         """The same tower with a head of its own."""
         return self.mapped(torch.clone)

@@ -99,6 +99,10 @@ class FullTower:
         """The same tower, its very weights, over other texts."""
         return replace(self, texts=list(texts))
 
+    def knowing(self, anchors: Tensor) -> FullTower:
+        """The same tower; the rows that training knows the answers of are these."""
+        return replace(self, anchors=anchors)
+
     def apart(self) -> FullTower:
         """The same tower with a head of its own; the encoder stays shared."""
         return replace(self, head=tuple(matrix.clone() for matrix in self.head))

@@ -75,6 +75,10 @@ class JointTower:
         listed = list(texts)
         return JointTower(self.static.reading(listed), self.frozen.reading(listed))
 
+    def knowing(self, anchors: Tensor) -> JointTower:
+        """The same tower; the rows that training knows the answers of are these."""
+        return JointTower(self.static.knowing(anchors), self.frozen.knowing(anchors))
+
     def apart(self) -> JointTower:
         """The same tower with tokens and a head of its own."""
         return self.mapped(torch.clone)

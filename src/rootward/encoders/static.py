@@ -112,6 +112,10 @@ class StaticTower:
     def __len__(self) -> int:
         return len(self.bags)
 
+    def knowing(self, anchors: Tensor) -> StaticTower:
+        """The same tower; the rows that training knows the answers of are these."""
+        return replace(self, anchors=anchors)
+
     def apart(self) -> StaticTower:
         """The same tower with tokens of its own."""
         return self.mapped(torch.clone)

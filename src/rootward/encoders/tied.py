@@ -33,6 +33,10 @@ class Reader(TextTower, Protocol):
         """The same tower with weights of its own where two towers differ, the same at the start."""
         ...
 
+    def knowing(self, anchors: Tensor) -> Self:
+        """The same tower; the rows that training knows the answers of are these (int64)."""
+        ...
+
     def sums(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
         """As `forward`, before the vectors are put on the sphere."""
         ...

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 
 from rootward.encoders import DualEncoder, LookupTower
+from rootward.encoders.tied import Reader, TiedTower
 from rootward.errors import InputError
 from rootward.evaluation import answer_thresholds, rank_pairs
 from rootward.growth.diff import Diff, Edge, NodeTexts, columns_of, texts_of
+from rootward.growth.encode import read
 from rootward.growth.lineage import Lineage, lineage
 from rootward.growth.solve import Effort, Moving, intruded, solve, start
 from rootward.pairs import Ids, Pairs, Texts
@@ -57,7 +59,8 @@ def grow(
     was. The same seed gives the same bits.
 
     Args:
-        model: a trained lookup encoder.
+        model: trained; of lookup tables, or of texts. Texts are encoded, so queries go by what they are called and
+            none moves; of their documents, those with vectors of their own are solved for.
         before: the pairs it was trained on, or grown to.
         after: what shall hold now: pairs, matched by id; or a change of the hierarchy that `before` came from, which
             is then read back from its distances, with its bound on distances and what it leaves out.
@@ -65,7 +68,7 @@ def grow(
         effort: how hard new rows are solved for.
 
     Raises:
-        InputError: the model is no lookup encoder, or has other ids than `before`.
+        InputError: the model has towers of one's own, or other ids than `before`.
         PairsError: a `Diff` for pairs that are not those of a hierarchy.
         HierarchyError: a `Diff` that does not fit the hierarchy.
     """
@@ -80,18 +83,9 @@ def grow(
         document_texts=_texts(model.document_ids, model.document_texts, after.document_ids, after.document_texts),
     )
     was = _Was.of(before, after)
-    grown = _carried(model, before, after, was)
     new = [np.flatnonzero(rows < 0) for rows in (was.queries, was.documents)]
-    changed = _changed(before, after, was)
-    start(grown, after, new[0], new[1], seed)
-    moving = Moving(np.union1d(new[0], changed), new[1])
-    effort = effort or Effort()
-    solve(grown, after, moving, effort, seed)
-    hurt = intruded(grown, after, moving)
-    solve(grown, after, Moving(hurt, np.empty(0, np.int64)), effort, seed)
-    touched = np.union1d(moving.queries, hurt)
-    _set_thresholds(grown, after, touched)
-    moved = touched[after.sizes[touched] > 0]
+    take_over = _solved if isinstance(model.query_tower, LookupTower) else _encoded
+    grown, moved = take_over(model, before, after, was, effort or Effort(), seed)
     return Grown(
         grown,
         after,
@@ -102,6 +96,34 @@ def grow(
         _labels(after.query_ids, np.setdiff1d(moved, new[0])),
         time.perf_counter() - began,
     )
+
+
+def _solved(
+    model: DualEncoder, before: Pairs, after: Pairs, was: _Was, effort: Effort, seed: int
+) -> tuple[DualEncoder, Rows]:
+    """The grown lookup encoder, and the rows of the queries that moved."""
+    grown = _carried(model, before, after, was)
+    new = [np.flatnonzero(rows < 0) for rows in (was.queries, was.documents)]
+    start(grown, after, new[0], new[1], seed)
+    moving = Moving(np.union1d(new[0], _changed(before, after, was)), new[1])
+    solve(grown, after, moving, effort, seed)
+    hurt = intruded(grown, after, moving)
+    solve(grown, after, Moving(hurt, np.empty(0, np.int64)), effort, seed)
+    touched = np.union1d(moving.queries, hurt)
+    _set_thresholds(grown, after, touched)
+    return grown, touched[after.sizes[touched] > 0]
+
+
+def _encoded(
+    model: DualEncoder, before: Pairs, after: Pairs, was: _Was, effort: Effort, seed: int
+) -> tuple[DualEncoder, Rows]:
+    """The grown encoder of texts, and the rows of the queries that are called otherwise now."""
+    thresholds = _thresholds_carried(model, before, was)
+    found = read(model, after, (was.queries, was.documents), thresholds, effort, seed)
+    touched = np.union1d(np.flatnonzero(was.queries < 0), np.union1d(_changed(before, after, was), found.renamed))
+    _set_thresholds(found.vectors, after, touched)
+    found.model.thresholds = found.vectors.thresholds
+    return found.model, found.renamed[after.sizes[found.renamed] > 0]
 
 
 # -- what was there, and what is new ---------------------------------------------------------------------------------
@@ -138,19 +160,24 @@ def _rows(ids: Ids, labels: Ids) -> Rows:
 
 def _carried(model: DualEncoder, before: Pairs, after: Pairs, was: _Was) -> DualEncoder:
     """A model with the ids of the pairs after: rows that were there copied, new ones zero, unknown thresholds found."""
-    thresholds = model.thresholds
-    if torch.isnan(thresholds[torch.from_numpy(before.sizes > 0)]).any():
-        thresholds = _thresholds_of(model, before)
     tables = []
     for table, rows in ((model.query_vectors(), was.queries), (model.document_vectors(), was.documents)):
         held = table.new_zeros(len(rows), model.dim)
         held[rows >= 0] = table.detach()[rows[rows >= 0]]
         tables.append(held)
     grown = DualEncoder.from_vectors(after, *tables)
-    held = torch.full((after.n_queries,), torch.nan)
-    held[was.queries >= 0] = thresholds[was.queries[was.queries >= 0]]
-    grown.thresholds = held
+    grown.thresholds = _thresholds_carried(model, before, was)
     return grown
+
+
+def _thresholds_carried(model: DualEncoder, before: Pairs, was: _Was) -> torch.Tensor:
+    """Where the answer sets of queries that were there end, found where unknown; NaN for new queries."""
+    thresholds = model.thresholds
+    if torch.isnan(thresholds[torch.from_numpy(before.sizes > 0)]).any():
+        thresholds = _thresholds_of(model, before)
+    held = torch.full((len(was.queries),), torch.nan)
+    held[was.queries >= 0] = thresholds[was.queries[was.queries >= 0]]
+    return held
 
 
 def _changed(before: Pairs, after: Pairs, was: _Was) -> Rows:
@@ -193,8 +220,13 @@ def _labels(ids: Ids, rows: Rows) -> tuple[str, ...]:
 
 
 def _check(model: DualEncoder, before: Pairs) -> None:
-    if not (isinstance(model.query_tower, LookupTower) and isinstance(model.document_tower, LookupTower)):
-        raise InputError("grow works on lookup encoders, which have a row for every id; text towers encode new texts.")
+    if not isinstance(model.query_tower, Reader | LookupTower) or not isinstance(
+        model.document_tower, Reader | TiedTower | LookupTower
+    ):
+        raise InputError(
+            "grow works on lookup tables and on the towers of DualEncoder.text; how a tower of one's own takes in new "
+            "rows only its owner knows. Put it together over the newer rows: DualEncoder.from_towers(pairs, ...)."
+        )
     if model.query_ids != before.query_ids or model.document_ids != before.document_ids:
         raise InputError(
             f"The model has other ids than the pairs before ({model!r}, {before!r}). Give the pairs that it was "

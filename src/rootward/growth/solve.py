@@ -102,7 +102,9 @@ def start(model: DualEncoder, pairs: Pairs, new_queries: Rows, new_documents: Ro
     queries[new_queries] = normalize(sums)
 
 
-def solve(model: DualEncoder, pairs: Pairs, moving: Moving, effort: Effort, seed: int) -> None:
+def solve(
+    model: DualEncoder, pairs: Pairs, moving: Moving, effort: Effort, seed: int, *, queries_move: bool = True
+) -> None:
     """Move the rows of `moving`, in place; every other row stays as it is, to the bit.
 
     Args:
@@ -111,6 +113,7 @@ def solve(model: DualEncoder, pairs: Pairs, moving: Moving, effort: Effort, seed
         moving: which rows; queries without pairs are not moved.
         effort: how hard.
         seed: of batches and negatives.
+        queries_move: False where queries are read from texts; documents are then put where these look for them.
     """
     queries, documents = model.query_vectors(), model.document_vectors()
     moved = moving.queries[pairs.sizes[moving.queries] > 0]
@@ -130,7 +133,8 @@ def solve(model: DualEncoder, pairs: Pairs, moving: Moving, effort: Effort, seed
         _, by_query, by_document = gradients(
             LOSSES["decoupled"], queries[batch.queries], documents[batch.documents], batch, scale
         )
-        movers[0].step(batch.queries, by_query, rate)
+        if queries_move:
+            movers[0].step(batch.queries, by_query, rate)
         if rivals is not None:
             held = rivals.gradient(documents[new], scale).mul_(effort.hold / len(moved))
             movers[1].step(new, held.add_(by_document[torch.searchsorted(batch.documents, new)]), rate)
