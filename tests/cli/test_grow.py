@@ -54,9 +54,7 @@ def test_a_run_that_reads_grows_by_reading(rootward, tuesday):
     assert grown.model.reads_texts
     found = rootward("search", "read", "sandals for dogs", "-k", "4", "--json")
     assert "sandals for dogs" in found.stdout
-    assert (
-        "--glosses belongs to" not in rootward("grow", "words", "--edges", tuesday, "--glosses", "--out", "r2").stderr
-    )
+    assert rootward("grow", "words", "--edges", tuesday, "--glosses", "--out", "glosses").exit_code == 0
 
 
 def test_glosses_are_no_matter_of_lookup_tables(rootward, plain_run, tuesday):
