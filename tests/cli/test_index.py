@@ -41,7 +41,7 @@ def test_what_was_built_is_told_on_standard_error(rootward, plain_run):
     lines = result.stderr.splitlines()
     assert lines[0] == "ivf: documents 12/12"
     assert lines[1].startswith("Index(12 documents, ivf), ")
-    assert lines[2] == "1 probes: 100.00 % of exact search at |S(q)|"
+    assert lines[2] == "1 probes of lists around queries: 100.00 % of exact search at |S(q)|"
     assert lines[3] == f"Search it: rootward search {plain_run} --index shop.index TEXT"
 
 
