@@ -197,7 +197,8 @@ def draw(study: Study, path: Path) -> Path:
     right.set_xscale("log" if converged(there.rows) else "linear")
     for side in (left, right):
         side.grid(alpha=0.3)
-    left.legend(frameon=False, fontsize=7)
+    left.xaxis.get_major_locator().set_params(integer=True)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return save_figure(figure, path)
 
 

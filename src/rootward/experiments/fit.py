@@ -14,14 +14,14 @@ from rootward.errors import InputError
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and its 95 % interval, from Student's t."""
+    """A figure and its 95 % interval, from Student's t; low and high are NaN where too little was measured for one."""
 
     value: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+        return f"{self.value:.3g}" + ("" if math.isnan(self.low) else f" [{self.low:.3g}, {self.high:.3g}]")
 
 
 def mean(values: Sequence[float]) -> Interval:

@@ -109,6 +109,7 @@ def draw(study: Study, path: Path) -> Path:
             if published is not None and row["source"] == "wordnet":
                 side.plot(published.by_distance, "--", color=colours[method])
         side.set(xlabel="distance (hops)", title=f"dim {dim}", ylim=(-2, 102))
+        side.xaxis.get_major_locator().set_params(integer=True)
         side.grid(alpha=0.3)
     axes[0].set_ylabel("recall at |S(q)| (%), published dashed")
     axes[-1].legend(frameon=False, fontsize=8)
