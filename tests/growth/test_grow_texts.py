@@ -10,6 +10,7 @@ from growth.answers import wanted
 from letters import Letters
 from rootward.encoders import DualEncoder, LookupTower, OwnTower
 from rootward.errors import InputError
+from rootward.evaluation import answer_thresholds, rank_pairs
 from rootward.growth import add_documents, add_nodes, add_queries, grow, remove
 from rootward.pairs import Texts
 from rootward.retrieval import Index
@@ -151,3 +152,27 @@ def test_a_tower_of_ones_own_is_its_owners(tied):
     own = DualEncoder.from_towers(pairs, Fixed({"rows": torch.randn(12, 4)}), LookupTower(torch.randn(12, 4)))
     with pytest.raises(InputError, match="only its owner knows"):
         add_nodes(own, pairs, DOGS)
+
+
+@pytest.mark.parametrize("documents", ["tied", "lookup"])
+def test_a_new_root_that_every_query_wants_finds_its_place(documents):
+    """No query stays as it was, so nothing holds the new document back; it still has to move."""
+    pairs = shoes().pairs()
+    model, _ = reading_shop(documents, pairs)
+    grown = add_nodes(model, pairs, {"xqz": []}, children={"xqz": ["footwear"]})
+    scores = grown.model.query_vectors() @ grown.model.document_vectors().T
+    place = grown.pairs.document_ids.row("xqz")
+    for query in ("sandals", "boots", "footwear"):
+        row = grown.pairs.query_ids.row(query)
+        wanted_here = len(wanted(grown.pairs)[query])
+        assert place in scores[row].topk(wanted_here).indices.tolist(), query
+
+
+def test_a_renamed_document_that_is_read_moves_and_thresholds_follow():
+    model, pairs = reading_shop("text")
+    names = tuple("wellingtons" if node == "rain boots" else node for node in pairs.document_ids)
+    grown = grow(model, pairs, replace(pairs, document_texts=Texts(names, ((),) * 12, ("",) * 12)))
+    assert grown.moved == ()
+    assert grown.moved_documents == ("rain boots",)
+    ranks = rank_pairs(grown.model.query_vectors(), grown.model.document_vectors(), pairs, heights=pairs.heights)
+    assert torch.allclose(grown.model.thresholds, torch.from_numpy(answer_thresholds(ranks)), atol=1e-6)

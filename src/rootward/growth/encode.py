@@ -7,7 +7,6 @@ held where it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +21,8 @@ from rootward.pairs import Ids, Pairs, Texts
 from rootward.pairs.ids import Rows
 from rootward.pairs.texts import what_is_read
 
+Named = tuple[Ids, Texts | None]
+
 
 @dataclass(frozen=True, eq=False)
 class Read:
@@ -31,11 +32,13 @@ class Read:
         model: without thresholds.
         vectors: a lookup encoder of the very vectors that `model` gives.
         renamed: rows of queries that were there under another name, so that they have other vectors (int64).
+        renamed_documents: of `documents="text"` the same; documents with vectors of their own keep these.
     """
 
     model: DualEncoder
     vectors: DualEncoder
     renamed: Rows
+    renamed_documents: Rows
 
 
 def read(
@@ -66,7 +69,14 @@ def read(
         wanting = np.unique(after.query_of[np.isin(after.documents, new)])
         solve(vectors, after, Moving(wanting, new), effort, seed, queries_move=False)
     tower = _tower(model, named, vectors.document_vectors(), after, was[1])
-    return Read(DualEncoder.from_towers(after, queries, tower), vectors, _renamed(model, texts, was[0]))
+    return Read(
+        DualEncoder.from_towers(after, queries, tower),
+        vectors,
+        _renamed((model.query_ids, model.query_texts), (after.query_ids, after.query_texts), was[0]),
+        _renamed((model.document_ids, model.document_texts), (after.document_ids, after.document_texts), was[1])
+        if _is_text(model.document_tower)
+        else np.empty(0, np.int64),
+    )
 
 
 def _is_text(tower: Tower) -> bool:
@@ -98,20 +108,14 @@ def _tower(model: DualEncoder, named: Reader | None, vectors: Tensor, after: Pai
     if not isinstance(before, TiedTower):
         return named
     offsets = vectors - named.encode().detach().cpu().float()
-    same = np.zeros(after.n_documents, np.bool_)
-    same[was >= 0] = _same(model.document_ids, model.document_texts, after.document_ids, after.document_texts, was)
+    same = was >= 0
+    same[_renamed((model.document_ids, model.document_texts), (after.document_ids, after.document_texts), was)] = False
     offsets[torch.from_numpy(same)] = before.offsets[torch.from_numpy(was[same])].cpu()
     return TiedTower(named, offsets)
 
 
-def _same(old: Ids, old_texts: Texts | None, ids: Ids, texts: Texts | None, was: Rows) -> np.ndarray:
-    """For each row that was there, whether it is still called the same."""
-    before, now = what_is_read(old, old_texts), what_is_read(ids, texts)
-    return np.array([before[was[row]] == now[row] for row in np.flatnonzero(was >= 0).tolist()], np.bool_)
-
-
-def _renamed(model: DualEncoder, texts: Sequence[str], was: Rows) -> Rows:
-    before = what_is_read(model.query_ids, model.query_texts)
-    there = np.flatnonzero(was >= 0)
-    other = [before[was[row]] != texts[row] for row in there.tolist()]
-    return there[np.array(other, np.bool_)] if other else there
+def _renamed(before: Named, after: Named, was: Rows) -> Rows:
+    """The rows that were there and are called otherwise now."""
+    old, new = what_is_read(*before), what_is_read(*after)
+    rows = [row for row in np.flatnonzero(was >= 0).tolist() if old[was[row]] != new[row]]
+    return np.array(rows, np.int64)

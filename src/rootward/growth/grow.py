@@ -29,8 +29,10 @@ class Grown:
         pairs: what is relevant now.
         added_queries, added_documents, removed_queries, removed_documents: ids.
         moved: ids of queries that were there and have other vectors now: their relevant set changed, or an added
-            document had come between. Documents that were there have the vectors they had.
+            document had come between; where queries are read, those that are called otherwise now.
         seconds: how long it took.
+        moved_documents: ids of documents that were there and have other vectors now: only of `documents="text"`, which
+            are what they are called, and only those that are called otherwise. All others have the vectors they had.
     """
 
     model: DualEncoder
@@ -41,6 +43,7 @@ class Grown:
     removed_documents: tuple[str, ...]
     moved: tuple[str, ...]
     seconds: float
+    moved_documents: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return (
@@ -85,7 +88,7 @@ def grow(
     was = _Was.of(before, after)
     new = [np.flatnonzero(rows < 0) for rows in (was.queries, was.documents)]
     take_over = _solved if isinstance(model.query_tower, LookupTower) else _encoded
-    grown, moved = take_over(model, before, after, was, effort or Effort(), seed)
+    grown, moved, moved_documents = take_over(model, before, after, was, effort or Effort(), seed)
     return Grown(
         grown,
         after,
@@ -95,13 +98,14 @@ def grow(
         tuple(label for label in before.document_ids if label not in after.document_ids),
         _labels(after.query_ids, np.setdiff1d(moved, new[0])),
         time.perf_counter() - began,
+        _labels(after.document_ids, moved_documents),
     )
 
 
 def _solved(
     model: DualEncoder, before: Pairs, after: Pairs, was: _Was, effort: Effort, seed: int
-) -> tuple[DualEncoder, Rows]:
-    """The grown lookup encoder, and the rows of the queries that moved."""
+) -> tuple[DualEncoder, Rows, Rows]:
+    """The grown lookup encoder, the rows of the queries that moved, and of no documents."""
     grown = _carried(model, before, after, was)
     new = [np.flatnonzero(rows < 0) for rows in (was.queries, was.documents)]
     start(grown, after, new[0], new[1], seed)
@@ -111,19 +115,21 @@ def _solved(
     solve(grown, after, Moving(hurt, np.empty(0, np.int64)), effort, seed)
     touched = np.union1d(moving.queries, hurt)
     _set_thresholds(grown, after, touched)
-    return grown, touched[after.sizes[touched] > 0]
+    return grown, touched[after.sizes[touched] > 0], np.empty(0, np.int64)
 
 
 def _encoded(
     model: DualEncoder, before: Pairs, after: Pairs, was: _Was, effort: Effort, seed: int
-) -> tuple[DualEncoder, Rows]:
-    """The grown encoder of texts, and the rows of the queries that are called otherwise now."""
+) -> tuple[DualEncoder, Rows, Rows]:
+    """The grown encoder of texts, and the rows of queries and documents that have other vectors by another name."""
     thresholds = _thresholds_carried(model, before, was)
     found = read(model, after, (was.queries, was.documents), thresholds, effort, seed)
     touched = np.union1d(np.flatnonzero(was.queries < 0), np.union1d(_changed(before, after, was), found.renamed))
+    if len(found.renamed_documents):  # they may have left one answer set and come into another
+        touched = np.arange(after.n_queries)
     _set_thresholds(found.vectors, after, touched)
     found.model.thresholds = found.vectors.thresholds
-    return found.model, found.renamed[after.sizes[found.renamed] > 0]
+    return found.model, found.renamed[after.sizes[found.renamed] > 0], found.renamed_documents
 
 
 # -- what was there, and what is new ---------------------------------------------------------------------------------

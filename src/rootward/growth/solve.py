@@ -135,9 +135,11 @@ def solve(
         )
         if queries_move:
             movers[0].step(batch.queries, by_query, rate)
-        if rivals is not None:
-            held = rivals.gradient(documents[new], scale).mul_(effort.hold / len(moved))
-            movers[1].step(new, held.add_(by_document[torch.searchsorted(batch.documents, new)]), rate)
+        if len(new):
+            pull = by_document[torch.searchsorted(batch.documents, new)]
+            if rivals is not None:  # none, where every query moves: a new root
+                pull = rivals.gradient(documents[new], scale).mul_(effort.hold / len(moved)).add_(pull)
+            movers[1].step(new, pull, rate)
 
 
 def _staying(pairs: Pairs, moving: Moving) -> Rows:

@@ -61,7 +61,7 @@ def load_all(
         "n": len(documents),
         "options": _digest(options),
     }
-    about |= {} if demand is None else {"n_pairs": len(demand.documents), "target": demand.target}
+    about |= {} if demand is None else {"pairs": _digest_of_pairs(demand), "target": demand.target}
     state = {} if folder is None else read_loading(folder)
     if state.get("about") == about and folder is not None:
         engine: Engine = engine_class(name).load(folder, tuple(state["files"]), {**options, **state["settings"]})
@@ -104,6 +104,13 @@ def _mend(engine: Engine, documents: Tensor, lineage: Lineage | None) -> None:
 def _digest(options: dict[str, Any]) -> str:
     """Options may hold a password, so that only their digest is written down."""
     return hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _digest_of_pairs(demand: Demand) -> str:
+    """Lists stand where these pairs say, so a load goes on with the same ones only."""
+    digest = hashlib.sha256(demand.query_of.tobytes())
+    digest.update(demand.documents.tobytes())
+    return digest.hexdigest()[:16]
 
 
 @contextmanager
