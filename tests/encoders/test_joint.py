@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
+from encoders.checks import ORDER, agree_with_differences, in_double, turned
 from letters import Letters, Shouting
 from rootward.encoders import DualEncoder, TextTower
 from rootward.encoders.joint import JointTower
@@ -77,23 +76,9 @@ def test_both_sides_start_tied(documents):
 @pytest.mark.parametrize("hidden", [None, 24])
 @pytest.mark.parametrize("side", ["query_tower", "document_tower"])
 def test_the_way_back_goes_through_both_halves_as_differences_say(side, hidden):
-    model = joint(hidden=hidden, word_pairs=True).mapped(lambda tensor: tensor.double())
-    tower = getattr(model, side)
-    static = getattr(tower, "text", tower).static  # torch wants one precision
-    object.__setattr__(static, "bags", replace(static.bags, weights=static.bags.weights.astype(np.float64)))
-    rows, noise = torch.tensor([2, 5, 9]), stream(0, "noise")
-    towards = torch.randn(3, 16, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    pulled = tower.forward(rows, noise)[1](towards)
-    assert len(pulled) == len(tower.tables())
-    for table, touched, gradient in pulled:
-        dense = torch.zeros_like(table).index_add_(0, touched, gradient)
-        for row, column in ((int(touched[0]), 0), (int(touched[-1]), 7)):
-            sides = []
-            for step in (1e-6, -1e-6):
-                table[row, column] += step
-                sides.append((tower.forward(rows, noise)[0] * towards).sum().item())
-                table[row, column] -= step
-            assert dense[row, column].item() == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-5, abs=1e-8)
+    tower = getattr(joint(hidden=hidden, word_pairs=True).mapped(lambda tensor: tensor.double()), side)
+    in_double(getattr(tower, "text", tower).static)
+    assert len(agree_with_differences(tower)) == len(tower.tables())
 
 
 def test_what_is_dropped_comes_from_the_step_alone():
@@ -104,15 +89,8 @@ def test_what_is_dropped_comes_from_the_step_alone():
 
 
 def test_permuted_ids_have_permuted_vectors():
-    pairs = shop().pairs()
-    order = [5, 2, 11, 0, 7, 1, 9, 3, 10, 4, 8, 6]
-    labels = [pairs.query_ids[row] for row in order]
-    place = {label: row for row, label in enumerate(labels)}
-    queries = [place[pairs.query_ids[row]] for row in pairs.query_of.tolist()]
-    documents = [place[pairs.document_ids[row]] for row in pairs.documents.tolist()]
-    turned = Pairs.from_arrays(Ids(labels), Ids(labels), queries, documents, pairs.distances)
-    one, other = joint("text").query_vectors(), joint("text", turned).query_vectors()
-    assert_close(other, one[order], rtol=0, atol=1e-6)
+    one, other = joint("text").query_vectors(), joint("text", turned(shop().pairs())).query_vectors()
+    assert_close(other, one[ORDER], rtol=0, atol=1e-6)
 
 
 # -- texts of every kind -------------------------------------------------------------------------------------------

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
+from encoders.checks import agree_with_differences, in_double
 from rootward.encoders import DualEncoder, features
 from rootward.encoders.features import Grams, Vocabulary, _hashed
 from rootward.encoders.towers import Pulled, summed
@@ -118,20 +117,9 @@ def test_some_rows_are_those_of_all(model):
 def test_the_way_back_is_the_gradient_that_differences_give(model, side):
     tower = getattr(model.mapped(lambda tensor: tensor.double()), side)
     reader = getattr(tower, "text", tower)
-    if hasattr(reader, "bags"):  # torch wants one precision
-        object.__setattr__(reader, "bags", replace(reader.bags, weights=reader.bags.weights.astype(np.float64)))
-    rows = torch.tensor([2, 5, 9])
-    towards = torch.randn(3, 16, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    _, pull = tower.forward(rows, NOISE)
-    for table, touched, gradient in pull(towards):
-        dense = torch.zeros_like(table).index_add_(0, touched, gradient)
-        for row, column in ((int(touched[0]), 0), (int(touched[-1]), 7)):
-            sides = []
-            for step in (1e-6, -1e-6):
-                table[row, column] += step
-                sides.append((tower.forward(rows, NOISE)[0] * towards).sum().item())
-                table[row, column] -= step
-            assert dense[row, column].item() == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-5, abs=1e-8)
+    if hasattr(reader, "bags"):
+        in_double(reader)
+    agree_with_differences(tower)
 
 
 def test_dropped_features_come_from_the_step_alone_and_never_all_of_a_text():
