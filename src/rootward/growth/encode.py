@@ -57,25 +57,24 @@ def read(
     texts = what_is_read(after.query_ids, after.query_texts)
     known = torch.from_numpy(np.flatnonzero(after.sizes))
     queries = model.query_tower.reading(texts).knowing(known)
-    held = queries.encode()
     named = _named(model, queries, known, after)
-    documents = _start(model, named, after, was[1])
-    vectors = DualEncoder.from_vectors(after, held, documents)
-    vectors.thresholds = thresholds.clone()
+    said = None if named is None else named.encode().detach().cpu().float()
+    vectors = DualEncoder.from_vectors(after, queries.encode(), _start(model, said, after, was[1]))
+    vectors.thresholds = thresholds
     new = np.flatnonzero(was[1] < 0)
     if len(new) and not _is_text(model.document_tower):
         if named is None:
             start(vectors, after, np.empty(0, np.int64), new, seed)
         wanting = np.unique(after.query_of[np.isin(after.documents, new)])
         solve(vectors, after, Moving(wanting, new), effort, seed, queries_move=False)
-    tower = _tower(model, named, vectors.document_vectors(), after, was[1])
+    called = (model.document_ids, model.document_texts), (after.document_ids, after.document_texts)
+    renamed = _renamed(*called, was[1])
+    tower = _tower(model, named, said, vectors.document_vectors(), renamed, was[1])
     return Read(
         DualEncoder.from_towers(after, queries, tower),
         vectors,
         _renamed((model.query_ids, model.query_texts), (after.query_ids, after.query_texts), was[0]),
-        _renamed((model.document_ids, model.document_texts), (after.document_ids, after.document_texts), was[1])
-        if _is_text(model.document_tower)
-        else np.empty(0, np.int64),
+        renamed if _is_text(model.document_tower) else np.empty(0, np.int64),
     )
 
 
@@ -91,25 +90,25 @@ def _named(model: DualEncoder, queries: Reader, known: Tensor, after: Pairs) -> 
     return tower.reading(names).knowing(known) if isinstance(tower, Reader) else None
 
 
-def _start(model: DualEncoder, named: Reader | None, after: Pairs, was: Rows) -> Tensor:
+def _start(model: DualEncoder, said: Tensor | None, after: Pairs, was: Rows) -> Tensor:
     """Documents that were there where they were, new ones where their names say, or nowhere."""
-    held = torch.zeros(after.n_documents, model.dim) if named is None else named.encode().detach().cpu().float()
-    stayed = torch.from_numpy(was >= 0)
+    held = torch.zeros(after.n_documents, model.dim) if said is None else said.clone()
     if not _is_text(model.document_tower):
-        held[stayed] = model.document_vectors(was[was >= 0]).detach().cpu().float()
+        held[torch.from_numpy(was >= 0)] = model.document_vectors(was[was >= 0]).detach().cpu().float()
     return held
 
 
-def _tower(model: DualEncoder, named: Reader | None, vectors: Tensor, after: Pairs, was: Rows) -> Tower:
+def _tower(
+    model: DualEncoder, named: Reader | None, said: Tensor | None, vectors: Tensor, renamed: Rows, was: Rows
+) -> Tower:
     """The documents' tower that gives these vectors."""
-    if named is None:
+    if named is None or said is None:
         return LookupTower(vectors)
     before = model.document_tower
     if not isinstance(before, TiedTower):
         return named
-    offsets = vectors - named.encode().detach().cpu().float()
-    same = was >= 0
-    same[_renamed((model.document_ids, model.document_texts), (after.document_ids, after.document_texts), was)] = False
+    offsets, same = vectors - said, was >= 0
+    same[renamed] = False
     offsets[torch.from_numpy(same)] = before.offsets[torch.from_numpy(was[same])].cpu()
     return TiedTower(named, offsets)
 

@@ -86,17 +86,16 @@ def grow(
         document_texts=_texts(model.document_ids, model.document_texts, after.document_ids, after.document_texts),
     )
     was = _Was.of(before, after)
-    new = [np.flatnonzero(rows < 0) for rows in (was.queries, was.documents)]
     take_over = _solved if isinstance(model.query_tower, LookupTower) else _encoded
     grown, moved, moved_documents = take_over(model, before, after, was, effort or Effort(), seed)
     return Grown(
         grown,
         after,
-        _labels(after.query_ids, new[0]),
-        _labels(after.document_ids, new[1]),
+        _labels(after.query_ids, was.new_queries),
+        _labels(after.document_ids, was.new_documents),
         tuple(label for label in before.query_ids if label not in after.query_ids),
         tuple(label for label in before.document_ids if label not in after.document_ids),
-        _labels(after.query_ids, np.setdiff1d(moved, new[0])),
+        _labels(after.query_ids, np.setdiff1d(moved, was.new_queries)),
         time.perf_counter() - began,
         _labels(after.document_ids, moved_documents),
     )
@@ -107,9 +106,8 @@ def _solved(
 ) -> tuple[DualEncoder, Rows, Rows]:
     """The grown lookup encoder, the rows of the queries that moved, and of no documents."""
     grown = _carried(model, before, after, was)
-    new = [np.flatnonzero(rows < 0) for rows in (was.queries, was.documents)]
-    start(grown, after, new[0], new[1], seed)
-    moving = Moving(np.union1d(new[0], _changed(before, after, was)), new[1])
+    start(grown, after, was.new_queries, was.new_documents, seed)
+    moving = Moving(np.union1d(was.new_queries, _changed(before, after, was)), was.new_documents)
     solve(grown, after, moving, effort, seed)
     hurt = intruded(grown, after, moving)
     solve(grown, after, Moving(hurt, np.empty(0, np.int64)), effort, seed)
@@ -124,7 +122,7 @@ def _encoded(
     """The grown encoder of texts, and the rows of queries and documents that have other vectors by another name."""
     thresholds = _thresholds_carried(model, before, was)
     found = read(model, after, (was.queries, was.documents), thresholds, effort, seed)
-    touched = np.union1d(np.flatnonzero(was.queries < 0), np.union1d(_changed(before, after, was), found.renamed))
+    touched = np.union1d(was.new_queries, np.union1d(_changed(before, after, was), found.renamed))
     if len(found.renamed_documents):  # they may have left one answer set and come into another
         touched = np.arange(after.n_queries)
     _set_thresholds(found.vectors, after, touched)
@@ -145,6 +143,16 @@ class _Was:
     @classmethod
     def of(cls, before: Pairs, after: Pairs) -> _Was:
         return cls(_rows(before.query_ids, after.query_ids), _rows(before.document_ids, after.document_ids))
+
+    @property
+    def new_queries(self) -> Rows:
+        """Rows of the queries that were not there."""
+        return np.flatnonzero(self.queries < 0)
+
+    @property
+    def new_documents(self) -> Rows:
+        """Rows of the documents that were not there."""
+        return np.flatnonzero(self.documents < 0)
 
 
 def _known_part(change: Diff, known: Lineage) -> Diff:
