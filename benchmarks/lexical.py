@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import csr_array, vstack
 
 from rootward.encoders.features import Grams, Vocabulary
+from rootward.experiments import labels
 from rootward.pairs.normal import normal_form
 
 Texts = list[str]
@@ -15,17 +16,8 @@ BLOCK = 256  # texts compared with all known ones at a time
 def tf_idf(known: Texts, asked: Texts, n: int) -> csr_array:
     """Cosine of words and character 3- to 5-grams weighted by idf, the n best of each (asked x known)."""
     vocabulary = Vocabulary.of(known, Grams())
-    left, right = (tf_idf_matrix(vocabulary, texts) for texts in (asked, known))
+    left, right = (labels.tf_idf(vocabulary, texts) for texts in (asked, known))
     return best_products(left, right, n)
-
-
-def tf_idf_matrix(vocabulary: Vocabulary, texts: Texts) -> csr_array:
-    """Rows of unit length (texts x features)."""
-    bags = vocabulary.bags(texts)  # weighted by the square root of the idf, as our tower does
-    weights = bags.weights * vocabulary.idf.numpy()[bags.features]
-    rows = np.repeat(np.arange(len(bags)), np.diff(bags.offsets))
-    lengths = np.sqrt(np.bincount(rows, weights**2, len(bags)))
-    return csr_array((weights / lengths[rows], bags.features, bags.offsets), shape=(len(bags), len(vocabulary)))
 
 
 def bm25(known: Texts, asked: Texts, n: int, k1: float = 1.5, b: float = 0.75) -> csr_array:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import lexical
 import numpy as np
-from scipy.sparse import csr_array
 
 from rootward.encoders.features import Grams, Vocabulary
+from rootward.experiments.labels import labels_of, tf_idf
 from rootward.experiments.xr_linear import HOW, predicted
 
 
@@ -27,10 +26,5 @@ def xr_linear(train: Any, known: list[str], asked: list[str], python: str | None
     if python is None:
         raise SystemExit(f"The part 'linear' needs --pecos PYTHON: {HOW}")
     vocabulary = Vocabulary.of(known, Grams())
-    rows = np.flatnonzero(train.sizes)
-    place, index = train.of(rows)
-    labels = csr_array(
-        (np.ones(len(index), np.float32), (place, train.documents[index])), shape=(len(rows), train.n_documents)
-    )
-    given, wanted = (lexical.tf_idf_matrix(vocabulary, texts) for texts in (known, asked))
-    return predicted(given, labels, wanted, python)[0]
+    labels = labels_of(train, np.flatnonzero(train.sizes))
+    return predicted(tf_idf(vocabulary, known), labels, tf_idf(vocabulary, asked), python)[0]

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.experiments.beside import percent, recall_line, recall_table
@@ -23,7 +22,7 @@ from rootward.experiments.diverged import converged, labelled
 from rootward.experiments.grid import grid
 from rootward.experiments.hyperbolic import Hyperbolic
 from rootward.experiments.kept import Row
-from rootward.experiments.labels import InnerProduct, one_versus_all, query_features, scores_in
+from rootward.experiments.labels import InnerProduct, labels_of, one_versus_all, query_features, scores_in
 from rootward.experiments.regions import Boxes, OrderEmbeddings
 from rootward.experiments.resources import Took, watched
 from rootward.experiments.scored import (
@@ -105,11 +104,8 @@ def _xr_linear(python: str | None, *, source: str, method: str, rate: None, seed
         return
     features, what = query_features(pairs)
     rows = np.flatnonzero(pairs.sizes)
-    place, index = pairs.of(rows)
-    shape = (len(rows), pairs.n_documents)
-    labels = csr_array((np.ones(len(index), np.float32), (place, pairs.documents[index])), shape=shape)
     best = max(BEST, int(pairs.sizes.max()))
-    scores, took = predicted(features[rows], labels, features, found, best=best)
+    scores, took = predicted(features[rows], labels_of(pairs, rows), features, found, best=best)
     recall = scored_recall(scores_in(scores), pairs, _asked(pairs, 0))
     yield {**columns(recall), **{name: round(value, 4) for name, value in took.items()}, "features": what}
 

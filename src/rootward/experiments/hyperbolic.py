@@ -18,10 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rootward.errors import TrainingError
+from rootward.experiments.scored import Descent
 from rootward.pairs import Pairs, Regular
 from rootward.rng import stream
-from rootward.training.optimizers import Adam
 
 Space = Literal["poincare", "lorentz"]
 EDGE = 1e-9
@@ -93,19 +92,12 @@ def train_hyperbolic(
     Raises:
         TrainingError: the loss is no number.
     """
-    tables = (model.queries, model.documents)
-    optimizers = [Adam(table, 0.9, 0.99, unit=False) for table in tables]
-    sampler, query_of = Regular(pairs), pairs.query_of
+    descent, sampler, query_of = Descent(model), Regular(pairs), pairs.query_of
     for step in range(steps):
         drawn = sampler.draw(stream(seed, "hyperbolic", "draw", step), batch_size)
         queries, place = np.unique(query_of[drawn], return_inverse=True)
         documents, column, counts = np.unique(pairs.documents[drawn], return_inverse=True, return_counts=True)
-        used = [torch.from_numpy(rows.astype(np.int64)) for rows in (queries, documents)]
-        moved = [table[rows].requires_grad_() for table, rows in zip(tables, used, strict=True)]
-        scores = scale * model.scores(*moved)
+        scores = scale * model.scores(*descent.leaves(queries.astype(np.int64), documents.astype(np.int64)))
         against = torch.logsumexp(scores + torch.from_numpy(counts).log(), 1)
         loss = (against[place] - scores[place, column]).mean()
-        if not torch.isfinite(loss):
-            raise TrainingError(f"The loss became {loss.item()} at step {step}. Lower the learning rate.")
-        for optimizer, rows, gradient in zip(optimizers, used, torch.autograd.grad(loss, moved), strict=True):
-            optimizer.step(rows, gradient, learning_rate)
+        descent.move(loss, learning_rate, step)

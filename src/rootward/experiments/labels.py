@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,13 +80,24 @@ def query_features(pairs: Pairs) -> tuple[csr_array, str]:
         return csr_array(eye_array(pairs.n_queries, format="csr", dtype=np.float32)), "the query itself"
     names = zip(pairs.query_texts.names, pairs.query_texts.synonyms, strict=True)
     texts = [" ".join([name, *synonyms]) for name, synonyms in names]
-    vocabulary = Vocabulary.of(texts, Grams())
+    return tf_idf(Vocabulary.of(texts, Grams()), texts), "names"
+
+
+def tf_idf(vocabulary: Vocabulary, texts: Sequence[str]) -> csr_array:
+    """TF-IDF of the features of texts, rows of unit length (sparse, texts x features)."""
     bags = vocabulary.bags(texts)  # weighted by the square root of the idf, as the static tower has it
     weights = bags.weights * vocabulary.idf.numpy()[bags.features]
     rows = np.repeat(np.arange(len(bags)), np.diff(bags.offsets))
     lengths = np.sqrt(np.bincount(rows, weights**2, len(bags)))
     shape = (len(bags), len(vocabulary))
-    return csr_array((weights / lengths[rows], bags.features, bags.offsets), shape=shape), "names"
+    return csr_array((weights / lengths[rows], bags.features, bags.offsets), shape=shape)
+
+
+def labels_of(pairs: Pairs, queries: Rows) -> csr_array:
+    """1 where a document is relevant to one of these queries (float32, sparse, queries x documents)."""
+    place, index = pairs.of(queries)
+    shape = (len(queries), pairs.n_documents)
+    return csr_array((np.ones(len(index), np.float32), (place, pairs.documents[index])), shape=shape)
 
 
 def scores_in(matrix: csr_array) -> ScoresOf:

@@ -55,6 +55,32 @@ def softmax_loss(tau: float) -> Loss:
     return loss
 
 
+class Descent:
+    """Adam on the rows of both tables that a step touches, in place."""
+
+    def __init__(self, model: Scored) -> None:
+        self._tables = (model.queries, model.documents)
+        self._optimizers = [Adam(table, 0.9, 0.99, unit=False) for table in self._tables]
+
+    def leaves(self, queries: Rows, documents: Rows) -> list[Tensor]:
+        """These rows of each table, to be differentiated by; each row once."""
+        self._used = [torch.from_numpy(rows) for rows in (queries, documents)]
+        self._leaves = [table[rows].requires_grad_() for table, rows in zip(self._tables, self._used, strict=True)]
+        return self._leaves
+
+    def move(self, loss: Tensor, learning_rate: float, step: int) -> None:
+        """Move the rows of the last `leaves` down this loss.
+
+        Raises:
+            TrainingError: the loss is no number.
+        """
+        if not torch.isfinite(loss):
+            raise TrainingError(f"The loss became {loss.item()} at step {step}. Lower the learning rate.")
+        gradients = torch.autograd.grad(loss, self._leaves)
+        for optimizer, rows, gradient in zip(self._optimizers, self._used, gradients, strict=True):
+            optimizer.step(rows, gradient, learning_rate)
+
+
 def train_scored(
     model: Scored,
     pairs: Pairs,
@@ -71,16 +97,14 @@ def train_scored(
     Raises:
         TrainingError: the loss is no number.
     """
-    tables = (model.queries, model.documents)
-    optimizers = [Adam(table, 0.9, 0.99, unit=False) for table in tables]
-    sampler, query_of = Regular(pairs), pairs.query_of
+    descent, sampler, query_of = Descent(model), Regular(pairs), pairs.query_of
     for step in range(steps):
         rng = stream(seed, "scored", "draw", step)
         drawn = sampler.draw(rng, batch_size)
         queries, documents = query_of[drawn], pairs.documents[drawn].astype(np.int64)
         against = np.unique(rng.integers(pairs.n_documents, size=negatives))
         used = [np.unique(queries), np.unique(np.concatenate([documents, against]))]
-        moved = [table[torch.from_numpy(rows)].requires_grad_() for table, rows in zip(tables, used, strict=True)]
+        moved = descent.leaves(*used)
         asked, wanted, others = (
             part[torch.from_numpy(np.searchsorted(rows, part_rows))]
             for part, rows, part_rows in (
@@ -91,11 +115,7 @@ def train_scored(
         )
         relevant = torch.from_numpy(_relevant(pairs, queries, against))
         value = loss(_each(model, asked, wanted), model.scores(asked, others).masked_fill(relevant, -torch.inf))
-        if not torch.isfinite(value):
-            raise TrainingError(f"The loss became {value.item()} at step {step}. Lower the learning rate.")
-        rate = learning_rate * (1 - step / steps)
-        for optimizer, rows, gradient in zip(optimizers, used, torch.autograd.grad(value, moved), strict=True):
-            optimizer.step(torch.from_numpy(rows), gradient, rate)
+        descent.move(value, learning_rate * (1 - step / steps), step)
 
 
 def _each(model: Scored, queries: Tensor, documents: Tensor) -> Tensor:
