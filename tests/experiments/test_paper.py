@@ -89,6 +89,15 @@ def test_ranks_are_kept_beside_the_rows_and_give_the_same_recall(tmp_path: Path)
     assert "The published rows are of WordNet" in study_table(study)
 
 
+def test_the_finetuning_begins_where_the_regular_row_ends() -> None:
+    jobs = {job.key["method"]: job for job in measure("tiny", [0], source="tree") if job.key["dim"] == 16}
+    (regular,), (both,) = jobs["regular"].measure(), jobs["pretrain-finetune"].measure()
+    assert both["curve"][: len(regular["curve"])] == regular["curve"]
+    assert [look["stage"] for look in both["curve"][len(regular["curve"]) :]].count("finetune") >= 1
+    assert (both["steps"], both["curve"][-1]["step"]) == (34, 34)
+    assert regular["steps"] == 24
+
+
 def counted(calls: list[int]) -> Experiment:
     def job(seed: int) -> list[dict[str, int]]:
         calls.append(seed)
@@ -105,7 +114,7 @@ def counted(calls: list[int]) -> Experiment:
 
 def test_a_study_that_was_cut_off_measures_only_what_is_missing(tmp_path: Path) -> None:
     calls: list[int] = []
-    asked = {"study": "counted", "scale": "tiny", "seeds": 4}
+    asked = {"study": "counted", "scale": "tiny"}
     with pytest.raises(KeyboardInterrupt):
         run_study("counted", counted(calls), "tiny", range(4), kept=Kept.begin(tmp_path, asked))
     with (tmp_path / "measured.jsonl").open("a") as file:
@@ -115,16 +124,14 @@ def test_a_study_that_was_cut_off_measures_only_what_is_missing(tmp_path: Path) 
     assert calls == [0, 1, 2, 2, 3]
     assert [row["value"] for row in study.rows] == [0, 10, 20, 30]
     assert len((tmp_path / "measured.jsonl").read_text().splitlines()) == 5
-    kept.finish()
-    assert not (tmp_path / "measured.jsonl").exists()
 
 
 def test_half_of_another_study_is_refused(tmp_path: Path) -> None:
-    kept = Kept.begin(tmp_path, {"study": "table1", "scale": "tiny", "seeds": 4})
+    kept = Kept.begin(tmp_path, {"study": "table1", "scale": "tiny"})
     assert not list(tmp_path.iterdir())
     kept.rows_of({"seed": 0}, lambda: [{"value": 1}])
     with pytest.raises(RunFolderError, match="to go on, ask for the same"):
-        Kept.begin(tmp_path, {"study": "table1", "scale": "tiny", "seeds": 3})
+        Kept.begin(tmp_path, {"study": "table1", "scale": "cpu"})
 
 
 def test_options_that_a_study_has_no_use_for_are_refused() -> None:

@@ -37,7 +37,7 @@ def test_results_are_saved_and_loaded_again(study: tuple[Study, Path]) -> None:
     again = Study.load(folder)
     assert again.rows == tuple(json.loads(json.dumps(row)) for row in measured.rows)
     assert study_table(again) == study_table(measured)
-    assert {path.name for path in folder.iterdir()} - {"ranks"} == {
+    assert {path.name for path in folder.iterdir()} - {"ranks", "measured.jsonl"} == {
         "results.json",
         f"{measured.name}.png",
         f"{measured.name}.svg",
@@ -51,7 +51,19 @@ def test_figures_are_drawn_again_from_raw_rows(study: tuple[Study, Path], tmp_pa
 
 def test_results_are_not_overwritten(study: tuple[Study, Path]) -> None:
     with pytest.raises(RunFolderError, match="holds results already"):
-        reproduce(study[0].name, "tiny", out=study[1])
+        reproduce(study[0].name, "tiny", seeds=1, out=study[1])
+
+
+def test_more_seeds_measure_only_what_is_new(tmp_path: Path) -> None:
+    told: list[int] = []
+    one = reproduce("order", "tiny", seeds=1, out=tmp_path, told=lambda row: told.append(row["seed"]))
+    began = (tmp_path / "measured.jsonl").read_text()
+    two = reproduce("order", "tiny", seeds=2, out=tmp_path)
+    assert told
+    assert set(told) == {0}
+    assert (tmp_path / "measured.jsonl").read_text().startswith(began)
+    assert json.dumps([row for row in two.rows if row["seed"] == 0]) == json.dumps(list(one.rows))
+    assert {row["seed"] for row in Study.load(tmp_path).rows} == {0, 1}
 
 
 def test_figure2_measures_dimensions_that_reach_the_target() -> None:

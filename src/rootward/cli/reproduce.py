@@ -44,7 +44,8 @@ def reproduce(
 ) -> None:
     """Measure a table or figure of the paper, or a study around it: raw results, ours beside the published, a figure.
 
-    What was cut off goes on where it was with the same command. rootward report makes a page of the results.
+    What was cut off goes on where it was with the same command, and what is done with more seeds. rootward report
+    makes a page of the results.
 
     \b
       table1     recall by distance on WordNet: the paper's trainings and ours

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rootward.encoders import DualEncoder
@@ -35,6 +35,11 @@ class Trained:
         """What was trained."""
         return self.run.model
 
+    @property
+    def steps(self) -> int:
+        """Of all its stages."""
+        return sum(stage.steps or 0 for stage in self.run.recipe.stages)
+
 
 def trained(
     pairs: Pairs, recipe: Recipe, dim: int, seed: int, *, looks: int | None = None, model: DualEncoder | None = None
@@ -60,6 +65,22 @@ def trained(
     if not run.finished:
         raise KeyboardInterrupt
     return Trained(run, list(_curve(run)))
+
+
+def finetuned(start: DualEncoder, pairs: Pairs, recipe: Recipe, seed: int) -> Trained:
+    """Train the last stage of a recipe from the vectors that the stages before it gave, which stay as they are."""
+    model = start.mapped(lambda tensor: tensor.clone())
+    return trained(pairs, recipe.model_copy(update={"stages": recipe.stages[-1:]}), model.dim, seed, model=model)
+
+
+def joined(trainings: Sequence[Trained]) -> list[Row]:
+    """The curve of trainings that went on from each other, steps counted over all of them."""
+    looks: list[Row] = []
+    before = 0
+    for each in trainings:
+        looks += [{**look, "step": before + look["step"]} for look in each.curve]
+        before += each.steps
+    return looks
 
 
 def looked_at(recipe: Recipe, looks: int) -> Recipe:

@@ -12,7 +12,7 @@ from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.published import published_figures
 from rootward.evaluation.table import plain_table
 from rootward.experiments.beside import overall_cell, percent
-from rootward.experiments.curves import measured, trained
+from rootward.experiments.curves import finetuned, measured, trained
 from rootward.experiments.data import pairs_of
 from rootward.experiments.diverged import FAILED, converged, mark_diverged, or_diverged
 from rootward.experiments.fit import mean
@@ -20,7 +20,7 @@ from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import FINETUNING, LENGTHS, SOURCE
 from rootward.pairs import Pairs
-from rootward.training import Recipe, Stage, recipes
+from rootward.training import Recipe, recipes
 
 DIM = {"tiny": 16, "cpu": 64, "paper": 64}
 MULTIPLIER, SCALE = 1e-3, 500.0
@@ -49,15 +49,12 @@ def _all(scale: str, source: str, seed: int) -> Iterator[Row]:
         rate = first.learning_rate * (value if varied == "multiplier" else MULTIPLIER)
         tau = value if varied == "scale" else SCALE
         stage = second.model_copy(update={"learning_rate": rate, "scale": tau, "scale_end": tau})
-        for row in or_diverged(partial(_finetuned, start, pairs, both, stage, seed)):
+        for row in or_diverged(partial(_after, start, pairs, both.model_copy(update={"stages": (stage,)}), seed)):
             yield {"varied": varied, "value": value, **row}
 
 
-def _finetuned(start: DualEncoder, pairs: Pairs, recipe: Recipe, stage: Stage, seed: int) -> Iterator[Row]:
-    """Recall after this stage from these vectors, which stay as they are."""
-    model = start.mapped(lambda tensor: tensor.clone())
-    trained(pairs, recipe.model_copy(update={"stages": (stage,)}), model.dim, seed, model=model)
-    yield measured(model, pairs)[0]
+def _after(start: DualEncoder, pairs: Pairs, recipe: Recipe, seed: int) -> Iterator[Row]:
+    yield measured(finetuned(start, pairs, recipe, seed).model, pairs)[0]
 
 
 def table(study: Study) -> str:

@@ -65,9 +65,7 @@ class Kept:
             if done == wanted:
                 return rows
         rows = [{**key, **self._without_ranks(key, row)} for row in measure()]
-        now = time.perf_counter()
-        took, self.began = now - self.began, now
-        self.seconds += took
+        took = self.lap()
         if self.folder is not None:
             self.parts.append((wanted, rows))
             path = self.folder / MEASURED
@@ -77,10 +75,12 @@ class Kept:
                 file.write(json.dumps({"key": wanted, "rows": rows, "seconds": round(took, 2)}) + "\n")
         return rows
 
-    def finish(self) -> None:
-        """The study is saved as a whole: the parts need not be kept any more."""
-        if self.folder is not None:
-            (self.folder / MEASURED).unlink(missing_ok=True)
+    def lap(self) -> float:
+        """Seconds since the last part, counted to the study's."""
+        now = time.perf_counter()
+        took, self.began = now - self.began, now
+        self.seconds += took
+        return took
 
     def _without_ranks(self, key: Row, row: Row) -> Row:
         """The row with `Ranks` written to a file and replaced by its name; left out where nothing is kept."""

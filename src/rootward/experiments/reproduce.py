@@ -21,7 +21,7 @@ from rootward.experiments.figured1 import FIGURED1
 from rootward.experiments.figuree1 import FIGUREE1
 from rootward.experiments.incomplete import INCOMPLETE
 from rootward.experiments.irregular import IRREGULAR
-from rootward.experiments.kept import Kept, Row
+from rootward.experiments.kept import MEASURED, Kept, Row
 from rootward.experiments.losses import LOSS_GRID
 from rootward.experiments.margins import MARGINS
 from rootward.experiments.noise import NOISE
@@ -69,7 +69,8 @@ def reproduce(
 ) -> Study:
     """Measure one of the studies, and keep its raw results and its figure.
 
-    A study that was cut off goes on where it was when it is asked for again with the same folder.
+    A study that was cut off goes on where it was when it is asked for again with the same folder, and one that is
+    done when it is asked for more seeds: what was measured is in `measured.jsonl` there.
 
     Args:
         name: of the study; `EXPERIMENTS` says what there is, and `rootward reproduce --help`.
@@ -84,7 +85,7 @@ def reproduce(
     Raises:
         InputError: an unknown name, scale or source, no seeds, a source or data that the study has no use for, or data
             that it needs and are not there.
-        RunFolderError: `out` holds results already, or half of another study.
+        RunFolderError: `out` holds the results of as many seeds already, or another study.
         MissingExtraError: "margins" without faiss, or `out` without matplotlib.
     """
     if name not in EXPERIMENTS:
@@ -96,12 +97,11 @@ def reproduce(
     options = _options(name, {"source": source, "data": None if data is None else os.fspath(data)})
     kept = None
     if out is not None:
-        _refuse_taken(Path(out))
-        kept = Kept.begin(Path(out), {"study": name, "scale": scale, "seeds": seeds, **options})
+        _refuse_taken(Path(out), seeds)
+        kept = Kept.begin(Path(out), {"study": name, "scale": scale, **options})
     study = run_study(name, EXPERIMENTS[name], scale, range(seeds), told, kept=kept, options=options)
-    if out is not None and kept is not None:
+    if out is not None:
         study.save(out)
-        kept.finish()
         draw_study(study, out)
     return study
 
@@ -128,10 +128,15 @@ def _options(name: str, given: dict[str, Any]) -> dict[str, Any]:
     return asked
 
 
-def _refuse_taken(folder: Path) -> None:
+def _refuse_taken(folder: Path, seeds: int) -> None:
     from importlib.util import find_spec  # noqa: PLC0415
 
     if (folder / RESULTS).exists():
-        raise RunFolderError(f"{folder} holds results already; choose another folder.")
+        there = Study.load(folder).seeds
+        if there >= seeds or not (folder / MEASURED).exists():
+            raise RunFolderError(
+                f"{folder} holds results already, of {there} seed{'s' if there > 1 else ''}; choose another folder"
+                + (", or ask for more seeds: only these will be measured." if there >= seeds else ".")
+            )
     if find_spec("matplotlib") is None:
         raise MissingExtraError("Drawing a study", "plots")

@@ -121,9 +121,11 @@ def run_study(
     kept = kept or Kept()
     rows: list[Row] = []
     for part in experiment.measure(scale, seeds, **given):
-        if isinstance(part, dict):
-            part = Job(part, lambda: [{}])
-        measured = kept.rows_of(part.key, partial(or_diverged, part.measure))
+        if isinstance(part, dict):  # measured before it could be asked for, so there is nothing to save by keeping it
+            measured = [part]
+            kept.lap()
+        else:
+            measured = kept.rows_of(part.key, partial(or_diverged, part.measure))
         rows += measured
         if told is not None and measured:
             told(measured[-1])
