@@ -22,8 +22,8 @@ from collections.abc import Callable
 from typing import Any
 
 import machine
-import minilm
 import numpy as np
+import sentences
 import torch
 
 import rootward as rw
@@ -70,7 +70,7 @@ def theirs(anchors: list[str], positives: list[str], frozen: bool, steps: int) -
     from sentence_transformers.sentence_transformer.modules import Dense  # noqa: PLC0415
     from transformers import TrainerCallback  # noqa: PLC0415
 
-    encoder = minilm.load()
+    encoder = sentences.load()
     if frozen:
         encoder.requires_grad_(False)
         head = Dense(DIM, DIM, bias=False, activation_function=torch.nn.Identity())
@@ -91,7 +91,7 @@ def theirs(anchors: list[str], positives: list[str], frozen: bool, steps: int) -
                 folder,
                 max_steps=steps + UNCOUNTED,
                 per_device_train_batch_size=BATCH,
-                learning_rate=minilm.RATE,
+                learning_rate=sentences.RATE,
                 seed=0,
                 use_cpu=True,
                 save_strategy="no",
@@ -125,7 +125,7 @@ def ours(anchors: list[str], positives: list[str], tower: str, steps: int) -> tu
         query_texts=texts[0],
         document_texts=texts[1],
     )
-    encoder = minilm.load()
+    encoder = sentences.load()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as cache:
         model = rw.DualEncoder.text(pairs, tower, dim=DIM, documents="text", encoder=encoder, cache=cache)  # type: ignore[arg-type]

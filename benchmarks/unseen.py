@@ -1,12 +1,12 @@
 """Queries that nobody has seen: what every text benchmark measures, for ours and for what a practitioner would do.
 
 `measured` takes the parts asked for: "lexical" (BM25 and TF-IDF), "static", "frozen" and "joint" (our towers, the last
-two on MiniLM), "minilm" (that sentence encoder as it comes), "tuned" (the same fine-tuned by sentence-transformers) and
-"linear" (PECOS XR-Linear). Each finds the nearest training text and expands it by its known documents, or scores
-every document, or both. One row a case: recall in % at |S(q)|, overall and by distance, with 95 % intervals; mean F1
-of the answer sets that it would show; how often the exact match is shown first. Where documents are scored, three
-quarters of the test queries say where a set ends, by `rw.calibrate` and as the best fixed k, and F1 is that of the
-fourth quarter.
+two on a sentence encoder, see --encoder), "minilm" and "mpnet" (sentence encoders as they come), "tuned" (MiniLM
+fine-tuned by sentence-transformers) and "linear" (PECOS XR-Linear). Each finds the nearest training text and expands
+it by its known documents, or scores every document, or both. One row a case: recall in % at |S(q)|, overall and by
+distance, with 95 % intervals; mean F1 of the answer sets that it would show; how often the exact match is shown first.
+Where documents are scored, three quarters of the test queries say where a set ends, by `rw.calibrate` and as the best
+fixed k, and F1 is that of the fourth quarter.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 
 import lexical
 import linear
-import minilm
 import numpy as np
+import sentences
 import torch
 from machine import save
 from scipy.sparse import csr_array
@@ -46,6 +46,9 @@ def flags(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=float, help="of our tower; else what its defaults derive")
     parser.add_argument("--dim", type=int, default=128, help="of our tower; default: %(default)s")
     parser.add_argument("--word-pairs", action="store_true", help="our static and joint towers have pairs of words too")
+    parser.add_argument(
+        "--encoder", choices=sentences.ENCODERS, default="minilm", help="of our frozen and joint towers; %(default)s"
+    )
     parser.set_defaults(glosses=False)  # a flag where they are not among the queries anyway
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -66,7 +69,8 @@ def texts_of(pairs: Pairs) -> tuple[np.ndarray, list[str]]:
 def measured(name: str, train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace, note: str) -> None:
     """Measure the parts asked for on every kind of test queries; print each row, and write all to results/NAME.json.
 
-    Parts other than the default ones, word pairs and glosses have a file of their own, NAME_PARTS.json.
+    Other parts than the default ones, word pairs, glosses and another encoder make a file of their own,
+    NAME_PARTS.json.
 
     Raises:
         SystemExit: a part that is none, or one that lacks what it needs.
@@ -83,7 +87,9 @@ def measured(name: str, train: Pairs, tests: dict[str, Pairs], given: argparse.N
             print(rows[-1], flush=True)
     if given.queries is None:
         told = [flag for flag in ("word_pairs", "glosses") if getattr(given, flag)]
-        file = "_".join([name, *(parts if given.parts != DEFAULT else ()), *told])
+        if given.encoder != "minilm":
+            told.append(f"encoder {given.encoder}")
+        file = "_".join([name, *(parts if given.parts != DEFAULT else ()), *told]).replace(" ", "_")
         known = f"{np.count_nonzero(train.sizes):,} training texts, {train.n_documents:,} documents; recall in %"
         asked = ", ".join(f"{np.count_nonzero(test.sizes):,} unseen {kind}" for kind, test in tests.items())
         switches = "".join(f" --{flag.replace('_', '-')}" for flag in told)
@@ -116,11 +122,11 @@ def _static(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) ->
 
 
 def _frozen(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
-    return _ours("frozen", train, tests, given, encoder=minilm.load())
+    return _ours("frozen", train, tests, given, encoder=sentences.load(given.encoder))
 
 
 def _joint(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
-    return _ours("joint", train, tests, given, encoder=minilm.load(), word_pairs=given.word_pairs)
+    return _ours("joint", train, tests, given, encoder=sentences.load(given.encoder), word_pairs=given.word_pairs)
 
 
 def _ours(tower: Any, train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace, **made_of: Any) -> Rows:
@@ -145,23 +151,27 @@ def _ours(tower: Any, train: Pairs, tests: dict[str, Pairs], given: argparse.Nam
 
 
 def _minilm(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
-    return _by_sentences("MiniLM untrained", minilm.load(), train, tests)
+    return _by_sentences("MiniLM untrained", sentences.load(), train, tests)
+
+
+def _mpnet(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
+    return _by_sentences("mpnet untrained", sentences.load("mpnet"), train, tests)
 
 
 def _tuned(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
     began = time.perf_counter()
-    encoder = minilm.tuned(train, steps=given.steps, seed=given.seed)
+    encoder = sentences.tuned(train, steps=given.steps, seed=given.seed)
     took = {"train_s": time.perf_counter() - began, "steps": given.steps}
     return _by_sentences("MiniLM fine-tuned (MNRL)", encoder, train, tests, **took)
 
 
 def _by_sentences(case: str, encoder: Any, train: Pairs, tests: dict[str, Pairs], **more: float) -> Rows:
     """Two rows of a sentence encoder: the nearest text expanded, and every document scored by its name."""
-    known = minilm.vectors(encoder, texts_of(train)[1])
-    documents = minilm.vectors(encoder, minilm.document_names(train))
+    known = sentences.vectors(encoder, texts_of(train)[1])
+    documents = sentences.vectors(encoder, sentences.document_names(train))
     for kind, test in tests.items():
         rows, asked = texts_of(test)
-        own = minilm.vectors(encoder, asked)
+        own = sentences.vectors(encoder, asked)
         yield kind, figures(f"{case}, nearest text expanded", *expanded(nearest_by(known, own), train, test), **more)
         found = dense(spread(own, rows, test.n_queries), documents, test)
         yield kind, figures(f"{case}, every document", *found, **more)
@@ -186,6 +196,7 @@ PARTS = {
     "frozen": _frozen,
     "joint": _joint,
     "minilm": _minilm,
+    "mpnet": _mpnet,
     "tuned": _tuned,
     "linear": _linear,
 }
