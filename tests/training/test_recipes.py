@@ -36,6 +36,8 @@ def test_both_stages_of_pretrain_finetune_take_the_candidates_asked_for():
         assert [stage.candidates for stage in recipes.pretrain_finetune(candidates=candidates).stages] == [
             candidates
         ] * 2
+    stages = recipes.pretrain_finetune(finetune_candidates="all").stages
+    assert [stage.candidates for stage in stages] == ["batch", "all"]
 
 
 def test_finetuning_follows_the_first_stages_rate_and_tau():

@@ -93,7 +93,13 @@ def rebalanced(p: float, *, candidates: Candidates = "batch", **changes: Any) ->
     return Recipe(name="rebalanced", start="free", stages=(_as_in_the_paper("rebalanced", fields),))
 
 
-def pretrain_finetune(*, candidates: Candidates = "batch", finetune_steps: int = 700, **changes: Any) -> Recipe:
+def pretrain_finetune(
+    *,
+    candidates: Candidates = "batch",
+    finetune_steps: int = 700,
+    finetune_candidates: Candidates | None = None,
+    **changes: Any,
+) -> Recipe:
     """The paper's recipe: pretrain on regular pairs, then finetune on heavy-tail pairs only.
 
     Finetuning takes a thousandth of the learning rate and tau 500 in place of 20; both stages end with the vectors
@@ -102,6 +108,9 @@ def pretrain_finetune(*, candidates: Candidates = "batch", finetune_steps: int =
     Args:
         candidates: of both stages, as for `regular`.
         finetune_steps: of the second stage; 700 on WordNet in the paper.
+        finetune_candidates: of the second stage, where they are others. A heavy-tail batch holds no document that is
+            nobody's ancestor, so in-batch nothing moves such a document out of the way; against "all" the far
+            ancestors come back twice as far, and more of the exact matches are lost (docs/lab-log.md).
         changes: further fields of `Stage`, for both stages; learning_rate, scale and length are the first stage's.
     """
     for field in ("learning_rate", "scale"):
@@ -124,6 +133,7 @@ def pretrain_finetune(*, candidates: Candidates = "batch", finetune_steps: int =
         "scale_end": 25 * first.scale,
         "epochs": None,
         "steps": finetune_steps,
+        "candidates": finetune_candidates or candidates,
         "validate_every": max(1, finetune_steps // 20),
     }
     finetune = _stage("finetune", **{**first.model_dump(exclude={"name"}), **second})
