@@ -35,8 +35,8 @@ from rootward.training import recipes
 SOURCE = {"tiny": "tree", "cpu": "wordnet", "paper": "wordnet"}
 DIMS = {"tiny": (8, 16), "cpu": (64, 32, 16), "paper": (64, 32, 16)}
 LONGER = "ours, three times as long"
-LONG_DIMS = {"tiny": (), "cpu": (32, 16), "paper": (64, 32, 16)}
-"""Where the default's length leaves distance 0 below the bar, or near it."""
+LONG_DIMS = {"tiny": (), "cpu": (16,), "paper": (16,)}
+"""Where the default's length leaves distance 0 below the bar."""
 
 CEILING, BAR = 100.0, 99.5
 """A published figure that cannot be beaten, and what we ask of ours there, in percent."""
