@@ -90,6 +90,9 @@ def draw(study: Study, path: Path) -> Path:
         side.grid(alpha=0.3)
         side.legend(frameon=False, fontsize=8)
     axes[0].set(xscale="log", yscale="log", xlabel=f"height H (W = {WIDTH})", ylabel="dimension for 95 % recall")
+    heights = sorted({row["height"] for row in study.where(panel="height")})
+    axes[0].set_xticks(heights, map(str, heights))
+    axes[0].set_xticks([], minor=True)
     axes[1].set(xlabel="ln W")
     return save_figure(figure, path)
 

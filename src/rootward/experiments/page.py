@@ -85,10 +85,11 @@ def how(study: Study) -> str:
     """How a study was measured, in a sentence, with the command that measures it again."""
     about = study.about
     asked = "".join(f" --{name} {value}" for name, value in study.options.items())
-    seeds = f"{study.seeds} seed{'s' if study.seeds != 1 else ''}"
+    counts = [(len(study.rows), "row"), (study.seeds, "seed"), (about.get("threads", "?"), "thread")]
+    rows, seeds, threads = (f"{n:,} {what}{'' if n == 1 else 's'}" if n != "?" else n for n, what in counts)
     return (
-        f"{len(study.rows):,} rows, {seeds}, {about.get('seconds', '?')} s on "
-        f"{about.get('processor', '?')}, {about.get('threads', '?')} threads; {about.get('date', '?')}, "
+        f"{rows}, {seeds}, {about.get('seconds', '?')} s on "
+        f"{about.get('processor', '?')}, {threads}; {about.get('date', '?')}, "
         f"{about.get('made_by', '?')}, torch {about.get('torch', '?')}, Python {about.get('python', '?')}. Again: "
         f"rootward reproduce {study.name} --scale {study.scale} --seeds {study.seeds}{asked}"
     )
