@@ -18,6 +18,7 @@ from rootward.errors import InputError, RunFolderError
 from rootward.exporting.card import Format, card
 from rootward.exporting.graph import write_graph
 from rootward.exporting.modules import write_modules
+from rootward.pairs.texts import what_is_read
 from rootward.training import Run
 
 
@@ -73,7 +74,7 @@ def export(trained: Run | DualEncoder, folder: str | Path, format: Format = "sen
 
 
 def _write_onnx(model: DualEncoder, folder: Path) -> None:
-    write_graph(model.query_tower, folder)
+    write_graph(model.query_tower, what_is_read(model.query_ids, model.query_texts), folder)
     documents = model.document_vectors().detach().to("cpu", torch.float32).contiguous()
     save_file({"documents": documents}, folder / "documents.safetensors")
     (folder / "documents.json").write_text(json.dumps(list(model.document_ids), ensure_ascii=False), encoding="utf-8")

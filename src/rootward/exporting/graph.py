@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,23 @@ from rootward.encoders.joint import JointTower
 from rootward.encoders.pretrained import prompt_of
 from rootward.encoders.static import StaticTower
 from rootward.errors import InputError, MissingExtraError
-from rootward.exporting.modules import modules_of, need_library, opened, prompt_before
+from rootward.exporting.modules import check_vectors, modules_of, need_library, opened, prompt_before
 
 QUERY = "query.onnx"
 _OPSET = 17
 _LARGEST = 2**31 - 2**20  # bytes: what a file of ONNX holds, less a little for its nodes
 
 
-def write_graph(tower: Tower, folder: Path) -> None:
+def write_graph(tower: Tower, texts: Sequence[str], folder: Path) -> None:
     """Write `query.onnx`; of an encoder with a tokeniser also `tokenizer.json`.
 
+    Args:
+        tower: of queries.
+        texts: that it reads; a few are tried.
+        folder: to write to.
+
     Raises:
-        InputError: a tower or an encoder that has no graph.
+        InputError: a tower or an encoder that has no graph, or one whose modules give other vectors than it gives.
         MissingExtraError: onnx, or for an encoder sentence-transformers, is not installed.
     """
     try:
@@ -43,7 +48,7 @@ def write_graph(tower: Tower, folder: Path) -> None:
     if isinstance(tower, StaticTower):
         onnx.save(_static_graph(tower), str(folder / QUERY))
     else:
-        _encoder_graph(tower, folder)
+        _encoder_graph(tower, texts, folder)
 
 
 def features_of(tower: StaticTower | JointTower, texts: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
@@ -131,16 +136,23 @@ class _Chain(torch.nn.Module):
         return features["sentence_embedding"]
 
 
-def _encoder_graph(tower: Tower, folder: Path) -> None:
+def _encoder_graph(tower: Tower, texts: Sequence[str], folder: Path) -> None:
     need_library("Exporting a tower on an encoder to ONNX")
     modules = modules_of(tower, {})
     tokenizer = _tokenizer(tower, modules[0])
     given = _tensors(modules[0].preprocess(["a text", "another, longer text"]))
+    chain = _Chain(modules, list(given)).cpu().eval()
+
+    def encode(asked: list[str]) -> Any:
+        with torch.no_grad():
+            return chain(*_tensors(modules[0].preprocess(asked)).values())
+
+    check_vectors(tower, texts, encode)
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tracing, and of the exporter that needs no package more
             torch.onnx.export(
-                _Chain(modules, list(given)).cpu().eval(),
+                chain,
                 tuple(given.values()),
                 str(folder / QUERY),
                 input_names=list(given),
@@ -174,11 +186,13 @@ def _tokenizer(tower: Tower, first: Any) -> Any:
         first, prompt = first.encoder[0], prompt_of(first.encoder)
     else:
         prompt = prompt_before(tower)
-    found = getattr(first.tokenizer, "backend_tokenizer", None) if isinstance(first, Transformer) else None
+    tokenizer = first.tokenizer if isinstance(first, Transformer) else None
+    found = getattr(tokenizer, "backend_tokenizer", None)
     if found is None or prompt:
-        got = f"reads with the prompt {prompt!r}" if prompt else f"begins with a {type(first).__name__}"
+        slow = "" if tokenizer is None else f" with a {type(tokenizer).__name__}"
+        got = f"reads with the prompt {prompt!r}" if prompt else f"begins with a {type(first).__name__}{slow}"
         raise InputError(
-            f"A graph needs an encoder that begins with a Transformer with a fast tokenizer and sets no prompt before "
+            "A graph needs an encoder that begins with a Transformer with a fast tokenizer and sets no prompt before "
             f"texts; this one {got}. Export to sentence-transformers."
         )
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ AGREE = 1e-4
 _TRIED = 4  # texts
 _OTHERWISE = (
     "This model's encoder does more than its modules do one after the other (such as truncation to fewer dimensions, "
-    "half precision or routes), so the folder would give other vectors. Needed is an encoder whose modules alone are "
-    "what it does: DualEncoder.load(folder, encoder=...)."
+    "half precision or routes), so other vectors would come out of the folder. Needed is an encoder whose modules "
+    "alone are what it does: DualEncoder.load(folder, encoder=...)."
 )
 
 Made = dict[tuple[int, ...], Any]
@@ -55,7 +56,10 @@ def write_modules(model: DualEncoder, folder: Path) -> None:
     prompts = {"query": prompt_before(model.query_tower), "document": prompt_before(model.document_tower)}
     said = {"prompts": prompts, "default_prompt_name": "query"} if any(prompts.values()) else {}
     whole = SentenceTransformer(modules=[router], similarity_fn_name="dot", device="cpu", **said)
-    _check_vectors(model, whole)
+    check_vectors(model.query_tower, what_is_read(model.query_ids, model.query_texts), whole.encode_query)
+    if reads_documents(model):
+        read = what_is_read(model.document_ids, model.document_texts)
+        check_vectors(model.document_tower, read, whole.encode_document)
     whole.save(str(folder), create_model_card=False)
 
 
@@ -149,27 +153,27 @@ def _encoder_of(tower: FrozenTower | FullTower, made: Made) -> Any:
     return made[key]
 
 
-def _check_vectors(model: DualEncoder, whole: Any) -> None:
-    """Let a few texts through before anything is written: an encoder may do more, or other things, than its modules do.
+def check_vectors(tower: Tower, texts: Sequence[str], encode: Callable[[list[str]], Any]) -> None:
+    """Let a few of these texts through modules: an encoder may do more, or other things, than its modules do.
+
+    Args:
+        tower: whose vectors are the right ones.
+        texts: that it reads.
+        encode: what the modules make of texts (n x dim).
 
     Raises:
-        InputError: other vectors.
+        InputError: other vectors, or none.
     """
-    sides = [(model.query_tower, what_is_read(model.query_ids, model.query_texts), whole.encode_query)]
-    if reads_documents(model):
-        read = what_is_read(model.document_ids, model.document_texts)
-        sides.append((model.document_tower, read, whole.encode_document))
-    for tower, texts, encode in sides:
-        asked = [text for text in texts[:_TRIED] if normal_form(text) and readable(text) == text]
-        if not asked or not isinstance(tower, TextTower):
-            continue
-        try:
-            found = torch.from_numpy(np.asarray(encode(asked), np.float32))
-        except RuntimeError as error:  # of torch, where sizes or types of two modules do not fit
-            raise InputError(f"{_OTHERWISE} They stop at: {str(error).strip().partition(chr(10))[0]}") from error
-        apart = (found - tower.encode_texts(asked).cpu()).abs().max().item()
-        if not apart <= AGREE:
-            raise InputError(f"{_OTHERWISE} Entries of vectors are {apart:.2g} apart.")
+    asked = [text for text in texts[:_TRIED] if normal_form(text) and readable(text) == text]
+    if not asked or not isinstance(tower, TextTower):
+        return
+    try:
+        found = torch.from_numpy(np.asarray(encode(asked), np.float32))
+    except RuntimeError as error:  # of torch, where sizes or types of two modules do not fit
+        raise InputError(f"{_OTHERWISE} They stop at: {str(error).strip().partition(chr(10))[0]}") from error
+    apart = (found - tower.encode_texts(asked).cpu()).abs().max().item()
+    if not apart <= AGREE:
+        raise InputError(f"{_OTHERWISE} Entries of vectors are {apart:.2g} apart.")
 
 
 def _head_modules(head: tuple[Tensor, ...]) -> list[Any]:
