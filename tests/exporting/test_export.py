@@ -263,6 +263,9 @@ def test_what_cannot_be_exported_says_why_and_leaves_nothing(named, runs, tmp_pa
     assert list((tmp_path / "out").iterdir()) == []
     with pytest.raises(RunFolderError, match="is there already"):
         rw.export(static, tmp_path)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RunFolderError, match="model cannot be made"):
+        rw.export(static, tmp_path / "file" / "model")
     with pytest.raises(InputError, match=r"takes a run or a model, got 'runs/words'; rw\.Run\.load"):
         rw.export("runs/words", tmp_path / "model")
 

@@ -46,7 +46,7 @@ def export(trained: Run | DualEncoder, folder: str | Path, format: Format = "sen
     Raises:
         InputError: neither run nor model, no such format, a model that reads no texts or has a tower of one's own, or
             an encoder that cannot be written or gives other vectors than its modules.
-        RunFolderError: the folder is there already.
+        RunFolderError: the folder is there already, or cannot be made.
         MissingExtraError: sentence-transformers or onnx is needed and not installed.
     """
     if not isinstance(trained, Run | DualEncoder):
@@ -82,9 +82,11 @@ def _write_onnx(model: DualEncoder, folder: Path) -> None:
 
 def _whole(folder: Path, fill: Callable[[Path], None]) -> Path:
     """A folder that is filled under another name and gets its own when it is whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{secrets.token_hex(6)}.{folder.name}")
-    temporary.mkdir()
+    try:
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        raise RunFolderError(f"{folder} cannot be made ({error.strerror}); choose another folder.") from error
     try:
         fill(temporary)
         os.replace(temporary, folder)
