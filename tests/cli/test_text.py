@@ -89,6 +89,10 @@ def test_a_joint_tower_is_made_of_its_flags_and_searched(rootward, shop, told, t
     for verb in (["evaluate"], ["diagnose", "--quick"]):
         asked = rootward(verb[0], tmp_path / "run", *verb[1:])
         assert asked.exit_code == 0, asked.output
+    for format, whole in (("sentence-transformers", "modules.json"), ("onnx", "query.onnx")):
+        asked = rootward("export", tmp_path / "run", "--out", tmp_path / format, "--format", format)
+        assert asked.exit_code == 0, asked.output
+        assert (tmp_path / format / whole).exists()
 
 
 @pytest.mark.parametrize("flags", [["--tower", "frozen"], ["--tower", "joint"], ["--encoder", "all-MiniLM-L6-v2"]])

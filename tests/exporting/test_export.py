@@ -11,6 +11,8 @@ import onnxruntime
 import pytest
 import torch
 from safetensors.torch import load_file
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize
 from torch.testing import assert_close
 
 import rootward as rw
@@ -23,7 +25,9 @@ from rootward.pairs import Pairs, Texts
 from shoes import SYNONYMS, shoes
 from training.runs import QUIET
 
-ASKED = ["sandals for hiking", "Wellingtons", "flip-flops", "flip-flops", "обувь", "a " * 300]
+ASKED = ["sandals for hiking", "Wellingtons", "flip-flops", "flip-flops", "обувь", "漢字", "a " * 300]
+OURS = ["", "?!", "rain\x00boots \t high", "sandals " * 400]
+"""What rootward reads otherwise than an encoder's own tokeniser does."""
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +55,7 @@ def runs(named, minilm, scratch, tmp_path_factory):
             options = {
                 "static": {},
                 "frozen": {"encoder": minilm, "hidden": 24, "cache": tmp_path_factory.mktemp("cache")},
+                "joint": {"encoder": scratch, "word_pairs": True, "cache": tmp_path_factory.mktemp("cache")},
                 "full": {"encoder": scratch, "pace": 5e-3},
             }
             model = rw.DualEncoder.text(named, tower, dim=16, documents=documents, **options[tower])
@@ -63,19 +68,19 @@ def runs(named, minilm, scratch, tmp_path_factory):
 @pytest.mark.parametrize(
     ("tower", "documents"),
     [
-        *(("static", documents) for documents in ("tied", "text", "lookup")),
+        *((tower, documents) for tower in ("static", "joint") for documents in ("tied", "text", "lookup")),
         *((tower, documents) for tower in ("frozen", "full") for documents in ("tied", "text")),
     ],
 )
 def test_sentence_transformers_gives_the_same_vectors(tower, documents, runs, tmp_path):
-    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
-
     run = runs(tower, documents)
     folder = rw.export(run, tmp_path / "out" / "model")
-    there = SentenceTransformer(str(folder), device="cpu", trust_remote_code=tower == "static")
-    ours = run.model.encode_queries(ASKED, lean=0.0).vectors
-    assert_close(torch.from_numpy(there.encode_query(ASKED)), ours, rtol=0, atol=2e-6)
-    assert_close(torch.from_numpy(there.encode(ASKED)), ours, rtol=0, atol=2e-6)
+    hashes = tower in ("static", "joint")
+    there = SentenceTransformer(str(folder), device="cpu", trust_remote_code=hashes)
+    queries = [*ASKED, *OURS] if hashes else ASKED
+    ours = run.model.encode_queries(queries, lean=0.0).vectors
+    assert_close(torch.from_numpy(there.encode_query(queries)), ours, rtol=0, atol=2e-6)
+    assert_close(torch.from_numpy(there.encode(queries)), ours, rtol=0, atol=2e-6)
     names = list(run.model.document_texts.names)
     for asked in (names, names if documents == "text" else list(run.model.document_ids)):
         found = torch.from_numpy(there.encode_document(asked))
@@ -84,8 +89,6 @@ def test_sentence_transformers_gives_the_same_vectors(tower, documents, runs, tm
 
 
 def test_a_static_tower_with_word_pairs_reads_them_there_too(named, tmp_path):
-    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
-
     model = rw.DualEncoder.text(named, dim=16, word_pairs=True)
     plain = rw.DualEncoder.text(named, dim=16)
     assert len(model.query_tower.vocabulary) > len(plain.query_tower.vocabulary)
@@ -94,10 +97,43 @@ def test_a_static_tower_with_word_pairs_reads_them_there_too(named, tmp_path):
     assert_close(torch.from_numpy(there.encode_query(["rain boots", "hiking sandals"])), ours, rtol=0, atol=2e-6)
 
 
-def test_a_static_folder_is_not_loaded_without_trust(runs, tmp_path):
-    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+def test_an_encoder_that_both_sides_read_with_is_written_once(runs, tmp_path):
+    folder = rw.export(runs("joint", "text"), tmp_path / "model")
+    assert [path.parent.name for path in folder.rglob("tokenizer.json")] == ["encoder"]
 
-    folder = rw.export(runs("static", "tied"), tmp_path / "model")
+
+def test_two_sides_with_encoders_of_their_own_keep_them(named, minilm, scratch, tmp_path):
+    one, other = (
+        rw.DualEncoder.text(named, "frozen", dim=8, documents="text", encoder=encoder, cache=tmp_path / "cache")
+        for encoder in (minilm, scratch)
+    )
+    model = replace(one, document_tower=other.document_tower)
+    there = SentenceTransformer(str(rw.export(model, tmp_path / "model")), device="cpu")
+    names = list(model.document_texts.names)
+    assert_close(torch.from_numpy(there.encode_query(names)), one.encode_queries(names, lean=0.0).vectors)
+    assert_close(torch.from_numpy(there.encode_document(names)), other.document_vectors())
+
+
+@pytest.mark.parametrize("tower", ["frozen", "joint"])
+def test_a_prompt_that_the_encoder_reads_with_is_read_there_too(tower, named, scratch, tmp_path):
+    prompts = {"prompts": {"short": "shoes: "}, "default_prompt_name": "short"}
+    model, plain = (
+        rw.DualEncoder.text(named, tower, dim=8, documents="text", encoder=encoder, cache=tmp_path / "cache")
+        for encoder in (SentenceTransformer(str(scratch), **prompts), scratch)
+    )
+    ours, otherwise = (each.encode_queries(ASKED, lean=0.0).vectors for each in (model, plain))
+    assert (ours - otherwise).abs().max() > 1e-3
+    folder = rw.export(model, tmp_path / "model")
+    there = SentenceTransformer(str(folder), device="cpu", trust_remote_code=tower == "joint")
+    for encode in (there.encode_query, there.encode, there.encode_document):
+        assert_close(torch.from_numpy(encode(ASKED)), ours, rtol=0, atol=2e-6)
+    with pytest.raises(InputError, match="sets no prompt before texts; this one reads with the prompt 'shoes: '"):
+        rw.export(model, tmp_path / "graph", "onnx")
+
+
+@pytest.mark.parametrize("tower", ["static", "joint"])
+def test_a_folder_that_hashes_is_not_loaded_without_trust(tower, runs, tmp_path):
+    folder = rw.export(runs(tower, "tied"), tmp_path / "model")
     assert "trust_remote_code=True" in (folder / "README.md").read_text()
     with pytest.raises(ValueError, match="trust_remote_code"):
         SentenceTransformer(str(folder), device="cpu")
@@ -132,6 +168,22 @@ def test_onnx_gives_the_same_vectors_of_a_frozen_encoder(runs, tmp_path):
     assert_close(torch.from_numpy(found), expected, rtol=0, atol=2e-6)
 
 
+def test_onnx_gives_the_same_vectors_of_a_joint_tower(runs, tmp_path):
+    run = runs("joint", "tied")
+    folder = rw.export(run, tmp_path / "model", "onnx")
+    session = onnxruntime.InferenceSession(folder / "query.onnx")
+    for asked in ([*ASKED, *OURS], ["", "sandals", "?!"], [""], ["漢字"]):
+        given = features_of(run.model.query_tower, asked)
+        assert {each.name for each in session.get_inputs()} == set(given)
+        (found,) = session.run(None, given)
+        expected = run.model.encode_queries(asked, lean=0.0).vectors
+        assert_close(torch.from_numpy(found), expected, rtol=0, atol=2e-6)
+    assert (folder / "tokenizer.json").exists()
+    assert_close(load_file(folder / "documents.safetensors")["documents"], run.model.document_vectors())
+    with pytest.raises(InputError, match="needs a text at least"):
+        features_of(run.model.query_tower, [])
+
+
 def test_the_card_shows_what_was_measured_and_nothing_else(runs, tmp_path):
     run = runs("static", "lookup")
     card = (rw.export(run, tmp_path / "one") / "README.md").read_text()
@@ -139,6 +191,27 @@ def test_the_card_shows_what_was_measured_and_nothing_else(runs, tmp_path):
     assert "encode_document(['footwear'])" in card
     card = (rw.export(run.model, tmp_path / "two", "onnx") / "README.md").read_text()
     assert "Not measured." in card
+
+
+def test_the_card_of_a_joint_tower_says_what_it_is_made_of_and_how_it_is_fed(runs, tmp_path):
+    run = runs("joint", "text")
+    card = " ".join((rw.export(run, tmp_path / "one") / "README.md").read_text().split())
+    assert "character n-grams, summed, and the encoder `tiny`, frozen, and a trained head, in equal shares" in card
+    assert "trust_remote_code=True" in card
+    assert "Documents: a tower of their own" in card
+    assert "(`lean=0.5`); that is not in this folder" in card
+    assert "gives zeros for a text" not in card
+    card = " ".join((rw.export(run, tmp_path / "two", "onnx") / "README.md").read_text().split())
+    assert "tokens and masks beside `features`, `weights`, `texts` and `heard`" in card
+
+
+def test_documents_of_any_length_keep_it_and_labels_alone_are_enough(tmp_path):
+    pairs = shoes().pairs()
+    tables = rw.DualEncoder.lookup(pairs, 8, start="free")
+    model = replace(rw.DualEncoder.text(pairs, dim=8), document_tower=tables.document_tower)
+    there = SentenceTransformer(str(rw.export(model, tmp_path / "model")), device="cpu", trust_remote_code=True)
+    found = torch.from_numpy(there.encode_document(list(model.document_ids)))
+    assert_close(found, tables.document_vectors())
 
 
 def test_a_name_that_two_documents_have_is_asked_for_by_id(named):
@@ -152,6 +225,28 @@ def test_a_name_that_two_documents_have_is_asked_for_by_id(named):
 # -- refusals ------------------------------------------------------------------------------------------------------
 
 
+OWN = r"'mirrored' has no modules .* no graph; static, frozen, joint and full towers"
+
+
+class Mirrored:
+    """A text tower of one's own: another one's vectors, turned around."""
+
+    def __init__(self, tower):
+        self.tower, self.dim = tower, tower.dim
+
+    def __getattr__(self, name):
+        return getattr(self.tower, name)
+
+    def __len__(self):
+        return len(self.tower)
+
+    def encode_texts(self, texts):
+        return -self.tower.encode_texts(texts)
+
+    def settings(self):
+        return {"kind": "mirrored"}
+
+
 def test_what_cannot_be_exported_says_why_and_leaves_nothing(named, runs, tmp_path):
     static = runs("static", "tied")
     with pytest.raises(InputError, match="looks its queries up"):
@@ -159,16 +254,20 @@ def test_what_cannot_be_exported_says_why_and_leaves_nothing(named, runs, tmp_pa
     with pytest.raises(InputError, match="one of 'sentence-transformers', 'onnx', got 'onxx'"):
         rw.export(static, tmp_path / "model", "onxx")
     letters = rw.DualEncoder.text(named, "frozen", dim=8, encoder=Letters(), cache=tmp_path / "cache")
-    for format in ("sentence-transformers", "onnx"):
-        with pytest.raises(InputError, match="'Letters' is an object of its own"):
-            rw.export(letters, tmp_path / "out" / "model", format)
     joint = rw.DualEncoder.text(named, "joint", dim=8, encoder=Letters(), cache=tmp_path / "cache")
-    for format in ("sentence-transformers", "onnx"):
-        with pytest.raises(InputError, match=r"'joint' has no modules .* no graph; static, frozen and full towers"):
-            rw.export(joint, tmp_path / "out" / "model", format)
+    own = replace(static.model, query_tower=Mirrored(static.model.query_tower))
+    for model, refused in ((letters, r"'Letters' is an object"), (joint, r"'Letters' is an object"), (own, OWN)):
+        for format in ("sentence-transformers", "onnx"):
+            with pytest.raises(InputError, match=refused):
+                rw.export(model, tmp_path / "out" / "model", format)
     assert list((tmp_path / "out").iterdir()) == []
     with pytest.raises(RunFolderError, match="is there already"):
         rw.export(static, tmp_path)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RunFolderError, match="model cannot be made"):
+        rw.export(static, tmp_path / "file" / "model")
+    with pytest.raises(InputError, match=r"takes a run or a model, got 'runs/words'; rw\.Run\.load"):
+        rw.export("runs/words", tmp_path / "model")
 
 
 @pytest.mark.parametrize(
@@ -180,3 +279,93 @@ def test_a_missing_package_is_named_with_its_install_line(package, format, extra
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=rf"rootward\[{extra}\]"):
         rw.export(run, tmp_path / "model", format)
+
+
+@pytest.mark.parametrize("tower", ["frozen", "joint"])
+@pytest.mark.parametrize("format", ["sentence-transformers", "onnx"])
+def test_a_tower_on_an_encoder_needs_its_library_for_both_formats(tower, format, runs, tmp_path, monkeypatch):
+    run = runs(tower, "tied")
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(MissingExtraError, match=r"rootward\[text\]"):
+        rw.export(run, tmp_path / "model", format)
+    if tower == "joint":
+        with pytest.raises(MissingExtraError, match=r"rootward\[text\]"):
+            features_of(run.model.query_tower, ["sandals"])
+
+
+class Waves(Normalize):
+    """What no graph has a word for."""
+
+    def forward(self, features):
+        return {**features, "sentence_embedding": torch.special.bessel_j1(features["sentence_embedding"])}
+
+
+def test_a_module_that_no_graph_has_a_word_for_is_told(named, scratch, tmp_path):
+    encoder = SentenceTransformer(modules=[*SentenceTransformer(str(scratch)), Waves()], device="cpu")
+    model = rw.DualEncoder.text(named, "frozen", dim=8, encoder=encoder, cache=tmp_path / "cache")
+    with pytest.raises(InputError, match=r"encoder has no graph: .* Export to sentence-transformers"):
+        rw.export(model, tmp_path / "model", "onnx")
+
+
+@pytest.mark.parametrize("tower", ["frozen", "joint"])
+def test_an_encoder_that_does_more_than_its_modules_is_not_exported_as_if_it_did_not(tower, named, scratch, tmp_path):
+    short = SentenceTransformer(str(scratch), truncate_dim=8)
+    model = rw.DualEncoder.text(named, tower, dim=8, encoder=short, cache=tmp_path / "cache")
+    for format in ("sentence-transformers", "onnx"):
+        with pytest.raises(InputError, match=r"more than its modules do .* They stop at"):
+            rw.export(model, tmp_path / "out" / "model", format)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+class Turned(SentenceTransformer):
+    """An encoder whose modules are one thing and whose answers another."""
+
+    def encode(self, *texts, **options):
+        return -super().encode(*texts, **options)
+
+
+def test_an_encoder_with_an_encode_of_its_own_is_noticed(named, scratch, tmp_path):
+    model = rw.DualEncoder.text(named, "frozen", dim=8, encoder=Turned(str(scratch)), cache=tmp_path / "cache")
+    for format in ("sentence-transformers", "onnx"):
+        with pytest.raises(InputError, match=r"Entries of vectors are [\d.]+ apart"):
+            rw.export(model, tmp_path / "out" / "model", format)
+
+
+def test_a_graph_that_no_file_holds_is_refused(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr("rootward.exporting.graph._LARGEST", 100)
+    for tower in ("static", "joint"):
+        with pytest.raises(InputError, match=r"features take .* bytes, and a graph in one file holds 100"):
+            rw.export(runs(tower, "tied"), tmp_path / "model", "onnx")
+
+
+def test_a_graph_needs_an_encoder_that_begins_with_a_transformer(named, tmp_path):
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding  # noqa: PLC0415
+    from tokenizers import Tokenizer  # noqa: PLC0415
+    from tokenizers.models import WordLevel  # noqa: PLC0415
+
+    words = Tokenizer(WordLevel({"?": 0, "sandals": 1}, unk_token="?"))
+    encoder = SentenceTransformer(modules=[StaticEmbedding(words, embedding_dim=6)], device="cpu")
+    model = rw.DualEncoder.text(named, "joint", dim=4, encoder=encoder, cache=tmp_path / "cache")
+    with pytest.raises(InputError, match="this one begins with a StaticEmbedding"):
+        rw.export(model, tmp_path / "graph", "onnx")
+    there = SentenceTransformer(str(rw.export(model, tmp_path / "model")), device="cpu", trust_remote_code=True)
+    ours = model.encode_queries([*ASKED, *OURS], lean=0.0).vectors
+    assert_close(torch.from_numpy(there.encode_query([*ASKED, *OURS])), ours, rtol=0, atol=2e-6)
+
+
+def test_a_folder_that_lost_a_file_says_so(runs, tmp_path):
+    folder = rw.export(runs("static", "lookup"), tmp_path / "model")
+    (folder / "query_0_StaticText" / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(RunFolderError, match="cannot be read"):
+        SentenceTransformer(str(folder), device="cpu", trust_remote_code=True)
+    (folder / "query_0_StaticText" / "model.safetensors").unlink()
+    with pytest.raises(RunFolderError, match=r"has no query_0_StaticText/model\.safetensors; export the model again"):
+        SentenceTransformer(str(folder), device="cpu", trust_remote_code=True)
+
+
+def test_a_document_called_like_nothing_is_not_what_unknown_texts_are(named, tmp_path):
+    names = ("[unknown]", *named.document_texts.names[1:])
+    model = rw.DualEncoder.text(replace(named, document_texts=replace(named.document_texts, names=names)), dim=4)
+    there = SentenceTransformer(str(rw.export(model, tmp_path / "model")), device="cpu", trust_remote_code=True)
+    found = torch.from_numpy(there.encode_document(["[unknown]", "nothing of the kind"]))
+    assert_close(found, torch.stack([model.document_vectors()[0], torch.zeros(4)]), rtol=0, atol=2e-6)

@@ -93,6 +93,11 @@ class Bags:
         )
         return cls(offsets_of(sizes), features, weights)
 
+    @property
+    def texts(self) -> Ints:
+        """Which text each feature is of."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
     @cached_property
     def known(self) -> npt.NDArray[np.bool_]:
         """Whether anything of a text is known."""

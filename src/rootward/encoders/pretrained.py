@@ -149,3 +149,9 @@ def _parts(weights: Any) -> Iterator[bytes]:
 def readable(text: str) -> str:
     """A text as an encoder reads it: of its first `LONGEST` characters, control characters and runs of space as one."""
     return " ".join("".join(each if each.isprintable() else " " for each in text[:LONGEST]).split())
+
+
+def prompt_of(model: Any) -> str:
+    """What a sentence-transformers model sets before every text that comes without a prompt of its own; mostly ""."""
+    name = getattr(model, "default_prompt_name", None)
+    return "" if name is None else model.prompts.get(name) or ""

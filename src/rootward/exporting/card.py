@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from rootward.encoders import DualEncoder
+from collections.abc import Sequence
+from typing import Literal
+
+from rootward.encoders import DualEncoder, Tower
+from rootward.encoders.dual_encoder import LEAN
 from rootward.encoders.frozen import FrozenTower
 from rootward.encoders.full import FullTower
+from rootward.encoders.joint import JointTower
 from rootward.encoders.static import StaticTower
+from rootward.encoders.tied import TiedTower
 from rootward.evaluation import Report
+from rootward.exporting.modules import reads_documents
 from rootward.pairs.normal import LONGEST
+
+Format = Literal["sentence-transformers", "onnx"]
 
 _HEAD = """---
 library_name: {library}
@@ -18,11 +27,11 @@ tags:
 - rootward
 ---
 
-# {title}
+# Hierarchical retrieval
 
 A dual encoder for hierarchical retrieval: a query's exact match and everything above it, by one inner product.
-{n_queries:,} queries and {n_documents:,} documents were known to its training; vectors have {dim} dimensions and lie on
-the unit sphere. Query tower: {query}. Documents: {documents}. Made with rootward.
+{n_queries:,} queries and {n_documents:,} documents were known to its training; vectors have {dim} dimensions, those of
+queries lie on the unit sphere. Query tower: {query}. Documents: {documents}. Made with rootward.
 """
 
 _MODULES = """
@@ -43,13 +52,16 @@ _GRAPH = """
 
 `query.onnx` gives `vectors` of {inputs}. `documents.safetensors` holds the documents' vectors, `documents.json` their
 ids, row by row; the score of a pair is the inner product.
-"""
+{remark}"""
 
-_FEATURES = "`features`, `weights`, `texts` and `n_texts`, as `rootward.exporting.graph.features_of` makes them"
+_MADE = "as `rootward.exporting.graph.features_of` makes them of the run's query tower and some texts"
+_FEATURES = f"`features`, `weights`, `texts` and `n_texts`, {_MADE}"
 _TOKENS = "token ids and masks, as `tokenizer.json` makes them"
+_BOTH = f"an encoder's tokens and masks beside `features`, `weights`, `texts` and `heard`, {_MADE}"
+
 _TRUST = """
-The static tower hashes words and n-grams, which no standard module does: rootward must be installed
-(`pip install rootward`), and `trust_remote_code=True` lets its module be imported.
+Words and n-grams are hashed, which no standard module does: rootward must be installed (`pip install rootward`), and
+`trust_remote_code=True` lets its modules be imported.
 """
 _TABLE = """
 Documents are a table: `encode_document` takes their ids, or names that only one of them has; other texts give zeros.
@@ -58,34 +70,50 @@ _CONTROL = """
 Texts are read as the encoder's own tokeniser reads them; rootward itself takes control characters for spaces, reads
 {longest:,} characters at most and gives zeros for a text without a letter or digit.
 """
+_LEAN = """
+Vectors are the texts' own: rootward's `encode_queries(texts, lean=0)`. Its searches let a text that training never saw
+lean on the nearest query that training knew (`lean={lean}`); that is not in this folder.
+"""
 
 
-def card(model: DualEncoder, report: Report | None, format: str) -> str:
+def card(model: DualEncoder, report: Report | None, format: Format) -> str:
     """The model card in Markdown; `report` is shown as it was measured, without one the card says so."""
     modules = format == "sentence-transformers"
-    static = isinstance(model.query_tower, StaticTower)
     head = _HEAD.format(
         library="sentence-transformers" if modules else "onnx",
-        title="Hierarchical retrieval",
         n_queries=len(model.query_ids),
         n_documents=len(model.document_ids),
         dim=model.dim,
-        query=_tower(model),
+        query=_tower(model.query_tower),
         documents=_documents(model),
     )
     measured = "Not measured." if report is None else report.to_markdown().strip()
     recall = f"\n## Recall at |S(q)| by distance\n\n{measured}\n"
-    if not modules:
-        return head + recall + _GRAPH.format(inputs=_FEATURES if static else _TOKENS)
-    reads = type(model.document_tower) is type(model.query_tower)
-    remark = (_TRUST if static else _CONTROL.format(longest=LONGEST)) + ("" if reads else _TABLE)
-    trust = ", trust_remote_code=True" if static else ""
+    return head + recall + (_modules_used(model) if modules else _graph_used(model.query_tower))
+
+
+def _modules_used(model: DualEncoder) -> str:
+    reads = reads_documents(model)
+    towers = [model.query_tower, model.document_tower] if reads else [model.query_tower]
+    hashes = any(isinstance(tower, StaticTower | JointTower) for tower in towers)
+    remark = (_TRUST if hashes else "") + _remarks(towers) + ("" if reads else _TABLE)
     asked = '"a document"' if reads else repr(model.document_ids[0])
-    return head + recall + _MODULES.format(trust=trust, asked=asked, remark=remark)
+    return _MODULES.format(trust=", trust_remote_code=True" if hashes else "", asked=asked, remark=remark)
 
 
-def _tower(model: DualEncoder) -> str:
-    tower = model.query_tower
+def _graph_used(tower: Tower) -> str:
+    inputs = {StaticTower: _FEATURES, JointTower: _BOTH}.get(type(tower), _TOKENS)
+    return _GRAPH.format(inputs=inputs, remark=_remarks([tower]))
+
+
+def _remarks(towers: Sequence[Tower]) -> str:
+    control = any(isinstance(tower, FrozenTower | FullTower) for tower in towers)
+    return (_CONTROL.format(longest=LONGEST) if control else "") + _LEAN.format(lean=LEAN)
+
+
+def _tower(tower: Tower) -> str:
+    if isinstance(tower, JointTower):
+        return f"{_tower(tower.static)}, and {_tower(tower.frozen)}, in equal shares"
     if isinstance(tower, FrozenTower | FullTower):
         how = "frozen" if isinstance(tower, FrozenTower) else "trained on"
         return f"the encoder `{tower.encoder.name.rstrip('/').rpartition('/')[2]}`, {how}, and a trained head"
@@ -93,6 +121,7 @@ def _tower(model: DualEncoder) -> str:
 
 
 def _documents(model: DualEncoder) -> str:
-    kind = str(model.document_tower.settings()["kind"])
-    known = {"tied": "the vector of their name and one of their own", "lookup": "a table"}
-    return known.get(kind, "a tower of their own that reads their texts")
+    if reads_documents(model):
+        return "a tower of their own that reads their texts"
+    tied = isinstance(model.document_tower, TiedTower)
+    return "the vector of their name and one of their own" if tied else "a table"

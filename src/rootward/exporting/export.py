@@ -8,19 +8,18 @@ import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from safetensors.torch import save_file
 
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, RunFolderError
-from rootward.exporting.card import card
+from rootward.exporting.card import Format, card
 from rootward.exporting.graph import write_graph
 from rootward.exporting.modules import write_modules
+from rootward.pairs.texts import what_is_read
 from rootward.training import Run
-
-Format = Literal["sentence-transformers", "onnx"]
 
 
 def export(trained: Run | DualEncoder, folder: str | Path, format: Format = "sentence-transformers") -> Path:
@@ -28,12 +27,13 @@ def export(trained: Run | DualEncoder, folder: str | Path, format: Format = "sen
 
     sentence-transformers: `SentenceTransformer(folder)` gives the vectors of `encode_queries(texts, lean=0)` by
     `encode_query` and the documents' by `encode_document`: documents="text" are read by their own tower, others are a
-    table, asked for by their ids or, where it is theirs alone, by their names. Frozen encoders become standard modules;
-    a static tower hashes its features, for which there is no standard module: its folder needs rootward installed and
-    `SentenceTransformer(folder, trust_remote_code=True)`.
+    table, asked for by their ids or, where it is theirs alone, by their names. Frozen and full towers become standard
+    modules. A static tower, and the static half of a joint one, hashes its features, for which there is no standard
+    module: its folder needs rootward installed and `SentenceTransformer(folder, trust_remote_code=True)`.
 
-    onnx: `query.onnx`, from tokens (frozen), or weighted features (static: `rootward.exporting.graph.features_of`), to
-    vectors; beside it `documents.safetensors` (tensor `documents`) and `documents.json` (their ids, row by row).
+    onnx: `query.onnx`, from tokens (frozen, full), weighted features (static) or both (joint; for these two
+    `rootward.exporting.graph.features_of` makes them of texts), to vectors; beside it `documents.safetensors` (tensor
+    `documents`) and `documents.json` (their ids, row by row), and of an encoder `tokenizer.json`.
 
     Args:
         trained: a run, whose report goes into the card, or a model.
@@ -44,11 +44,16 @@ def export(trained: Run | DualEncoder, folder: str | Path, format: Format = "sen
         The folder.
 
     Raises:
-        InputError: no such format, or a model that reads no texts, has a joint tower or one of one's own, or
-            reads with an encoder that cannot be written.
-        RunFolderError: the folder is there already.
+        InputError: neither run nor model, no such format, a model that reads no texts or has a tower of one's own, or
+            an encoder that cannot be written or gives other vectors than its modules.
+        RunFolderError: the folder is there already, or cannot be made.
         MissingExtraError: sentence-transformers or onnx is needed and not installed.
     """
+    if not isinstance(trained, Run | DualEncoder):
+        raise InputError(
+            f"export takes a run or a model, got {trained!r}; rw.Run.load(folder) and rw.DualEncoder.load(folder) read "
+            "them."
+        )
     model, report = (trained.model, trained.report) if isinstance(trained, Run) else (trained, None)
     if format not in get_args(Format):
         raise InputError(f"format must be one of {', '.join(map(repr, get_args(Format)))}, got {format!r}.")
@@ -69,7 +74,7 @@ def export(trained: Run | DualEncoder, folder: str | Path, format: Format = "sen
 
 
 def _write_onnx(model: DualEncoder, folder: Path) -> None:
-    write_graph(model.query_tower, folder)
+    write_graph(model.query_tower, what_is_read(model.query_ids, model.query_texts), folder)
     documents = model.document_vectors().detach().to("cpu", torch.float32).contiguous()
     save_file({"documents": documents}, folder / "documents.safetensors")
     (folder / "documents.json").write_text(json.dumps(list(model.document_ids), ensure_ascii=False), encoding="utf-8")
@@ -77,9 +82,11 @@ def _write_onnx(model: DualEncoder, folder: Path) -> None:
 
 def _whole(folder: Path, fill: Callable[[Path], None]) -> Path:
     """A folder that is filled under another name and gets its own when it is whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{secrets.token_hex(6)}.{folder.name}")
-    temporary.mkdir()
+    try:
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        raise RunFolderError(f"{folder} cannot be made ({error.strerror}); choose another folder.") from error
     try:
         fill(temporary)
         os.replace(temporary, folder)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from sentence_transformers.sentence_transformer.modules import InputModule
+from sentence_transformers.sentence_transformer.modules import InputModule, Module
 from torch import Tensor
 
 from rootward.encoders.features import Grams, Vocabulary
 from rootward.encoders.static import StaticTower
+from rootward.errors import RunFolderError
 
 WEIGHTS = "model.safetensors"
+_WHERE = ("token", "cache_folder", "revision", "local_files_only")
 
 
 class StaticText(InputModule):  # type: ignore[misc]  # a class of an optional library
@@ -70,21 +74,36 @@ class StaticText(InputModule):  # type: ignore[misc]  # a class of an optional l
     def save(self, output_path: str, *_: Any, **__: Any) -> None:
         """Write the weights and the config."""
         tensors = {"tokens": self.tokens, "hashes": self.vocabulary.hashes, "idf": self.vocabulary.idf}
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, _in(output_path))
+        found = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(found, Path(output_path) / WEIGHTS)
         self.save_config(output_path)
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **options: Any) -> StaticText:
         """Read what `save` wrote."""
-        where = {
-            name: options[name] for name in ("token", "cache_folder", "revision", "local_files_only") if name in options
-        }
+        where = where_in(options)
         config = cls.load_config(model_name_or_path=model_name_or_path, subfolder=subfolder, **where)
-        path = cls.load_file_path(model_name_or_path, filename=WEIGHTS, subfolder=subfolder, **where)
-        tensors = load_file(path)
-        grams = Grams(config["shortest"], config["longest"], config.get("pairs", False))
-        return cls(Vocabulary(grams, tensors["hashes"], tensors["idf"]), tensors["tokens"])
+        tensors = tensors_in(cls, model_name_or_path, subfolder, where)
+        return cls(Vocabulary(Grams(**config), tensors["hashes"], tensors["idf"]), tensors["tokens"])
 
 
-def _in(folder: str) -> str:
-    return str(Path(folder) / WEIGHTS)
+def where_in(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the options of a `load` that say where a folder is fetched from."""
+    return {
+        name: options[name] for name in ("token", "cache_folder", "revision", "local_files_only") if name in options
+    }
+
+
+def tensors_in(module: type[Module], model: str, subfolder: str, where: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors that a module was saved with.
+
+    Raises:
+        RunFolderError: the file is missing or damaged.
+    """
+    path = module.load_file_path(model, filename=WEIGHTS, subfolder=subfolder, **where)
+    try:
+        if path is not None:
+            return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise RunFolderError(f"{path} cannot be read ({error}); export the model again.") from error
+    raise RunFolderError(f"{model} has no {subfolder}/{WEIGHTS}; export the model again.")
