@@ -2,13 +2,16 @@
 # make test         an environment, then style, types and tests
 # make test-slow    the proofs at full size
 # make bench        every benchmark, its figures to benchmarks/results
+# make paper        the paper's tables and figures and the studies around it, on two cores: a day; goes on where it was
+# make report       one page of all that benchmarks/results holds of them, report.html, without measuring again
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 BENCHMARKS := sources full_softmax hierarchies wordnet hpo_synonyms wordnet_glosses growth answer_sets index_engines milvus_engine diagnose geometry
+STUDIES := best figure3 table1 figure4 tableC1 figureC1 figureE1 figureD1 losses scarce irregular incomplete order cost baselines figure2 noise margins
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test test-slow bench clean
+.PHONY: quickstart test test-slow bench paper report clean
 
 quickstart: $(VENV)/.base
 	rm -rf runs/quickstart
@@ -26,6 +29,14 @@ test-slow: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+paper: $(VENV)/.dev
+	for name in $(STUDIES); do test -e reports/$$name/results.json || \
+		$(BIN)/rootward reproduce $$name --scale cpu --seeds 3 --out reports/$$name || exit 1; done
+	$(BIN)/rootward report reports -o report.html
+
+report: $(VENV)/.dev
+	$(BIN)/rootward report benchmarks/results -o report.html
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
