@@ -83,3 +83,10 @@ def test_the_worst_figure_decides(lost, changed, short, verdict):
 def test_a_sample_is_of_the_same_queries_before_and_after(shop, dogs):
     told = drift(*shop, dogs, measured_scores=5 * 12, seed=int(stream(0, "test").integers(100)))
     assert {each.n_queries for each in told.slices if each.kind == "all"} == {5}
+
+
+def test_where_nothing_that_was_trained_is_left_it_is_time_to_train():
+    step = Step(date="2026-11-22", added=5, removed=5, moved=0, seconds=0.1)
+    found, reasons = judge((), (step,), 5, 0.97)
+    assert found == "retrain now"
+    assert "recall of added queries 97.00 %, and none that was trained is left" in reasons[1]

@@ -36,6 +36,12 @@ def test_new_vectors_stand_on_the_sphere(dogs):
     assert torch.allclose(lengths, torch.ones(13), atol=1e-5)
 
 
+def test_pairs_of_another_source_are_refused(shop):
+    planets = Hierarchy.from_edges([("moon", "earth"), ("earth", "sun")]).pairs()
+    with pytest.raises(PairsError, match=r"None of the 3 documents, such as '\w+', is one of the 12 .* another source"):
+        grow(*shop, planets)
+
+
 def test_open_shoes_between_sandals_and_shoes(shop):
     grown = add_nodes(*shop, {"open shoes": ["shoes"]}, children={"open shoes": ["sandals"]})
     assert grown.pairs.relevant("flip-flops") == [

@@ -204,8 +204,10 @@ def _worst_slice(slices: tuple[Slice, ...]) -> tuple[float, str]:
 
 def _added_short(slices: tuple[Slice, ...], added_recall: float | None) -> tuple[float, str]:
     others = next((each.now for each in slices if each.kind == "all"), None)
-    if added_recall is None or others is None:
+    if added_recall is None:
         return 0.0, "nothing was added"
+    if others is None:
+        return 1.0, f"recall of added queries {_percent(added_recall)} %, and none that was trained is left"
     return (
         others - added_recall,
         f"recall of added queries {_percent(added_recall)} %, of the others {_percent(others)} %",

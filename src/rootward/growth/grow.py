@@ -10,7 +10,7 @@ import torch
 
 from rootward.encoders import DualEncoder, LookupTower
 from rootward.encoders.tied import Reader, TiedTower
-from rootward.errors import InputError
+from rootward.errors import InputError, PairsError
 from rootward.evaluation import answer_thresholds, rank_pairs
 from rootward.growth.diff import Diff, Edge, NodeTexts, columns_of, texts_of
 from rootward.growth.encode import read
@@ -72,7 +72,8 @@ def grow(
 
     Raises:
         InputError: the model has towers of one's own, or other ids than `before`.
-        PairsError: a `Diff` for pairs that are not those of a hierarchy.
+        PairsError: pairs without a document that the model knows, such as those of another source; a `Diff` for pairs
+            that are not those of a hierarchy.
         HierarchyError: a `Diff` that does not fit the hierarchy.
     """
     began = time.perf_counter()
@@ -86,6 +87,7 @@ def grow(
         document_texts=_texts(model.document_ids, model.document_texts, after.document_ids, after.document_texts),
     )
     was = _Was.of(before, after)
+    _refuse_strangers(was, before, after)
     take_over = _solved if isinstance(model.query_tower, LookupTower) else _encoded
     grown, moved, moved_documents = take_over(model, before, after, was, effort or Effort(), seed)
     return Grown(
@@ -128,6 +130,16 @@ def _encoded(
     _set_thresholds(found.vectors, after, touched)
     found.model.thresholds = found.vectors.thresholds
     return found.model, found.renamed[after.sizes[found.renamed] > 0], found.renamed_documents
+
+
+def _refuse_strangers(was: _Was, before: Pairs, after: Pairs) -> None:
+    """Nothing that was trained would be left."""
+    if before.n_documents and after.n_documents and len(was.new_documents) == after.n_documents:
+        raise PairsError(
+            f"None of the {after.n_documents:,} documents, such as {after.document_ids[0]!r}, is one of the "
+            f"{before.n_documents:,} that the model knows, such as {before.document_ids[0]!r}: they seem to be of "
+            "another source. Grow with a newer version of the same one, or train anew."
+        )
 
 
 # -- what was there, and what is new ---------------------------------------------------------------------------------
