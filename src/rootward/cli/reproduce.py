@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -85,7 +85,17 @@ def reproduce(
         name,
         **given(scale=scale, seeds=seeds, source=source, data=data),
         out=folder,
-        told=lambda row: say("  ".join(f"{k} {v}" for k, v in row.items() if not isinstance(v, list | dict)), quiet),
+        told=lambda row: say(_in_a_line(row), quiet),
     )
     print(study_table(study))
     say(f"\nResults and figures are in {folder}.", quiet)
+
+
+def _in_a_line(row: dict[str, Any]) -> str:
+    """A measured row as people want to see it pass by: figures short, without lists and where its ranks are kept."""
+    shown = {
+        name: value for name, value in row.items() if name != "ranks" and not isinstance(value, list | tuple | dict)
+    }
+    return "  ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in shown.items()
+    )

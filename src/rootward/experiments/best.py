@@ -166,7 +166,8 @@ def draw(study: Study, path: Path) -> Path:
             side.errorbar(distances, [m.value for m in means], errors, color=f"C{place}", marker="o", label=name)
             mark_diverged(side, [] if there else [0], f"C{place}")
         best = [best_published(dim, k) for k in range(9)] if study.rows[0]["source"] == "wordnet" else []
-        side.plot([each[1].value for each in best if each is not None], "--", color="0.5", label="best published")
+        if best:
+            side.plot([each[1].value for each in best if each is not None], "--", color="0.5", label="best published")
         side.set(xlabel="distance (hops)", title=f"dim {dim}", ylim=(-2, 102))
         side.xaxis.get_major_locator().set_params(integer=True)
         side.grid(alpha=0.3)

@@ -21,7 +21,9 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h2 { border-top: 1px solid var(--line); padding-top: 1.5rem; margin-top: 2.5rem; }
 pre { overflow-x: auto; font-size: 13px; line-height: 1.35; padding: .75rem; border: 1px solid var(--line); }
-img { max-width: 100%; background: white; }
+.figure { overflow-x: auto; }
+img { max-width: 100%; min-width: 40rem; background: white; }
+@media (prefers-color-scheme: dark) { img { filter: invert(0.9) hue-rotate(180deg); } }
 table { border-collapse: collapse; font-size: 14px; }
 td, th { border-bottom: 1px solid var(--line); padding: .2rem .7rem .2rem 0; text-align: left; vertical-align: top; }
 .about { color: #777; font-size: 14px; }
@@ -99,7 +101,7 @@ def _figure(study: Study) -> str:
     with TemporaryDirectory() as folder:
         drawn = next(path for path in draw_study(study, folder) if path.suffix == ".svg")
         data = base64.b64encode(drawn.read_bytes()).decode()
-    return f'<p><img alt="{_title(study)}" src="data:image/svg+xml;base64,{data}"></p>'
+    return f'<p class="figure"><img alt="{_title(study)}" src="data:image/svg+xml;base64,{data}"></p>'
 
 
 def _published() -> str:

@@ -55,6 +55,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     "margins": MARGINS,
 }
 SCALES = ("tiny", "cpu", "paper")
+TINY = """At the scale tiny data and trainings are cut down until a study takes a minute. It shows that the study works;
+its figures say nothing about the published ones. --scale cpu measures."""
 
 
 def reproduce(
@@ -108,7 +110,8 @@ def reproduce(
 
 def study_table(study: Study) -> str:
     """What a study says, as text: drawn from its raw rows, nothing is measured again."""
-    return EXPERIMENTS[study.name].table(study)
+    said = EXPERIMENTS[study.name].table(study)
+    return f"{said}\n\n{TINY}" if study.scale == "tiny" else said
 
 
 def draw_study(study: Study, folder: str | os.PathLike[str]) -> list[Path]:

@@ -96,13 +96,16 @@ def table(study: Study) -> str:
         rows = study.where(dim=dim, method=method)
         lines.append(([str(dim), method, "here"], recall_line(rows)))
         published = published_method(method, dim)
-        if published is not None:
+        if published is not None and source == "wordnet":
             lines.append(([str(dim), method, "published"], published_line(published)))
             gaps.append(f"{method}, dim {dim}: {worst_gap(rows, published):.1f}")
     told = f"Recall at |S(q)| in %, all pairs of {source}, {seeds} seed{'s' if seeds > 1 else ''}"
-    near = "" if source != "wordnet" else f"\nLargest difference of a slice, in points: {'; '.join(gaps)}."
-    note = "" if source == "wordnet" else "\nThe published rows are of WordNet: they stand here for the layout only."
-    return f"{told}\n{recall_table(lines, ['dim', 'method', 'where'], distances)}{near}{note}"
+    near = (
+        f"Largest difference of a slice, in points: {'; '.join(gaps)}."
+        if gaps
+        else "The published rows are of WordNet."
+    )
+    return f"{told}\n{recall_table(lines, ['dim', 'method', 'where'], distances)}\n{near}"
 
 
 def _in_order(study: Study) -> list[Row]:
@@ -130,7 +133,8 @@ def draw(study: Study, path: Path) -> Path:
         side.set(xlabel="distance (hops)", title=f"dim {dim}", ylim=(-2, 102))
         side.xaxis.get_major_locator().set_params(integer=True)
         side.grid(alpha=0.3)
-    axes[0].set_ylabel("recall at |S(q)| (%), published dashed")
+    dashed = ", published dashed" if study.rows[0]["source"] == "wordnet" else ""
+    axes[0].set_ylabel(f"recall at |S(q)| (%){dashed}")
     axes[-1].legend(frameon=False, fontsize=8)
     return save_figure(figure, path)
 
