@@ -132,7 +132,7 @@ def _kind_of(source: object, names: Sequence[str], format: str | None) -> str:
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         kind = _format_of(path, format)
-        _check_is_file(path)
+        check_is_file(path)
         return kind
     if format is not None:
         raise InputError(f"format={format!r} is for files; the source given is a {type(source).__name__}.")
@@ -164,7 +164,12 @@ def _format_of(path: Path, format: str | None) -> str:
     raise InputError(f"format={format!r} is not known; it must be one of {known}.")
 
 
-def _check_is_file(path: Path) -> None:
+def check_is_file(path: Path) -> None:
+    """Refuse what cannot be read.
+
+    Raises:
+        TableError: a folder, or nothing at all.
+    """
     if path.is_dir():
         raise TableError(f"{path} is a folder; a file is needed.")
     if not path.is_file():
