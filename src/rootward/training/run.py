@@ -173,7 +173,8 @@ def _pairs_at(reference: Path) -> Pairs:
     """
     given = json.loads(reference.read_text(encoding="utf-8"))
     try:
-        pairs, found = Pairs.load(given["folder"]), read_about(Path(given["folder"]))["fingerprint"]
+        found = read_about(Path(given["folder"]))["fingerprint"]
+        pairs = Pairs.load(given["folder"])
     except TableError as error:
         raise RunFolderError(
             f"The run in {reference.parent} was trained on pairs on disk, in {given['folder']}: {error} Put them back, "
