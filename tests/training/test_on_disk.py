@@ -72,7 +72,7 @@ def test_a_tower_that_finds_features_late_has_the_same_bits(documents, in_memory
     runs = []
     for pairs, late in ((in_memory, False), (on_disk, False), (on_disk, True)):
         monkeypatch.setattr(features, "LATE_FROM", 0 if late else 1 << 18)
-        monkeypatch.setattr(features, "_WAITING", 9 if late else 1 << 24)
+        monkeypatch.setattr(features, "_WAITING", 9 if late else 1 << 21)
         model = DualEncoder.text(pairs, "static", dim=8, documents=documents)
         assert isinstance(model.query_tower.bags, features.LateBags) == late
         runs.append(train(model, pairs, recipes.decoupled(steps=20), settings=QUIET))
@@ -87,7 +87,7 @@ def test_samplers_draw_and_weigh_alike_in_parts(kind, in_memory, on_disk, in_par
     one, other = kind(in_memory), kind(on_disk)
     assert one.weights.tolist() == other.weights.tolist()
     parts = [other.weights_of(rows) for rows, _ in on_disk.parts()]
-    assert len(parts) > 10
+    assert len(parts) == 9
     assert np.concatenate(parts).tolist() == one.weights.tolist()
     assert one.draw(np.random.default_rng(3), 500).tolist() == other.draw(np.random.default_rng(3), 500).tolist()
 

@@ -28,6 +28,8 @@ BLOCK_ROWS = 250_000
 MEMORY = "1GB"
 """For what is grouped, joined and sorted; what does not fit goes to disk."""
 
+_THREADS = 4
+
 Say = Callable[[str], object]
 
 
@@ -113,7 +115,8 @@ def _duckdb() -> Any:
 
 
 def _database(duckdb: Any, scratch: Path, memory: str) -> Any:
-    settings = {"memory_limit": memory, "temp_directory": str(scratch / "spilled")}
+    threads = min(_THREADS, os.cpu_count() or 1)  # each wants a share of the memory
+    settings = {"memory_limit": memory, "temp_directory": str(scratch / "spilled"), "threads": threads}
     return duckdb.connect(str(scratch / "tables.duckdb"), config=settings)
 
 
