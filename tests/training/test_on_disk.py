@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from rootward.encoders import DualEncoder, features
+from letters import Letters
+from rootward.encoders import DualEncoder, features, new_encoder
 from rootward.errors import RunFolderError
 from rootward.evaluation import evaluate
 from rootward.hierarchy import Hierarchy
@@ -80,6 +81,17 @@ def test_a_tower_that_finds_features_late_has_the_same_bits(documents, in_memory
         assert_alike(runs[0], run)
         asked = ["shoe 7", "boots"]
         assert torch.equal(run.model.encode_queries(asked).vectors, runs[0].model.encode_queries(asked).vectors)
+
+
+@pytest.mark.parametrize("tower", ["frozen", "joint", pytest.param("full", marks=pytest.mark.slow)])
+def test_so_have_towers_on_an_encoder(tower, in_memory, on_disk, tmp_path):
+    small = {"layers": 1, "width": 8, "heads": 2, "mlp": 8, "vocabulary": 40, "longest": 8}
+    encoder = new_encoder(in_memory.query_ids, tmp_path / "new", **small) if tower == "full" else Letters()
+    runs = []
+    for pairs in (in_memory, on_disk):
+        model = DualEncoder.text(pairs, tower, dim=4, encoder=encoder, cache=tmp_path / "cache")
+        runs.append(train(model, pairs, recipes.decoupled(steps=4), settings=QUIET))
+    assert_alike(*runs)
 
 
 @pytest.mark.parametrize("kind", [Regular, HeavyTail, lambda pairs: Rebalanced(pairs, 0.3)])
