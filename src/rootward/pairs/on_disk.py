@@ -28,6 +28,9 @@ BLOCK_ROWS = 250_000
 MEMORY = "1GB"
 """For what is grouped, joined and sorted; what does not fit goes to disk."""
 
+SCRATCH = ".rootward-scratch"
+"""The folder in the folder where everything stands until it is whole."""
+
 _THREADS = 4
 
 Say = Callable[[str], object]
@@ -80,14 +83,14 @@ def table_to_folder(
     duckdb = _duckdb()
     if given.levels is not None:
         given = given._replace(levels=check_levels(given.levels))
-    scratch = folder / "scratch"
+    about, scratch = given.about, folder / SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)  # of a process that was cut off
     scratch.mkdir(parents=True)
     try:
         with _shown(progress) as say, closing(_database(duckdb, scratch, memory)) as tables:
             notes = _Building(tables, scratch, given, rows, say).build()
             say("checksums")
-            finish(scratch, folder, given.about, notes)
+            finish(scratch, folder, about, notes)
     except duckdb.Error as error:
         raise InputError(f"The pairs cannot be sorted in {folder}: {error}. Is there room on that disk?") from error
     finally:
