@@ -8,6 +8,7 @@
     │   ├── PairsError            pairs that cannot be trained on or measured
     │   ├── UnknownIdError        an id that is not there, with the nearest that are
     │   ├── RunFolderError        a run folder that is missing, damaged or from a newer version
+    │   ├── WriteError            a file that could not be written: a full disk, a folder in its place; an OSError too
     │   └── MissingExtraError     an optional package is needed here; the message has the install line
     └── TrainingError             training went wrong (a loss that is no number)
 
@@ -54,6 +55,14 @@ class UnknownIdError(InputError):
 
 class RunFolderError(InputError):
     """A run folder that is missing, damaged or from a newer version."""
+
+
+class WriteError(InputError, OSError):
+    """A file that could not be written; `errno` says why where the system told."""
+
+    def __init__(self, message: str, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno
 
 
 class MissingExtraError(InputError, ImportError):

@@ -27,6 +27,7 @@ from rootward.cli.reproduce import reproduce
 from rootward.cli.search import search
 from rootward.cli.train import TrainCommand, train
 from rootward.errors import InputError, RootwardError
+from rootward.files import FULL
 
 FAILURE, INPUT, INTERRUPTED = 1, 2, 130
 
@@ -62,7 +63,8 @@ def ending(error: Exception) -> tuple[int, str]:
         message = str(error)
         if isinstance(error, OSError) and error.filename is not None:
             message = f"{error.filename}: {error.strerror}."
-        return INPUT if isinstance(error, (InputError, *_WRONG_PATH)) else FAILURE, message
+        theirs = isinstance(error, (InputError, *_WRONG_PATH)) or getattr(error, "errno", None) in FULL
+        return INPUT if theirs else FAILURE, message
     if os.environ.get("ROOTWARD_TRACEBACK"):
         raise error
     return FAILURE, (

@@ -21,7 +21,7 @@ from rootward.encoders import DualEncoder
 from rootward.encoders.storage import CONFIG, read_config
 from rootward.errors import RunFolderError
 from rootward.evaluation import Report
-from rootward.files import write_text
+from rootward.files import write_text, writing
 from rootward.pairs import Pairs
 from rootward.training.loop import Progress
 from rootward.training.settings import Machine
@@ -168,7 +168,7 @@ def pairs_in(folder: Path, model: DualEncoder | None = None) -> Pairs:
 
 def append_log(folder: Path, record: Progress) -> None:
     """Add a line to `log.jsonl`."""
-    with (folder / LOG).open("a", encoding="utf-8") as file:
+    with writing(folder / LOG), (folder / LOG).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(record)) + "\n")
 
 

@@ -14,14 +14,14 @@ import torch
 
 from rootward.encoders import DualEncoder
 from rootward.encoders.pieces import towers_from
-from rootward.encoders.storage import TEXTS, check_files, read_config, read_texts, towers_in
-from rootward.errors import InputError, RunFolderError
+from rootward.encoders.storage import CONFIG, TEXTS, check_files, read_config, read_texts, towers_in
+from rootward.errors import InputError, RunFolderError, WriteError
 from rootward.evaluation.ranks import fingerprint_of
 from rootward.files import write_text
 from rootward.pairs import Pairs
 from rootward.training import recipes
 from rootward.training.batches import Batches
-from rootward.training.checkpoint import Checkpoint
+from rootward.training.checkpoint import CHECKPOINT, Checkpoint
 from rootward.training.console import Display, stoppable
 from rootward.training.defaults import resolve
 from rootward.training.loop import Progress, Watcher, run_stage, seconds_per_step
@@ -73,6 +73,7 @@ def train(
         PairsError: there are no pairs to train on, or none of the kind that a stage draws, or none to watch.
         UnknownIdError: validation pairs of ids that the model does not know.
         RunFolderError: `out` holds a run already.
+        WriteError: there is no room for the run; what is left can be resumed, or trained into again.
         TrainingError: the loss is no number any more.
     """
     settings, recipe = settings or Settings(), recipe or recipes.decoupled()
@@ -225,6 +226,12 @@ class _Session:
 
     def go(self, changed: list[str] | None = None) -> Run:
         """Train and measure; `changed` is what is unlike an earlier session of the run."""
+        try:
+            return self._go(changed)
+        except WriteError as error:
+            raise WriteError(f"{error} {self._what_is_left()}", error.errno) from error
+
+    def _go(self, changed: list[str] | None) -> Run:
         with Display(self.settings.progress) as display:
             if changed:
                 display.say(f"Bits may differ from those of a run that was never stopped: {', '.join(changed)}.")
@@ -281,6 +288,13 @@ class _Session:
         folder = self.run.folder
         how = f" {verb} with: rootward train --resume {shlex.quote(str(folder))}" if folder is not None else ""
         display.say(what + how)
+
+    def _what_is_left(self) -> str:
+        """What to do after the disk refused a file."""
+        folder = self.run.folder
+        if folder is not None and (folder / CONFIG).is_file() and (folder / CHECKPOINT).is_file():
+            return f"Then go on with: rootward train --resume {shlex.quote(str(folder))}"
+        return f"Nothing is trained yet; then start again, also into {folder}."
 
     def _reported(self, display: Display, record: Progress) -> None:
         self.run.history.append(record)
