@@ -93,3 +93,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """' Did you mean 'a' or 'b'?' with a leading space, or nothing when no known word is close."""
     close = nearest(word, known)
     return f" Did you mean {' or '.join(repr(w) for w in close)}?" if close else ""
+
+
+def quoted(text: str, most: int = 80) -> str:
+    """A text in quotes, as a message echoes it: cut where it is longer than `most`, so that the message stays one."""
+    return repr(text) if len(text) <= most else f"{text[:most]!r}..."

@@ -21,6 +21,7 @@ from rootward.cli.export import export
 from rootward.cli.flags import spread
 from rootward.cli.grow import grow
 from rootward.cli.index import index
+from rootward.cli.output import FAILURE, INPUT, INTERRUPTED
 from rootward.cli.plan import plan
 from rootward.cli.report import report
 from rootward.cli.reproduce import reproduce
@@ -28,8 +29,6 @@ from rootward.cli.search import search
 from rootward.cli.train import TrainCommand, train
 from rootward.errors import InputError, RootwardError
 from rootward.files import FULL
-
-FAILURE, INPUT, INTERRUPTED = 1, 2, 130
 
 _WRONG_PATH = (PermissionError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError)
 

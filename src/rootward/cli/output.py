@@ -9,6 +9,7 @@ from typing import Any
 from rootward.errors import InputError, MissingExtraError
 
 STDOUT = Path("-")
+FAILURE, INPUT, INTERRUPTED = 1, 2, 130  # exit statuses; 0 is all well
 
 
 def say(text: str, quiet: bool) -> None:
