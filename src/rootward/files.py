@@ -44,6 +44,20 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[Path], object]) 
     return path
 
 
+def obstacle(path: Path, folder: bool = False) -> str | None:
+    """Why no file, or no folder, can be written at `path`, as far as that can be told beforehand; None where it can."""
+    try:
+        if path.exists() and path.is_dir() != folder:
+            return f"a {'folder' if path.is_dir() else 'file'} stands there"
+        is_special = path.exists() and not (path.is_file() or path.is_dir())
+        nearest = path if path.is_dir() or is_special else next(p for p in path.parents if p.exists())
+    except OSError as error:
+        return error.strerror
+    if not (nearest.is_dir() or is_special):
+        return f"{nearest} is no folder"
+    return None if os.access(nearest, os.W_OK) else f"you may not write to {nearest}"
+
+
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(6)}.{path.name}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rootward.cli.flags import Quiet, RunFolder, flag, given
-from rootward.cli.output import STDOUT, put, refuse_plot, say, show
+from rootward.cli.output import STDOUT, put, refuse_files, refuse_plot, say, show
 from rootward.cli.sources import SourceFlags, read
 from rootward.errors import InputError
 
@@ -66,6 +66,7 @@ def calibrate(
     """
     aim = _aim(by)
     refuse_plot(plot)
+    refuse_files(json=json)
     from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.evaluation import calibrate as calibrated  # noqa: PLC0415
     from rootward.evaluation import plot_calibration  # noqa: PLC0415

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rootward.cli.flags import Quiet, RunFolder, flag, given
-from rootward.cli.output import STDOUT, put, refuse_plot, say, show
+from rootward.cli.output import STDOUT, put, refuse_files, refuse_plot, say, show
 from rootward.cli.sources import Source, SourceFlags, read
 from rootward.errors import InputError
 
@@ -96,6 +96,7 @@ def _refuse_early(
 ) -> None:
     """Refuse what would fail only after measuring."""
     refuse_plot(plot)
+    refuse_files(json=json, markdown=markdown)
     if json == markdown == STDOUT:
         raise InputError("--json - and --markdown - both want standard output; write one of them to a file.")
     if against is not None and bootstrap == 0:

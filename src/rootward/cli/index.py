@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rootward.cli.flags import Quiet, RunFolder, flag, given
-from rootward.cli.output import say
+from rootward.cli.output import refuse_folder, say
 from rootward.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def index(
     if (uri is None) != (collection is None):
         raise InputError("--uri and --collection go together: where the Milvus server is, and the name there.")
     options = given(uri=uri, collection=collection) | _options(changes)
+    refuse_folder(out)
     from rootward.cli.search import calibration_of, pairs_of  # noqa: PLC0415
     from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.retrieval import Index  # noqa: PLC0415

@@ -26,8 +26,9 @@ from rootward.pairs import Pairs
 from rootward.training.loop import Progress
 from rootward.training.settings import Machine
 from rootward.training.stage import Recipe
+from rootward.training.taken import LOG, PAIRS, REPORT, refuse_taken
 
-PAIRS, REPORT, LOG = "pairs.parquet", "report.json", "log.jsonl"
+__all__ = ["LOG", "PAIRS", "REPORT", "About", "Run"]
 
 
 class About(BaseModel):
@@ -136,15 +137,11 @@ def begin_folder(folder: Path, pairs: Pairs) -> None:
     """Make a run folder with its pairs and an empty log. It is no run yet: `config.json` comes last, with the model.
 
     Raises:
-        RunFolderError: there is a run in it already.
+        RunFolderError: there is a run in it already, or other files.
     """
-    if (folder / CONFIG).exists():
-        raise RunFolderError(
-            f"{folder} holds a run already. Go on with it (rootward train --resume {folder}), or choose another folder."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
+    refuse_taken(folder)
+    write_text(folder / LOG, "")  # first: a folder that holds it was begun by us
     save_pairs(folder, pairs)
-    write_text(folder / LOG, "")
 
 
 def save_pairs(folder: Path, pairs: Pairs) -> None:
