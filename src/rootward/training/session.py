@@ -37,7 +37,7 @@ MINUTES_SHARE = 0.85  # of a time budget, for the steps themselves; validation a
 def train(
     model: DualEncoder,
     pairs: Pairs,
-    recipe: Recipe | None = None,
+    recipe: Recipe | str | None = None,
     *,
     validation: Pairs | None = None,
     seed: int = 0,
@@ -54,7 +54,7 @@ def train(
         model: from `DualEncoder.lookup` or `DualEncoder.text`; its tables are changed. Vectors of one's own
             (`from_vectors`) are put on the unit sphere first, where training keeps them.
         pairs: what is relevant, with the model's own ids.
-        recipe: from `rootward.recipes`; None takes `recipes.decoupled()`.
+        recipe: from `rootward.recipes`, or the name of one that needs no arguments; None takes `recipes.decoupled()`.
         validation: pairs to watch and to choose the best by; None takes some queries of `pairs` themselves, as
             unseen queries have no vector in a lookup table.
         seed: of every random choice.
@@ -68,7 +68,7 @@ def train(
         goes on. Ctrl-C while measuring leaves a finished run without a report, and `resume` measures it.
 
     Raises:
-        InputError: the model has other ids than the pairs; a device or precision that is not
+        InputError: the model has other ids than the pairs; no recipe is called so; a device or precision that is not
             there; minutes for a recipe whose stages all have a length of their own.
         PairsError: there are no pairs to train on, or none of the kind that a stage draws, or none to watch.
         UnknownIdError: validation pairs of ids that the model does not know.
@@ -76,7 +76,7 @@ def train(
         WriteError: there is no room for the run; what is left can be resumed, or trained into again.
         TrainingError: the loss is no number any more.
     """
-    settings, recipe = settings or Settings(), recipe or recipes.decoupled()
+    settings, recipe = settings or Settings(), _recipe(recipe)
     machine = Machine.here(settings)
     _check(model, pairs)
     state = State.of(model, torch.device(machine.device))
@@ -164,7 +164,19 @@ def _model_in(
 # -- before it starts --------------------------------------------------------------------------------------------
 
 
-def _check(model: DualEncoder, pairs: Pairs) -> None:
+def _recipe(given: Any) -> Recipe:
+    """A recipe, or the one of a name; the default for None."""
+    if given is None or isinstance(given, str):
+        return recipes.by_name(given or "decoupled")
+    if not isinstance(given, Recipe):
+        raise InputError(f"recipe is one of rootward.recipes, or its name, such as 'decoupled'; got {given!r}.")
+    return given
+
+
+def _check(model: Any, pairs: Any) -> None:
+    if not (isinstance(model, DualEncoder) and isinstance(pairs, Pairs)):
+        got = f"a {type(model).__name__} and a {type(pairs).__name__}"
+        raise InputError(f"train takes a model, then pairs: rootward.train(model, pairs); got {got}.")
     if model.query_ids != pairs.query_ids or model.document_ids != pairs.document_ids:
         raise InputError(
             "The model was made for other ids than these pairs have. Make it from these pairs, "
