@@ -37,6 +37,8 @@ from rootward.pairs import Ids, Texts
 FORMAT = 1
 LOOKUP: Mapping[str, Mapping[str, Any]] = {"query": {"kind": "lookup"}, "document": {"kind": "lookup"}}
 CONFIG, MODEL, IDS, TEXTS = "config.json", "model.safetensors", "ids.parquet", "texts.parquet"
+REPORT = "report.json"
+"""Follows from the others, so a run is whole without it, and with one that was measured again."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def read_config(
 def check_files(
     folder: Path, config: Mapping[str, Any], only: Container[str] | None = None, *, remedy: str | None = None
 ) -> None:
-    """Check that every file that `config.json` lists, or those of them named, is there and unchanged.
+    """Check that every file that `config.json` lists but `REPORT`, or those of them named, is there and unchanged.
 
     Args:
         folder, config: as `read_config` read it.
@@ -123,7 +125,7 @@ def check_files(
     """
     cut_off = f"; a run that was cut off while it was written goes on with rootward train --resume {folder}"
     for name, expected in config.get("files", {}).items():
-        if only is not None and name not in only:
+        if name == REPORT or (only is not None and name not in only):
             continue
         path = folder / name
         if not path.is_file():

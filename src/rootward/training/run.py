@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rootward.encoders import DualEncoder
-from rootward.encoders.storage import CONFIG, read_config
+from rootward.encoders.storage import CONFIG, REPORT, read_config
 from rootward.errors import RunFolderError
 from rootward.evaluation import Report
 from rootward.files import write_text, writing
@@ -26,7 +26,7 @@ from rootward.pairs import Pairs
 from rootward.training.loop import Progress
 from rootward.training.settings import Machine
 from rootward.training.stage import Recipe
-from rootward.training.taken import LOG, PAIRS, REPORT, refuse_taken
+from rootward.training.taken import LOG, PAIRS, refuse_taken
 
 __all__ = ["LOG", "PAIRS", "REPORT", "About", "Run"]
 
@@ -87,7 +87,7 @@ class Run:
         recipe: with everything derived filled in.
         seed: of every random choice.
         history: one record a validation, as in `log.jsonl`.
-        report: recall by distance at the end; None when training was interrupted or not measured.
+        report: recall by distance at the end; None when training was interrupted or not measured, or the file is gone.
         finished: False when it was interrupted.
         seconds: spent training, validation and measuring left out.
         folder: where it was written, None when it was not.
@@ -107,7 +107,9 @@ class Run:
         where = f" in {self.folder}" if self.folder else ""
         state = "done" if self.finished else "interrupted"
         head = f"Run of {self.recipe.name!r}{where}: {state} after {self.seconds:.0f} s of training, seed {self.seed}"
-        return head if self.report is None else f"{head}\n{self.report}"
+        if self.report is None:
+            return f"{head}\n{no_report(self.folder)}" if self.finished and self.folder else head
+        return f"{head}\n{self.report}"
 
     @classmethod
     def load(cls, folder: str | Path, *, encoder: Any = None) -> Run:
@@ -126,11 +128,18 @@ class Run:
             recipe=about.recipe,
             seed=about.seed,
             history=read_log(folder),
-            report=Report.load(folder / REPORT) if about.measured else None,
+            report=Report.load(folder / REPORT) if (folder / REPORT).is_file() and about.measured else None,
             finished=about.finished,
             seconds=about.seconds,
             folder=folder,
         )
+
+
+def no_report(folder: Path) -> str:
+    """How a finished run comes by the report that it has not."""
+    return (
+        f"{folder / REPORT} is not there; it is measured again by: rootward evaluate {folder} --json {folder / REPORT}"
+    )
 
 
 def begin_folder(folder: Path, pairs: Pairs) -> None:

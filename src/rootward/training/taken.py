@@ -8,11 +8,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from rootward.encoders.storage import CONFIG, IDS, MODEL, TEXTS
+from rootward.encoders.storage import CONFIG, IDS, MODEL, REPORT, TEXTS
 from rootward.errors import RunFolderError
 from rootward.training.checkpoint import CHECKPOINT
 
-PAIRS, REPORT, LOG = "pairs.parquet", "report.json", "log.jsonl"
+PAIRS, LOG = "pairs.parquet", "log.jsonl"
 _OURS = frozenset({CONFIG, MODEL, IDS, TEXTS, PAIRS, REPORT, LOG, CHECKPOINT.parts[0]})
 _TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.")  # as `rootward.files` names them
 _SHOWN = 3
