@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from rootward.cli.flags import Quiet, flag, given
 from rootward.cli.output import STDOUT, put, refuse_files, refuse_run_folder, say
 from rootward.cli.sources import SourceFlags, read
+from rootward.errors import InputError
 
 if TYPE_CHECKING:
     from rootward.pairs import Pairs
@@ -61,6 +62,11 @@ def construct(
     """
     refuse_run_folder(out)
     refuse_files(json=json)
+    if dim is None and method in (None, "gaussian"):
+        raise InputError(
+            "gaussian needs a width, such as --dim 512; rootward plan with the same source finds the smallest that "
+            "separates. one_hot, moment_curve and arcs have one of their own: --method NAME."
+        )
     from rootward.geometry import construct as make  # noqa: PLC0415
     from rootward.geometry.noise import against, corrupt  # noqa: PLC0415
 

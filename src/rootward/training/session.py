@@ -288,6 +288,7 @@ class _Session:
         try:
             if stopped:
                 raise KeyboardInterrupt
+            display.ended()
             display.say("measuring ...")
             self.run.report = measure(self.run, self.source, self.settings.progress)
         except KeyboardInterrupt:
