@@ -94,7 +94,7 @@ def test_public_names_are_those_promised() -> None:
         ),
         "export",
         *("RootwardError", "InputError", "TableError", "HierarchyError", "CycleError", "PairsError", "UnknownIdError"),
-        *("RunFolderError", "MissingExtraError", "TrainingError", "__version__"),
+        *("RunFolderError", "WriteError", "MissingExtraError", "TrainingError", "__version__"),
     }
     assert set(rootward.__all__) == promised
     for name in promised:

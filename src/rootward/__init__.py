@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         TableError,
         TrainingError,
         UnknownIdError,
+        WriteError,
     )
     from rootward.evaluation import (
         Calibration,
@@ -135,6 +136,7 @@ __all__ = [
     "TableError",
     "TrainingError",
     "UnknownIdError",
+    "WriteError",
     "__version__",
     "add_documents",
     "add_nodes",

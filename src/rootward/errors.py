@@ -8,6 +8,7 @@
     │   ├── PairsError            pairs that cannot be trained on or measured
     │   ├── UnknownIdError        an id that is not there, with the nearest that are
     │   ├── RunFolderError        a run folder that is missing, damaged or from a newer version
+    │   ├── WriteError            a file that could not be written: a full disk, a folder in its place; an OSError too
     │   └── MissingExtraError     an optional package is needed here; the message has the install line
     └── TrainingError             training went wrong (a loss that is no number)
 
@@ -56,6 +57,14 @@ class RunFolderError(InputError):
     """A run folder that is missing, damaged or from a newer version."""
 
 
+class WriteError(InputError, OSError):
+    """A file that could not be written; `errno` says why where the system told."""
+
+    def __init__(self, message: str, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno
+
+
 class MissingExtraError(InputError, ImportError):
     """An optional package is needed at this door and is not installed."""
 
@@ -84,3 +93,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """' Did you mean 'a' or 'b'?' with a leading space, or nothing when no known word is close."""
     close = nearest(word, known)
     return f" Did you mean {' or '.join(repr(w) for w in close)}?" if close else ""
+
+
+def quoted(text: str, most: int = 80) -> str:
+    """A text in quotes, as a message echoes it: cut where it is longer than `most`, so that the message stays one."""
+    return repr(text) if len(text) <= most else f"{text[:most]!r}..."

@@ -44,6 +44,19 @@ def test_other_pairs_are_given_as_for_train(rootward, copied, shop, tmp_path):
     assert (result.exit_code, "needs at least 8 with answers, got 1" in result.stderr) == (2, True)
 
 
+def test_a_precision_out_of_reach_is_an_error_and_keeps_the_calibration_there_was(rootward, copied):
+    asked = ("calibrate", copied, "--by", "precision=1", "--json", "-", "--quiet")
+    refused = rootward(*asked)
+    assert (refused.exit_code, json.loads(refused.stdout)["met"]) == (2, False)
+    assert "every query would abstain. Nothing was written." in refused.stderr
+    assert rootward("calibrate", copied, "--quiet").exit_code == 0
+    before = Calibration.load(copied)
+    assert "The calibration that it had stays." in rootward(*asked).stderr
+    assert Calibration.load(copied) == before
+    assert rootward(*asked, "--abstain").exit_code == 0
+    assert not Calibration.load(copied).report.met
+
+
 @pytest.mark.parametrize("by", ["recall", "precision=often", "f1=0.9"])
 def test_an_aim_that_is_none_is_refused(rootward, copied, by):
     result = rootward("calibrate", copied, "--by", by)

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from rootward.evaluation import Report
+from rootward.training import Run
 
 
 def test_a_run_is_measured_on_its_own_pairs(rootward, run):
@@ -75,3 +76,16 @@ def test_a_damaged_run_is_refused(rootward, run, tmp_path):
         file.write(b"x")
     result = rootward("evaluate", "bad")
     assert (result.exit_code, "damaged" in result.stderr) == (2, True)
+
+
+def test_a_run_without_its_report_is_a_run_and_told_how_to_come_by_one(rootward, run, tmp_path):
+    shutil.copytree(run, tmp_path / "gone")
+    (tmp_path / "gone" / "report.json").unlink()
+    assert Run.load("gone").report is None
+    assert rootward("search", "gone", "boots").exit_code == 0
+    result = rootward("evaluate", "gone")
+    command = "rootward evaluate gone --json gone/report.json"
+    assert (result.exit_code, command in result.stderr, command in str(Run.load("gone"))) == (0, True, True)
+    assert rootward(*command.split()[1:], "--quiet").stderr == ""
+    assert Run.load("gone").report.overall == Run.load(run).report.overall
+    assert rootward("evaluate", "gone").stderr == ""

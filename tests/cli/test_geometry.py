@@ -90,3 +90,12 @@ def test_a_plan_refuses_early(rootward, tree, flags, message):
     result = rootward("plan", "--edges", tree, *flags)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_without_a_source_or_a_width_the_command_says_what_it_needs_itself(rootward, tree):
+    for command in (["plan"], ["construct", "--dim", "9"]):
+        result = rootward(*command)
+        assert (result.exit_code, "rootward train" in result.stderr) == (2, False)
+        assert "Exactly one source is needed, got none. Give a named source, such as wordnet" in result.stderr
+    result = rootward("construct", "--edges", tree)
+    assert (result.exit_code, "such as --dim 512; rootward plan" in result.stderr) == (2, True)

@@ -97,7 +97,7 @@ def test_a_saved_change_does_the_same(rootward, plain_run, tuesday):
         ([], "--out is needed"),
         (["--out", "new"], "Give the newer version"),
         (["--edges", "TUESDAY", "--diff", "x.json", "--out", "new"], "Give the newer version"),
-        (["--edges", "TUESDAY", "--out", "RUN"], "is taken"),
+        (["--edges", "TUESDAY", "--out", "RUN"], "holds a run already"),
         (["--edges", "none.csv", "--out", "new"], "none.csv"),
     ],
 )

@@ -41,7 +41,7 @@ def test_what_was_built_is_told_on_standard_error(rootward, plain_run):
     lines = result.stderr.splitlines()
     assert lines[0] == "ivf: documents 12/12"
     assert lines[1].startswith("Index(12 documents, ivf), ")
-    assert lines[2] == "1 probes of lists around queries: 100.00 % of exact search at |S(q)|"
+    assert lines[2] == "1 probe of lists around queries: 100.00 % of exact search at |S(q)|"
     assert lines[3] == f"Search it: rootward search {plain_run} --index shop.index TEXT"
 
 
@@ -87,12 +87,30 @@ def test_right_answers_that_were_filtered_out_are_not_missing(rootward, plain_ru
         (["index", "RUN", "--out", "x", "--set", "lists"], "NAME=VALUE, such as lists=4096"),
         (["index", "RUN", "--out", "x", "--engine", "ivf", "--recall", "99"], "recall is a share"),
         (["index", "RUN"], "Where shall the index be?"),
+        (
+            ["index", "RUN", "--out", "x", "--engine", "exact", "--recall", "0.9"],
+            "exact finds everything; leave out --recall",
+        ),
+        (["index", "RUN", "--out", "x", "-k", "5"], "exact finds everything; leave out -k"),
+        (["index", "RUN", "--out", "x", "--engine", "ivff"], "there are 'exact', 'ivf', 'ivf-sq8', 'hnsw'. Did you"),
     ],
 )
 def test_what_the_user_got_wrong_ends_with_2(rootward, plain_run, arguments, message):
     result = rootward(*(plain_run if each == "RUN" else each for each in arguments))
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
+
+
+def test_an_index_that_is_whole_is_kept_unless_told(rootward, run, plain_run, tmp_path):
+    assert rootward("index", run, "--out", "shop.index", "--quiet").exit_code == 0
+    before = (tmp_path / "shop.index" / "config.json").read_bytes()
+    again = rootward("index", plain_run, "--out", "shop.index")
+    assert (again.exit_code, "holds an index already" in again.stderr) == (2, True)
+    assert (tmp_path / "shop.index" / "config.json").read_bytes() == before
+    assert rootward("index", plain_run, "--out", "shop.index", "--replace", "--quiet").exit_code == 0
+    assert rootward("search", plain_run, "boots", "--index", "shop.index").exit_code == 0
+    (tmp_path / "shop.index" / "config.json").write_text("{}")
+    assert "config.json that is of no index" in rootward("index", run, "--out", "shop.index").stderr
 
 
 def test_an_index_of_another_run_is_refused(rootward, run, plain_run):

@@ -99,3 +99,41 @@ def test_what_the_user_got_wrong_ends_with_2(rootward, plain_run, arguments, mes
     result = rootward("search", plain_run, *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
+
+
+def test_of_several_queries_an_unknown_one_has_a_line_of_its_own_and_the_others_are_answered(rootward, run):
+    result = rootward("search", run, "-", "--json", "-k", "1", stdin="boots\n\nsandalz\ntrainers\n")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["text"] for line in lines] == ["boots", "sandalz", "trainers"]
+    assert ["error" in line for line in lines] == [False, True, False]
+    assert lines[1]["error"].startswith("Line 3: Nothing is called 'sandalz'")
+    assert lines[2]["documents"][0]["id"] == "sneakers"
+    assert (result.exit_code, result.stderr) == (0, "1 of 3 queries have no answer.\n")
+
+
+def test_a_person_reads_the_message_in_the_place_of_the_answer(rootward, plain_run):
+    result = rootward("search", plain_run, "boots", "sandal", "shoes", "-k", "1")
+    heads = [block.splitlines()[0] for block in result.stdout.split("\n\n")]
+    assert heads == ["boots", "Query 2: No query 'sandal' among 12. Did you mean 'sandals'?", "shoes"]
+    assert result.exit_code == 0
+
+
+def test_a_batch_of_unknown_queries_ends_with_2_and_still_tells_each(rootward, plain_run):
+    for stdin in ("nope\nneither\n", "nope\n"):
+        result = rootward("search", plain_run, "-", "--json", stdin=stdin)
+        assert result.exit_code == 2
+        assert [json.loads(line)["query"] for line in result.stdout.splitlines()] == stdin.split()
+
+
+def test_a_line_that_is_no_text_spoils_no_other_and_a_mark_of_byte_order_is_no_letter(rootward, plain_run):
+    result = rootward("search", plain_run, "-", "--json", "-k", "1", stdin=b"\xef\xbb\xbfboots\nsh\xf6es\nsandals\r\n")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["query"] for line in lines] == ["boots", "sh\ufffdes", "sandals"]
+    assert lines[1]["error"] == "Line 2: byte 3, 0xf6, is no utf-8; needed one query a line, as text."
+
+
+def test_a_long_query_is_cut_where_a_message_echoes_it(rootward, plain_run):
+    result = rootward("search", plain_run, "x" * 5_000)
+    assert result.exit_code == 2
+    assert f"'{'x' * 80}'..." in result.stderr
+    assert len(result.stderr) < 200

@@ -1,6 +1,7 @@
 """`rootward train`: sources, recipes, the folder, and what it says on the way."""
 
 import json
+import shutil
 import signal
 import sys
 from contextlib import contextmanager
@@ -43,7 +44,7 @@ def test_a_folder_that_holds_a_run_is_refused_before_anything_is_computed(rootwa
 
 def test_out_that_is_a_file_is_refused(rootward, shop):
     result = rootward("train", "--edges", shop, "--out", shop)
-    assert (result.exit_code, "is a file" in result.stderr) == (2, True)
+    assert (result.exit_code, "a file stands there" in result.stderr) == (2, True)
 
 
 def test_quiet_says_nothing_but_the_report(rootward, shop):
@@ -129,7 +130,10 @@ def test_every_format_with_its_options(rootward, tmp_path):
         ),
         (["--edges", "shop.csv", "--max-distance", "-1"], "Invalid value for '--max-distance'"),
         (["shop"], "For a file say what it holds: --edges FILE"),
-        (["--edges", "shop.csv", "--out", "/dev/null/x"], "/dev/null/x: Not a directory."),
+        (
+            ["--edges", "shop.csv", "--out", "/dev/null/x"],
+            "x cannot be written: /dev/null is no folder",
+        ),
         (["--edges", "shop.csv", "--leave-out", "sandal"], "Did you mean 'sandals'"),
         (["--pairs", "shop.csv", "--levels", "exact"], "--levels holds 'exact'; needed LABEL=N"),
         (["--edges", "shop.csv", "--format", "xlsx"], "names no known format"),
@@ -303,3 +307,29 @@ def test_what_pairs_on_disk_cannot_be_made_with(rootward, tmp_path, more, said):
     result = rootward("train", "--pairs", "clicks.csv", "--on-disk", "pairs", *more, "--out", "other")
     assert result.exit_code == 2
     assert said in result.stderr.replace("\n", " ")
+
+
+def test_a_folder_with_files_of_others_is_refused_and_left_alone(rootward, shop, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "pairs.parquet").write_text("mine")
+    result = rootward("train", "--edges", shop, *QUICK, "--out", "data")
+    assert result.exit_code == 2
+    assert "data holds other files (pairs.parquet); choose an empty or new folder, --out data-2" in result.stderr
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["pairs.parquet"]
+    (tmp_path / "data" / "pairs.parquet").rename(tmp_path / "data" / "config.json")
+    result = rootward("train", "--edges", shop, *QUICK, "--out", "data")
+    assert "data holds a config.json that rootward has not written" in result.stderr
+    assert "run already" not in result.stderr
+
+
+def test_what_a_start_that_was_cut_off_left_is_trained_into(rootward, shop, run, tmp_path):
+    shutil.copytree(run, tmp_path / "cut")
+    (tmp_path / "cut" / "config.json").unlink()
+    (tmp_path / "cut" / ".0123456789ab.model.safetensors").write_bytes(b"half")
+    assert rootward("train", "--edges", shop, *QUICK, "--out", "cut").exit_code == 0
+    assert Run.load("cut").finished
+    (tmp_path / "cut" / "config.json").unlink()
+    (tmp_path / "cut" / "thesis.tex").write_text("mine")
+    assert "cut holds other files (thesis.tex)" in rootward("train", "--edges", shop, "--out", "cut").stderr
+    (tmp_path / "empty").mkdir()
+    assert rootward("train", "--edges", shop, *QUICK, "--out", "empty").exit_code == 0

@@ -127,7 +127,7 @@ def test_one_table_for_both_sides_can_be_saved(shoes, tmp_path):
         (np.ones((11, 3)), np.ones((12, 3)), "12 query ids need as many vectors, got 11"),
         (np.ones((12, 3)), np.ones((13, 3)), "12 document ids need as many vectors, got 13"),
         (np.ones((12, 3)), np.ones((12, 4)), "one width, got 3 for queries and 4 for documents"),
-        (np.ones(12), np.ones((12, 3)), "needs a float32 or float64 matrix"),
+        (np.ones(12), np.ones((12, 3)), "query vectors must be a matrix of numbers"),
         (np.ones((12, 3)), np.full((12, 3), np.inf), "finite"),
         (np.full((12, 3), np.nan), np.ones((12, 3)), "finite"),
         (np.full((12, 3), 1e300), np.ones((12, 3)), "finite"),

@@ -169,3 +169,12 @@ def test_a_plot_needs_matplotlib_a_report_and_a_suffix(report, tmp_path, monkeyp
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"rootward\[plots\]"):
         plot_recall(report, tmp_path / "recall.png")
+
+
+def test_what_training_leaves_in_the_extras_is_told_in_words(report):
+    def last(**extras):
+        return report.model_copy(update={"extras": extras, "wall_seconds": None}).remarks()[-1]
+
+    whole = last(recipe="decoupled", train_seconds=432.4, sampled_queries=False)
+    assert whole == "recipe decoupled, trained for 432.4 s"
+    assert last(train_seconds=2, sampled_queries=True) == "trained for 2 s, measured on some of the queries"

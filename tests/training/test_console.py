@@ -5,7 +5,7 @@ import re
 import pytest
 from rich.progress import Progress as Bar
 
-from rootward.training import Settings, console, recipes, resume
+from rootward.training import Settings, console, recipes, resume, session
 from training.runs import fitted
 from training.stopping import RECIPES, begun
 
@@ -104,3 +104,11 @@ def test_a_folder_in_brackets_is_told_as_it_is(monkeypatch, capsys):
     with console.Display(True) as display:
         display.say("Go on with runs/[bold]x")
     assert "runs/[bold]x" in capsys.readouterr().err
+
+
+def test_the_bar_of_training_has_ended_before_measuring_shows_one(shoes, monkeypatch):
+    told, measure, stop = [], session.measure, Bar.stop
+    monkeypatch.setattr(Bar, "stop", lambda self: (told.append("bar ends"), stop(self)))
+    monkeypatch.setattr(session, "measure", lambda *given: (told.append("measuring"), measure(*given))[1])
+    fitted(shoes, settings=TOLD)
+    assert told[:2] == ["bar ends", "measuring"]

@@ -21,14 +21,14 @@ from rootward.cli.export import export
 from rootward.cli.flags import spread
 from rootward.cli.grow import grow
 from rootward.cli.index import index
+from rootward.cli.output import FAILURE, INPUT, INTERRUPTED
 from rootward.cli.plan import plan
 from rootward.cli.report import report
 from rootward.cli.reproduce import reproduce
 from rootward.cli.search import search
 from rootward.cli.train import TrainCommand, train
 from rootward.errors import InputError, RootwardError
-
-FAILURE, INPUT, INTERRUPTED = 1, 2, 130
+from rootward.files import FULL
 
 _WRONG_PATH = (PermissionError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError)
 
@@ -62,7 +62,8 @@ def ending(error: Exception) -> tuple[int, str]:
         message = str(error)
         if isinstance(error, OSError) and error.filename is not None:
             message = f"{error.filename}: {error.strerror}."
-        return INPUT if isinstance(error, (InputError, *_WRONG_PATH)) else FAILURE, message
+        theirs = isinstance(error, (InputError, *_WRONG_PATH)) or getattr(error, "errno", None) in FULL
+        return INPUT if theirs else FAILURE, message
     if os.environ.get("ROOTWARD_TRACEBACK"):
         raise error
     return FAILURE, (

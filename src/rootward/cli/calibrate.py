@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rootward.cli.flags import Quiet, RunFolder, flag, given
-from rootward.cli.output import STDOUT, put, refuse_plot, say, show
+from rootward.cli.output import STDOUT, put, refuse_files, refuse_plot, say, show
 from rootward.cli.sources import SourceFlags, read
 from rootward.errors import InputError
 
 if TYPE_CHECKING:
+    from rootward.evaluation import Calibration
     from rootward.pairs import Pairs
 
 _CALIBRATION, _OUTPUT = "Calibration", "Output"
@@ -42,6 +43,9 @@ def calibrate(
         int | None,
         flag("--max-queries", metavar="N", panel=_CALIBRATION, help="Draw at most so many. Default: 10,000."),
     ] = None,
+    abstain: Annotated[
+        bool, flag("--abstain", panel=_CALIBRATION, help="Write it also where every query would abstain.")
+    ] = False,
     seed: Annotated[
         int | None, flag("--seed", metavar="N", panel=_CALIBRATION, help="Of what is drawn and dealt. Default: 0.")
     ] = None,
@@ -57,7 +61,8 @@ def calibrate(
 
     Half of the queries are fitted to, a quarter decides, a quarter is measured on: over the pairs that the run was
     trained on, or over other pairs of the same ids, given as for train. The result goes into the run's folder, where
-    search --threshold auto finds it for queries without a threshold of their own.
+    search --threshold auto finds it for queries without a threshold of their own. A precision out of reach is an error,
+    and leaves the run's calibration as it was.
 
     \b
       rootward calibrate runs/wordnet
@@ -66,6 +71,7 @@ def calibrate(
     """
     aim = _aim(by)
     refuse_plot(plot)
+    refuse_files(json=json)
     from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.evaluation import calibrate as calibrated  # noqa: PLC0415
     from rootward.evaluation import plot_calibration  # noqa: PLC0415
@@ -75,7 +81,6 @@ def calibrate(
     pairs = read(source).pairs if source.is_given else pairs_in(run, model)
     options = given(rule=rule, max_queries=max_queries, seed=seed)
     calibration = calibrated(model, pairs, above=_graph(pairs), progress=not quiet, **aim, **options)
-    written = calibration.save(run)
     if json != STDOUT:
         show(calibration.report)
     if json is not None:
@@ -83,7 +88,19 @@ def calibrate(
     if plot is not None:
         plot_calibration(calibration, plot)
         say(f"Drew {plot}.", quiet)
-    say(f"Wrote {written}; search --threshold auto uses it.", quiet)
+    if not (calibration.report.met or abstain):
+        raise InputError(_out_of_reach(calibration, run))
+    say(f"Wrote {calibration.save(run)}; search --threshold auto uses it.", quiet)
+
+
+def _out_of_reach(calibration: Calibration, run: Path) -> str:
+    from rootward.evaluation.calibration import NAME  # noqa: PLC0415
+
+    left = "The calibration that it had stays." if (run / NAME).is_file() else "Nothing was written."
+    return (
+        f"No answer sets keep a precision of {calibration.report.floor:g}: every query would abstain. {left} Give more "
+        "pairs or a lower floor, or --abstain to have it so."
+    )
 
 
 def _aim(by: str | None) -> dict[str, Any]:

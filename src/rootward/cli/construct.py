@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rootward.cli.flags import Quiet, flag, given
-from rootward.cli.output import STDOUT, put, say
+from rootward.cli.output import STDOUT, put, refuse_files, refuse_run_folder, say
 from rootward.cli.sources import SourceFlags, read
-from rootward.errors import RunFolderError
+from rootward.errors import InputError
 
 if TYPE_CHECKING:
     from rootward.pairs import Pairs
@@ -60,7 +60,13 @@ def construct(
       rootward construct --edges tree.csv --method arcs --out runs/arcs
       rootward construct --edges tree.csv --dim 400 --drop 0.1 --json -
     """
-    _refuse_taken(out)
+    refuse_run_folder(out)
+    refuse_files(json=json)
+    if dim is None and method in (None, "gaussian"):
+        raise InputError(
+            "gaussian needs a width, such as --dim 512; rootward plan with the same source finds the smallest that "
+            "separates. one_hot, moment_curve and arcs have one of their own: --method NAME."
+        )
     from rootward.geometry import construct as make  # noqa: PLC0415
     from rootward.geometry.noise import against, corrupt  # noqa: PLC0415
 
@@ -85,14 +91,6 @@ def construct(
         true.save(out / "pairs.parquet")
         points.save(out, more_files=("pairs.parquet",))
         say(f"\nThe model is in {out}. Next:\n  rootward evaluate {shlex.quote(str(out))}", quiet)
-
-
-def _refuse_taken(out: Path | None) -> None:
-    """Refuse what is no folder, or holds a model, before anything is computed."""
-    if out is not None and out.is_file():
-        raise RunFolderError(f"--out {out} is a file; name a folder.")
-    if out is not None and (out / "config.json").exists():
-        raise RunFolderError(f"{out} holds a model already; choose another folder for --out.")
 
 
 def _told(result: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rootward.cli.flags import Quiet, flag, given
-from rootward.cli.output import STDOUT, put, refuse_plot, say, show
+from rootward.cli.output import STDOUT, put, refuse_files, refuse_plot, say, show
 from rootward.cli.sources import SourceFlags, read
 from rootward.errors import InputError
 
@@ -112,6 +112,7 @@ def diagnose(
       rootward diagnose wordnet --encoder all-MiniLM-L6-v2 --quick
     """
     refuse_plot(plot)
+    refuse_files(json=json)
     run = vectors.run
     if run is not None and vectors.flags:  # `diagnose wordnet --queries ...`: the one word names pairs, not a run
         if source.source is not None or (run / "config.json").is_file():

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rootward.cli.flags import Quiet, RunFolder, flag, given
-from rootward.cli.output import STDOUT, put, refuse_plot, say, show
+from rootward.cli.output import STDOUT, put, refuse_files, refuse_plot, say, show
 from rootward.cli.sources import Source, SourceFlags, read
 from rootward.errors import InputError
 
@@ -71,7 +71,7 @@ def evaluate(
     from rootward.evaluation import compare, plot_recall  # noqa: PLC0415
 
     model = DualEncoder.load(run)
-    pairs = read(source) if source.is_given else _own_pairs(run, model)
+    pairs = read(source) if source.is_given else _own_pairs(run, model, quiet)
     for note in pairs.pairs.notes if source.is_given else ():
         say(note, quiet)
     options = given(seed=seed, bootstrap=bootstrap)
@@ -96,18 +96,22 @@ def _refuse_early(
 ) -> None:
     """Refuse what would fail only after measuring."""
     refuse_plot(plot)
+    refuse_files(json=json, markdown=markdown)
     if json == markdown == STDOUT:
         raise InputError("--json - and --markdown - both want standard output; write one of them to a file.")
     if against is not None and bootstrap == 0:
         raise InputError("--against compares by drawing queries again; give --bootstrap at least 1 or leave it out.")
 
 
-def _own_pairs(run: Path, model: DualEncoder) -> Source:
+def _own_pairs(run: Path, model: DualEncoder, quiet: bool) -> Source:
     """The pairs that a run was trained on."""
     from rootward.encoders.storage import read_config  # noqa: PLC0415
-    from rootward.training.run import pairs_in  # noqa: PLC0415
+    from rootward.training.run import REPORT, no_report, pairs_in  # noqa: PLC0415
 
-    return Source(pairs_in(run, model), run.name, read_config(run).get("run", {}).get("source"))
+    about = read_config(run).get("run", {})
+    if about.get("measured") and not (run / REPORT).is_file():
+        say(no_report(run), quiet)
+    return Source(pairs_in(run, model), run.name, about.get("source"))
 
 
 def _measured(model: DualEncoder, run: Path, pairs: Source, quiet: bool, options: dict[str, Any]) -> Report:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from rootward.cli.flags import flag, given
-from rootward.cli.output import say
+from rootward.cli.output import refuse_folder, say
+from rootward.errors import RunFolderError
 
 _OUTPUT = "Output"
 
@@ -40,6 +41,9 @@ def export(
       rootward export runs/words --out words
       rootward export runs/words --format onnx --out words.onnx
     """
+    if out.exists():
+        raise RunFolderError(f"{out} is there already; choose another folder to export to.")
+    refuse_folder(out)
     from rootward.exporting import export as write  # noqa: PLC0415
     from rootward.training import Run  # noqa: PLC0415
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rootward.cli.flags import Quiet, flag, given
-from rootward.cli.output import STDOUT, put, say, show
+from rootward.cli.output import STDOUT, put, refuse_files, refuse_run_folder, say, show
 from rootward.cli.sources import SourceFlags, read_as
-from rootward.errors import InputError, PairsError, RunFolderError
+from rootward.errors import InputError, PairsError
 
 if TYPE_CHECKING:
     from rootward.growth.diff import Diff
@@ -62,8 +62,8 @@ def grow(
         raise InputError(f"--out is needed: the folder of the grown run. {run} stays as it is.")
     if source.is_given == (changes is not None):
         raise InputError("Give the newer version as a source, such as --edges tuesday.csv, or a change by --diff.")
-    if (out / "config.json").exists() or (out.exists() and not out.is_dir()):
-        raise RunFolderError(f"{out} is taken; --out needs a folder without a run.")
+    refuse_run_folder(out)
+    refuse_files(json=json, save_diff=save_diff)
     from rootward.growth.diff import Diff  # noqa: PLC0415
     from rootward.growth.folder import grow_run  # noqa: PLC0415
     from rootward.training.run import Run  # noqa: PLC0415

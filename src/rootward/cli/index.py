@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rootward.cli.flags import Quiet, RunFolder, flag, given
-from rootward.cli.output import say
-from rootward.errors import InputError
+from rootward.cli.output import refuse_folder, say
+from rootward.errors import InputError, RunFolderError
 
 if TYPE_CHECKING:
     from rootward.pairs import Pairs
@@ -55,6 +55,9 @@ def index(
     collection: Annotated[
         str | None, flag("--collection", metavar="NAME", panel=_INDEX, help="What they are called there.")
     ] = None,
+    replace: Annotated[
+        bool, flag("--replace", panel=_OUTPUT, help="Put it in the place of an index that --out holds already.")
+    ] = False,
     changes: Annotated[
         list[str] | None,
         flag("--set", metavar="NAME=VALUE", panel=_INDEX, help="An option of the engine: lists=4096; may be repeated."),
@@ -71,7 +74,7 @@ def index(
     one machine (pip install 'rootward\\[cluster]').
 
     Where documents stand in the hierarchy is stored too, for the filters of rootward search. A build that was cut off
-    goes on from there when the same command is given again.
+    goes on from there when the same command is given again; an index that is whole is kept, unless --replace is given.
 
     \b
       rootward index runs/wordnet --out wordnet.index
@@ -84,6 +87,14 @@ def index(
     if (uri is None) != (collection is None):
         raise InputError("--uri and --collection go together: where the Milvus server is, and the name there.")
     options = given(uri=uri, collection=collection) | _options(changes)
+    refuse_folder(out)
+    if engine in (None, "exact") and given(recall=recall, k=k):
+        name = "--recall" if recall is not None else "-k"
+        raise InputError(
+            f"{name} tunes an engine that is approximate, and exact finds everything; leave out {name}, or name one: "
+            "--engine ivf, ivf-sq8 or hnsw."
+        )
+    _refuse_whole(out, replace)
     from rootward.cli.search import calibration_of, pairs_of  # noqa: PLC0415
     from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.retrieval import Index  # noqa: PLC0415
@@ -116,6 +127,14 @@ def index(
         say(f"Search it: rootward search {run} --index {out} TEXT", quiet)
     else:
         say(f"Search it from Python: Index.connect(model, {uri!r}, {collection!r})", quiet)
+
+
+def _refuse_whole(out: Path | None, replace: bool) -> None:
+    """Refuse a folder that holds something else, or an index that nobody wants to lose."""
+    from rootward.retrieval.storage import before_in  # noqa: PLC0415
+
+    if out is not None and before_in(out) and not replace:
+        raise RunFolderError(f"{out} holds an index already; choose another folder, or give --replace too.")
 
 
 def _about(built: Index, out: Path | None, collection: str | None, seconds: float) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from rootward.errors import InputError, MissingExtraError
 
 STDOUT = Path("-")
+FAILURE, INPUT, INTERRUPTED = 1, 2, 130  # exit statuses; 0 is all well
 
 
 def say(text: str, quiet: bool) -> None:
@@ -37,11 +38,42 @@ def put(text: str, target: Path) -> None:
     write_text(target, text)
 
 
+def refuse_files(**targets: Path | None) -> None:
+    """Refuse files that could not be written once the work is done; each by the name of its flag."""
+    for name, path in targets.items():
+        if path is not None and path != STDOUT:
+            _refuse(name, path, folder=False)
+
+
+def refuse_folder(out: Path | None) -> None:
+    """Refuse an --out in which no folder could be made."""
+    if out is not None:
+        _refuse("out", out, folder=True)
+
+
+def refuse_run_folder(out: Path | None) -> None:
+    """Refuse an --out that holds something already, or in which no folder could be made."""
+    from rootward.training.taken import refuse_taken  # noqa: PLC0415
+
+    refuse_folder(out)
+    if out is not None:
+        refuse_taken(out)
+
+
+def _refuse(name: str, path: Path, folder: bool) -> None:
+    from rootward.files import obstacle  # noqa: PLC0415
+
+    if (why := obstacle(path, folder)) is not None:
+        what = "folder" if folder else "file"
+        raise InputError(f"--{name.replace('_', '-')} {path} cannot be written: {why}. Name another {what}.")
+
+
 def refuse_plot(plot: Path | None) -> None:
     """Refuse a plot that could not be drawn once everything is measured."""
     from importlib.util import find_spec  # noqa: PLC0415
 
     if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
         raise InputError(f"--plot {plot}: a plot is saved as .png or .svg.")
+    refuse_files(plot=plot)
     if plot is not None and find_spec("matplotlib") is None:
         raise MissingExtraError("Plotting", "plots")

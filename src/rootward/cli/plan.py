@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from rootward.cli.flags import Quiet, flag, given
-from rootward.cli.output import STDOUT, put, refuse_plot, say
+from rootward.cli.output import STDOUT, put, refuse_files, refuse_plot, say
 from rootward.cli.sources import SourceFlags, read
 from rootward.errors import InputError
 
@@ -61,6 +61,7 @@ def plan(
     if no_learned and no_gaussian and plot is not None:
         raise InputError("--plot draws what was tried; leave out --no-learned or --no-gaussian.")
     refuse_plot(plot)
+    refuse_files(json=json)
     found = read(source)
     for note in found.pairs.notes:
         say(note, quiet)

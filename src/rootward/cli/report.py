@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rootward.cli.flags import flag
-from rootward.cli.output import say
+from rootward.cli.output import refuse_files, say
 
 
 def report(
@@ -23,6 +23,8 @@ def report(
     \b
       rootward report reports/* -o report.html
     """
+    out = Path("report.html") if out is None else out
+    refuse_files(out=out)
     from rootward.experiments.page import report as write  # noqa: PLC0415
 
-    say(f"The report is {write(runs, Path('report.html') if out is None else out)}.", quiet)
+    say(f"The report is {write(runs, out)}.", quiet)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rootward.cli.flags import Quiet, flag, given
-from rootward.cli.output import say
+from rootward.cli.output import refuse_folder, say
 
 _STUDY, _OUTPUT = "Study", "Output"
 
@@ -77,10 +77,11 @@ def reproduce(
       rootward reproduce losses --scale cpu --source animal
       rootward reproduce figure5 --data esci-data/shopping_queries_dataset --scale cpu
     """
+    folder = Path("reports") / name if out is None else out
+    refuse_folder(folder)
     from rootward.experiments import reproduce as measure  # noqa: PLC0415
     from rootward.experiments import study_table  # noqa: PLC0415
 
-    folder = Path("reports") / name if out is None else out
     study = measure(
         name,
         **given(scale=scale, seeds=seeds, source=source, data=data),

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rootward.cli.asked import Asked, asked_of
 from rootward.cli.filters import FilterFlags, placed
 from rootward.cli.flags import RunFolder, flag, given
-from rootward.cli.output import say, show
-from rootward.errors import InputError, UnknownIdError
+from rootward.cli.output import INPUT, say, show
+from rootward.errors import InputError
 
 if TYPE_CHECKING:
     from rootward.encoders import DualEncoder, Queries
@@ -73,6 +74,10 @@ def search(
     others apart. ✓ marks the right answers, with their distance in hops. A name with several meanings shows the first
     and tells the others. A run with a text tower answers words that it has never seen, too.
 
+    Of several queries each that nothing is called by has its message in the place of an answer, with --json an object
+    {"text": ..., "error": ...}; the others are answered, and standard error tells how many were not. The exit status is
+    0 when at least one was answered, and 2 when none was.
+
     \b
       rootward search runs/wordnet "recliner" -k 9
       rootward search runs/wordnet cat.n.01 dog --threshold auto
@@ -80,12 +85,15 @@ def search(
       rootward search runs/wordnet - --json < queries.txt > answers.jsonl
     """
     stop, where = _threshold(threshold), filters.filter()
-    asked = _asked(texts)
+    asked = asked_of(texts)
     from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.retrieval import Index  # noqa: PLC0415
 
     model = DualEncoder.load(run)
-    meanings = [_meanings(model, text) for text in asked]
+    asked = [each.understood(model) for each in asked]
+    understood = [each for each in asked if each.error is None]
+    if len(asked) == 1 and texts != ["-"] and asked[0].error is not None:
+        raise asked[0].error
     searched = Index.build(model) if index is None else Index.load(index)
     calibration = calibration_of(run, model, quiet)
     searched = searched if calibration is None else searched.calibrated(calibration)
@@ -101,47 +109,39 @@ def search(
             hits = hits if k is None else hits.first(k)
         return hits.repaired(_graph(pairs, run)) if upward else hits
 
-    known = answered(model.queries([found[0] for found in meanings if found]))
+    known = answered(model.queries([each.meanings[0] for each in understood if each.meanings]))
     if pairs is not None and pairs.document_ids == searched.document_ids:  # an index may have grown
         known = known.marked(pairs)
-    unseen_texts = [text for text, found in zip(asked, meanings, strict=True) if not found]
+    unseen_texts = [each.text for each in understood if not each.meanings]
     unseen = answered(model.encode_queries(unseen_texts)) if unseen_texts else known
-    _print(asked, meanings, known, unseen, json, partial(_listing, model, quiet))
+    _print(asked, known, unseen, json, partial(_listing, model, quiet))
+    if len(understood) < len(asked):
+        print(f"{len(asked) - len(understood):,} of {len(asked):,} queries have no answer.", file=sys.stderr)
+        raise typer.Exit(0 if understood else INPUT)
 
 
-def _print(
-    asked: list[str], meanings: list[list[str]], known: Hits, unseen: Hits, json: bool, listing: Callable[..., Listing]
-) -> None:
-    """The answers in the order of the texts: those of known queries and of unseen words were found apart."""
+def _print(asked: list[Asked], known: Hits, unseen: Hits, json: bool, listing: Callable[..., Listing]) -> None:
+    """The answers, or why there is none, in the order of the texts: known queries and unseen words were found apart."""
     places = {True: count(), False: count()}
-    for i, (text, found) in enumerate(zip(asked, meanings, strict=True)):
-        hits, place = known if found else unseen, next(places[bool(found)])
+    for i, each in enumerate(asked):
+        hits = known if each.meanings else unseen
+        place = next(places[bool(each.meanings)]) if each.error is None else -1
         if json:
-            line = {"text": text, "others": found[1:], "exact": hits.exact, **hits.query_dict(place)}
-            print(json_format.dumps(line, ensure_ascii=False))
+            print(json_format.dumps(_told(each, hits, place), ensure_ascii=False))
+            continue
+        if i:
+            print()
+        if each.error is not None:
+            print(each.message)
         else:
-            if i:
-                print()
-            show(listing(hits, place, text, found[1:]))
+            show(listing(hits, place, each.text, list(each.meanings[1:])))
 
 
-def _meanings(model: DualEncoder, text: str) -> list[str]:
-    """The query ids that a text can mean, none for words that only a text tower understands.
-
-    Raises:
-        UnknownIdError: nothing is called so, and the model looks its queries up.
-        InputError: a text tower that knows no part of it.
-    """
-    try:
-        return model.find(text)
-    except UnknownIdError:
-        if not model.reads_texts:
-            raise
-    if not bool(model.encode_queries([text]).vectors.any()):
-        raise InputError(
-            f"No part of {text!r} was among the texts that this model has learnt from; try other words for it."
-        )
-    return []
+def _told(each: Asked, hits: Hits, place: int) -> dict[str, Any]:
+    """One query as JSON values."""
+    if each.error is not None:
+        return {"text": each.text, "query": each.text, "error": each.message}
+    return {"text": each.text, "others": each.meanings[1:], "exact": hits.exact, **hits.query_dict(place)}
 
 
 def _threshold(text: str | None) -> float | str | None:
@@ -152,20 +152,6 @@ def _threshold(text: str | None) -> float | str | None:
         return float(text)
     except ValueError:
         raise InputError(f"--threshold is auto or a score, such as 0.5; got {text!r}.") from None
-
-
-def _asked(texts: list[str]) -> list[str]:
-    """The texts, with the lines of standard input in place of "-".
-
-    Raises:
-        InputError: there is none.
-    """
-    asked: list[str] = []
-    for text in texts:
-        asked += [line.strip() for line in sys.stdin if line.strip()] if text == "-" else [text]
-    if not asked:
-        raise InputError("There is no query on standard input; needed one a line.")
-    return asked
 
 
 def pairs_of(run: Path, model: DualEncoder) -> Pairs | None:

@@ -174,7 +174,7 @@ def chosen(flags: SourceFlags) -> tuple[str, dict[str, Any]]:
     if len(which) != 1:
         got = " and ".join(_flag(kind, options[kind]) for kind in which) or "none"
         raise InputError(
-            f"Exactly one source is needed, got {got}. Give a named source (rootward train wordnet) or one file: "
+            f"Exactly one source is needed, got {got}. Give a named source, such as wordnet, or one file: "
             f"{', '.join(f'--{kind} FILE' for kind in _OPTIONS_OF if kind != 'source')}."
         )
     kind = which[0]

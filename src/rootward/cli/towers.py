@@ -146,9 +146,10 @@ def refuse(flags: TowerFlags) -> None:
         from rootward.encoders.start import Documents  # noqa: PLC0415
 
         _refuse_unknown("kind of --documents", flags.documents, get_args(Documents))
-    if (flags.tower in _BELONGS["encoder"]) != (flags.encoder is not None):
+    if flags.tower in _ON_ENCODER and flags.encoder is None:
         raise InputError(
-            f"--encoder NAME belongs to --tower {' or '.join(_ON_ENCODER)}, and these need it; give both or neither."
+            f"--tower {flags.tower} reads by an encoder that others trained; name one of sentence-transformers, or its "
+            "folder: --encoder all-MiniLM-L6-v2. --tower static needs none."
         )
     tower = flags.tower or _LOOKUP
     for name in given(**vars(flags)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,11 +11,11 @@ import typer
 from typer.core import TyperCommand
 
 from rootward.cli.flags import flag, given
-from rootward.cli.output import STDOUT, put, say, show
+from rootward.cli.output import STDOUT, put, refuse_files, refuse_run_folder, say, show
 from rootward.cli.recipes import RecipeFlags, field_lines, recipe_lines, recipe_of, told
 from rootward.cli.sources import SourceFlags, read, stem_of
 from rootward.cli.towers import TowerFlags, model_for, pairs_for, refuse
-from rootward.errors import InputError, RunFolderError
+from rootward.errors import InputError
 
 if TYPE_CHECKING:
     from rootward.training import Recipe, Run, Settings
@@ -92,6 +91,7 @@ def train(
       rootward train wordnet --recipe rebalanced --set regular_share=0.03
       rootward train --resume runs/wordnet
     """
+    refuse_files(json=json)
     if resume is not None:
         others = given(**vars(source), **vars(tower), **vars(recipe), out=out)
         if others:
@@ -104,7 +104,7 @@ def train(
         refuse(tower)
         stem = stem_of(source)
         out = Path("runs") / stem if out is None else out
-        _refuse_taken(out)
+        refuse_run_folder(out)
         run = _trained(source, tower, recipe, recipe_of(recipe), machine, out, quiet)
     if not run.finished or run.report is None:
         raise typer.Exit(130)
@@ -113,19 +113,6 @@ def train(
     if json is not None:
         put(run.report.to_json(), json)
     say(_what_next(run), quiet)
-
-
-def _refuse_taken(out: Path) -> None:
-    """Refuse a folder that holds a run, or a file, before anything is computed."""
-    if (out / "config.json").exists():
-        numbered = (out.with_name(f"{out.name}-{i}") for i in count(2))
-        free = next(folder for folder in numbered if not folder.exists())
-        raise RunFolderError(
-            f"{out} holds a run already. Choose another folder, --out {free}; or go on with it, if it was interrupted: "
-            f"rootward train --resume {out}"
-        )
-    if out.exists() and not out.is_dir():
-        raise RunFolderError(f"{out} is a file; --out needs the name of a folder.")
 
 
 def _trained(

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from rootward.encoders.full import CHUNK, PACE
+from rootward.encoders.given import as_list, as_table, check_dim, check_pairs
 from rootward.encoders.names import Names
 from rootward.encoders.pieces import tables_of, tensors_of, towers_from
 from rootward.encoders.queries import Queries
@@ -90,10 +91,10 @@ class DualEncoder:
                 reading under which the paper's recipes give its figures (docs/lab-log.md).
 
         Raises:
-            InputError: dim below 1.
+            InputError: dim below 1, or arguments that are something else.
         """
-        if dim < 1:
-            raise InputError(f"dim must be at least 1, got {dim}.")
+        check_pairs(pairs, "DualEncoder.lookup")
+        check_dim(dim)
         begin = {"constructed": construct_start, "random": random_start, "free": free_start}.get(start)
         if begin is None:
             raise InputError(f"start must be 'constructed', 'random' or 'free', got {start!r}.")
@@ -109,13 +110,11 @@ class DualEncoder:
         They are copied, so that training changes neither what was given nor, where both are one, two tables at once.
 
         Raises:
-            InputError: the number of rows is not that of the ids, or an entry is not finite.
+            InputError: no matrices, the number of rows is not that of the ids, or an entry is not finite.
         """
-        tables = []
-        for given in (queries, documents):
-            table = torch.as_tensor(given).detach().to(torch.float32, copy=True).contiguous()
-            tables.append(LookupTower(table))
-        return cls.from_towers(pairs, tables[0], tables[1])
+        check_pairs(pairs, "DualEncoder.from_vectors")
+        towers = [LookupTower(as_table(given, side)) for given, side in ((queries, "query"), (documents, "document"))]
+        return cls.from_towers(pairs, *towers)
 
     @classmethod
     def from_towers(cls, pairs: Pairs, query_tower: Tower, document_tower: Tower) -> DualEncoder:
@@ -124,6 +123,7 @@ class DualEncoder:
         Raises:
             InputError: a tower with another number of rows than there are ids, or two widths.
         """
+        check_pairs(pairs, "DualEncoder.from_towers")
         for tower, ids, side in (
             (query_tower, pairs.query_ids, "query"),
             (document_tower, pairs.document_ids, "document"),
@@ -195,6 +195,8 @@ class DualEncoder:
                 letter or digit, or an encoder that cannot be used.
             MissingExtraError: sentence-transformers is needed and not installed.
         """
+        check_pairs(pairs, "DualEncoder.text")
+        check_dim(dim)
         how = Reading(dim, drop, seed, word_pairs, encoder, hidden, cache, progress, chunk, pace)
         begin = reader_start(tower, how)
         return cls.from_towers(pairs, *text_start(pairs, begin, documents, dim, seed))
@@ -222,8 +224,9 @@ class DualEncoder:
 
         Raises:
             UnknownIdError: an id that is no query of this model.
+            InputError: one string in place of a list.
         """
-        rows = np.arange(len(self.query_ids)) if ids is None else self.query_ids.rows(ids)
+        rows = np.arange(len(self.query_ids)) if ids is None else self.query_ids.rows(as_list(ids, "model.queries"))
         return Queries(
             [self.query_ids[row] for row in rows.tolist()],
             self.query_vectors(rows),
@@ -241,20 +244,21 @@ class DualEncoder:
 
         Each goes by its text, leans on the nearest of the queries that training knew, and takes that one's threshold.
         A text that says nothing to the tower (an empty one, punctuation; to a static tower also one without any feature
-        that training has seen) has the zero vector, scores 0 with every document and has no threshold. Of a text the
+        that training has seen) has the zero vector and no threshold, and an index finds nothing for it. Of a text the
         first `rootward.pairs.normal.LONGEST` characters are read.
 
         Args:
-            texts: one or more.
+            texts: a list of one or more.
             lean: how far, from 0 to 1: at 0 the text's own vector, at 1 the vector of the nearest known query, whose
                 answers training has seen, in place of it.
 
         Raises:
-            InputError: the model looks its queries up, something given is no text, lean outside 0..1.
+            InputError: the model looks its queries up, one string in place of a list, something that is no text, lean
+                outside 0..1.
         """
         if not isinstance(self.query_tower, TextTower):
             raise InputError("This model looks its queries up; only one from DualEncoder.text encodes other texts.")
-        asked = [texts] if isinstance(texts, str) else list(texts)
+        asked = as_list(texts, "encode_queries")
         for row, text in enumerate(asked):
             if not isinstance(text, str):
                 raise InputError(f"Query {row} is {text!r}, a {type(text).__name__}; needed a text.")
@@ -276,7 +280,7 @@ class DualEncoder:
                 "Documents of this model have vectors of their own, so others cannot be read. Make it with "
                 "DualEncoder.text(..., documents='text')."
             )
-        return self.document_tower.encode_texts([texts] if isinstance(texts, str) else list(texts))
+        return self.document_tower.encode_texts(as_list(texts, "encode_documents"))
 
     def find(self, text: str) -> list[str]:
         """The query ids that `text` can mean: that id itself, else every query so named, best match first.

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 
-from rootward.errors import UnknownIdError, did_you_mean
+from rootward.errors import UnknownIdError, did_you_mean, quoted
 from rootward.pairs import Ids, Texts
 
 
@@ -40,9 +40,9 @@ class Names:
         found = self._meanings.get(text.strip().casefold())
         if found is None:
             known = self.ids.like(text.strip()) if self.texts is None else [*self._all_names(), *self.ids]
-            nothing = f"Nothing is called {text!r} among" if self.texts is not None else f"No query {text!r} among"
-            what = " queries" if self.texts is not None else ""
-            raise UnknownIdError(f"{nothing} {len(self.ids):,}{what}.{did_you_mean(text.strip(), known)}")
+            nothing, what = ("No query", "") if self.texts is None else ("Nothing is called", " queries")
+            close = did_you_mean(text.strip(), known)
+            raise UnknownIdError(f"{nothing} {quoted(text)} among {len(self.ids):,}{what}.{close}")
         return [self.ids[row] for row in found]
 
     @cached_property

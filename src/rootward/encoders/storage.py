@@ -39,7 +39,10 @@ from rootward.pairs.mapped import MappedIds
 FORMAT = 1
 LOOKUP: Mapping[str, Mapping[str, Any]] = {"query": {"kind": "lookup"}, "document": {"kind": "lookup"}}
 CONFIG, MODEL, IDS, TEXTS = "config.json", "model.safetensors", "ids.parquet", "texts.parquet"
-_MAPPED = {"query": "query_ids", "document": "document_ids"}
+MAPPED = {"query": "query_ids", "document": "document_ids"}
+
+REPORT = "report.json"
+"""Follows from the others, so a run is whole without it, and with one that was measured again."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def read_config(
 def check_files(
     folder: Path, config: Mapping[str, Any], only: Container[str] | None = None, *, remedy: str | None = None
 ) -> None:
-    """Check that every file that `config.json` lists, or those of them named, is there and unchanged.
+    """Check that every file that `config.json` lists but `REPORT`, or those of them named, is there and unchanged.
 
     Args:
         folder, config: as `read_config` read it.
@@ -125,7 +128,7 @@ def check_files(
     """
     cut_off = f"; a run that was cut off while it was written goes on with rootward train --resume {folder}"
     for name, expected in config.get("files", {}).items():
-        if only is not None and name not in only:
+        if name == REPORT or (only is not None and name not in only):
             continue
         path = folder / name
         if not path.is_file():
@@ -148,7 +151,7 @@ def read_model(folder: Path) -> Stored:
     config = read_config(folder)
     check_files(folder, config)
     files = config.get("files", {})
-    mapped = all(f"{name}.arrow" in files for name in _MAPPED.values())
+    mapped = all(f"{name}.arrow" in files for name in MAPPED.values())
     for name in (MODEL,) if mapped else (MODEL, IDS):
         if name not in files:
             raise RunFolderError(f"{folder} holds no trained model yet ({name} is not listed in {CONFIG}).")
@@ -191,13 +194,13 @@ def _write_ids(folder: Path, ids: Mapping[str, Ids]) -> list[str]:
     """Write the ids of both sides; the names of the files."""
     mapped = {side: labels for side, labels in ids.items() if isinstance(labels, MappedIds)}
     if len(mapped) == len(ids):
-        return [name for side, labels in mapped.items() for name in labels.copy_to(folder, _MAPPED[side])]
+        return [name for side, labels in mapped.items() for name in labels.copy_to(folder, MAPPED[side])]
     atomic_write(folder / IDS, lambda path: pq.write_table(_ids_table(ids), path, compression="zstd"))
     return [IDS]
 
 
 def _mapped_ids(folder: Path) -> dict[str, Ids]:
-    return {side: MappedIds(folder, name) for side, name in _MAPPED.items()}
+    return {side: MappedIds(folder, name) for side, name in MAPPED.items()}
 
 
 def _read_ids(folder: Path) -> dict[str, Ids]:

@@ -196,8 +196,8 @@ class Report(_Value):
                 lines.append(f"{name}: {_percent(shown)} % as shown, {_percent(by_score)} % by score alone")
         if self.published is not None:
             lines.append(f"published: {self.published}. {self.published.note}".rstrip(" ."))
-        if self.extras:
-            lines.append(", ".join(f"{key} {value}" for key, value in self.extras.items()))
+        if told := [_in_words(key, value) for key, value in self.extras.items()]:
+            lines.append(", ".join(filter(None, told)))
         if self.wall_seconds is not None:
             lines.append(f"measured in {self.wall_seconds:.1f} s")
         return lines
@@ -290,6 +290,15 @@ def _ranks(measured: Report | Ranks) -> Ranks:
             "report.ranks.save(path) and compare Ranks.load(path)."
         )
     return measured.ranks
+
+
+def _in_words(key: str, value: Scalar) -> str:
+    """An extra for a person: 'trained for 432.4 s'."""
+    if key == "train_seconds":
+        return f"trained for {value} s"
+    if key == "sampled_queries":
+        return "measured on some of the queries" if value else ""
+    return f"{key.replace('_', ' ')} {value}"
 
 
 def _percent(share: Any) -> str:

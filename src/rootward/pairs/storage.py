@@ -67,6 +67,10 @@ def read_pairs(path: str | os.PathLike[str]) -> Parts:
         TableError: no such file, not a file of pairs, damaged, or written by a newer version.
     """
     path = Path(path)
+    if path.is_dir():
+        inside = path / "pairs.parquet"
+        hint = f"that of a run is {inside}" if inside.is_file() else "give the file that Pairs.save wrote"
+        raise TableError(f"{path} is a folder; {hint}. A whole run is loaded by rootward.Run.load.")
     if not path.is_file():
         raise TableError(f"There is no file {path} to load pairs from.")
     try:

@@ -30,6 +30,12 @@ class Asked(NamedTuple):
     thresholds: npt.NDArray[np.float32]
     known: bool
 
+    @property
+    def said(self) -> npt.NDArray[np.bool_]:
+        """One a query: False for the zero vector, which scores 0 with every document and so asks for none."""
+        found: npt.NDArray[np.bool_] = (self.vectors != 0).any(dim=1).numpy(force=True)
+        return found
+
 
 def as_asked(queries: Any, fingerprint: str) -> Asked:
     """The queries as they are, or bare vectors as queries without thresholds.

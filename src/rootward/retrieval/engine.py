@@ -57,6 +57,14 @@ class Found:
         """The entries in another order, each within its query."""
         return replace(self, rows=self.rows[order], scores=self.scores[order])
 
+    def of(self, queries: Flags) -> Found:
+        """Without the entries of queries that are False here."""
+        if queries.all():
+            return self
+        kept = queries[self.place]
+        sizes = np.where(queries, np.diff(self.offsets), 0)
+        return replace(self, offsets=offsets_of(sizes), rows=self.rows[kept], scores=self.scores[kept])
+
     def first(self, k: int) -> Found:
         """The first k entries of each query."""
         sizes = np.diff(self.offsets)

@@ -29,8 +29,8 @@ def engine_class(name: str) -> Any:
         MissingExtraError: its package is not installed.
     """
     if name not in ENGINES:
-        there = ", ".join(map(repr, ENGINES))
-        raise InputError(f"No engine {name!r}; there are {there}.{did_you_mean(name, ENGINES)}")
+        there = [each for each in ENGINES if each != "milvus"]  # that one is asked for by its address
+        raise InputError(f"No engine {name!r}; there are {', '.join(map(repr, there))}.{did_you_mean(name, there)}")
     file, _, kind = ENGINES[name].partition(":")
     return getattr(import_module(f"rootward.retrieval.{file}"), kind)
 

@@ -192,10 +192,11 @@ class Index:
         where: Filter | None = None,
         nearest_first: bool = True,
     ) -> Hits:
-        """k documents of each query: the nearest of those it accepts, then the best of the others.
+        """k documents of each query: the nearest of those it accepts, then the best of the others; see also `answers`.
 
         Args:
-            queries: from `model.queries([...])`; or bare vectors, n x dim, which have no thresholds.
+            queries: from `model.queries([...])`; or bare vectors, n x dim, which have no thresholds. A zero vector
+                finds nothing.
             k: how many to return; more than there are returns all.
             where: only documents that it lets through: `Filter.below("footwear")`.
             nearest_first: show accepted documents, those at or above their query's threshold, first and in order of
@@ -275,6 +276,7 @@ class Index:
         return None if where is None else where.where(self.document_ids, self.catalogue.lineage)
 
     def _hits(self, asked: Asked, found: Found, where: Where | None, nearest_first: bool) -> Hits:
+        found = found.of(asked.said)
         if nearest_first:
             accepted = found.scores >= asked.thresholds[found.place]
             if accepted.any():  # otherwise they stand by falling score already

@@ -68,7 +68,8 @@ def before_in(folder: Path) -> dict[str, Any]:
         return {}
     config = _config(folder)
     if "index" not in config:
-        raise RunFolderError(f"{folder} holds a trained model; an index needs a folder of its own. Choose another.")
+        what = "a trained model" if "towers" in config else f"a {CONFIG} that is of no index"
+        raise RunFolderError(f"{folder} holds {what}; an index needs a folder of its own. Choose another.")
     return config
 
 

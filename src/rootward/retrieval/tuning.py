@@ -46,7 +46,8 @@ class Tuned:
 
     def __str__(self) -> str:
         short = "" if self.recall >= self.target else f", short of {100 * self.target:g} %"
-        return f"{self.effort} {self.name}: {100 * self.recall:.2f} % of exact search at {self.at}{short}"
+        name = self.name.replace("probes ", "probe ", 1) if self.effort == 1 else self.name
+        return f"{self.effort} {name}: {100 * self.recall:.2f} % of exact search at {self.at}{short}"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""

@@ -52,6 +52,10 @@ class Display:
         elif self.shown:
             print(text, file=sys.stderr, flush=True)
 
+    def ended(self) -> None:
+        """Training is over: its bar stays as it is, and what follows may show its own."""
+        self._bar.stop()
+
     def began(self, stage: Stage, step: int, recall: float | None) -> None:
         """A stage starts, or goes on after this step, where its last validation gave this recall."""
         self._first_step, self._began = step, time.monotonic()

@@ -19,17 +19,18 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rootward.encoders import DualEncoder
-from rootward.encoders.storage import CONFIG, read_config
+from rootward.encoders.storage import CONFIG, REPORT, read_config
 from rootward.errors import RunFolderError, TableError
 from rootward.evaluation import Report
-from rootward.files import write_text
+from rootward.files import write_text, writing
 from rootward.pairs import Pairs
 from rootward.pairs.folder import read_about
 from rootward.training.loop import Progress
 from rootward.training.settings import Machine
 from rootward.training.stage import Recipe
+from rootward.training.taken import LOG, PAIRS, WHERE, refuse_taken
 
-PAIRS, WHERE, REPORT, LOG = "pairs.parquet", "pairs.json", "report.json", "log.jsonl"
+__all__ = ["LOG", "PAIRS", "REPORT", "WHERE", "About", "Run"]
 
 
 class About(BaseModel):
@@ -88,7 +89,7 @@ class Run:
         recipe: with everything derived filled in.
         seed: of every random choice.
         history: one record a validation, as in `log.jsonl`.
-        report: recall by distance at the end; None when training was interrupted or not measured.
+        report: recall by distance at the end; None when training was interrupted or not measured, or the file is gone.
         finished: False when it was interrupted.
         seconds: spent training, validation and measuring left out.
         folder: where it was written, None when it was not.
@@ -108,7 +109,9 @@ class Run:
         where = f" in {self.folder}" if self.folder else ""
         state = "done" if self.finished else "interrupted"
         head = f"Run of {self.recipe.name!r}{where}: {state} after {self.seconds:.0f} s of training, seed {self.seed}"
-        return head if self.report is None else f"{head}\n{self.report}"
+        if self.report is None:
+            return f"{head}\n{no_report(self.folder)}" if self.finished and self.folder else head
+        return f"{head}\n{self.report}"
 
     @classmethod
     def load(cls, folder: str | Path, *, encoder: Any = None) -> Run:
@@ -127,26 +130,29 @@ class Run:
             recipe=about.recipe,
             seed=about.seed,
             history=read_log(folder),
-            report=Report.load(folder / REPORT) if about.measured else None,
+            report=Report.load(folder / REPORT) if (folder / REPORT).is_file() and about.measured else None,
             finished=about.finished,
             seconds=about.seconds,
             folder=folder,
         )
 
 
+def no_report(folder: Path) -> str:
+    """How a finished run comes by the report that it has not."""
+    return (
+        f"{folder / REPORT} is not there; it is measured again by: rootward evaluate {folder} --json {folder / REPORT}"
+    )
+
+
 def begin_folder(folder: Path, pairs: Pairs) -> None:
     """Make a run folder with its pairs and an empty log. It is no run yet: `config.json` comes last, with the model.
 
     Raises:
-        RunFolderError: there is a run in it already.
+        RunFolderError: there is a run in it already, or other files.
     """
-    if (folder / CONFIG).exists():
-        raise RunFolderError(
-            f"{folder} holds a run already. Go on with it (rootward train --resume {folder}), or choose another folder."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
+    refuse_taken(folder)
+    write_text(folder / LOG, "")  # first: a folder that holds it was begun by us
     save_pairs(folder, pairs)
-    write_text(folder / LOG, "")
 
 
 def save_pairs(folder: Path, pairs: Pairs) -> None:
@@ -206,7 +212,7 @@ def pairs_in(folder: Path, model: DualEncoder | None = None) -> Pairs:
 
 def append_log(folder: Path, record: Progress) -> None:
     """Add a line to `log.jsonl`."""
-    with (folder / LOG).open("a", encoding="utf-8") as file:
+    with writing(folder / LOG), (folder / LOG).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(record)) + "\n")
 
 

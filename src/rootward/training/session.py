@@ -14,14 +14,14 @@ import torch
 
 from rootward.encoders import DualEncoder
 from rootward.encoders.pieces import towers_from
-from rootward.encoders.storage import TEXTS, check_files, read_config, read_texts, towers_in
-from rootward.errors import InputError, RunFolderError
+from rootward.encoders.storage import CONFIG, TEXTS, check_files, read_config, read_texts, towers_in
+from rootward.errors import InputError, RunFolderError, WriteError
 from rootward.evaluation.ranks import fingerprint_of
 from rootward.files import write_text
 from rootward.pairs import Pairs
 from rootward.training import recipes
 from rootward.training.batches import Batches
-from rootward.training.checkpoint import Checkpoint
+from rootward.training.checkpoint import CHECKPOINT, Checkpoint
 from rootward.training.console import Display, stoppable
 from rootward.training.defaults import resolve
 from rootward.training.loop import Progress, Watcher, run_stage, seconds_per_step
@@ -48,7 +48,7 @@ MINUTES_SHARE = 0.85  # of a time budget, for the steps themselves; validation a
 def train(
     model: DualEncoder,
     pairs: Pairs,
-    recipe: Recipe | None = None,
+    recipe: Recipe | str | None = None,
     *,
     validation: Pairs | None = None,
     seed: int = 0,
@@ -65,7 +65,7 @@ def train(
         model: from `DualEncoder.lookup` or `DualEncoder.text`; its tables are changed. Vectors of one's own
             (`from_vectors`) are put on the unit sphere first, where training keeps them.
         pairs: what is relevant, with the model's own ids.
-        recipe: from `rootward.recipes`; None takes `recipes.decoupled()`.
+        recipe: from `rootward.recipes`, or the name of one that needs no arguments; None takes `recipes.decoupled()`.
         validation: pairs to watch and to choose the best by; None takes some queries of `pairs` themselves, as
             unseen queries have no vector in a lookup table.
         seed: of every random choice.
@@ -79,14 +79,15 @@ def train(
         goes on. Ctrl-C while measuring leaves a finished run without a report, and `resume` measures it.
 
     Raises:
-        InputError: the model has other ids than the pairs; a device or precision that is not
+        InputError: the model has other ids than the pairs; no recipe is called so; a device or precision that is not
             there; minutes for a recipe whose stages all have a length of their own.
         PairsError: there are no pairs to train on, or none of the kind that a stage draws, or none to watch.
         UnknownIdError: validation pairs of ids that the model does not know.
         RunFolderError: `out` holds a run already.
+        WriteError: there is no room for the run; what is left can be resumed, or trained into again.
         TrainingError: the loss is no number any more.
     """
-    settings, recipe = settings or Settings(), recipe or recipes.decoupled()
+    settings, recipe = settings or Settings(), _recipe(recipe)
     machine = Machine.here(settings)
     _check(model, pairs)
     state = State.of(model, torch.device(machine.device))
@@ -175,7 +176,19 @@ def _model_in(
 # -- before it starts --------------------------------------------------------------------------------------------
 
 
-def _check(model: DualEncoder, pairs: Pairs) -> None:
+def _recipe(given: Any) -> Recipe:
+    """A recipe, or the one of a name; the default for None."""
+    if given is None or isinstance(given, str):
+        return recipes.by_name(given or "decoupled")
+    if not isinstance(given, Recipe):
+        raise InputError(f"recipe is one of rootward.recipes, or its name, such as 'decoupled'; got {given!r}.")
+    return given
+
+
+def _check(model: Any, pairs: Any) -> None:
+    if not (isinstance(model, DualEncoder) and isinstance(pairs, Pairs)):
+        got = f"a {type(model).__name__} and a {type(pairs).__name__}"
+        raise InputError(f"train takes a model, then pairs: rootward.train(model, pairs); got {got}.")
     if model.query_ids != pairs.query_ids or model.document_ids != pairs.document_ids:
         raise InputError(
             "The model was made for other ids than these pairs have. Make it from these pairs, "
@@ -237,6 +250,12 @@ class _Session:
 
     def go(self, changed: list[str] | None = None) -> Run:
         """Train and measure; `changed` is what is unlike an earlier session of the run."""
+        try:
+            return self._go(changed)
+        except WriteError as error:
+            raise WriteError(f"{error} {self._what_is_left()}", error.errno) from error
+
+    def _go(self, changed: list[str] | None) -> Run:
         with Display(self.settings.progress) as display:
             if changed:
                 display.say(f"Bits may differ from those of a run that was never stopped: {', '.join(changed)}.")
@@ -281,6 +300,7 @@ class _Session:
         try:
             if stopped:
                 raise KeyboardInterrupt
+            display.ended()
             display.say("measuring ...")
             self.run.report = measure(self.run, self.source, self.settings.progress)
         except KeyboardInterrupt:
@@ -293,6 +313,13 @@ class _Session:
         folder = self.run.folder
         how = f" {verb} with: rootward train --resume {shlex.quote(str(folder))}" if folder is not None else ""
         display.say(what + how)
+
+    def _what_is_left(self) -> str:
+        """What to do after the disk refused a file."""
+        folder = self.run.folder
+        if folder is not None and (folder / CONFIG).is_file() and (folder / CHECKPOINT).is_file():
+            return f"Then go on with: rootward train --resume {shlex.quote(str(folder))}"
+        return f"Nothing is trained yet; then start again, also into {folder}."
 
     def _reported(self, display: Display, record: Progress) -> None:
         self.run.history.append(record)
