@@ -272,3 +272,34 @@ def test_a_fault_of_ours_ends_with_1_and_asks_for_a_report(rootward, shop, monke
     assert result.exit_code == 1
     assert "IndexError: list index out of range" in result.stderr
     assert "ROOTWARD_TRACEBACK=1" in result.stderr
+
+
+def test_pairs_on_disk_train_as_those_in_memory(rootward, tmp_path):
+    (tmp_path / "clicks.csv").write_text("query,document,distance\nred shoe,shoe,0\nboot,boot,0\nboot,shoe,1\n")
+    options = ["--dim", "4", "--steps", "3", "--threads", "1", "--quiet"]
+    for out, source in (
+        ("memory", ["--pairs", "clicks.csv"]),
+        ("disk", ["--pairs", "clicks.csv", "--on-disk", "pairs"]),
+        ("again", ["--pairs", "clicks.csv", "--on-disk", "pairs"]),
+        ("folder", ["--pairs", "pairs"]),
+    ):
+        result = rootward("train", *source, *options, "--out", out)
+        assert result.exit_code == 0, result.stderr
+        assert Run.load(out).model.fingerprint() == Run.load("memory").model.fingerprint()
+    assert rootward("evaluate", "disk").exit_code == 0
+    assert rootward("search", "disk", "boot").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--max-distance", "1"], "--max-distance makes a copy in memory"),
+        (["--levels", "a=0"], "holds the pairs of another table, or of another state of it: levels differ"),
+    ],
+)
+def test_what_pairs_on_disk_cannot_be_made_with(rootward, tmp_path, more, said):
+    (tmp_path / "clicks.csv").write_text("query,document,distance\nred shoe,shoe,0\n")
+    rootward("train", "--pairs", "clicks.csv", "--on-disk", "pairs", "--steps", "1", "--dim", "2", "--quiet")
+    result = rootward("train", "--pairs", "clicks.csv", "--on-disk", "pairs", *more, "--out", "other")
+    assert result.exit_code == 2
+    assert said in result.stderr.replace("\n", " ")

@@ -170,9 +170,9 @@ def _asked(texts: list[str]) -> list[str]:
 
 def pairs_of(run: Path, model: DualEncoder) -> Pairs | None:
     """The pairs of a run; None of a model that was saved without."""
-    from rootward.training.run import PAIRS, pairs_in  # noqa: PLC0415
+    from rootward.training.run import PAIRS, WHERE, pairs_in  # noqa: PLC0415
 
-    return pairs_in(run, model) if (run / PAIRS).is_file() else None
+    return pairs_in(run, model) if any((run / name).is_file() for name in (PAIRS, WHERE)) else None
 
 
 def _graph(pairs: Pairs | None, run: Path) -> Pairs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,7 +48,8 @@ class SourceFlags:
 
     edges: Annotated[Path | None, _file("edges", "A child and its parent a row: .csv, .tsv or .parquet.")] = None
     pairs: Annotated[
-        Path | None, _file("pairs", "A query, a document and their distance a row; or a file of Pairs.save.")
+        Path | None,
+        _file("pairs", "A query, a document and their distance a row; or a file of Pairs.save, a folder of --on-disk."),
     ] = None
     obo: Annotated[Path | None, _file("obo", "An OBO ontology.")] = None
     skos: Annotated[Path | None, _file("skos", "A SKOS thesaurus: Turtle, RDF/XML, N-Triples or JSON-LD.")] = None
@@ -93,6 +95,14 @@ class SourceFlags:
     levels: Annotated[
         str | None,
         _option("levels", "LABEL=N,...", "--pairs, --esci: labels that stand for distances: exact=0,substitute=1."),
+    ] = None
+    on_disk: Annotated[
+        Path | None,
+        _option(
+            "on-disk",
+            "FOLDER",
+            "--pairs: keep them in this folder, not in memory; used again where it is whole.",
+        ),
     ] = None
     relations: Annotated[
         str | None, _option("relations", "NAME,...", "--obo: which lead from child to parent: is_a,part_of.")
@@ -142,7 +152,7 @@ class Source:
 _OF_HIERARCHIES = ("max_distance", "drop_roots", "leave_out")
 _OPTIONS_OF = {
     "edges": (*_OF_HIERARCHIES, "child", "parent", "nodes", "add_missing", "format"),
-    "pairs": ("max_distance", "query", "document", "distance", "levels", "format"),
+    "pairs": ("max_distance", "query", "document", "distance", "levels", "format", "on_disk"),
     "obo": (*_OF_HIERARCHIES, "relations", "scopes", "namespace"),
     "skos": (*_OF_HIERARCHIES, "language", "format"),
     "owl": (*_OF_HIERARCHIES, "language", "format"),
@@ -265,10 +275,13 @@ def _tree(kind: str, path: Path, options: dict[str, Any]) -> Hierarchy:
 def _labelled(path: Path, options: dict[str, Any]) -> Pairs:
     """Pairs of a table with labels, or of a file that `Pairs.save` wrote, which has no columns to name."""
     from rootward.pairs import Pairs  # noqa: PLC0415
+    from rootward.pairs.folder import is_folder  # noqa: PLC0415
     from rootward.pairs.storage import is_saved  # noqa: PLC0415
 
     max_distance = options.pop("max_distance", None)
-    if is_saved(path):
+    if max_distance is not None and (is_folder(path) or "on_disk" in options):
+        raise InputError("--max-distance makes a copy in memory of pairs on disk; leave far rows out of the table.")
+    if is_saved(path) or is_folder(path):
         if options:
             raise InputError(
                 f"{path} was written by Pairs.save and knows its columns; leave out {', '.join(map(_dashed, options))}."
@@ -277,7 +290,7 @@ def _labelled(path: Path, options: dict[str, Any]) -> Pairs:
     else:
         if "levels" in options:
             options["levels"] = _levels(options["levels"])
-        pairs = Pairs.from_table(path, **options)
+        pairs = Pairs.from_table(path, **options, progress=sys.stderr.isatty())
     return pairs if max_distance is None else pairs.near(max_distance)
 
 

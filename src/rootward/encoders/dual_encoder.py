@@ -303,7 +303,7 @@ class DualEncoder:
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         for labels in ids:
-            digest.update("\x1f".join(labels).encode())
+            labels.hash_into(digest)
         digits = digest.hexdigest()[:16]
         self._fingerprinted = None if seen is None else (seen, digits)
         return digits

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +15,18 @@ import torch
 from torch import Tensor
 
 from rootward.errors import InputError
+from rootward.pairs.mapped import MappedIds
 from rootward.pairs.normal import normal_form
 from rootward.pairs.ragged import offsets_of
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
+LATE_FROM = 1 << 18
+"""Texts on disk of which a tower keeps no features in memory; of fewer it does, a hundred megabytes."""
+
 _AT_A_TIME = 8_192  # texts
+_WAITING = 1 << 24  # features of texts that are counted together
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,64 @@ class Bags:
         """Whether anything of a text is known."""
         return np.diff(self.offsets) > 0
 
+    def holding(self, texts: Ints) -> tuple[Bags, Ints]:
+        """Bags that hold these texts, and which of them they are there: these bags themselves."""
+        return self, texts
+
+
+@dataclass(frozen=True, eq=False)
+class LateBags:
+    """As `Bags`, for texts on disk: nothing is kept of a text but the text.
+
+    Attributes:
+        vocabulary: the features that are known.
+        texts: all of them.
+    """
+
+    vocabulary: Vocabulary
+    texts: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @cached_property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Whether anything of a text is known."""
+        parts = (np.arange(i, min(i + _AT_A_TIME, len(self))) for i in range(0, len(self), _AT_A_TIME))
+        return np.concatenate([self.holding(part)[0].known for part in parts])
+
+    def holding(self, texts: Ints) -> tuple[Bags, Ints]:
+        """Bags of these texts alone, and which of them they are there."""
+        return self.vocabulary.bags(self.texts[row] for row in texts), np.arange(len(texts))
+
+
+class Counted(NamedTuple):
+    """In how many texts each feature is.
+
+    Attributes:
+        hashes: int64, ascending.
+        counts: int64, one each.
+    """
+
+    hashes: Ints
+    counts: Ints
+
+    @classmethod
+    def none(cls) -> Counted:
+        """Before any text."""
+        return cls(_NONE, _NONE)
+
+    def with_(self, texts: Sequence[Ints]) -> Counted:
+        """With more texts, each as its different features."""
+        if not len(self.hashes):
+            return Counted(*np.unique(np.concatenate([_NONE, *texts]), return_counts=True))
+        more = Counted.none().with_(texts)
+        hashes = np.union1d(self.hashes, more.hashes)
+        counts = np.zeros(len(hashes), np.int64)
+        for each in (self, more):
+            counts[np.searchsorted(hashes, each.hashes)] += each.counts
+        return Counted(hashes, counts)
+
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
@@ -120,23 +184,34 @@ class Vocabulary:
     idf: Tensor
 
     @classmethod
-    def of(cls, texts: Sequence[str], grams: Grams) -> Vocabulary:
-        """The features of these texts.
+    def of(cls, texts: Iterable[str], grams: Grams) -> Vocabulary:
+        """The features of these texts, which are read once, one after the other.
 
         Raises:
             InputError: they have none.
         """
-        found = [np.unique(grams.of(text)) for text in texts]
-        hashes, counts = np.unique(np.concatenate(found or [_NONE]), return_counts=True)
+        n_texts, counted = 0, Counted.none()
+        waiting: list[Ints] = []
+        n_waiting = 0
+        for text in texts:
+            waiting.append(np.unique(grams.of(text)))
+            n_texts, n_waiting = n_texts + 1, n_waiting + len(waiting[-1])
+            if n_waiting > max(_WAITING, len(counted.hashes)):  # so that what is known is sorted in a few times only
+                counted, waiting, n_waiting = counted.with_(waiting), [], 0
+        hashes, counts = counted.with_(waiting)
         if not len(hashes):
-            raise InputError(
-                f"A text tower learns from texts with letters or digits; the {len(texts):,} here have none."
-            )
-        idf = np.sqrt(np.log((1 + len(texts)) / (0.5 + counts))).astype(np.float32)
+            raise InputError(f"A text tower learns from texts with letters or digits; the {n_texts:,} here have none.")
+        idf = np.sqrt(np.log((1 + n_texts) / (0.5 + counts))).astype(np.float32)
         return cls(grams, torch.from_numpy(hashes), torch.from_numpy(idf))
 
     def __len__(self) -> int:
         return len(self.hashes)
+
+    def bags_of_rows(self, texts: Iterable[str]) -> Bags | LateBags:
+        """The features of the texts of a tower's rows: of many texts on disk found when they are asked for."""
+        if isinstance(texts, MappedIds) and len(texts) > LATE_FROM:
+            return LateBags(self, texts)
+        return self.bags(texts)
 
     def bags(self, texts: Iterable[str]) -> Bags:
         """The known features of each text; a feature that stands twice counts twice, unknown ones count nothing.

@@ -18,6 +18,7 @@ from rootward.encoders.pretrained import Encoder, readable
 from rootward.encoders.static import across, unit
 from rootward.encoders.towers import Pull, Pulled, Table, check_drop, on_rows
 from rootward.errors import InputError
+from rootward.pairs.mapped import MappedIds
 from rootward.pairs.normal import normal_form
 
 Weights = Mapping[str, Tensor]
@@ -97,7 +98,7 @@ class FullTower:
 
     def reading(self, texts: Iterable[str]) -> FullTower:
         """The same tower, its very weights, over other texts."""
-        return replace(self, texts=list(texts))
+        return replace(self, texts=texts if isinstance(texts, MappedIds) else list(texts))
 
     def knowing(self, anchors: Tensor) -> FullTower:
         """The same tower; the rows that training knows the answers of are these."""

@@ -39,7 +39,7 @@ class Names:
             return [text]
         found = self._meanings.get(text.strip().casefold())
         if found is None:
-            known = self.ids if self.texts is None else [*self._all_names(), *self.ids]
+            known = self.ids.like(text.strip()) if self.texts is None else [*self._all_names(), *self.ids]
             nothing = f"Nothing is called {text!r} among" if self.texts is not None else f"No query {text!r} among"
             what = " queries" if self.texts is not None else ""
             raise UnknownIdError(f"{nothing} {len(self.ids):,}{what}.{did_you_mean(text.strip(), known)}")

@@ -103,7 +103,7 @@ def _static(settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: st
     vocabulary = Vocabulary(Grams(**settings["grams"]), hashes, _tensor(tensors, f"{side}.idf", len(hashes)))
     tokens = _tensor(tensors, f"{side}.tokens", len(hashes))
     anchors = _tensor(tensors, f"{side}.anchors")
-    return StaticTower(vocabulary, tokens, vocabulary.bags(texts), anchors, settings["drop"])
+    return StaticTower(vocabulary, tokens, vocabulary.bags_of_rows(texts), anchors, settings["drop"])
 
 
 def _frozen(

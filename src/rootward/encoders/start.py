@@ -52,17 +52,17 @@ def construct_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
     A query without relevant documents, or whose documents cancel each other out, starts in a random direction.
     """
     documents = _directions(seed, "documents", pairs.n_documents, dim)
-    relevant = csr_array((np.ones(len(pairs), np.float32), pairs.documents, pairs.offsets), shape=_shape(pairs))
-    queries = torch.from_numpy(relevant @ documents.numpy())
+    queries = torch.empty(pairs.n_queries, dim)
+    for rows, part in pairs.parts():
+        offsets = pairs.offsets[rows.start : rows.stop + 1] - part.start
+        ones = np.ones(part.stop - part.start, np.float32)
+        relevant = csr_array((ones, pairs.documents[part], offsets), shape=(len(offsets) - 1, pairs.n_documents))
+        queries[rows] = torch.from_numpy(relevant @ documents.numpy())
     lost = ~queries.any(1)
     torch.nn.functional.normalize(queries, out=queries)
     if lost.any():
         queries[lost] = _directions(seed, "queries", pairs.n_queries, dim)[lost]
     return queries, documents
-
-
-def _shape(pairs: Pairs) -> tuple[int, int]:
-    return pairs.n_queries, pairs.n_documents
 
 
 def text_start(pairs: Pairs, begin: Begin, documents: Documents, dim: int, seed: int) -> tuple[Tower, Tower]:
@@ -90,9 +90,9 @@ def text_start(pairs: Pairs, begin: Begin, documents: Documents, dim: int, seed:
 
 
 def _refuse_silent(pairs: Pairs, texts: Sequence[str], answered: Rows) -> None:
-    silent = [row for row in answered.tolist() if not normal_form(texts[row])]
+    silent = [row for row in answered if not normal_form(texts[row])]
     if silent:
-        row = silent[0]
+        row = int(silent[0])
         raise InputError(
             f"Query {pairs.query_ids[row]!r} (row {row}) has the text {texts[row]!r}, without a letter or digit to "
             f"learn from{f', and so have {len(silent) - 1:,} more' if len(silent) > 1 else ''}. Give it a name, or "
@@ -146,9 +146,9 @@ def _static(how: Reading) -> Callable[[Sequence[str], Rows], StaticTower]:
     """Every feature a random direction, so that texts which share words are near each other from the start."""
 
     def begin(texts: Sequence[str], answered: Rows) -> StaticTower:
-        vocabulary = Vocabulary.of([texts[row] for row in answered.tolist()], Grams(pairs=how.word_pairs))
+        vocabulary = Vocabulary.of((texts[row] for row in answered), Grams(pairs=how.word_pairs))
         tokens = _directions(how.seed, "tokens", len(vocabulary), how.dim)
-        return StaticTower(vocabulary, tokens, vocabulary.bags(texts), torch.from_numpy(answered), how.drop)
+        return StaticTower(vocabulary, tokens, vocabulary.bags_of_rows(texts), torch.from_numpy(answered), how.drop)
 
     return begin
 

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from rootward.encoders.anchors import Anchored
-from rootward.encoders.features import Bags, Floats, Ints, Vocabulary
+from rootward.encoders.features import Bags, Floats, Ints, LateBags, Vocabulary
 from rootward.encoders.towers import Pull, Pulled, Table, check_drop, on_rows
 from rootward.errors import InputError
 from rootward.pairs.ragged import expand, offsets_of
@@ -37,8 +37,9 @@ class _Sums:
     weights: Floats
 
     @classmethod
-    def of(cls, bags: Bags, texts: Ints, drop: float, noise: np.random.Generator | None) -> _Sums:
+    def of(cls, given: Bags | LateBags, texts: Ints, drop: float, noise: np.random.Generator | None) -> _Sums:
         """The sums of these texts' features, a share of them left out at random."""
+        bags, texts = given.holding(texts)
         place, index = expand(bags.offsets, texts)
         if drop and noise is not None:
             kept = _survivors(place, len(texts), drop, noise)
@@ -85,7 +86,7 @@ class StaticTower:
 
     vocabulary: Vocabulary
     tokens: Tensor
-    bags: Bags = field(repr=False)
+    bags: Bags | LateBags = field(repr=False)
     anchors: Tensor = field(repr=False)
     drop: float
     _anchored: Anchored = field(default_factory=Anchored, init=False, repr=False)
@@ -107,7 +108,7 @@ class StaticTower:
 
     def reading(self, texts: Iterable[str]) -> StaticTower:
         """The same tower, its very tokens, over other texts."""
-        return replace(self, bags=self.vocabulary.bags(texts))
+        return replace(self, bags=self.vocabulary.bags_of_rows(texts))
 
     def __len__(self) -> int:
         return len(self.bags)
@@ -161,7 +162,7 @@ class StaticTower:
         """The same with other vectors; the vocabulary stays where it is."""
         return replace(self, tokens=change(self.tokens))
 
-    def _encoded(self, bags: Bags, texts: Ints) -> Tensor:
+    def _encoded(self, bags: Bags | LateBags, texts: Ints) -> Tensor:
         out = self.tokens.new_zeros(len(texts), self.dim)
         for start in range(0, len(texts), _ENCODED):
             part = _Sums.of(bags, texts[start : start + _ENCODED], 0.0, None)

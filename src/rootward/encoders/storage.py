@@ -10,7 +10,8 @@
                        dim, or with `queries.head2` two matrices), of a joint tower all of these;
                        int64 `generality` and float32 `heights` (n_documents);
                        `thresholds` of the same type (n_queries, NaN where unknown)
-    ids.parquet        side ("query" or "document"), row, id
+    ids.parquet        side ("query" or "document"), row, id; where ids are on disk instead `query_ids.arrow`,
+                       `query_ids.npy` and the same of documents, see `rootward.pairs.mapped`
     texts.parquet      side, row, name, synonyms, definition; only where the source had names
 """
 
@@ -33,10 +34,12 @@ from torch import Tensor
 from rootward.errors import RunFolderError, did_you_mean
 from rootward.files import atomic_write, sha256, write_text
 from rootward.pairs import Ids, Texts
+from rootward.pairs.mapped import MappedIds
 
 FORMAT = 1
 LOOKUP: Mapping[str, Mapping[str, Any]] = {"query": {"kind": "lookup"}, "document": {"kind": "lookup"}}
 CONFIG, MODEL, IDS, TEXTS = "config.json", "model.safetensors", "ids.parquet", "texts.parquet"
+_MAPPED = {"query": "query_ids", "document": "document_ids"}
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,7 @@ def write_model(folder: Path, stored: Stored, config: Mapping[str, Any], more_fi
         more_files: names of files that stand in the folder already and get a checksum too.
     """
     atomic_write(folder / MODEL, lambda path: save_file(stored.tensors, path))
-    atomic_write(folder / IDS, lambda path: pq.write_table(_ids_table(stored.ids), path, compression="zstd"))
-    names = [MODEL, IDS]
+    names = [MODEL, *_write_ids(folder, stored.ids)]
     if any(texts is not None for texts in stored.texts.values()):
         table = _texts_table(stored.texts)
         atomic_write(folder / TEXTS, lambda path: pq.write_table(table, path, compression="zstd"))
@@ -145,15 +147,16 @@ def read_model(folder: Path) -> Stored:
     """
     config = read_config(folder)
     check_files(folder, config)
-    for name in (MODEL, IDS):
-        if name not in config.get("files", {}):
+    files = config.get("files", {})
+    mapped = all(f"{name}.arrow" in files for name in _MAPPED.values())
+    for name in (MODEL,) if mapped else (MODEL, IDS):
+        if name not in files:
             raise RunFolderError(f"{folder} holds no trained model yet ({name} is not listed in {CONFIG}).")
     try:
         tensors = load_file(folder / MODEL)
-        rows = pq.read_table(folder / IDS)
+        ids = _mapped_ids(folder) if mapped else _read_ids(folder)
     except (SafetensorError, pa.ArrowInvalid, OSError) as error:
         raise RunFolderError(f"{folder} cannot be read: {error}") from error
-    ids = {side: _ids_of(rows, side) for side in ("query", "document")}
     towers = towers_in(config)
     for side, name in (("query", "queries"), ("document", "documents")):
         fits = towers[side]["kind"] != "lookup" or (name in tensors and len(tensors[name]) == len(ids[side]))
@@ -182,6 +185,24 @@ def read_texts(folder: Path, config: Mapping[str, Any], ids: Mapping[str, Ids]) 
 
 
 # -- tables ------------------------------------------------------------------------------------------------------
+
+
+def _write_ids(folder: Path, ids: Mapping[str, Ids]) -> list[str]:
+    """Write the ids of both sides; the names of the files."""
+    mapped = {side: labels for side, labels in ids.items() if isinstance(labels, MappedIds)}
+    if len(mapped) == len(ids):
+        return [name for side, labels in mapped.items() for name in labels.copy_to(folder, _MAPPED[side])]
+    atomic_write(folder / IDS, lambda path: pq.write_table(_ids_table(ids), path, compression="zstd"))
+    return [IDS]
+
+
+def _mapped_ids(folder: Path) -> dict[str, Ids]:
+    return {side: MappedIds(folder, name) for side, name in _MAPPED.items()}
+
+
+def _read_ids(folder: Path) -> dict[str, Ids]:
+    rows = pq.read_table(folder / IDS)
+    return {side: _ids_of(rows, side) for side in ("query", "document")}
 
 
 def _ids_table(ids: Mapping[str, Ids]) -> pa.Table:

@@ -133,7 +133,7 @@ def fingerprint_of(pairs: Pairs) -> str:
     """Sixteen hex digits that change with any pair, distance or id."""
     digest = hashlib.sha256()
     for array in (pairs.offsets, pairs.documents, pairs.distances):
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(np.ascontiguousarray(array).data)
     for ids in (pairs.query_ids, pairs.document_ids):
-        digest.update("\x1f".join(ids).encode())
+        ids.hash_into(digest)
     return digest.hexdigest()[:16]

@@ -18,7 +18,7 @@ from rootward.growth.diff import Diff
 from rootward.growth.drift import Drift, drift
 from rootward.growth.grow import Grown, grow
 from rootward.pairs import Pairs
-from rootward.training.run import PAIRS, REPORT, About, Run, begin_folder, read_log, rewrite_log
+from rootward.training.run import REPORT, About, Run, begin_folder, files_of_pairs, read_log, rewrite_log
 from rootward.training.watching import MEASURED_SCORES
 
 GROWTH = "growth"
@@ -82,7 +82,7 @@ def grow_run(
     write_text(out / REPORT, report.to_json())
     now = about.model_copy(update={"measured": True, "source": source, "date": time.strftime("%Y-%m-%d")})
     sections = {"run": now.model_dump(mode="json"), GROWTH: told.model_dump(mode="json")}
-    grown.model.save(out, config=sections, more_files=(PAIRS, REPORT))
+    grown.model.save(out, config=sections, more_files=(*files_of_pairs(out), REPORT))
     return GrownRun(out, grown, told, report)
 
 

@@ -10,11 +10,11 @@ means is for the caller, who can say in which row it went wrong:
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -23,13 +23,15 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from rootward.errors import InputError, TableError, did_you_mean
+from rootward.pairs.delimited import Delimited, check_columns, listed
 
 Format: TypeAlias = Literal["csv", "tsv", "parquet"]
 Source: TypeAlias = "str | os.PathLike[str] | pa.Table | Iterable[Sequence[object]]"
 
 TEXT = pa.large_string()
-_DELIMITERS = {"csv": ",", "tsv": "\t"}
+_TABLE, _ROWS = "the given table", "the given rows"
 _FORMATS: tuple[str, ...] = get_args(Format)
+_ROW_BYTES = 64  # of a CSV, about: how much of it is read for a block of so many rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,21 +77,77 @@ def read_columns(source: Source, names: Sequence[str], *, format: Format | None 
             fields, bytes that are not UTF-8. Rows are counted from 1: lines as an editor shows them in CSV and TSV
             (the header is line 1), rows of data elsewhere.
     """
+    kind = _kind_of(source, names, format)
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        return _read_parquet(path, names) if kind == "parquet" else _read_delimited(path, names, kind)
+    return _from_arrow(source, names, _TABLE) if isinstance(source, pa.Table) else _from_rows(source, names)
+
+
+def column_blocks(
+    source: Source, names: Sequence[str], *, format: Format | None = None, rows: int
+) -> Iterator[Columns]:
+    """What `read_columns` gives, about so many rows at a time and never all of them in memory.
+
+    Each block numbers its rows from 0 and knows where they stand in the source.
+
+    Raises:
+        InputError, TableError: as `read_columns`, some of them only when their block is reached.
+    """
+    kind = _kind_of(source, names, format)
+    base = 0
+    for block in _blocks(source, names, kind, rows):
+        if len(block):
+            yield _from_row(base, block)
+            base += len(block)
+    if not base:
+        raise _no_rows(_name_of(source), names)
+
+
+def _from_row(base: int, block: Columns) -> Columns:
+    """A block whose first row is this row of the source."""
+    return Columns(block.source, block.texts, lambda rows: block.place_of([base + row for row in rows]))
+
+
+def _blocks(source: Any, names: Sequence[str], kind: str, rows: int) -> Iterator[Columns]:
+    """Blocks whose `place_of` takes rows of the whole source."""
+    if kind == "parquet":
+        yield from _parquet_blocks(Path(source), names, rows)
+    elif kind == "rows":
+        given, begin = iter(source), 1
+        while part := list(islice(given, rows)):
+            yield _from_rows(part, names, begin)
+            begin += len(part)
+    elif kind == "table":
+        for batch in source.select(list(names)).to_batches(max_chunksize=rows):
+            yield _from_batch(batch, names, _TABLE)
+    else:
+        yield from _delimited_blocks(Path(source), names, kind, rows)
+
+
+def _kind_of(source: object, names: Sequence[str], format: str | None) -> str:
+    """ "csv", "tsv", "parquet", "table" or "rows"; refuses what is none of them."""
     if len(set(names)) < len(names):
-        raise InputError(f"Each column needs a name of its own, got {_listed(names)}.")
+        raise InputError(f"Each column needs a name of its own, got {listed(names)}.")
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         kind = _format_of(path, format)
-        _check_is_file(path)
-        return _read_parquet(path, names) if kind == "parquet" else _read_delimited(path, names, kind)
+        check_is_file(path)
+        return kind
     if format is not None:
         raise InputError(f"format={format!r} is for files; the source given is a {type(source).__name__}.")
     if isinstance(source, pa.Table):
-        _check_columns(source.column_names, names, "the given table")
-        return _from_arrow(source, names, "the given table")
+        check_columns(source.column_names, names, _TABLE)
+        return "table"
     if not isinstance(source, Iterable):
         raise InputError(f"A path, a pyarrow Table or an iterable of rows is needed, got {shown(source)}.")
-    return _from_rows(source, names)
+    return "rows"
+
+
+def _name_of(source: object) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source).name
+    return _TABLE if isinstance(source, pa.Table) else _ROWS
 
 
 # -- files -------------------------------------------------------------------------------------------------------
@@ -106,7 +164,12 @@ def _format_of(path: Path, format: str | None) -> str:
     raise InputError(f"format={format!r} is not known; it must be one of {known}.")
 
 
-def _check_is_file(path: Path) -> None:
+def check_is_file(path: Path) -> None:
+    """Refuse what cannot be read.
+
+    Raises:
+        TableError: a folder, or nothing at all.
+    """
     if path.is_dir():
         raise TableError(f"{path} is a folder; a file is needed.")
     if not path.is_file():
@@ -114,118 +177,61 @@ def _check_is_file(path: Path) -> None:
         raise TableError(f"There is no file {path}.{did_you_mean(path.name, beside)}")
 
 
-def _check_columns(there: Sequence[str], names: Sequence[str], source: str) -> None:
-    """Every name is there exactly once."""
-    for name in names:
-        if name not in there:
-            raise TableError(
-                f"{source} has no column {name!r}; its columns are {_listed(there)}.{did_you_mean(name, there)}"
-            )
-        if list(there).count(name) > 1:
-            raise TableError(f"{source} has {list(there).count(name)} columns named {name!r}; rename all but one.")
-
-
 def _read_parquet(path: Path, names: Sequence[str]) -> Columns:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            _check_columns(file.schema_arrow.names, names, path.name)
+            check_columns(file.schema_arrow.names, names, path.name)
             table = file.read(columns=list(names))
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path.name} cannot be read as Parquet: {error}") from error
     return _from_arrow(table, names, path.name)
 
 
+def _parquet_blocks(path: Path, names: Sequence[str], rows: int) -> Iterator[Columns]:
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            check_columns(file.schema_arrow.names, names, path.name)
+            for batch in file.iter_batches(rows, columns=list(names)):
+                yield _from_batch(batch, names, path.name)
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{path.name} cannot be read as Parquet: {error}") from error
+
+
 def _read_delimited(path: Path, names: Sequence[str], kind: str) -> Columns:
     """CSV or TSV by pyarrow; what it trips over is read again with the csv module, which can say where."""
-    data, delimiter = path.read_bytes(), _DELIMITERS[kind]
-    header = next((fields for _, fields in _records(data, delimiter)), None)
-    if header is None:
-        raise TableError(f"{path.name} is empty; a header line with {_listed(names)} is needed, then one row each.")
-    if any("\N{REPLACEMENT CHARACTER}" in field for field in header):  # UTF-16 or a packed file: no typo
-        _refuse_undecodable(data, path.name)
-    _check_columns(header, names, path.name)
-    # An odd number of quotes may be one that never closes. pyarrow takes the rest of the file for one long field then,
-    # without a word when that field is the last of its row.
-    if data.count(b'"') % 2:
-        _refuse_open_quote(data, delimiter, path.name)
+    data = path.read_bytes()
+    file = Delimited(path.name, kind, lambda: io.BytesIO(data))
+    file.check(names)
     try:
         table = pyarrow.csv.read_csv(
-            pa.BufferReader(data),
-            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=pyarrow.csv.ConvertOptions(
-                include_columns=list(names), column_types=dict.fromkeys(names, TEXT), strings_can_be_null=False
-            ),
+            pa.BufferReader(data), parse_options=file.parse_options, convert_options=_as_text(names)
         )
     except pa.ArrowInvalid as error:
-        _refuse_open_quote(data, delimiter, path.name)
-        _refuse_ragged(data, delimiter, path.name)
-        _refuse_undecodable(data, path.name)
-        raise TableError(f"{path.name} cannot be read as {kind.upper()}: {error}") from error
-    return _whole(path.name, names, table, lambda rows: _lines(data, delimiter, rows))
+        raise file.refusal(error) from error
+    return _whole(path.name, names, table, file.lines)
 
 
-def _records(data: bytes, delimiter: str, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
-    """(the line it begins on, from 1; its fields) of every record that is not empty, the header among them.
-
-    Raises:
-        csv.Error: a record that breaks the rules of quoting (strict only); its args are the line and the reason.
-    """
-    begin = 1
-    limit = csv.field_size_limit(2**31 - 1)  # a long description is no error
+def _delimited_blocks(path: Path, names: Sequence[str], kind: str, rows: int) -> Iterator[Columns]:
+    file = Delimited(path.name, kind, lambda: path.open("rb"))
+    file.check(names)
     try:
-        lines = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", errors="replace", newline="")
-        reader = csv.reader(lines, delimiter=delimiter, strict=strict)
-        for fields in reader:
-            if fields:
-                yield begin, fields
-            begin = reader.line_num + 1
-    except csv.Error as error:
-        raise csv.Error(begin, str(error)) from None
-    finally:
-        csv.field_size_limit(limit)
+        with pyarrow.csv.open_csv(
+            path,
+            read_options=pyarrow.csv.ReadOptions(block_size=rows * _ROW_BYTES),
+            parse_options=file.parse_options,
+            convert_options=_as_text(names),
+        ) as reader:
+            for batch in reader:
+                yield Columns(path.name, _texts_of(batch, names, path.name), file.lines)
+    except pa.ArrowInvalid as error:
+        raise file.refusal(error) from error
 
 
-def _lines(data: bytes, delimiter: str, rows: Sequence[int]) -> list[int]:
-    """The lines on which these rows of data (from 0, the header not counted) begin."""
-    wanted, found = set(rows), {}
-    for row, (line, _) in enumerate(_records(data, delimiter), start=-1):
-        if row in wanted:
-            found[row] = line
-            if len(found) == len(wanted):
-                break
-    return [found[row] for row in rows]
-
-
-def _refuse_open_quote(data: bytes, delimiter: str, source: str) -> None:
-    try:
-        for _ in _records(data, delimiter, strict=True):
-            pass
-    except csv.Error as error:
-        line, reason = error.args
-        raise TableError(
-            f"Row {line} of {source} has a field in double quotes that does not end as it should ({reason}). "
-            f"Close the quotes, and write a quote inside them twice."
-        ) from error
-
-
-def _refuse_ragged(data: bytes, delimiter: str, source: str) -> None:
-    records = _records(data, delimiter)
-    _, header = next(records)
-    for line, fields in records:
-        if len(fields) != len(header):
-            raise TableError(
-                f"Row {line} of {source} has {len(fields)} fields, the header has {len(header)} ({_listed(header)}). "
-                f"Put fields that hold a {delimiter!r} in double quotes."
-            )
-
-
-def _refuse_undecodable(data: bytes, source: str) -> None:
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        line = len((data[: error.start] + b".").splitlines())
-        byte = data[error.start]
-        raise TableError(f"Row {line} of {source} is not UTF-8 (byte 0x{byte:02x}); save the file as UTF-8.") from error
+def _as_text(names: Sequence[str]) -> Any:
+    """How pyarrow shall read these columns of a CSV."""
+    return pyarrow.csv.ConvertOptions(
+        include_columns=list(names), column_types=dict.fromkeys(names, TEXT), strings_can_be_null=False
+    )
 
 
 # -- values in memory --------------------------------------------------------------------------------------------
@@ -233,6 +239,14 @@ def _refuse_undecodable(data: bytes, source: str) -> None:
 
 def _from_arrow(table: Any, names: Sequence[str], source: str) -> Columns:
     """Columns of an Arrow table with any types that have a text."""
+    return _whole(source, names, pa.table(_texts_of(table, names, source)), _from_one)
+
+
+def _from_batch(batch: Any, names: Sequence[str], source: str) -> Columns:
+    return Columns(source, _texts_of(batch, names, source), _from_one)
+
+
+def _texts_of(table: Any, names: Sequence[str], source: str) -> dict[str, Any]:
     texts = {}
     for name in names:
         column = table.column(name)
@@ -242,14 +256,14 @@ def _from_arrow(table: Any, names: Sequence[str], source: str) -> Columns:
             texts[name] = column.cast(TEXT).fill_null("")
         except pa.ArrowException as error:
             raise TableError(f"Column {name!r} of {source} is {column.type}; text or numbers are needed.") from error
-    return _whole(source, names, pa.table(texts), _from_one)
+    return texts
 
 
-def _from_rows(rows: Iterable[Sequence[object]], names: Sequence[str]) -> Columns:
-    """Columns of rows of Python values; None is a missing value, everything else its `str`."""
-    source = "the given rows"
+def _from_rows(rows: Iterable[Sequence[object]], names: Sequence[str], begin: int = 1) -> Columns:
+    """Columns of rows of Python values, counted from `begin`; None is a missing value, everything else its `str`."""
+    source = _ROWS
     columns: list[list[str]] = [[] for _ in names]
-    for place, row in enumerate(rows, start=1):
+    for place, row in enumerate(rows, start=begin):
         if not isinstance(row, (tuple, list)) or len(row) != len(names):
             raise TableError(f"Row {place} of {source} must be a tuple ({', '.join(names)}), got {shown(row)}.")
         for column, value in zip(columns, row, strict=True):
@@ -261,7 +275,7 @@ def _from_rows(rows: Iterable[Sequence[object]], names: Sequence[str]) -> Column
 def _whole(source: str, names: Sequence[str], table: Any, place_of: Callable[[Sequence[int]], list[int]]) -> Columns:
     """Columns with each array in one piece, so that the caller need not know of chunks."""
     if not table.num_rows:
-        raise TableError(f"There are no rows in {source}; at least one with {_listed(names)} is needed.")
+        raise _no_rows(source, names)
     texts = {name: pa.concat_arrays(table.column(name).chunks) for name in names}
     return Columns(source, texts, place_of)
 
@@ -273,10 +287,8 @@ def _from_one(rows: Sequence[int]) -> list[int]:
 # -- words -------------------------------------------------------------------------------------------------------
 
 
-def _listed(names: Sequence[str]) -> str:
-    """'a', 'b' and 9 more: names for a message, cut where it would not be read."""
-    shown = ", ".join(map(repr, names[:20]))
-    return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown
+def _no_rows(source: str, names: Sequence[str]) -> TableError:
+    return TableError(f"There are no rows in {source}; at least one with {listed(names)} is needed.")
 
 
 def shown(value: object) -> str:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from rootward.pairs.ragged import PAIRS_AT_A_TIME, spans
+
 ROUNDS = 20
 TIE_BREAK = 0.3
 
 
 def heights(
-    queries: npt.NDArray[np.int64],
+    offsets: npt.NDArray[np.int64],
     documents: npt.NDArray[np.int32],
     distances: npt.NDArray[np.int32],
-    n_queries: int,
-    n_documents: int,
+    counts: npt.NDArray[np.int64],
+    at_a_time: int = PAIRS_AT_A_TIME,
 ) -> npt.NDArray[np.float32]:
     """One number a document, such that within a query's relevant set the nearer ones have the smaller (float32).
 
@@ -25,14 +27,22 @@ def heights(
 
     Generality alone orders 97.0 % of WordNet's relevant pairs by distance, this 98.6 %; pairs that are cut off at some
     distance, as they are there, give the highest nodes too small a count.
+
+    Args:
+        offsets, documents, distances: of the pairs, as `Pairs` has them.
+        counts: int64, the generality of each document.
+        at_a_time: pairs that are looked at together; the result is the same to the bit.
     """
-    hops = distances.astype(np.float64)
-    counts = np.bincount(documents, minlength=n_documents)
-    sizes = np.maximum(np.bincount(queries, minlength=n_queries), 1)
-    fitted = np.zeros(n_documents)
+    fitted = np.zeros(len(counts))
     for _ in range(ROUNDS):
-        offset = np.bincount(queries, hops - fitted[documents], minlength=n_queries) / sizes
-        fitted = np.bincount(documents, hops - offset[queries], minlength=n_documents) / np.maximum(counts, 1)
+        total = np.zeros(len(counts))
+        for rows, part in spans(offsets, at_a_time):
+            sizes = np.diff(offsets[rows.start : rows.stop + 1])
+            of = np.repeat(np.arange(len(sizes)), sizes)
+            hops = distances[part].astype(np.float64)
+            depth = np.bincount(of, hops - fitted[documents[part]], len(sizes)) / np.maximum(sizes, 1)
+            np.add.at(total, documents[part], hops - depth[of])  # one after the other, whatever the parts
+        fitted = total / np.maximum(counts, 1)
     fitted += TIE_BREAK * np.log(np.maximum(counts, 1))
     never = counts == 0
     fitted[never] = fitted[~never].max(initial=0.0) + 1.0

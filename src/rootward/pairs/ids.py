@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ class Ids(Sequence[str]):
     __slots__ = ("__dict__", "_labels")
 
     def __init__(self, labels: Iterable[Hashable], *, what: str = "id") -> None:
-        self._labels: tuple[str, ...] = tuple(label if type(label) is str else str(label) for label in labels)
+        self._labels: Sequence[str] = tuple(label if type(label) is str else str(label) for label in labels)
         if len(self._row_of) != len(self._labels):
             first_row: dict[str, int] = {}
             for row, label in enumerate(self._labels):
@@ -39,7 +39,7 @@ class Ids(Sequence[str]):
             raise InputError(f"The {what} in row {self._row_of['']} is empty; every {what} needs a text.")
 
     @cached_property
-    def _row_of(self) -> dict[str, int]:
+    def _row_of(self) -> Mapping[str, int]:
         return {label: row for row, label in enumerate(self._labels)}
 
     @overload
@@ -59,7 +59,7 @@ class Ids(Sequence[str]):
         return (label if isinstance(label, str) else str(label)) in self._row_of
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Ids) and self._labels == other._labels
+        return self is other or (isinstance(other, Ids) and self._labels == other._labels)
 
     def __hash__(self) -> int:
         return hash(self._labels)
@@ -77,8 +77,16 @@ class Ids(Sequence[str]):
         text = str(label)
         row = self._row_of.get(text)
         if row is None:
-            raise UnknownIdError(f"No id {text!r} among {len(self):,}.{did_you_mean(text, self._labels)}")
+            raise UnknownIdError(f"No id {text!r} among {len(self):,}.{did_you_mean(text, self.like(text))}")
         return row
+
+    def like(self, label: str) -> Iterable[str]:
+        """The ids among which one that is spelled a little otherwise would be: all of them."""
+        return self._labels
+
+    def hash_into(self, digest: Any) -> None:
+        """Feed all ids to a hash of `hashlib`, with a unit separator between two of them."""
+        digest.update("\x1f".join(self._labels).encode())
 
     def rows(self, labels: Iterable[Hashable]) -> Rows:
         """The rows of several ids, in their order (int64).

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -13,13 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from rootward.errors import PairsError
+from rootward.pairs.arranged import arranged
 from rootward.pairs.by_name import by_name
 from rootward.pairs.columns import Format, Source
 from rootward.pairs.composition import completed
 from rootward.pairs.esci import Locale, Part, Version, read_esci
+from rootward.pairs.folder import read_folder
 from rootward.pairs.heights import heights
 from rootward.pairs.ids import Ids, Rows
-from rootward.pairs.ragged import expand, is_sorted, offsets_of
+from rootward.pairs.on_disk import Reading, table_to_folder
+from rootward.pairs.ragged import PAIRS_AT_A_TIME, expand, offsets_of, spans
 from rootward.pairs.splits import PairSample, Split, held_out, sampled, shared_texts
 from rootward.pairs.storage import read_pairs, write_pairs
 from rootward.pairs.table import read_table
@@ -40,6 +43,7 @@ class Pairs:
         distances: int32 hops, 0 for the exact match, one a pair.
         query_texts, document_texts: names where the source has them, else None.
         notes: what the reader of the source did that its user should know, a sentence each.
+        folder: where these very pairs lie on disk and are read from as they are needed; None in memory.
 
     Raises:
         PairsError: arrays that do not fit each other.
@@ -53,6 +57,7 @@ class Pairs:
     query_texts: Texts | None = None
     document_texts: Texts | None = None
     notes: tuple[str, ...] = ()
+    folder: Path | None = field(default=None, init=False)  # so that no slice takes it over
 
     def __post_init__(self) -> None:
         n_pairs = len(self.documents)
@@ -82,39 +87,8 @@ class Pairs:
         Raises:
             PairsError: a row outside its table, a distance that is no whole number from 0, or one pair given twice.
         """
-        q, d = (np.asarray(rows, np.int64) for rows in (queries, documents))
-        given = np.asarray(distances)
-        hops = given.astype(np.int64)
-        if not len(q) == len(d) == len(hops):
-            raise PairsError(
-                f"Each pair needs a query, a document and a distance, got {len(q)}, {len(d)} and {len(hops)} of them."
-            )
-        for rows, ids, side in ((q, query_ids, "query"), (d, document_ids, "document")):
-            if len(rows) and (rows.min() < 0 or rows.max() >= len(ids)):
-                raise PairsError(f"{side} rows must lie in 0..{len(ids) - 1}, got {rows.min()}..{rows.max()}.")
-        wrong = np.flatnonzero((hops != given) | (hops < 0) | (hops > np.iinfo(np.int32).max))
-        if len(wrong):
-            raise PairsError(f"Distances are whole numbers of hops from 0; pair {wrong[0]} has {given[wrong[0]]}.")
-        if not is_sorted(q, hops, d):  # a saved file is, and sorting is most of the work
-            order = np.lexsort((d, hops, q))
-            q, d, hops = q[order], d[order], hops[order]
-        twice = np.sort(q * len(document_ids) + d)
-        again = np.flatnonzero(twice[1:] == twice[:-1])
-        if len(again):
-            row, doc = divmod(int(twice[again[0]]), len(document_ids))
-            raise PairsError(
-                f"The pair ({query_ids[row]!r}, {document_ids[doc]!r}) is given twice; keep one, with one distance."
-            )
-        return cls(
-            query_ids,
-            document_ids,
-            offsets_of(np.bincount(q, minlength=len(query_ids))),
-            d.astype(np.int32),
-            hops.astype(np.int32),
-            query_texts,
-            document_texts,
-            notes,
-        )
+        arrays = arranged(query_ids, document_ids, queries, documents, distances)
+        return cls(query_ids, document_ids, *arrays, query_texts, document_texts, notes)
 
     @classmethod
     def from_table(
@@ -126,6 +100,8 @@ class Pairs:
         distance: str = "distance",
         levels: Mapping[str, int] | None = None,
         format: Format | None = None,
+        on_disk: str | os.PathLike[str] | None = None,
+        progress: bool = False,
     ) -> Pairs:
         """Pairs from a table with one row a pair, such as clicks or annotations; no graph is needed.
 
@@ -139,13 +115,22 @@ class Pairs:
             levels: the distance of each label, such as {"exact": 0, "substitute": 1}, where the distance column holds
                 labels. None: it holds whole numbers from 0.
             format: "csv", "tsv" or "parquet", where the suffix does not tell.
+            on_disk: a folder to keep the pairs in rather than in memory, for tables larger than that. What is read is
+                the same; of several faults another may be told. A folder that holds the pairs of this very file is
+                taken as it is. Slices (`keep`, `near`, `split`, ...) are in memory.
+            progress: show how far it is, with `on_disk`.
 
         Raises:
             TableError: a file or row that cannot be read, an empty id, a distance or label that means nothing; the
-                message names file and row.
+                message names file and row. The folder holds something else.
             PairsError: one pair with two distances; the message names both rows.
             InputError: a format or levels that cannot be used.
+            MissingExtraError: `on_disk` needs DuckDB.
         """
+        if on_disk is not None:
+            given = Reading(source, query, document, distance, levels, format)
+            table_to_folder(Path(on_disk), given, progress=progress)
+            return cls.load(on_disk)
         parts = read_table(source, query=query, document=document, distance=distance, levels=levels, format=format)
         return cls.from_arrays(**parts._asdict())
 
@@ -188,11 +173,16 @@ class Pairs:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Pairs:
-        """The pairs that `save` wrote.
+        """The pairs that `save` wrote, or in a folder of `from_table(..., on_disk=...)`.
 
         Raises:
-            TableError: no such file, not written by `save`, damaged, or from a newer version.
+            TableError: no such file or folder, not written by us, damaged, or from a newer version.
         """
+        if Path(path).is_dir():
+            found = read_folder(Path(path))
+            pairs = cls(*found[:5], notes=found.notes)
+            vars(pairs).update(folder=Path(path), generality=found.generality, heights=found.heights)
+            return pairs
         return cls.from_arrays(**read_pairs(path)._asdict())
 
     # -- sizes -----------------------------------------------------------------------------------------------
@@ -234,7 +224,7 @@ class Pairs:
     @cached_property
     def heights(self) -> npt.NDArray[np.float32]:
         """How high each document stands (float32, n_documents), see `rootward.pairs.heights`: the order to show."""
-        return heights(self.query_of, self.documents, self.distances, self.n_queries, self.n_documents)
+        return heights(self.offsets, self.documents, self.distances, self.generality)
 
     @property
     def depths(self) -> npt.NDArray[np.int64]:
@@ -249,6 +239,14 @@ class Pairs:
     def query_of(self) -> npt.NDArray[np.int64]:
         """The query row of every pair (int64, n_pairs)."""
         return np.repeat(np.arange(self.n_queries), self.sizes)
+
+    def queries_at(self, index: npt.ArrayLike) -> Rows:
+        """The query rows of these pairs, by index (int64)."""
+        return np.searchsorted(self.offsets, np.asarray(index), side="right") - 1
+
+    def parts(self) -> Iterator[tuple[slice, slice]]:
+        """Everything, some million pairs at a time: (query rows, their pairs), for what need not be in memory whole."""
+        return spans(self.offsets, PAIRS_AT_A_TIME)
 
     def relevant(self, query: str) -> list[tuple[str, int]]:
         """S(q) of one query id as (document id, distance), nearest first.
@@ -270,8 +268,12 @@ class Pairs:
     @cached_property
     def weights(self) -> npt.NDArray[np.float64]:
         """The chance of each pair under regular sampling: q uniform over queries with pairs, d uniform in S(q)."""
-        n_answered = np.count_nonzero(self.sizes)
-        return 1.0 / (self.sizes[self.query_of] * n_answered) if n_answered else np.empty(0)
+        return self.weights_of(slice(0, self.n_queries))
+
+    def weights_of(self, queries: slice) -> npt.NDArray[np.float64]:
+        """`weights` of the pairs of these query rows."""
+        sizes = self.sizes[queries]
+        return np.repeat(1.0 / (np.maximum(sizes, 1) * max(1, np.count_nonzero(self.sizes))), sizes)
 
     def shares(self, weights: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
         """The share of each distance 0..max_distance (float64) under these weights of pairs, such as a sampler's.
@@ -324,9 +326,13 @@ class Pairs:
 
     def of_queries(self, rows: npt.ArrayLike) -> Pairs:
         """The pairs of these query rows. Queries and documents keep their rows and ids."""
-        wanted = np.zeros(self.n_queries, np.bool_)
-        wanted[np.asarray(rows, np.int64)] = True
-        return self.keep(wanted[self.query_of])
+        wanted = np.unique(np.asarray(rows, np.int64))
+        sizes = np.zeros(self.n_queries, np.int64)
+        sizes[wanted] = self.sizes[wanted]
+        _, index = self.of(np.flatnonzero(sizes))
+        return replace(
+            self, offsets=offsets_of(sizes), documents=self.documents[index], distances=self.distances[index]
+        )
 
     def near(self, high: int) -> Pairs:
         """Pairs at most `high` hops apart. Queries and documents keep their rows and ids."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
+
+PAIRS_AT_A_TIME = 1 << 22
+"""Where arrays with an entry a pair may be larger than memory: a hundred megabytes of work."""
 
 
 def offsets_of(sizes: npt.ArrayLike) -> npt.NDArray[np.int64]:
@@ -36,3 +41,16 @@ def expand(
     place = np.repeat(np.arange(len(rows)), sizes)
     first = offsets_of(sizes)[:-1]
     return place, np.arange(len(place)) + np.repeat(start - first, sizes)
+
+
+def spans(offsets: npt.NDArray[np.int64], at_most: int) -> Iterator[tuple[slice, slice]]:
+    """(rows, values) of a CSR, so many rows at a time as have `at_most` values, and at least one row.
+
+    With offsets [0, 2, 2, 5, 6] and 4: rows 0..1 with values 0..1, then rows 2..3 with values 2..5.
+    """
+    begin = 0
+    while begin < len(offsets) - 1:
+        fit = int(np.searchsorted(offsets, offsets[begin] + at_most, side="right")) - 1
+        end = max(begin + 1, fit)
+        yield slice(begin, end), slice(int(offsets[begin]), int(offsets[end]))
+        begin = end

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from rootward.errors import InputError, PairsError
 from rootward.pairs.ids import Rows
+from rootward.pairs.ragged import offsets_of
 
 if TYPE_CHECKING:
     from rootward.pairs.pairs import Pairs
@@ -35,6 +36,10 @@ class Sampler(Protocol):
     @property
     def weights(self) -> Weights:
         """The chance of each pair to be the next one drawn (n_pairs); adds up to 1."""
+        ...
+
+    def weights_of(self, queries: slice) -> Weights:
+        """`weights` of the pairs of these query rows, which one after the other start and stop."""
         ...
 
     def draw(self, rng: np.random.Generator, size: int) -> Rows:
@@ -59,6 +64,10 @@ class Regular:
     def weights(self) -> Weights:
         """1 / (N |S(q)|), see `Pairs.weights`."""
         return self.pairs.weights
+
+    def weights_of(self, queries: slice) -> Weights:
+        """Of the pairs of these query rows."""
+        return self.pairs.weights_of(queries)
 
     def draw(self, rng: np.random.Generator, size: int) -> Rows:
         """Indices of `size` pairs (int64); O(size)."""
@@ -94,32 +103,39 @@ class HeavyTail:
     @cached_property
     def weights(self) -> Weights:
         """distance / (M H(q)) of each pair (n_pairs); adds up to 1."""
-        heavy = self._hops_in(np.arange(self.pairs.n_queries))[self.pairs.query_of]
-        weights: Weights = self.pairs.distances / (np.maximum(heavy, 1) * len(self._queries))
+        return self.weights_of(slice(0, self.pairs.n_queries))
+
+    def weights_of(self, queries: slice) -> Weights:
+        """Of the pairs of these query rows."""
+        part = slice(self.pairs.offsets[queries.start], self.pairs.offsets[queries.stop])
+        heavy = np.repeat(self._hops[queries], self.pairs.sizes[queries])
+        weights: Weights = self.pairs.distances[part] / (np.maximum(heavy, 1) * len(self._queries))
         return weights
 
     def draw(self, rng: np.random.Generator, size: int) -> Rows:
-        """Indices of `size` pairs (int64); O(size log n_pairs)."""
+        """Indices of `size` pairs (int64); O(size |S(q)|)."""
         queries = _pick(rng, self._queries, size)
-        hop = self._hops_before[self.pairs.offsets[queries]] + rng.integers(self._hops_in(queries))
-        index = np.searchsorted(self._hops_before, np.sort(hop), side="right") - 1  # sorted, for the cache: 2x faster
-        return rng.permutation(index)
-
-    # All hops of all pairs lie on one line of whole numbers, pair i owning [before[i], before[i + 1]). A uniform point
-    # on the stretch of one query falls to a pair in exact proportion to its distance, and never to one without length.
+        # All hops of a query's pairs lie on one line of whole numbers, each pair owning as many as its distance. A
+        # uniform point on it falls to a pair in exact proportion to its distance, and never to one without length.
+        point = rng.integers(self._hops[queries])
+        _, index = self.pairs.of(queries)
+        ends = np.cumsum(self.pairs.distances[index], dtype=np.int64)
+        before = offsets_of(self._hops[queries])[:-1]
+        found = index[np.searchsorted(ends, before + point, side="right")]
+        return rng.permutation(np.sort(found))
 
     @cached_property
-    def _hops_before(self) -> Rows:
-        return np.concatenate([[0], np.cumsum(self.pairs.distances, dtype=np.int64)])
-
-    def _hops_in(self, queries: Rows) -> Rows:
-        """H(q) of these query rows."""
-        offsets, before = self.pairs.offsets, self._hops_before
-        return before[offsets[queries + 1]] - before[offsets[queries]]
+    def _hops(self) -> Rows:
+        """H(q) of every query (int64, n_queries)."""
+        hops = np.zeros(self.pairs.n_queries, np.int64)
+        for rows, part in self.pairs.parts():
+            of = np.repeat(np.arange(rows.stop - rows.start), self.pairs.sizes[rows])
+            hops[rows] = np.bincount(of, self.pairs.distances[part], rows.stop - rows.start)  # exact below 2**53
+        return hops
 
     @cached_property
     def _queries(self) -> Rows:
-        return np.flatnonzero(self._hops_in(np.arange(self.pairs.n_queries)))
+        return np.flatnonzero(self._hops)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,10 +161,14 @@ class Rebalanced:
     @cached_property
     def weights(self) -> Weights:
         """p * Regular + (1 - p) * HeavyTail of each pair (n_pairs); adds up to 1."""
-        return self.p * self._regular.weights + (1 - self.p) * self._heavy_tail.weights
+        return self.weights_of(slice(0, self.pairs.n_queries))
+
+    def weights_of(self, queries: slice) -> Weights:
+        """Of the pairs of these query rows."""
+        return self.p * self._regular.weights_of(queries) + (1 - self.p) * self._heavy_tail.weights_of(queries)
 
     def draw(self, rng: np.random.Generator, size: int) -> Rows:
-        """Indices of `size` pairs (int64), the two kinds mixed; O(size log n_pairs)."""
+        """Indices of `size` pairs (int64), the two kinds mixed; O(size |S(q)|)."""
         whole, fraction = divmod(self.p * size, 1)
         n_regular = int(whole) + int(rng.random() < fraction)
         index = np.concatenate([self._regular.draw(rng, n_regular), self._heavy_tail.draw(rng, size - n_regular)])
@@ -182,6 +202,10 @@ class AllTargets:
     def weights(self) -> Weights:
         """What each pair counts in an epoch, 1 / (N |S(q)|): that of `Regular`."""
         return self.pairs.weights
+
+    def weights_of(self, queries: slice) -> Weights:
+        """Of the pairs of these query rows."""
+        return self.pairs.weights_of(queries)
 
     def epoch(self, rng: np.random.Generator, batch: int) -> Iterator[Rows]:
         """Query rows (int64), `batch` at a time, the last time what is left. `pairs.of(rows)` has the targets.

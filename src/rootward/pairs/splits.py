@@ -52,7 +52,7 @@ class PairSample:
     @cached_property
     def queries(self) -> Rows:
         """The query row of each draw (int64)."""
-        return self.pairs.query_of[self.index]
+        return self.pairs.queries_at(self.index)
 
     @cached_property
     def documents(self) -> npt.NDArray[np.int32]:

@@ -29,7 +29,7 @@ def read_table(
     format: Format | None = None,
 ) -> Parts:
     """The parts of `Pairs` out of a table with one row a pair; `Pairs.from_table` says what is read and refused."""
-    hops_of = None if levels is None else _check_levels(levels)
+    hops_of = None if levels is None else check_levels(levels)
     try:
         columns = read_columns(source, (query, document, distance), format=format)
     except TableError:
@@ -38,12 +38,12 @@ def read_table(
         raise
     query_ids, queries = _id_table(columns, query, "query")
     document_ids, documents = _id_table(columns, document, "document")
-    hops = _hops(columns, distance, hops_of)
+    hops = hops_in(columns, distance, hops_of)
     kept, notes = _once_each(columns, query_ids, document_ids, queries, documents, hops)
     return Parts(query_ids, document_ids, queries[kept], documents[kept], hops[kept], notes=notes)
 
 
-def _check_levels(levels: Mapping[str, int]) -> dict[str, int]:
+def check_levels(levels: Mapping[str, int]) -> dict[str, int]:
     """The levels with their labels as text.
 
     Raises:
@@ -70,6 +70,16 @@ def _first(codes: Rows, code: int) -> int:
 
 def _id_table(columns: Columns, name: str, side: str) -> tuple[Ids, Rows]:
     """The ids of one column in order of first appearance, and the id of each row."""
+    labels, codes = check_ids(columns, name, side)
+    return Ids(labels, what=f"{side} id"), codes
+
+
+def check_ids(columns: Columns, name: str, side: str) -> tuple[list[str], Rows]:
+    """The different ids of one column in order of first appearance, and which of them each row holds.
+
+    Raises:
+        TableError: one is empty; the message names file and row.
+    """
     labels, codes = _coded(columns[name])
     for code, label in enumerate(labels):
         if not label.strip():
@@ -77,11 +87,15 @@ def _id_table(columns: Columns, name: str, side: str) -> tuple[Ids, Rows]:
                 f"{_start(columns, _first(codes, code))}: the {side} id (column {name!r}) is empty; "
                 f"fill it in or drop the row."
             )
-    return Ids(labels, what=f"{side} id"), codes
+    return labels, codes
 
 
-def _hops(columns: Columns, name: str, levels: Mapping[str, int] | None) -> npt.NDArray[np.int64]:
-    """The distance of each row: each different text is understood once."""
+def hops_in(columns: Columns, name: str, levels: Mapping[str, int] | None) -> npt.NDArray[np.int64]:
+    """The distance of each row: each different text is understood once.
+
+    Raises:
+        TableError: a text that is no distance, or no label of these levels; the message names file and row.
+    """
     labels, codes = _coded(columns[name])
     hops = np.empty(len(labels), np.int64)
     for code, label in enumerate(labels):
@@ -129,15 +143,23 @@ def _once_each(
     if len(contrary):
         row = int(contrary[0])
         pair = f"({query_ids[queries[row]]!r}, {document_ids[documents[row]]!r})"
-        raise PairsError(
-            f"{_start(columns, int(first[row]), row)} give the pair {pair} the distances {hops[first[row]]} and "
-            f"{hops[row]}; keep one of them."
-        )
+        raise two_distances(columns, pair, (int(first[row]), row), (int(hops[first[row]]), int(hops[row])))
     kept = np.flatnonzero(first == np.arange(len(key)))
-    dropped = len(key) - len(kept)
+    return kept, notes_on(len(key) - len(kept), columns.source)
+
+
+def two_distances(columns: Columns, pair: str, rows: tuple[int, int], hops: tuple[int, int]) -> PairsError:
+    """The complaint about a pair with two distances."""
+    return PairsError(
+        f"{_start(columns, *rows)} give the pair {pair} the distances {hops[0]} and {hops[1]}; keep one of them."
+    )
+
+
+def notes_on(dropped: int, source: str) -> tuple[str, ...]:
+    """A sentence on rows that repeat a pair, if there are any."""
     repeat = "row repeats" if dropped == 1 else "rows repeat"
-    note = f"{dropped:,} {repeat} a pair of {columns.source} with the same distance; each pair counts once."
-    return kept, (note,) if dropped else ()
+    note = f"{dropped:,} {repeat} a pair of {source} with the same distance; each pair counts once."
+    return (note,) if dropped else ()
 
 
 def _start(columns: Columns, *rows: int) -> str:

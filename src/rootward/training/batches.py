@@ -126,7 +126,7 @@ class Batches:
             rows, index = self.pairs.of(queries)
             return queries, (rows, index), 1.0 / self.pairs.sizes[queries][rows]
         drawn, times = np.unique(self._sampler.draw(self._rng("draw", step), size), return_counts=True)
-        queries = np.unique(self._query_of[drawn])
+        queries = np.unique(self.pairs.queries_at(drawn))
         rows, index = self.pairs.of(queries)
         weights = np.zeros(len(index))
         weights[np.searchsorted(index, drawn)] = times
@@ -156,7 +156,9 @@ class Batches:
             counts = np.bincount(places, np.r_[weights[targets], np.ones(len(hard))])
             if self.stage.log_q:
                 expected = weights.sum() * self._chance[columns]
-                counts = counts / (expected + self._mined_by(-np.expm1(self._absent(n_queries)))[columns])
+                if self.mined is not None:
+                    expected = expected + self._mined_by(-np.expm1(self._absent(n_queries)))[columns]
+                counts = counts / expected
             return columns, np.log(counts)
         assert self.stage.negatives is not None
         uniform = self._rng("negatives", step).integers(n, size=self.stage.negatives)
@@ -173,7 +175,8 @@ class Batches:
         else:
             assert self.stage.batch_size is not None
             missed = missed + self.stage.batch_size * np.log1p(-np.minimum(self._chance[documents], 1 - 1e-9))
-        missed = missed + self._mined_by(self._absent(n_queries))[documents]
+        if self.mined is not None:
+            missed = missed + self._mined_by(self._absent(n_queries))[documents]
         chance: Floats = np.maximum(-np.expm1(missed), 1e-12)
         return chance
 
@@ -186,8 +189,7 @@ class Batches:
 
     def _mined_by(self, of_queries: Floats) -> Floats:
         """For each document the sum over those it was mined for; the queries mined for speak for all others too."""
-        if self.mined is None:
-            return np.zeros(self.pairs.n_documents)
+        assert self.mined is not None
         queries, documents = self.mined.entries
         known = of_queries[self.mined.queries].sum()
         speaks_for = float(of_queries[self.pairs.sizes > 0].sum() / known) if known else 1.0
@@ -203,13 +205,19 @@ class Batches:
     @cached_property
     def _chance(self) -> Floats:
         """The chance of each document to be the target of the next pair drawn (Q of the log-Q correction)."""
-        weights = self.pairs.weights if self.stage.sampler == "all_targets" else self._sampler.weights
-        return np.bincount(self.pairs.documents, weights=weights, minlength=self.pairs.n_documents).astype(np.float64)
+        sampler = self._all_targets if self.stage.sampler == "all_targets" else self._sampler
+        chance = np.zeros(self.pairs.n_documents)
+        for queries, part in self.pairs.parts():
+            np.add.at(chance, self.pairs.documents[part], sampler.weights_of(queries))
+        return chance
 
     @cached_property
     def _passed_over(self) -> Floats:
         """The log of the chance of each query not to be that of the next pair drawn."""
-        drawn = np.bincount(self._query_of, self._sampler.weights, self.pairs.n_queries)
+        drawn = np.zeros(self.pairs.n_queries)
+        for queries, _ in self.pairs.parts():
+            of = np.repeat(np.arange(queries.stop - queries.start), self.pairs.sizes[queries])
+            drawn[queries] = np.bincount(of, self._sampler.weights_of(queries), queries.stop - queries.start)
         passed_over: Floats = np.log1p(-np.minimum(drawn, 1 - 1e-9)).astype(np.float64)
         return passed_over
 
@@ -231,10 +239,6 @@ class Batches:
     @cached_property
     def _n_answered(self) -> int:
         return int(np.count_nonzero(self.pairs.sizes))
-
-    @cached_property
-    def _query_of(self) -> Rows:
-        return self.pairs.query_of
 
     def _rng(self, choice: str, number: int) -> np.random.Generator:
         return stream(self.seed, "train", self.place, choice, number)

@@ -2,7 +2,8 @@
 
 config.json         how it was made, and the checksums of the files beside it
 model.safetensors   see `rootward.encoders.storage`, with ids.parquet and texts.parquet
-pairs.parquet       what was trained on, so that a run can be measured and resumed without its source
+pairs.parquet       what was trained on, so that a run can be measured and resumed without its source;
+                    pairs.json instead where pairs are on disk: the path and the fingerprint of their folder
 report.json         recall by distance, written when training is done
 log.jsonl           one line a validation
 checkpoints/        what `resume` starts from
@@ -19,15 +20,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rootward.encoders import DualEncoder
 from rootward.encoders.storage import CONFIG, read_config
-from rootward.errors import RunFolderError
+from rootward.errors import RunFolderError, TableError
 from rootward.evaluation import Report
 from rootward.files import write_text
 from rootward.pairs import Pairs
+from rootward.pairs.folder import read_about
 from rootward.training.loop import Progress
 from rootward.training.settings import Machine
 from rootward.training.stage import Recipe
 
-PAIRS, REPORT, LOG = "pairs.parquet", "report.json", "log.jsonl"
+PAIRS, WHERE, REPORT, LOG = "pairs.parquet", "pairs.json", "report.json", "log.jsonl"
 
 
 class About(BaseModel):
@@ -148,16 +150,52 @@ def begin_folder(folder: Path, pairs: Pairs) -> None:
 
 
 def save_pairs(folder: Path, pairs: Pairs) -> None:
-    """Write `pairs.parquet`; the texts are left to the model's own files."""
-    replace(pairs, query_texts=None, document_texts=None).save(folder / PAIRS)
+    """Write `pairs.parquet`; the texts are left to the model's own files. Of pairs on disk only where they are."""
+    for name in (PAIRS, WHERE):  # of a training into this folder that was cut off before it was a run
+        (folder / name).unlink(missing_ok=True)
+    if pairs.folder is None:
+        replace(pairs, query_texts=None, document_texts=None).save(folder / PAIRS)
+        return
+    where = pairs.folder.absolute()
+    write_text(folder / WHERE, json.dumps({"folder": str(where), "fingerprint": read_about(where)["fingerprint"]}))
+
+
+def files_of_pairs(folder: Path) -> tuple[str, ...]:
+    """The files of a run whose checksums stand for its pairs; none where it says where they are, and what they are."""
+    return () if (folder / WHERE).is_file() else (PAIRS,)
+
+
+def _pairs_at(reference: Path) -> Pairs:
+    """The pairs on disk that a run was trained on.
+
+    Raises:
+        RunFolderError: they are not where they were, or not the same.
+    """
+    given = json.loads(reference.read_text(encoding="utf-8"))
+    try:
+        found = read_about(Path(given["folder"]))["fingerprint"]
+        pairs = Pairs.load(given["folder"])
+    except TableError as error:
+        raise RunFolderError(
+            f"The run in {reference.parent} was trained on pairs on disk, in {given['folder']}: {error} Put them back, "
+            f"or write where they are now into {reference}."
+        ) from error
+    if found != given["fingerprint"]:
+        raise RunFolderError(
+            f"{given['folder']} holds other pairs (fingerprint {found}) than the run in {reference.parent} was trained "
+            f"on ({given['fingerprint']}). Make them again from the same table."
+        )
+    return pairs
 
 
 def pairs_in(folder: Path, model: DualEncoder | None = None) -> Pairs:
     """The pairs that a run was trained on, with the model's texts where it is given.
 
     Raises:
-        RunFolderError: `pairs.parquet` is missing.
+        RunFolderError: `pairs.parquet` is missing, or pairs on disk are.
     """
+    if (folder / WHERE).is_file():
+        return _pairs_at(folder / WHERE)
     if not (folder / PAIRS).is_file():
         raise RunFolderError(f"{folder / PAIRS} is missing; give the pairs themselves, or train again.")
     pairs = Pairs.load(folder / PAIRS)

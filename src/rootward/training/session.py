@@ -25,7 +25,18 @@ from rootward.training.checkpoint import Checkpoint
 from rootward.training.console import Display, stoppable
 from rootward.training.defaults import resolve
 from rootward.training.loop import Progress, Watcher, run_stage, seconds_per_step
-from rootward.training.run import PAIRS, REPORT, About, Run, append_log, begin_folder, pairs_in, read_log, rewrite_log
+from rootward.training.run import (
+    PAIRS,
+    REPORT,
+    About,
+    Run,
+    append_log,
+    begin_folder,
+    files_of_pairs,
+    pairs_in,
+    read_log,
+    rewrite_log,
+)
 from rootward.training.settings import Machine, Settings
 from rootward.training.stage import Recipe
 from rootward.training.state import State
@@ -121,8 +132,9 @@ def resume(
     _check_validation(folder, about, validation)
     check_files(folder, config, only=(PAIRS, TEXTS))
     pairs = pairs_in(folder)
-    texts = read_texts(folder, config, {"query": pairs.query_ids, "document": pairs.document_ids})
-    pairs = replace(pairs, query_texts=texts["query"], document_texts=texts["document"])
+    if pairs.folder is None:
+        texts = read_texts(folder, config, {"query": pairs.query_ids, "document": pairs.document_ids})
+        pairs = replace(pairs, query_texts=texts["query"], document_texts=texts["document"])
     saved = Checkpoint.read(folder)
     model = _model_in(saved, towers_in(config), pairs, about.dim, encoder)
     machine = Machine.here(settings, about.machine)
@@ -302,10 +314,11 @@ class _Session:
 
     def _write(self) -> None:
         """Bring the model up to date and write it with the report and, last, the config."""
-        run, files, model = self.run, [PAIRS], self._model()
+        run, model = self.run, self._model()
         run.seconds = self.state.seconds
         if run.folder is None:
             return
+        files = [*files_of_pairs(run.folder)]
         if run.report is not None:
             text = run.report.to_json()
             write_text(run.folder / REPORT, text)

@@ -11,6 +11,8 @@ from rootward.encoders import DualEncoder
 from rootward.evaluation import Report, answer_thresholds, evaluate, recall
 from rootward.evaluation.evaluate import ranks_of
 from rootward.pairs import Pairs
+from rootward.pairs.ids import Rows
+from rootward.pairs.ragged import offsets_of
 from rootward.rng import stream
 from rootward.training.run import Run
 
@@ -20,7 +22,8 @@ MEASURED_SCORES = 20_000_000_000  # at most, at the end: about 40 s at dim 64 on
 
 def watched(pairs: Pairs, seed: int) -> Pairs:
     """The pairs that validations look at."""
-    return _some_queries(pairs, VALIDATED_QUERIES, seed)
+    rows = _some_queries(pairs, VALIDATED_QUERIES, seed)
+    return pairs if rows is None else _asked(pairs, rows)
 
 
 def validate(model: DualEncoder, pairs: Pairs) -> tuple[float, list[float | None]]:
@@ -37,7 +40,8 @@ def validate(model: DualEncoder, pairs: Pairs) -> tuple[float, list[float | None
 def measure(run: Run, source: str | None, progress: bool) -> Report:
     """Recall over all queries, over a sample where there are too many; sets the model's thresholds by the way."""
     n = max(VALIDATED_QUERIES, MEASURED_SCORES // max(1, run.pairs.n_documents))
-    pairs = _some_queries(run.pairs, n, run.seed)
+    rows = _some_queries(run.pairs, n, run.seed)
+    pairs = run.pairs if rows is None else _asked(run.pairs, rows)
     report = evaluate(
         run.model,
         pairs,
@@ -52,15 +56,32 @@ def measure(run: Run, source: str | None, progress: bool) -> Report:
         progress=progress,
     )
     assert report.ranks is not None
-    run.model.thresholds = torch.from_numpy(answer_thresholds(report.ranks))
+    thresholds = torch.from_numpy(answer_thresholds(report.ranks))
+    if len(thresholds) == len(run.model.thresholds):
+        run.model.thresholds = thresholds
+    else:
+        assert rows is not None
+        run.model.thresholds[torch.from_numpy(rows)] = thresholds
     return report
 
 
-def _some_queries(pairs: Pairs, at_most: int, seed: int) -> Pairs:
-    """The pairs of some queries, drawn at random; all of them where there are few."""
+def _some_queries(pairs: Pairs, at_most: int, seed: int) -> Rows | None:
+    """The rows of some queries, drawn at random, ascending; None for all of them where there are few."""
     answered = np.flatnonzero(pairs.sizes)
     if len(answered) <= at_most:
-        return pairs
-    wanted = np.zeros(pairs.n_queries, np.bool_)
-    wanted[stream(seed, "validation").choice(answered, at_most, replace=False)] = True
-    return pairs.keep(wanted[pairs.query_of])
+        return None
+    return np.sort(stream(seed, "validation").choice(answered, at_most, replace=False))
+
+
+def _asked(pairs: Pairs, rows: Rows) -> Pairs:
+    """The pairs of these queries. Of pairs on disk the other queries are left out, as measuring has arrays of all."""
+    if pairs.folder is None:
+        return pairs.of_queries(rows)
+    _, index = pairs.of(rows)
+    return Pairs(
+        pairs.query_ids.take(rows),
+        pairs.document_ids,
+        offsets_of(pairs.sizes[rows]),
+        pairs.documents[index],
+        pairs.distances[index],
+    )
