@@ -150,6 +150,8 @@ def test_every_format_with_its_options(rootward, tmp_path):
         (["--edges", "shop.csv", "--dim", "0"], "Invalid value for '--dim'"),
         (["--resume", "nowhere", "--dim", "4"], "leave out --dim"),
         (["--resume", "nowhere"], "nowhere does not exist"),
+        (["--obo", "shop.obo", "--relations", "is_b"], "--relations names 'is_b', which no term of shop.obo has"),
+        (["--paths", "paths.txt"], "1 of 1 hold '/'. Say so with --separator='/'."),
         (["--no-such-flag"], "No such option"),
     ],
 )
@@ -157,6 +159,8 @@ def test_what_the_user_got_wrong_is_told_in_one_message_with_status_2(rootward, 
     (tmp_path / "shop.csv").write_bytes(shop.read_bytes())
     (tmp_path / "nodes.csv").write_text("id,name\nhat,Hat\n")
     (tmp_path / "words.csv").write_text("query,document,distance\na,b,far\n")
+    (tmp_path / "shop.obo").write_text("[Term]\nid: a\nname: A\n[Term]\nid: b\nname: B\nis_a: a\n")
+    (tmp_path / "paths.txt").write_text("Shoes/Sandals\n")
     result = rootward("train", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr

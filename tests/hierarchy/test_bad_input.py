@@ -209,6 +209,26 @@ def test_paths_in_a_file_are_told_with_file_and_row(tmp_path):
         Hierarchy.from_paths(tmp_path / "paths.txt")
 
 
+@pytest.mark.parametrize(
+    ("lines", "options", "words"),
+    [
+        (["a/b", "a/c", "d"], {}, r"^No path holds the separator ' > ', and 2 of 3 hold '/'. .*separator='/'"),
+        (["a > b", "a > c"], {"separator": "X"}, r"separator=' > '"),
+        (["1 - a>b", "2 - a"], {"layout": "google-with-ids"}, r"1 of 2 hold '>'"),
+    ],
+)
+def test_paths_with_another_separator_than_the_one_given(lines, options, words):
+    with pytest.raises(TableError, match=words):
+        Hierarchy.from_paths(lines, **options)
+
+
+def test_a_hierarchy_without_an_edge_is_noted():
+    for flat in (Hierarchy.from_paths(["Food/Drink", "Shoes", "Hats"]), Hierarchy.from_edges([("a", ""), ("b", "")])):
+        assert flat.n_edges == 0
+        assert flat.notes == (flat.pairs().notes[0],)
+        assert f"There is no edge: each of the {len(flat)} nodes is a root" in flat.notes[0]
+
+
 def test_an_empty_separator_is_refused():
     with pytest.raises(InputError, match="separator is empty"):
         Hierarchy.from_paths(["a"], separator="")
@@ -244,6 +264,9 @@ def test_shopify_json_that_cannot_be_read(text, words, tmp_path):
         ("[Term]\nid: a\nwhat is this\n", "Row 3 of shop.obo is 'what is this'"),
         ("[Term]\nid: a\ndef: bare\n", "Row 3 of shop.obo: def is 'bare'"),
         ("[Term]\nid: a\nis_obsolete: true\n", "no current term"),
+        ("[Term]\nid: a\nname: A\n\n[Ter", r"Row 5 of shop.obo is '\[Ter'; needed a whole stanza header"),
+        ("[Term]\nid: a\nname: A\nis_a:", "Row 4 of shop.obo: is_a is empty.*cut off"),
+        ("[Term]\nid: a\nname: A\nsyn", "Row 4 of shop.obo is 'syn'"),
         ("[Term]\nid: a\nis_a: b\n[Term]\nid: b\nis_a: a\n", "a -> b -> a.*Row 3 of shop.obo"),
     ],
 )
@@ -251,6 +274,48 @@ def test_obo_that_cannot_be_read(text, words, tmp_path):
     (tmp_path / "shop.obo").write_text(text)
     with pytest.raises(InputError, match=words):
         Hierarchy.from_obo(tmp_path / "shop.obo")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"relations": ["is_b"]},
+            r"relations= names 'is_b', which no term of shop.obo has; there are 'is_a', 'part_of'",
+        ),
+        ({"relations": ["part_off"]}, "Did you mean 'part_of'"),
+        ({"scopes": ["FOO"]}, r"scopes= names 'FOO', which no term of shop.obo has; there are 'EXACT', 'RELATED'"),
+        ({"relations": "is_a"}, r"relations='is_a' is one text; write a list of them: \['is_a'\]"),
+        ({"namespace": "plants"}, r"no current term in namespace='plants'; its namespaces are 'shop'"),
+    ],
+)
+def test_obo_lists_what_there_is_in_place_of_what_was_named(options, words, tmp_path):
+    (tmp_path / "shop.obo").write_text(
+        'default-namespace: shop\n[Term]\nid: a\nname: A\nsynonym: "x" EXACT []\nsynonym: "y" []\n'
+        "[Term]\nid: b\nname: B\nis_a: a\nrelationship: part_of a\n"
+    )
+    with pytest.raises(InputError, match=words):
+        Hierarchy.from_obo(tmp_path / "shop.obo", **options)
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ("id: X:0", ["1 term has an id and no name: X:0.", "ends without a line end, at 'X:0'"]),
+        ("id: b\nname: B\nis_a: X:0", ["Left out 1 edge", "ends without a line end, at 'X:0'"]),
+        ("id: b\nname: B\nis_a: X:0\n", ["Left out 1 edge"]),
+        ("id: b\n", ["1 term has an id and no name: b."]),
+        ("id: b\nname: B\nis_a: a", []),
+        ("id: b\nname: B ! as told\nis_a: a ! A", []),
+    ],
+    ids=["in an id", "in a parent", "a parent elsewhere", "no name", "no last line end", "comments"],
+)
+def test_an_obo_file_that_may_be_cut_off_is_noted(end, words, tmp_path):
+    start = "[Term] ! the first\nid: a\nname: A\n\n[Term]\nid: c\nname: C\nis_a: a\n\n[Term]\n"
+    (tmp_path / "shop.obo").write_text(start + end)
+    notes = Hierarchy.from_obo(tmp_path / "shop.obo").notes
+    assert len(notes) == len(words)
+    assert all(word in note for word, note in zip(words, notes, strict=True)), notes
 
 
 @pytest.mark.parametrize("read", [Hierarchy.from_skos, Hierarchy.from_owl])

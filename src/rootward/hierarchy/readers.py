@@ -63,7 +63,7 @@ class Readers:
                 it. "shopify-json": the en.json of the npm package. Lines with # in front are comments, but in "plain".
 
         Raises:
-            TableError: a file or row that is not of this layout.
+            TableError: a file or row that is not of this layout; no line holds the separator, and most hold another.
             UnknownIdError: a row with an id whose category above has no row.
             HierarchyError: an empty category, an id or path twice where each must have a row of its own.
         """
@@ -74,20 +74,22 @@ class Readers:
         cls,
         source: FilePath,
         *,
-        relations: Sequence[str] = ("is_a",),
-        scopes: Sequence[str] = ("EXACT",),
+        relations: Sequence[str] = obo.RELATIONS,
+        scopes: Sequence[str] = obo.SCOPES,
         namespace: str | None = None,
     ) -> Self:
         """A hierarchy from an OBO file. Obsolete terms are left out.
 
         Args:
             source: the file.
-            relations: which ones lead from child to parent, such as ("is_a", "part_of").
-            scopes: which synonyms are other names of the same thing; also "RELATED", "NARROW", "BROAD".
+            relations: which ones lead from child to parent, such as ("is_a", "part_of"); by default "is_a".
+            scopes: which synonyms are other names of the same thing; by default "EXACT", also "RELATED", "NARROW",
+                "BROAD".
             namespace: keep only the terms of this namespace.
 
         Raises:
-            TableError: a row that is no OBO, with its number; no term at all.
+            TableError: a row that is no OBO, with its number; no term at all; a relation or scope that was named and
+                that no term has.
             CycleError: the relations run in a circle.
         """
         return cls._of(obo.read_obo(source, relations=relations, scopes=scopes, namespace=namespace))

@@ -39,7 +39,16 @@ def settle(draft: Draft) -> tuple[Offsets, Parents, tuple[str, ...]]:
     if circle := find_circle(offsets, rows):
         raise circle_error(circle, draft.ids, _edges_of_circle(circle, draft))
     twice = len(draft.children) - len(once)
-    return offsets, rows, draft.notes + left_out(twice, "duplicate edge", "duplicate edges")
+    return offsets, rows, draft.notes + left_out(twice, "duplicate edge", "duplicate edges") + _flat(n, len(once))
+
+
+def _flat(n_nodes: int, n_edges: int) -> tuple[str, ...]:
+    """A note on nodes that nothing joins: they train without a complaint, and learn nothing but themselves."""
+    note = (
+        f"There is no edge: each of the {n_nodes:,} nodes is a root, and its own only answer. If that is not meant, "
+        "the source, or an option of its reader, is wrong."
+    )
+    return () if n_edges else (note,)
 
 
 def find_circle(offsets: Offsets, parents: Parents) -> list[int]:
