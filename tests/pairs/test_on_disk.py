@@ -42,7 +42,7 @@ def write(path: Path, rows, delimiter=",", head=("query", "document", "distance"
 
 
 def reading(source) -> Reading:
-    return Reading(source, "query", "document", "distance", None, None)
+    return Reading(source, "query", "document", "distance", None, False, None, None)
 
 
 def triples(pairs: Pairs) -> list[tuple[str, str, int]]:

@@ -15,6 +15,7 @@ from rootward.errors import HierarchyError, InputError, UnknownIdError, did_you_
 from rootward.hierarchy.draft import Draft, edge_number
 from rootward.hierarchy.tables import Columns, FilePath, Format, read_columns
 from rootward.pairs import Ids, Texts
+from rootward.pairs.delimited import TEXT
 
 EdgeSource: TypeAlias = FilePath | pa.Table | Iterable[tuple[Hashable, Hashable | None]]
 NodeSource: TypeAlias = FilePath | pa.Table | Iterable[Hashable]
@@ -30,18 +31,19 @@ def read_edges(
     nodes: NodeSource | None,
     add_missing: bool,
     format: Format | None,
+    delimiter: str | None,
 ) -> Draft:
     """The draft of an edge list; see `Hierarchy.from_edges`.
 
     Nodes come in the order of the node table, or else children in the order of their rows, then the nodes that are
     only ever parents.
     """
-    lower, upper, name_edge = _both_ends(source, child, parent, format)
+    lower, upper, name_edge = _both_ends(source, child, parent, format, delimiter)
     _refuse_empty_child(lower, name_edge)
-    given = None if nodes is None else _read_nodes(nodes, format)
+    given = None if nodes is None else _read_nodes(nodes, format, delimiter)
     if given is None and not len(lower):
         raise InputError("There are no edges; needed at least one (child, parent), or the nodes in nodes=.")
-    known = pa.array([], pa.string()) if given is None else given[0]
+    known = pa.array([], TEXT) if given is None else given[0]
     has_parent = pc.not_equal(upper, "")
     edges = np.flatnonzero(has_parent.to_numpy(zero_copy_only=False))
     lower_kept, upper_kept = lower.filter(has_parent), upper.filter(has_parent)
@@ -60,11 +62,13 @@ def read_edges(
     )
 
 
-def _both_ends(source: EdgeSource, child: str, parent: str, format: Format | None) -> tuple[Any, Any, Any]:
+def _both_ends(
+    source: EdgeSource, child: str, parent: str, format: Format | None, delimiter: str | None
+) -> tuple[Any, Any, Any]:
     """(child ids, parent ids, name of an edge) of every row; "" where nothing stood."""
     if isinstance(source, str | PathLike | pa.Table):
         hint = " Name the columns with child= and parent=."
-        columns = read_columns(source, [child, parent], format=format, rename_hint=hint)
+        columns = read_columns(source, [child, parent], format=format, delimiter=delimiter, hint=hint)
         ends = [pc.fill_null(columns.table[name], "").combine_chunks() for name in (child, parent)]
         return *ends, lambda edge: f"{edge_number(edge)} ({columns.name_row(edge)})"
     lower, upper = [], []
@@ -73,16 +77,16 @@ def _both_ends(source: EdgeSource, child: str, parent: str, format: Format | Non
             raise HierarchyError(f"{edge_number(number)} is {edge!r}; needed a pair (child, parent).")
         lower.append("" if edge[0] is None else str(edge[0]))
         upper.append("" if edge[1] is None else str(edge[1]))
-    return pa.array(lower, pa.string()), pa.array(upper, pa.string()), edge_number
+    return pa.array(lower, TEXT), pa.array(upper, TEXT), edge_number
 
 
-def _read_nodes(source: NodeSource, format: Format | None) -> tuple[Any, Texts | None]:
+def _read_nodes(source: NodeSource, format: Format | None, delimiter: str | None) -> tuple[Any, Texts | None]:
     """(ids, texts or None) of a node table: columns id, and any of name, synonyms ('a|b'), definition."""
     if not isinstance(source, str | PathLike | pa.Table):
-        labels = pa.array(["" if node is None else str(node) for node in source], pa.string())
+        labels = pa.array(["" if node is None else str(node) for node in source], TEXT)
         _refuse_bad_nodes(labels, lambda row: f"Node {row + 1}")
         return labels, None
-    columns = read_columns(source, ["id"], ["name", "synonyms", "definition"], format=format)
+    columns = read_columns(source, ["id"], ["name", "synonyms", "definition"], format=format, delimiter=delimiter)
     labels = pc.fill_null(columns.table["id"], "").combine_chunks()
     _refuse_bad_nodes(labels, lambda row: f"Node {row + 1} ({columns.name_row(row)})")
     return labels, _texts(columns) if columns.table.num_columns > 1 else None

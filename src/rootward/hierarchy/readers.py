@@ -28,6 +28,7 @@ class Readers:
         nodes: edges.NodeSource | None = None,
         add_missing: bool = False,
         format: Format | None = None,
+        delimiter: str | None = None,
     ) -> Self:
         """A hierarchy from one edge a row. A row with an empty parent declares a root.
 
@@ -38,7 +39,9 @@ class Readers:
                 any, `name`, `synonyms` (separated by "|", or a list) and `definition`; or an iterable of ids.
                 None takes every id of the edges.
             add_missing: keep ids that `nodes` lacks instead of raising an error.
-            format: how the files are written, "csv", "tsv" or "parquet"; None goes by each file's suffix.
+            format: how the files are written, "csv", "tsv" or "parquet"; None goes by each file's suffix. CSV and TSV
+                may be packed by gzip, with a second suffix .gz.
+            delimiter: between two fields of the files, such as ";" or "tab"; None goes by the format.
 
         Raises:
             TableError: a file that is missing, empty or unreadable, with the row; a column that is not there.
@@ -46,9 +49,16 @@ class Readers:
             HierarchyError: an empty child, a node that is its own parent.
             CycleError: the edges run in a circle.
         """
-        return cls._of(
-            edges.read_edges(source, child=child, parent=parent, nodes=nodes, add_missing=add_missing, format=format)
+        draft = edges.read_edges(
+            source,
+            child=child,
+            parent=parent,
+            nodes=nodes,
+            add_missing=add_missing,
+            format=format,
+            delimiter=delimiter,
         )
+        return cls._of(draft)
 
     @classmethod
     def from_paths(
