@@ -158,7 +158,9 @@ def main() -> None:
             if not given.skip_memory and figures[-1]["fingerprint"] != figures[-2]["fingerprint"]:
                 sys.exit("The trainings differ, and should have the same bits.")
     note = "Peak memory of the process that reads and trains; own: without what is mapped from files. Same bits."
-    save("streaming", " ".join(["python", *map(str, sys.argv)]), figures, note)
+    skipped = " --skip-memory" if given.skip_memory else ""
+    asked = f"--rows {' '.join(map(str, given.rows))} --documents {given.documents} --steps {given.steps}{skipped}"
+    save("streaming", f"python benchmarks/streaming.py {asked}", figures, note)
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def test_a_messy_table_in_blocks_of_any_size(kind, rows, kinds, tmp_path):
     pairs = Pairs.load(tmp_path / "pairs")
     assert_equal(pairs, Pairs.from_table(kinds[kind]))
     assert pairs.notes[0].startswith("2 rows repeat a pair of ")
-    assert not (tmp_path / "pairs" / "scratch").exists()
+    assert not (tmp_path / "pairs" / on_disk.SCRATCH).exists()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -284,8 +284,8 @@ def test_cut_off_anywhere_it_is_not_whole_and_begins_anew(cut, tmp_path, monkeyp
         broken.setattr(on_disk.shutil, "rmtree", lambda *_, **__: None)  # nobody tidies up after a power cut
         with pytest.raises(PowerCut):
             Pairs.from_table(MESSY, on_disk=tmp_path / "p")
-    assert (tmp_path / "p" / "scratch" / "tables.duckdb").exists()
+    assert (tmp_path / "p" / on_disk.SCRATCH / "tables.duckdb").exists()
     with pytest.raises(TableError, match="is not whole"):
         Pairs.load(tmp_path / "p")
     assert_equal(Pairs.from_table(MESSY, on_disk=tmp_path / "p"), Pairs.from_table(MESSY))
-    assert not (tmp_path / "p" / "scratch").exists()
+    assert not (tmp_path / "p" / on_disk.SCRATCH).exists()

@@ -26,7 +26,7 @@ LATE_FROM = 1 << 18
 """Texts on disk of which a tower keeps no features in memory; of fewer it does, a hundred megabytes."""
 
 _AT_A_TIME = 8_192  # texts
-_WAITING = 1 << 24  # features of texts that are counted together
+_WAITING = 1 << 21  # features of texts that are counted together, at least
 
 
 @dataclass(frozen=True)

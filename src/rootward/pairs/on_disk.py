@@ -30,6 +30,11 @@ BLOCK_ROWS = 250_000
 MEMORY = "1GB"
 """For what is grouped, joined and sorted; what does not fit goes to disk."""
 
+SCRATCH = ".rootward-scratch"
+"""The folder in the folder where everything stands until it is whole."""
+
+_THREADS = 4
+
 Say = Callable[[str], object]
 
 
@@ -81,14 +86,14 @@ def table_to_folder(
         raise TableError(f"{folder} holds something else; pairs on disk need a folder of their own.")
     duckdb = _duckdb()
     given = given._replace(levels=check_levels(given.levels, given.drop_others))
-    scratch = folder / "scratch"
+    about, scratch = given.about, folder / SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)  # of a process that was cut off
     scratch.mkdir(parents=True)
     try:
         with _shown(progress) as say, closing(_database(duckdb, scratch, memory)) as tables:
             notes = _Building(tables, scratch, given, rows, say).build()
             say("checksums")
-            finish(scratch, folder, given.about, notes)
+            finish(scratch, folder, about, notes)
     except duckdb.Error as error:
         raise InputError(f"The pairs cannot be sorted in {folder}: {error}. Is there room on that disk?") from error
     finally:
@@ -116,7 +121,8 @@ def _duckdb() -> Any:
 
 
 def _database(duckdb: Any, scratch: Path, memory: str) -> Any:
-    settings = {"memory_limit": memory, "temp_directory": str(scratch / "spilled")}
+    threads = min(_THREADS, os.cpu_count() or 1)  # each wants a share of the memory
+    settings = {"memory_limit": memory, "temp_directory": str(scratch / "spilled"), "threads": threads}
     return duckdb.connect(str(scratch / "tables.duckdb"), config=settings)
 
 
