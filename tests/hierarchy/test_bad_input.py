@@ -6,6 +6,7 @@ import pytest
 
 from rootward.errors import CycleError, HierarchyError, InputError, TableError, UnknownIdError
 from rootward.hierarchy import Hierarchy
+from rootward.pairs import Pairs
 from shoes import EDGES, shoes
 
 
@@ -136,7 +137,7 @@ def test_an_empty_file_and_one_with_a_header_only(edges_csv, tmp_path):
     (tmp_path / "empty.csv").touch()
     with pytest.raises(TableError, match=r"empty.csv is empty; a header row with 'child', 'parent' is needed"):
         Hierarchy.from_edges(tmp_path / "empty.csv")
-    with pytest.raises(InputError, match="There are no edges"):
+    with pytest.raises(InputError, match=r"There are no edges in edges.csv"):
         Hierarchy.from_edges(edges_csv())
     with pytest.raises(InputError, match="There are no edges"):
         Hierarchy.from_edges([])
@@ -149,6 +150,55 @@ def test_a_missing_file_and_a_folder(tmp_path):
             read(tmp_path / "nowhere.csv")
         with pytest.raises(InputError, match="is a folder"):
             read(tmp_path)
+
+
+def test_utf16_and_bytes_that_are_no_text_are_told_apart(edges_csv, tmp_path):
+    (tmp_path / "shop.obo").write_text("[Term]\nid: a\n", encoding="utf-16")
+    with pytest.raises(TableError, match=r"shop.obo is UTF-16; save it as UTF-8"):
+        Hierarchy.from_obo(tmp_path / "shop.obo")
+    (tmp_path / "shop.obo").write_bytes(b"\x80\0\1")
+    with pytest.raises(TableError, match=r"shop.obo is no text: row 1 holds a zero byte"):
+        Hierarchy.from_obo(tmp_path / "shop.obo")
+
+
+def test_nothing_at_all_is_told_what_is_needed():
+    readers = [Hierarchy.from_edges, Hierarchy.from_paths, Hierarchy.from_obo, Hierarchy.from_skos, Pairs.from_table]
+    for read in readers:
+        with pytest.raises(InputError, match=r"is needed, got None\.$"):
+            read(None)
+
+
+def test_a_data_frame_is_a_table():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"child": ["sandals", "shoes"], "parent": ["shoes", None]})
+    assert Hierarchy.from_edges(frame).edges() == [("sandals", "shoes")]
+    clicks = pandas.DataFrame({"query": ["a"], "document": ["b"], "distance": [1.0]})
+    assert Pairs.from_table(clicks).relevant("a") == [("b", 1)]
+
+
+def test_a_frame_that_does_not_speak_arrow_says_what_to_pass():
+    class Frame(list):
+        columns = ("child", "parent")
+
+    for read in (Hierarchy.from_edges, Pairs.from_table):
+        with pytest.raises(InputError, match=r"A Frame is not read as it is; give a pyarrow Table: pyarrow.Table.from"):
+            read(Frame(["child", "parent"]))
+
+
+@pytest.mark.parametrize("bad", ["a\0b", "a\x1fb", "\x7f"])
+def test_control_characters_in_an_id(bad, edges_csv):
+    with pytest.raises(HierarchyError, match=r"Edge 2 \(row 3 of edges.csv\): .* holds a control character; remove it"):
+        Hierarchy.from_edges(edges_csv("x,y", f"x,{bad}"))
+    with pytest.raises(InputError, match="holds a control character"):
+        Hierarchy.from_paths([f"a > {bad}"])
+    with pytest.raises(TableError, match=r"Row 2 of the given rows: the document id .* holds a control character"):
+        Pairs.from_table([("a", "b", 0), ("a", bad, 0)])
+
+
+def test_ids_that_differ_by_white_space_around_them_are_noted_and_kept():
+    tree = Hierarchy.from_edges([("a", "top"), (" a ", "top"), ("b\t", "top"), ("b", "top"), (" c", "top")])
+    assert {"a", " a ", "b", "b\t", " c"} <= set(tree.ids)
+    assert tree.notes == ("2 ids are others with white space around them, kept apart: ' a ' beside 'a'.",)
 
 
 def test_a_suffix_that_names_no_format(tmp_path):
@@ -325,6 +375,9 @@ def test_rdf_that_cannot_be_read(read, tmp_path):
     path.write_text("this is no turtle")
     with pytest.raises(TableError, match=r"shop.ttl cannot be read"):
         read(path)
+    path.write_text("@prefix")  # rdflib says "string index out of range"
+    with pytest.raises(TableError, match=r"shop.ttl cannot be read as turtle: it breaks off, or is no such text. Is"):
+        read(path)
     path.write_text("")
     with pytest.raises(TableError, match=r"shop.ttl holds no"):
         read(path)
@@ -358,6 +411,9 @@ def test_nested_that_cannot_be_read(content, options, words):
 def test_a_json_file_names_its_bad_row(tmp_path):
     (tmp_path / "shop.json").write_text('{"name": "a",\n oops}')
     with pytest.raises(TableError, match=r"Row 2 of shop.json is not JSON"):
+        Hierarchy.from_nested(tmp_path / "shop.json")
+    (tmp_path / "shop.json").write_text('{"shoes": {"boots": {}}}')
+    with pytest.raises(HierarchyError, match=r"^shop.json: At the top: \{'shoes'.*needed"):
         Hierarchy.from_nested(tmp_path / "shop.json")
     (tmp_path / "shop.json").write_text('{"a":' * 100_000 + "1" + "}" * 100_000)
     with pytest.raises(TableError, match="too deeply"):

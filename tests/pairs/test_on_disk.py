@@ -122,6 +122,15 @@ def test_labels_stand_for_distances(tmp_path):
     assert Pairs.from_table(path, **options, on_disk=tmp_path / "pairs").folder == tmp_path / "pairs"
 
 
+def test_ids_that_differ_by_white_space_are_noted_as_in_memory(tmp_path):
+    rows = [("a", "b", "0"), (" a", "b", "1"), ("c\u00a0", "b\n", "1"), ("c", " d ", "0"), ("e f", "d", "0")]
+    pairs = Pairs.from_table(rows, on_disk=tmp_path / "p")
+    assert pairs.notes == Pairs.from_table(rows).notes == (
+        "2 query ids are others with white space around them, kept apart: ' a' beside 'a'.",
+        "2 document ids are others with white space around them, kept apart: ' d ' beside 'd'.",
+    )  # fmt: skip
+
+
 def test_slices_are_in_memory_and_count_for_themselves(messy):
     near = messy.near(0)
     assert near.folder is None

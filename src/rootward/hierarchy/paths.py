@@ -54,7 +54,11 @@ def read_paths(source: FilePath | Iterable[str], *, separator: str, layout: Path
 
 
 def _lines(source: FilePath | Iterable[str]) -> Iterator[tuple[int, str]]:
-    return text_lines(source) if isinstance(source, str | PathLike) else enumerate(source, 1)
+    if isinstance(source, str | PathLike):
+        return text_lines(source)
+    if not isinstance(source, Iterable):
+        raise InputError(f"A file or an iterable of lines is needed, got {source!r:.80}.")
+    return enumerate(source, 1)
 
 
 def _refuse_other_separator(lines: list[tuple[int, str]], separator: str, id_ends: str | None, where: str) -> None:

@@ -39,6 +39,7 @@ from rootward.pairs.delimited import (
 Format: TypeAlias = Literal["csv", "tsv", "parquet"]
 Source: TypeAlias = "str | os.PathLike[str] | pa.Table | Iterable[Sequence[object]]"
 
+NO_FRAME = "A {} is not read as it is; give a pyarrow Table: pyarrow.Table.from_pandas(frame)."
 _TABLE, _ROWS = "the given table", "the given rows"
 _FORMATS: tuple[str, ...] = get_args(Format)
 _ROW_BYTES = 64  # of a CSV, about: how much of it is read for a block of so many rows
@@ -87,7 +88,7 @@ def read_columns(
 
     Args:
         source: path of a CSV, TSV or Parquet file; a pyarrow Table; or an iterable of rows, each with one value for
-            each of `names`, in their order.
+            each of `names`, in their order. A DataFrame that speaks Arrow is as good as a Table.
         names: the columns wanted; others are not read.
         format: "csv", "tsv" or "parquet". None goes by the suffix .csv, .tsv or .parquet of the path. CSV and TSV are
             UTF-8 with a header line; a field in double quotes may hold delimiters and line breaks; empty lines are
@@ -101,6 +102,7 @@ def read_columns(
             fields, bytes that are not UTF-8. Rows are counted from 1: lines as an editor shows them in CSV and TSV
             (the header is line 1), rows of data elsewhere.
     """
+    source = as_arrow(source)
     kind = _kind_of(source, names, format, delimiter, hint)
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
@@ -128,6 +130,7 @@ def column_blocks(
     Raises:
         InputError, TableError: as `read_columns`, some of them only when their block is reached.
     """
+    source = as_arrow(source)
     kind = _kind_of(source, names, format, delimiter, hint)
     base = 0
     for block in _blocks(source, names, kind, rows, delimiter, hint):
@@ -177,7 +180,14 @@ def _kind_of(source: object, names: Sequence[str], format: str | None, delimiter
         return "table"
     if not isinstance(source, Iterable):
         raise InputError(f"A path, a pyarrow Table or an iterable of rows is needed, got {shown(source)}.")
+    if hasattr(source, "columns"):
+        raise InputError(NO_FRAME.format(type(source).__name__))
     return "rows"
+
+
+def as_arrow(source: Any) -> Any:
+    """The pyarrow Table of a table that speaks Arrow, such as a DataFrame of pandas or polars; else what was given."""
+    return pa.table(source) if hasattr(source, "__arrow_c_stream__") else source
 
 
 def _name_of(source: object) -> str:

@@ -180,7 +180,10 @@ def existing_file(source: str | os.PathLike[str]) -> Path:
 
     Raises:
         TableError: a folder, or nothing at all.
+        InputError: no path.
     """
+    if not isinstance(source, (str, os.PathLike)):
+        raise InputError(f"The path of a file is needed, got {source!r:.80}.")
     path = Path(source)
     if path.is_dir():
         raise TableError(f"{path} is a folder; a file is needed.")

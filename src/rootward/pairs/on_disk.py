@@ -21,7 +21,7 @@ from rootward.pairs.columns import Columns, Format, Source, column_blocks
 from rootward.pairs.delimited import existing_file
 from rootward.pairs.folder import CONFIG, SIDES, finish, is_folder, read_about
 from rootward.pairs.heights import heights
-from rootward.pairs.ids import Rows
+from rootward.pairs.ids import Rows, note_on_spaced
 from rootward.pairs.mapped import MappedIds, write_labels
 from rootward.pairs.ragged import PAIRS_AT_A_TIME
 from rootward.pairs.table import HINT, check_ids, check_levels, labelled, none_left, notes_on, two_distances
@@ -104,7 +104,7 @@ def _refuse_others(folder: Path, given: Reading) -> None:
     there, wanted = read_about(folder)["source"], given.about
     if wanted is None:
         raise TableError(f"{folder} holds pairs already. Open them with Pairs.load({str(folder)!r}), or delete it.")
-    changed = [name for name, value in wanted.items() if there is None or there[name] != value]
+    changed = [name for name, value in wanted.items() if there is None or there.get(name) != value]
     if changed:
         raise TableError(
             f"{folder} holds the pairs of another table, or of another state of it: "
@@ -157,7 +157,8 @@ class _Building:
             counts += np.bincount(documents[start : start + PAIRS_AT_A_TIME], minlength=len(counts))
         np.save(self.scratch / "generality.npy", counts)
         np.save(self.scratch / "heights.npy", heights(offsets, documents, distances, counts))
-        return notes_on(dropped, columns.source, self.others)
+        spaced = tuple(note for side in ("query", "document") for note in self.spaced(side))
+        return notes_on(dropped, columns.source, self.others) + spaced
 
     def array(self, name: str) -> npt.NDArray[Any]:
         """One of the files, mapped."""
@@ -202,6 +203,15 @@ class _Building:
         with _Growing(self.scratch / f"{side}.npy", np.int32) as order:
             for batch in self.sorted(f"SELECT rowid FROM {side} ORDER BY id"):
                 order.add(batch.column(0).to_numpy())
+
+    def spaced(self, side: str) -> tuple[str, ...]:
+        """A note on ids of one side that are others with white space around them, as `ids.spaced` finds them."""
+        bare = r"regexp_replace(id, '^[\s\p{Z}]+|[\s\p{Z}]+$', '', 'g')"
+        ((n, first),) = self.tables.execute(
+            f"SELECT count(*), min(a.id) FROM (SELECT id, {bare} AS bare FROM {side}_ids WHERE id <> {bare}) a "
+            f"JOIN {side}_ids b ON a.bare = b.id"
+        ).fetchall()
+        return note_on_spaced(n, first, f"{side} id")
 
     def sorted(self, query: str) -> Iterator[Any]:
         """The batches of a query, by a file: its rows may be more than fit in memory."""

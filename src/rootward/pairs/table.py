@@ -11,7 +11,7 @@ import numpy as np
 
 from rootward.errors import InputError, PairsError, TableError, did_you_mean
 from rootward.pairs.columns import Columns, Format, Source, read_columns, shown
-from rootward.pairs.ids import Ids, Rows
+from rootward.pairs.ids import Ids, Rows, holds_control, spaced
 from rootward.pairs.parts import Parts
 from rootward.pairs.storage import is_saved
 
@@ -47,6 +47,7 @@ def read_table(
     document_ids, documents = _id_table(columns, document, "document")
     kept, dropped = _once_each(columns, query_ids, document_ids, queries, documents, hops)
     notes = notes_on(dropped, columns.source, others)
+    notes += spaced(query_ids, "query id") + spaced(document_ids, "document id")
     return Parts(query_ids, document_ids, queries[kept], documents[kept], hops[kept], notes=notes)
 
 
@@ -89,7 +90,7 @@ def check_ids(columns: Columns, name: str, side: str) -> tuple[list[str], Rows]:
     """The different ids of one column in order of first appearance, and which of them each row holds.
 
     Raises:
-        TableError: one is empty; the message names file and row.
+        TableError: one is empty or holds a control character; the message names file and row.
     """
     labels, codes = _coded(columns[name])
     for code, label in enumerate(labels):
@@ -97,6 +98,10 @@ def check_ids(columns: Columns, name: str, side: str) -> tuple[list[str], Rows]:
             raise TableError(
                 f"{_start(columns, _first(codes, code))}: the {side} id (column {name!r}) is empty; "
                 f"fill it in or drop the row."
+            )
+        if holds_control(label):
+            raise TableError(
+                f"{_start(columns, _first(codes, code))}: the {side} id {label!r} holds a control character; remove it."
             )
     return labels, codes
 
