@@ -15,7 +15,7 @@ from rootward.errors import InputError, UnknownIdError, did_you_mean
 Rows = npt.NDArray[np.int64]
 
 CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
-"""What no id that is read may hold: control characters other than tabs and line ends. Some of them end texts elsewhere."""
+"""Not in any id that is read: control characters, other than tabs and line ends. Some of them end texts elsewhere."""
 _CONTROL = re.compile(CONTROL)
 
 
