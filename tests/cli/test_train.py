@@ -83,6 +83,8 @@ def test_a_named_source_takes_its_own_settings(rootward, monkeypatch):
 def sources(tmp_path):
     """Flags for a file of every format that needs no extra, and how many pairs it holds."""
     (tmp_path / "edges.tsv").write_text("kind\tunder\nsandals\tshoes\nboots\tshoes\n")
+    (tmp_path / "edges.txt").write_text("child;parent\nsandals;shoes\nboots;shoes\n")
+    (tmp_path / "edges.bar").write_text("child\tparent\nsandals\tshoes\nboots\tshoes\n")
     (tmp_path / "clicks.csv").write_text("q,d,label\nsandal,sandals,exact\nsandal,shoes,broad\n")
     (tmp_path / "terms.obo").write_text(
         "[Term]\nid: X:1\nname: shoes\n\n[Term]\nid: X:2\nname: strap\nrelationship: part_of X:1\n"
@@ -96,6 +98,9 @@ def sources(tmp_path):
         (["--edges", "edges.tsv", "--child", "kind", "--parent", "under", "--drop-roots"], 2),
         (["--edges", "edges.tsv", "--child", "kind", "--parent", "under", "--leave-out", "boots"], 4),
         (["--pairs", "clicks.csv", *columns, "--levels", "exact=0, broad=1"], 2),
+        (["--pairs", "clicks.csv", *columns, "--levels", "exact=0", "--drop-others"], 1),
+        (["--edges", "edges.txt", "--delimiter", ";"], 5),
+        (["--edges", "edges.bar", "--delimiter", r"\t"], 5),
         (["--obo", "terms.obo", "--relations", "is_a,part_of"], 3),
         (["--obo", "terms.obo"], 2),
         (["--paths", "paths.txt", "--separator", "/"], 5),
@@ -123,7 +128,7 @@ def test_every_format_with_its_options(rootward, tmp_path):
         (["--edges", "nowhere.csv"], "nowhere.csv does not exist"),
         (["--edges", "shop.csv", "--child", "kid"], "Name the columns with --child and --parent."),
         (["--edges", "shop.csv", "--nodes", "nodes.csv"], "child 'footwear' is not a node. Use --add-missing to keep"),
-        (["--edges", "shop.csv", "--format", "xls"], "--format='xls' names no known format"),
+        (["--edges", "shop.csv", "--format", "xls"], "--format='xls' is not known"),
         (
             ["--pairs", "words.csv"],
             "'far'; a whole number of hops from 0 is needed. If the column holds labels, give --",
@@ -136,7 +141,7 @@ def test_every_format_with_its_options(rootward, tmp_path):
         ),
         (["--edges", "shop.csv", "--leave-out", "sandal"], "Did you mean 'sandals'"),
         (["--pairs", "shop.csv", "--levels", "exact"], "--levels holds 'exact'; needed LABEL=N"),
-        (["--edges", "shop.csv", "--format", "xlsx"], "names no known format"),
+        (["--edges", "shop.csv", "--format", "xlsx"], "is not known; it must be one of 'csv'"),
         (["--edges", "shop.csv", "--recipe", "decopled"], "Did you mean 'decoupled'"),
         (["--edges", "shop.csv", "--recipe", "rebalanced"], "--set regular_share=0.03"),
         (["--edges", "shop.csv", "--epochs", "-1"], "epochs: Input should be greater than 0, got -1"),
@@ -154,6 +159,13 @@ def test_every_format_with_its_options(rootward, tmp_path):
         (["--edges", "shop.csv", "--dim", "0"], "Invalid value for '--dim'"),
         (["--resume", "nowhere", "--dim", "4"], "leave out --dim"),
         (["--resume", "nowhere"], "nowhere does not exist"),
+        (["--obo", "shop.obo", "--relations", "is_b"], "--relations names 'is_b', which no term of shop.obo has"),
+        (["--paths", "paths.txt"], "1 of 1 hold '/'. Say so with --separator='/'."),
+        (["--edges", "excel.csv"], "It looks separated by ';': say so with --delimiter=';'."),
+        (["--pairs", "clicks.csv", "--levels", "exact=0"], "with --query, --document and --distance."),
+        (["--pairs", "clicks.csv", "--levels", "exact=0,exact=1"], "--levels gives 'exact' twice"),
+        (["--pairs", "clicks.csv", "--distance", "label", "--levels", "exact=0"], "other labels by --drop-others."),
+        (["--pairs", ".", "--levels", "exact=0"], " is a folder; a file is needed."),
         (["--no-such-flag"], "No such option"),
     ],
 )
@@ -161,6 +173,10 @@ def test_what_the_user_got_wrong_is_told_in_one_message_with_status_2(rootward, 
     (tmp_path / "shop.csv").write_bytes(shop.read_bytes())
     (tmp_path / "nodes.csv").write_text("id,name\nhat,Hat\n")
     (tmp_path / "words.csv").write_text("query,document,distance\na,b,far\n")
+    (tmp_path / "excel.csv").write_bytes(b"\xef\xbb\xbfchild;parent\r\na;b\r\n")
+    (tmp_path / "clicks.csv").write_text("query,document,label\na,b,exact\na,c,Exact\n")
+    (tmp_path / "shop.obo").write_text("[Term]\nid: a\nname: A\n[Term]\nid: b\nname: B\nis_a: a\n")
+    (tmp_path / "paths.txt").write_text("Shoes/Sandals\n")
     result = rootward("train", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr

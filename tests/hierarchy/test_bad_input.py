@@ -6,6 +6,7 @@ import pytest
 
 from rootward.errors import CycleError, HierarchyError, InputError, TableError, UnknownIdError
 from rootward.hierarchy import Hierarchy
+from rootward.pairs import Pairs
 from shoes import EDGES, shoes
 
 
@@ -110,7 +111,7 @@ def test_a_column_of_another_name(edges_csv):
 
 
 def test_a_column_that_is_there_twice(edges_csv):
-    with pytest.raises(TableError, match="2 columns 'parent'"):
+    with pytest.raises(TableError, match="2 columns named 'parent'"):
         Hierarchy.from_edges(edges_csv("a,b,c", header="child,parent,parent"))
 
 
@@ -118,7 +119,7 @@ def test_a_column_that_is_there_twice(edges_csv):
 def test_a_ragged_row(edges_csv, row):
     with pytest.raises(TableError) as error:
         Hierarchy.from_edges(edges_csv("x,y", "", "y,z", row, "z,"))
-    says(error, "Row 5 of edges.csv", f"has {row.count(',') + 1} columns, the header has 2")
+    says(error, "Row 5 of edges.csv", f"has {row.count(',') + 1} fields, the header has 2")
 
 
 def test_a_row_that_is_not_utf8(edges_csv):
@@ -134,9 +135,9 @@ def test_a_quotation_mark_that_never_closes(edges_csv):
 
 def test_an_empty_file_and_one_with_a_header_only(edges_csv, tmp_path):
     (tmp_path / "empty.csv").touch()
-    with pytest.raises(TableError, match=r"empty.csv is empty; needed a header row with the columns 'child'"):
+    with pytest.raises(TableError, match=r"empty.csv is empty; a header row with 'child', 'parent' is needed"):
         Hierarchy.from_edges(tmp_path / "empty.csv")
-    with pytest.raises(InputError, match="There are no edges"):
+    with pytest.raises(InputError, match=r"There are no edges in edges.csv"):
         Hierarchy.from_edges(edges_csv())
     with pytest.raises(InputError, match="There are no edges"):
         Hierarchy.from_edges([])
@@ -151,9 +152,58 @@ def test_a_missing_file_and_a_folder(tmp_path):
             read(tmp_path)
 
 
+def test_utf16_and_bytes_that_are_no_text_are_told_apart(edges_csv, tmp_path):
+    (tmp_path / "shop.obo").write_text("[Term]\nid: a\n", encoding="utf-16")
+    with pytest.raises(TableError, match=r"shop.obo is UTF-16; save it as UTF-8"):
+        Hierarchy.from_obo(tmp_path / "shop.obo")
+    (tmp_path / "shop.obo").write_bytes(b"\x80\0\1")
+    with pytest.raises(TableError, match=r"shop.obo is no text: row 1 holds a zero byte"):
+        Hierarchy.from_obo(tmp_path / "shop.obo")
+
+
+def test_nothing_at_all_is_told_what_is_needed():
+    readers = [Hierarchy.from_edges, Hierarchy.from_paths, Hierarchy.from_obo, Hierarchy.from_skos, Pairs.from_table]
+    for read in readers:
+        with pytest.raises(InputError, match=r"is needed, got None\.$"):
+            read(None)
+
+
+def test_a_data_frame_is_a_table():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"child": ["sandals", "shoes"], "parent": ["shoes", None]})
+    assert Hierarchy.from_edges(frame).edges() == [("sandals", "shoes")]
+    clicks = pandas.DataFrame({"query": ["a"], "document": ["b"], "distance": [1.0]})
+    assert Pairs.from_table(clicks).relevant("a") == [("b", 1)]
+
+
+def test_a_frame_that_does_not_speak_arrow_says_what_to_pass():
+    class Frame(list):
+        columns = ("child", "parent")
+
+    for read in (Hierarchy.from_edges, Pairs.from_table):
+        with pytest.raises(InputError, match=r"A Frame is not read as it is; give a pyarrow Table: pyarrow.Table.from"):
+            read(Frame(["child", "parent"]))
+
+
+@pytest.mark.parametrize("bad", ["a\0b", "a\x1fb", "\x7f"])
+def test_control_characters_in_an_id(bad, edges_csv):
+    with pytest.raises(HierarchyError, match=r"Edge 2 \(row 3 of edges.csv\): .* holds a control character; remove it"):
+        Hierarchy.from_edges(edges_csv("x,y", f"x,{bad}"))
+    with pytest.raises(InputError, match="holds a control character"):
+        Hierarchy.from_paths([f"a > {bad}"])
+    with pytest.raises(TableError, match=r"Row 2 of the given rows: the document id .* holds a control character"):
+        Pairs.from_table([("a", "b", 0), ("a", bad, 0)])
+
+
+def test_ids_that_differ_by_white_space_around_them_are_noted_and_kept():
+    tree = Hierarchy.from_edges([("a", "top"), (" a ", "top"), ("b\t", "top"), ("b", "top"), (" c", "top")])
+    assert {"a", " a ", "b", "b\t", " c"} <= set(tree.ids)
+    assert tree.notes == ("2 ids are others with white space around them, kept apart: ' a ' beside 'a'.",)
+
+
 def test_a_suffix_that_names_no_format(tmp_path):
     (tmp_path / "edges.dat").write_text("child,parent\na,b\n")
-    with pytest.raises(InputError, match=r"'.dat'.*format='csv'"):
+    with pytest.raises(InputError, match=r"'edges.dat'.*format= one of 'csv'"):
         Hierarchy.from_edges(tmp_path / "edges.dat")
     assert len(Hierarchy.from_edges(tmp_path / "edges.dat", format="csv")) == 2
     with pytest.raises(InputError, match="format='excel'"):
@@ -209,6 +259,26 @@ def test_paths_in_a_file_are_told_with_file_and_row(tmp_path):
         Hierarchy.from_paths(tmp_path / "paths.txt")
 
 
+@pytest.mark.parametrize(
+    ("lines", "options", "words"),
+    [
+        (["a/b", "a/c", "d"], {}, r"^No path holds the separator ' > ', and 2 of 3 hold '/'. .*separator='/'"),
+        (["a > b", "a > c"], {"separator": "X"}, r"separator=' > '"),
+        (["1 - a>b", "2 - a"], {"layout": "google-with-ids"}, r"1 of 2 hold '>'"),
+    ],
+)
+def test_paths_with_another_separator_than_the_one_given(lines, options, words):
+    with pytest.raises(TableError, match=words):
+        Hierarchy.from_paths(lines, **options)
+
+
+def test_a_hierarchy_without_an_edge_is_noted():
+    for flat in (Hierarchy.from_paths(["Food/Drink", "Shoes", "Hats"]), Hierarchy.from_edges([("a", ""), ("b", "")])):
+        assert flat.n_edges == 0
+        assert flat.notes == (flat.pairs().notes[0],)
+        assert f"There is no edge: each of the {len(flat)} nodes is a root" in flat.notes[0]
+
+
 def test_an_empty_separator_is_refused():
     with pytest.raises(InputError, match="separator is empty"):
         Hierarchy.from_paths(["a"], separator="")
@@ -244,6 +314,9 @@ def test_shopify_json_that_cannot_be_read(text, words, tmp_path):
         ("[Term]\nid: a\nwhat is this\n", "Row 3 of shop.obo is 'what is this'"),
         ("[Term]\nid: a\ndef: bare\n", "Row 3 of shop.obo: def is 'bare'"),
         ("[Term]\nid: a\nis_obsolete: true\n", "no current term"),
+        ("[Term]\nid: a\nname: A\n\n[Ter", r"Row 5 of shop.obo is '\[Ter'; needed a whole stanza header"),
+        ("[Term]\nid: a\nname: A\nis_a:", "Row 4 of shop.obo: is_a is empty.*cut off"),
+        ("[Term]\nid: a\nname: A\nsyn", "Row 4 of shop.obo is 'syn'"),
         ("[Term]\nid: a\nis_a: b\n[Term]\nid: b\nis_a: a\n", "a -> b -> a.*Row 3 of shop.obo"),
     ],
 )
@@ -253,12 +326,57 @@ def test_obo_that_cannot_be_read(text, words, tmp_path):
         Hierarchy.from_obo(tmp_path / "shop.obo")
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"relations": ["is_b"]},
+            r"relations= names 'is_b', which no term of shop.obo has; there are 'is_a', 'part_of'",
+        ),
+        ({"relations": ["part_off"]}, "Did you mean 'part_of'"),
+        ({"scopes": ["FOO"]}, r"scopes= names 'FOO', which no term of shop.obo has; there are 'EXACT', 'RELATED'"),
+        ({"relations": "is_a"}, r"relations='is_a' is one text; write a list of them: \['is_a'\]"),
+        ({"namespace": "plants"}, r"no current term in namespace='plants'; its namespaces are 'shop'"),
+    ],
+)
+def test_obo_lists_what_there_is_in_place_of_what_was_named(options, words, tmp_path):
+    (tmp_path / "shop.obo").write_text(
+        'default-namespace: shop\n[Term]\nid: a\nname: A\nsynonym: "x" EXACT []\nsynonym: "y" []\n'
+        "[Term]\nid: b\nname: B\nis_a: a\nrelationship: part_of a\n"
+    )
+    with pytest.raises(InputError, match=words):
+        Hierarchy.from_obo(tmp_path / "shop.obo", **options)
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ("id: X:0", ["1 term has an id and no name: X:0.", "ends without a line end, at 'X:0'"]),
+        ("id: b\nname: B\nis_a: X:0", ["Left out 1 edge", "ends without a line end, at 'X:0'"]),
+        ("id: b\nname: B\nis_a: X:0\n", ["Left out 1 edge"]),
+        ("id: b\n", ["1 term has an id and no name: b."]),
+        ("id: b\nname: B\nis_a: a", []),
+        ("id: b\nname: B ! as told\nis_a: a ! A", []),
+    ],
+    ids=["in an id", "in a parent", "a parent elsewhere", "no name", "no last line end", "comments"],
+)
+def test_an_obo_file_that_may_be_cut_off_is_noted(end, words, tmp_path):
+    start = "[Term] ! the first\nid: a\nname: A\n\n[Term]\nid: c\nname: C\nis_a: a\n\n[Term]\n"
+    (tmp_path / "shop.obo").write_text(start + end)
+    notes = Hierarchy.from_obo(tmp_path / "shop.obo").notes
+    assert len(notes) == len(words)
+    assert all(word in note for word, note in zip(words, notes, strict=True)), notes
+
+
 @pytest.mark.parametrize("read", [Hierarchy.from_skos, Hierarchy.from_owl])
 def test_rdf_that_cannot_be_read(read, tmp_path):
     pytest.importorskip("rdflib")
     path = tmp_path / "shop.ttl"
     path.write_text("this is no turtle")
     with pytest.raises(TableError, match=r"shop.ttl cannot be read"):
+        read(path)
+    path.write_text("@prefix")  # rdflib says "string index out of range"
+    with pytest.raises(TableError, match=r"shop.ttl cannot be read as turtle: it breaks off, or is no such text. Is"):
         read(path)
     path.write_text("")
     with pytest.raises(TableError, match=r"shop.ttl holds no"):
@@ -293,6 +411,9 @@ def test_nested_that_cannot_be_read(content, options, words):
 def test_a_json_file_names_its_bad_row(tmp_path):
     (tmp_path / "shop.json").write_text('{"name": "a",\n oops}')
     with pytest.raises(TableError, match=r"Row 2 of shop.json is not JSON"):
+        Hierarchy.from_nested(tmp_path / "shop.json")
+    (tmp_path / "shop.json").write_text('{"shoes": {"boots": {}}}')
+    with pytest.raises(HierarchyError, match=r"^shop.json: At the top: \{'shoes'.*needed"):
         Hierarchy.from_nested(tmp_path / "shop.json")
     (tmp_path / "shop.json").write_text('{"a":' * 100_000 + "1" + "}" * 100_000)
     with pytest.raises(TableError, match="too deeply"):

@@ -1,5 +1,7 @@
 """What each format says beyond the edges: order, texts, languages, what is left out."""
 
+import gzip
+
 import pyarrow as pa
 import pytest
 
@@ -49,6 +51,18 @@ def test_numbers_beside_an_empty_parent_stay_whole():
 def test_the_word_na_is_an_id_like_any_other(tmp_path):
     (tmp_path / "edges.csv").write_text("child,parent\nNA,null\nnan,NA\n")
     assert Hierarchy.from_edges(tmp_path / "edges.csv").edges() == [("NA", "null"), ("nan", "NA")]
+
+
+def test_semicolons_as_excel_writes_them_and_packed_files(tmp_path):
+    (tmp_path / "edges.csv").write_bytes(b"\xef\xbb\xbfchild;parent\r\nboots, high;shoes\r\n")
+    (tmp_path / "nodes.csv").write_text('id;name\n"boots, high";Boots\nshoes;Shoes\n')
+    tree = Hierarchy.from_edges(tmp_path / "edges.csv", nodes=tmp_path / "nodes.csv", delimiter=";")
+    assert tree.parents_of("boots, high") == ["shoes"]
+    assert tree.texts.names == ("Boots", "Shoes")
+    (tmp_path / "edges.tsv.gz").write_bytes(gzip.compress(b"child\tparent\nboots\tshoes\n"))
+    assert Hierarchy.from_edges(tmp_path / "edges.tsv.gz").parents_of("boots") == ["shoes"]
+    (tmp_path / "terms.obo.gz").write_bytes(gzip.compress(OBO.encode()))
+    assert Hierarchy.from_obo(tmp_path / "terms.obo.gz").edges() == [("P:2", "P:1")]
 
 
 def test_quotes_commas_and_a_byte_order_mark_in_csv(tmp_path):

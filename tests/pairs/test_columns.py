@@ -1,4 +1,5 @@
 import csv
+import gzip
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -7,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rootward.errors import InputError, TableError
-from rootward.pairs.columns import read_columns
+from rootward.pairs.columns import column_blocks, read_columns
 
 
 @pytest.fixture
@@ -38,6 +39,11 @@ def test_columns_come_by_name_whatever_their_order(write):
         ("edges.txt", 'child,parent\n"a,b",c\n', {"format": "csv"}),
         ("edges.csv", '\ufeffchild,parent\n\n"a,b",c\n\n', {}),
         ("edges.csv", 'child,parent\r"a,b",c', {}),
+        ("edges.csv", "\ufeffchild;parent\r\na,b;c\r\n", {"delimiter": ";"}),
+        ("edges.txt", "child\tparent\na,b\tc\n", {"delimiter": "tab"}),
+        ("edges.tsv", "child|parent\na,b|c\n", {"delimiter": "|"}),
+        ("edges.csv.gz", gzip.compress(b'child,parent\n"a,b",c\n'), {}),
+        ("edges.TSV.GZ", gzip.compress(b"child\tparent\na,b\tc\n"), {}),
     ],
     ids=[
         "tsv",
@@ -45,10 +51,24 @@ def test_columns_come_by_name_whatever_their_order(write):
         "format given",
         "byte order mark and empty lines",
         "old Mac, no last line end",
+        "semicolons as Excel writes them",
+        "delimiter in place of a format",
+        "pipes",
+        "csv.gz",
+        "tsv.gz",
     ],
 )
 def test_the_same_table_in_many_clothes(write, name, content, options):
-    assert read(write(name, content), **options) == [("a,b", "c")]
+    path = write(name, content)
+    assert read(path, **options) == [("a,b", "c")]
+    (block,) = column_blocks(path, ("child", "parent"), rows=5, **options)
+    assert (block["child"].to_pylist(), block["parent"].to_pylist()) == (["a,b"], ["c"])
+
+
+@pytest.mark.parametrize("content", [b"child,parent\n", gzip.compress(b"child,parent\n" * 9)[:-9]], ids=["not", "cut"])
+def test_what_is_no_whole_gzip_is_told(write, content):
+    with pytest.raises(TableError, match=r"edges.csv.gz cannot be unpacked as gzip: .*\.$"):
+        read(write("edges.csv.gz", content))
 
 
 def test_words_that_look_like_nothing_stay_words(write):
@@ -78,21 +98,27 @@ def test_places_of_values_in_memory_count_from_one(tmp_path):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("", r"edges.csv is empty; a header line with 'child', 'parent'"),
+        ("", r"edges.csv is empty; a header row with 'child', 'parent'"),
         ("\n\n", r"edges.csv is empty"),
         ("child,parent\n", r"There are no rows in edges.csv; at least one"),
         ("child,parnet\na,b\n", r"no column 'parent'; its columns are 'child', 'parnet'. Did you mean 'parnet'\?"),
-        ("child;parent\na;b\n", r"no column 'child'; its columns are 'child;parent'"),
+        ("\ufeffchild;parent\r\na;b\r\n", r"'child;parent'. It looks separated by ';': say so with delimiter=';'"),
+        ("child\tparent\na\tb\n", r"It looks separated by '\\t': say so with delimiter='\\t'"),
+        ("child|parent\na|b\n", r"It looks separated by '|': say so with delimiter='|'"),
+        ("loafers,shoes\nboots,shoes\n", r"are 'loafers', 'shoes'. The first row must be a header, with the names"),
+        (bytes(range(200, 256)) + b"\n\0", r"Row 1 of edges.csv is not UTF-8 \(byte 0xc8 at place 1\)"),
+        (b"\x80\0\1", r"edges.csv is no text: row 1 holds a zero byte"),
         ("child,parent,child\na,b,c\n", r"2 columns named 'child'"),
         ("child,parent\na,b\n\na,b,c\n", r"Row 4 of edges.csv has 3 fields, the header has 2"),
         ("child,parent\na,b\nc\n", r"Row 3 of edges.csv has 1 fields, the header has 2"),
-        (b"child,parent\na,b\nM\xfcnchen,c\n", r"Row 3 of edges.csv is not UTF-8 \(byte 0xfc\); save"),
-        ("child,parent\na,b\n".encode("utf-16"), r"Row 1 of edges.csv is not UTF-8 \(byte 0xff\)"),
+        (b"child,parent\na,b\nM\xfcnchen,c\n", r"Row 3 of edges.csv is not UTF-8 \(byte 0xfc at place 2\); save"),
+        ("child,parent\na,b\n".encode("utf-16"), r"edges.csv is UTF-16; save it as UTF-8"),
         ('child,parent\na,"b\nc,d\n', r"Row 2 of edges.csv has a field in double quotes that does not end"),
         ('child,parent\na,b\n"c,d\n', r"Row 3 of edges.csv has a field in double quotes that does not end"),
     ],
     ids=[
-        "empty", "only line ends", "no rows", "typo in header", "semicolons", "column twice", "too many fields",
+        "empty", "only line ends", "no rows", "typo in header", "semicolons", "tabs", "pipes", "no header", "bytes",
+        "zero bytes", "column twice", "too many fields",
         "too few fields", "latin-1", "utf-16", "last quote never closes", "first quote never closes",
     ],
 )  # fmt: skip
@@ -107,7 +133,7 @@ def test_an_inch_mark_is_no_open_quote(write):
 
 def test_a_missing_file_names_its_neighbour(write):
     path = write("edges.csv", "child,parent\na,b\n")
-    with pytest.raises(TableError, match=r"There is no file .*egdes.csv. Did you mean 'edges.csv'\?"):
+    with pytest.raises(TableError, match=r"egdes.csv does not exist; a file is needed. Did you mean 'edges.csv'\?"):
         read(path.with_name("egdes.csv"))
     with pytest.raises(TableError, match=r"is a folder; a file is needed"):
         read(path.parent, format="csv")
@@ -122,11 +148,17 @@ def test_a_missing_file_names_its_neighbour(write):
             r"suffix of 'edges.xlsx' does not tell its format; say format= one of 'csv', 'tsv', 'parquet'",
         ),
         ("edges.csv", {"format": "excel"}, r"format='excel' is not known"),
+        ("edges.csv", {"delimiter": "::"}, r"delimiter='::' cannot stand between two fields"),
+        ("edges.parquet", {"delimiter": ";"}, r"edges.parquet cannot be Parquet and separated by delimiter=';'"),
+        ("edges.parquet.gz", {}, r"cannot be Parquet and packed by gzip"),
+        ([("a", "b")], {"delimiter": ";"}, r"delimiter=';' is for files; the source given is a list"),
         ([("a", "b")], {"format": "csv"}, r"format='csv' is for files; the source given is a list"),
         (7, {}, r"A path, a pyarrow Table or an iterable of rows is needed, got 7"),
     ],
 )
-def test_a_source_that_cannot_be_understood(source, options, says):
+def test_a_source_that_cannot_be_understood(source, options, says, write):
+    if isinstance(source, str):
+        source = write(source, "child,parent\na,b\n")
     with pytest.raises(InputError, match=says):
         read(source, **options)
 

@@ -42,7 +42,7 @@ def write(path: Path, rows, delimiter=",", head=("query", "document", "distance"
 
 
 def reading(source) -> Reading:
-    return Reading(source, "query", "document", "distance", None, None)
+    return Reading(source, "query", "document", "distance", None, False, None, None)
 
 
 def triples(pairs: Pairs) -> list[tuple[str, str, int]]:
@@ -120,6 +120,15 @@ def test_labels_stand_for_distances(tmp_path):
     pairs = Pairs.from_table(path, **options, on_disk=tmp_path / "pairs")
     assert pairs.relevant("red shoes") == [("sneaker", 0), ("boot", 1)]
     assert Pairs.from_table(path, **options, on_disk=tmp_path / "pairs").folder == tmp_path / "pairs"
+
+
+def test_ids_that_differ_by_white_space_are_noted_as_in_memory(tmp_path):
+    rows = [("a", "b", "0"), (" a", "b", "1"), ("c\u00a0", "b\n", "1"), ("c", " d ", "0"), ("e f", "d", "0")]
+    pairs = Pairs.from_table(rows, on_disk=tmp_path / "p")
+    assert pairs.notes == Pairs.from_table(rows).notes == (
+        "2 query ids are others with white space around them, kept apart: ' a' beside 'a'.",
+        "2 document ids are others with white space around them, kept apart: ' d ' beside 'd'.",
+    )  # fmt: skip
 
 
 def test_slices_are_in_memory_and_count_for_themselves(messy):

@@ -1,3 +1,5 @@
+import gzip
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -82,9 +84,49 @@ def test_an_unknown_label_names_itself_its_row_and_the_known_ones(clicks):
     path = clicks(CLICKS + "boots,Wellington,Exact\n")
     with pytest.raises(
         TableError,
-        match=r"Row 5 of clicks.csv: the label 'Exact' .* 'exact', 'substitute'. Did you mean 'exact'\?",
+        match=r"Row 5 of clicks.csv: the label 'Exact' .* 'exact', 'substitute'. Did you mean 'exact'\? .*drop_others=",
     ):
         Pairs.from_table(path, distance="label", levels=LEVELS)
+
+
+def test_rows_with_other_labels_are_left_out_where_asked_and_counted(clicks, tmp_path):
+    others = "red shoes,Brown sandal,irrelevant\n,Wellington,irrelevant\nboots,Red sneaker,Exact\n"
+    path = clicks("query,document,label\n" + others + CLICKS.split("\n", 1)[1] + "boots,Loafer,substitute\n")
+    for on_disk in (None, tmp_path / "pairs"):
+        pairs = Pairs.from_table(path, distance="label", levels=LEVELS, drop_others=True, on_disk=on_disk)
+        assert sets(pairs) == {
+            "red shoes": {("Red sneaker", 0), ("Crimson boot", 1)},
+            "boots": {("Crimson boot", 0), ("Loafer", 1)},
+        }
+        assert list(pairs.document_ids) == ["Red sneaker", "Crimson boot", "Loafer"]
+        assert pairs.notes == (
+            "Left out 3 rows of clicks.csv with other labels than those of levels: 'irrelevant' (2), 'Exact' (1).",
+        )
+
+
+def test_a_fault_below_rows_left_out_names_its_own_row(clicks, tmp_path):
+    path = clicks(CLICKS + "boots,Wellington,irrelevant\nboots,Crimson boot,substitute\n")
+    for on_disk in (None, tmp_path / "pairs"):
+        with pytest.raises(PairsError, match=r"Rows 4 and 6 of clicks.csv give the pair"):
+            Pairs.from_table(path, distance="label", levels=LEVELS, drop_others=True, on_disk=on_disk)
+
+
+def test_rows_with_other_labels_alone_are_no_pairs(clicks, tmp_path):
+    for on_disk in (None, tmp_path / "pairs"):
+        with pytest.raises(TableError, match=r"No row of clicks.csv has a label of levels; .* 'exact' \(2\), 'subst"):
+            Pairs.from_table(clicks(), distance="label", levels={"E": 0}, drop_others=True, on_disk=on_disk)
+    with pytest.raises(InputError, match="drop_others=True leaves out other labels than those of levels="):
+        Pairs.from_table(clicks(), distance="label", drop_others=True)
+
+
+def test_semicolons_and_a_packed_table(clicks, tmp_path):
+    (tmp_path / "packed.csv.gz").write_bytes(gzip.compress(CLICKS.encode()))
+    options = {"distance": "label", "levels": LEVELS}
+    wanted = sets(Pairs.from_table(clicks(), **options))
+    assert sets(Pairs.from_table(tmp_path / "packed.csv.gz", **options)) == wanted
+    excel = clicks("\ufeff" + CLICKS.replace(",", ";").replace("\n", "\r\n"), "excel.csv")
+    for on_disk in (None, tmp_path / "pairs"):
+        assert sets(Pairs.from_table(excel, delimiter=";", on_disk=on_disk, **options)) == wanted
 
 
 @pytest.mark.parametrize("bad", ["-1", "0.5", "", "far", "1e3", "nan", "99999999999", "3000000000", "٣"])
@@ -106,7 +148,10 @@ def test_an_empty_id_names_its_row_and_side(row, side):
 
 
 def test_a_missing_column_lists_those_there(clicks):
-    with pytest.raises(TableError, match=r"no column 'distance'; its columns are 'query', 'document', 'label'"):
+    with pytest.raises(
+        TableError,
+        match=r"no column 'distance'; its columns are 'query', .*Name the columns with query=, document= and distance=",
+    ):
         Pairs.from_table(clicks())
 
 

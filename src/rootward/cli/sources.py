@@ -83,6 +83,9 @@ class SourceFlags:
             "format", "NAME", "How the file is written, where its suffix does not tell: csv, tsv, parquet; turtle."
         ),
     ] = None
+    delimiter: Annotated[
+        str | None, _option("delimiter", "TEXT", "--edges, --pairs: between two fields of a CSV, such as ';' or tab.")
+    ] = None
     child: Annotated[str | None, _option("child", "COLUMN", "--edges: the column of children.")] = None
     parent: Annotated[str | None, _option("parent", "COLUMN", "--edges: the column of parents.")] = None
     nodes: Annotated[
@@ -96,6 +99,9 @@ class SourceFlags:
         str | None,
         _option("levels", "LABEL=N,...", "--pairs, --esci: labels that stand for distances: exact=0,substitute=1."),
     ] = None
+    drop_others: Annotated[
+        bool, _switch("drop-others", "--pairs: leave out rows whose label is not among --levels; else they are errors.")
+    ] = False
     on_disk: Annotated[
         Path | None,
         _option(
@@ -151,8 +157,11 @@ class Source:
 
 _OF_HIERARCHIES = ("max_distance", "drop_roots", "leave_out")
 _OPTIONS_OF = {
-    "edges": (*_OF_HIERARCHIES, "child", "parent", "nodes", "add_missing", "format"),
-    "pairs": ("max_distance", "query", "document", "distance", "levels", "format", "on_disk"),
+    "edges": (*_OF_HIERARCHIES, "child", "parent", "nodes", "add_missing", "format", "delimiter"),
+    "pairs": (
+        *("max_distance", "query", "document", "distance"),
+        *("levels", "drop_others", "format", "delimiter", "on_disk"),
+    ),
     "obo": (*_OF_HIERARCHIES, "relations", "scopes", "namespace"),
     "skos": (*_OF_HIERARCHIES, "language", "format"),
     "owl": (*_OF_HIERARCHIES, "language", "format"),
@@ -307,11 +316,13 @@ def _shopping(folder: Path, options: dict[str, Any]) -> Pairs:
 
 def _levels(text: str) -> dict[str, int]:
     """'exact=0,substitute=1' as {"exact": 0, "substitute": 1}."""
-    levels = {}
+    levels: dict[str, int] = {}
     for part in text.split(","):
         label, _, hops = part.rpartition("=")
         if not label.strip() or not hops.strip().isdecimal():
             raise InputError(f"--levels holds {part!r}; needed LABEL=N,..., such as exact=0,substitute=1.")
+        if label.strip() in levels:
+            raise InputError(f"--levels gives {label.strip()!r} twice; needed one distance a label.")
         levels[label.strip()] = int(hops)
     return levels
 

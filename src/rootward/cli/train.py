@@ -83,7 +83,7 @@ def train(
     \b
       rootward train wordnet --dim 64 --out runs/wordnet
       rootward train --edges taxonomy.csv --child category --parent parent
-      rootward train --pairs esci.parquet --levels exact=0,substitute=1
+      rootward train --pairs clicks.csv --distance label --levels exact=0,substitute=1
       rootward train --obo hp.obo --relations is_a,part_of --minutes 5
       rootward train --obo hp.obo --tower static --word-pairs --out runs/words
       rootward train --obo hp.obo --tower frozen --encoder all-MiniLM-L6-v2

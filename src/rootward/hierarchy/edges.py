@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from os import PathLike
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +16,9 @@ from rootward.errors import HierarchyError, InputError, UnknownIdError, did_you_
 from rootward.hierarchy.draft import Draft, edge_number
 from rootward.hierarchy.tables import Columns, FilePath, Format, read_columns
 from rootward.pairs import Ids, Texts
+from rootward.pairs.columns import NO_FRAME, as_arrow
+from rootward.pairs.delimited import TEXT
+from rootward.pairs.ids import CONTROL
 
 EdgeSource: TypeAlias = FilePath | pa.Table | Iterable[tuple[Hashable, Hashable | None]]
 NodeSource: TypeAlias = FilePath | pa.Table | Iterable[Hashable]
@@ -30,18 +34,22 @@ def read_edges(
     nodes: NodeSource | None,
     add_missing: bool,
     format: Format | None,
+    delimiter: str | None,
 ) -> Draft:
     """The draft of an edge list; see `Hierarchy.from_edges`.
 
     Nodes come in the order of the node table, or else children in the order of their rows, then the nodes that are
     only ever parents.
     """
-    lower, upper, name_edge = _both_ends(source, child, parent, format)
+    lower, upper, name_edge = _both_ends(source, child, parent, format, delimiter)
     _refuse_empty_child(lower, name_edge)
-    given = None if nodes is None else _read_nodes(nodes, format)
+    for labels in (lower, upper):
+        _refuse_control(labels, name_edge)
+    given = None if nodes is None else _read_nodes(nodes, format, delimiter)
     if given is None and not len(lower):
-        raise InputError("There are no edges; needed at least one (child, parent), or the nodes in nodes=.")
-    known = pa.array([], pa.string()) if given is None else given[0]
+        where = f" in {Path(source).name}" if isinstance(source, str | PathLike) else ""
+        raise InputError(f"There are no edges{where}; needed at least one (child, parent), or the nodes in nodes=.")
+    known = pa.array([], TEXT) if given is None else given[0]
     has_parent = pc.not_equal(upper, "")
     edges = np.flatnonzero(has_parent.to_numpy(zero_copy_only=False))
     lower_kept, upper_kept = lower.filter(has_parent), upper.filter(has_parent)
@@ -60,29 +68,37 @@ def read_edges(
     )
 
 
-def _both_ends(source: EdgeSource, child: str, parent: str, format: Format | None) -> tuple[Any, Any, Any]:
+def _both_ends(
+    source: EdgeSource, child: str, parent: str, format: Format | None, delimiter: str | None
+) -> tuple[Any, Any, Any]:
     """(child ids, parent ids, name of an edge) of every row; "" where nothing stood."""
+    source = as_arrow(source)
     if isinstance(source, str | PathLike | pa.Table):
         hint = " Name the columns with child= and parent=."
-        columns = read_columns(source, [child, parent], format=format, rename_hint=hint)
+        columns = read_columns(source, [child, parent], format=format, delimiter=delimiter, hint=hint)
         ends = [pc.fill_null(columns.table[name], "").combine_chunks() for name in (child, parent)]
         return *ends, lambda edge: f"{edge_number(edge)} ({columns.name_row(edge)})"
+    if not isinstance(source, Iterable):
+        raise InputError(f"A file, a pyarrow Table or an iterable of (child, parent) is needed, got {source!r:.80}.")
+    if hasattr(source, "columns"):
+        raise InputError(NO_FRAME.format(type(source).__name__))
     lower, upper = [], []
     for number, edge in enumerate(source):
         if isinstance(edge, str) or not hasattr(edge, "__len__") or len(edge) != 2:
             raise HierarchyError(f"{edge_number(number)} is {edge!r}; needed a pair (child, parent).")
         lower.append("" if edge[0] is None else str(edge[0]))
         upper.append("" if edge[1] is None else str(edge[1]))
-    return pa.array(lower, pa.string()), pa.array(upper, pa.string()), edge_number
+    return pa.array(lower, TEXT), pa.array(upper, TEXT), edge_number
 
 
-def _read_nodes(source: NodeSource, format: Format | None) -> tuple[Any, Texts | None]:
+def _read_nodes(source: NodeSource, format: Format | None, delimiter: str | None) -> tuple[Any, Texts | None]:
     """(ids, texts or None) of a node table: columns id, and any of name, synonyms ('a|b'), definition."""
+    source = as_arrow(source)
     if not isinstance(source, str | PathLike | pa.Table):
-        labels = pa.array(["" if node is None else str(node) for node in source], pa.string())
+        labels = pa.array(["" if node is None else str(node) for node in source], TEXT)
         _refuse_bad_nodes(labels, lambda row: f"Node {row + 1}")
         return labels, None
-    columns = read_columns(source, ["id"], ["name", "synonyms", "definition"], format=format)
+    columns = read_columns(source, ["id"], ["name", "synonyms", "definition"], format=format, delimiter=delimiter)
     labels = pc.fill_null(columns.table["id"], "").combine_chunks()
     _refuse_bad_nodes(labels, lambda row: f"Node {row + 1} ({columns.name_row(row)})")
     return labels, _texts(columns) if columns.table.num_columns > 1 else None
@@ -121,6 +137,12 @@ def _refuse_empty_child(lower: Any, name_edge: Callable[[int], str]) -> None:
             f"{name_edge(empty)}: the child is empty. Every edge needs a child; only the parent may be left out, "
             "for a root."
         )
+
+
+def _refuse_control(labels: Any, name_edge: Callable[[int], str]) -> None:
+    row = pc.index(pc.match_substring_regex(labels, CONTROL), True).as_py()
+    if row >= 0:
+        raise HierarchyError(f"{name_edge(row)}: {labels[row].as_py()!r} holds a control character; remove it.")
 
 
 def _refuse_bad_nodes(labels: Any, name_node: Callable[[int], str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal
 
 from rootward.errors import HierarchyError, InputError, TableError
@@ -28,7 +29,17 @@ def read_nested(source: FilePath | Any, *, layout: NestedLayout, ids: NestedIds,
         raise InputError(f"layout={layout!r} is not known; it is 'children' or 'mapping'.")
     if ids not in ("path", "name", "id") or (ids == "id" and layout == "mapping"):
         raise InputError(f"ids={ids!r} does not go with layout={layout!r}; it is 'path', 'name' or, of children, 'id'.")
-    content = _load(source) if isinstance(source, str | PathLike) else source
+    if not isinstance(source, str | PathLike):
+        return _read(source, layout, ids, separator)
+    try:
+        return _read(_load(source), layout, ids, separator)
+    except HierarchyError as error:
+        error.args = (f"{Path(source).name}: {error}",)
+        raise
+
+
+def _read(content: Any, layout: NestedLayout, ids: NestedIds, separator: str) -> Draft:
+    """The draft of what JSON gives."""
     names: dict[str, str] = {}
     synonyms: dict[str, list[str]] = {}
     definitions: dict[str, str] = {}
@@ -43,7 +54,7 @@ def read_nested(source: FilePath | Any, *, layout: NestedLayout, ids: NestedIds,
         if above:
             edges.append((node, above))
     if not names:
-        raise TableError("There is no node; needed " + _needed(layout))
+        raise HierarchyError("There is no node; needed " + _needed(layout))
     return draft_of(names, edges, synonyms=synonyms, definitions=definitions)
 
 

@@ -9,14 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from rootward.errors import TableError
+from rootward.errors import InputError, TableError, did_you_mean
 from rootward.hierarchy.draft import Draft, draft_of, left_out
 from rootward.hierarchy.tables import FilePath, existing_file, text_lines
+
+RELATIONS = ("is_a",)
+SCOPES = ("EXACT",)
+"""What is read where nothing else is said; a file may lack these, while one that somebody names must be there."""
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(\w*)')
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", "t": "\t", "W": " "}
+_NEEDS_VALUE = ("id", "is_a", "relationship")
+_STANZA = re.compile(r"(\[[^\[\]]+\])\s*(!.*)?")
 
 
 @dataclass
@@ -31,64 +38,124 @@ class _Term:
     parents: list[tuple[int, str]] = field(default_factory=list)
 
 
+class _Wanted:
+    """Which of the relations, or scopes, somebody wants, and which there are."""
+
+    def __init__(self, argument: str, names: Sequence[str], default: Sequence[str]) -> None:
+        if isinstance(names, str):
+            raise InputError(f"{argument}={names!r} is one text; write a list of them: [{names!r}].")
+        self._argument, self._names, self._default = argument, names, default
+        self._there: dict[str, None] = {}
+
+    def __contains__(self, name: str) -> bool:
+        self._there.setdefault(name)
+        return name in self._names
+
+    def check(self, file_name: str) -> None:
+        """Raise TableError where one that was named, and is no default, has never been looked at."""
+        for name in self._names:
+            if name not in self._there and name not in self._default:
+                there = ", ".join(map(repr, sorted(self._there))) or "none at all"
+                raise TableError(
+                    f"{self._argument}= names {name!r}, which no term of {file_name} has; there are {there}."
+                    f"{did_you_mean(name, self._there)}"
+                )
+
+
 def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str], namespace: str | None) -> Draft:
     """The draft of an OBO file; see `Hierarchy.from_obo`."""
-    file_name = existing_file(source).name
+    path = existing_file(source)
+    related, scoped = _Wanted("relations", relations, RELATIONS), _Wanted("scopes", scopes, SCOPES)
     terms: dict[str, _Term] = {}
-    n_terms = 0
-    for term in _terms(source, file_name, set(relations), set(scopes)):
-        n_terms += 1
+    namespaces = set()
+    for term in _terms(path, related, scoped):
+        namespaces.add(term.namespace)
         if not term.obsolete and namespace in (None, term.namespace):
             first = terms.setdefault(term.id, term)
             if first is not term:  # OBO lets a term be told in several stanzas
+                first.name = first.name or term.name
                 first.synonyms += term.synonyms
                 first.parents += term.parents
-    if not n_terms:
-        raise TableError(f"{file_name} holds no [Term] stanza; needed an OBO file.")
+    if not namespaces:
+        raise TableError(f"{path.name} holds no [Term] stanza; needed an OBO file.")
+    related.check(path.name)
+    scoped.check(path.name)
     if not terms:
-        raise TableError(
-            f"{file_name} holds no current term{'' if namespace is None else f' in namespace={namespace!r}'}."
-        )
+        others = ", ".join(sorted(map(repr, namespaces - {""}))) or "none"
+        which = "" if namespace is None else f" in namespace={namespace!r}; its namespaces are {others}"
+        raise TableError(f"{path.name} holds no current term{which}.")
     told = [(row, term.id, parent) for term in terms.values() for row, parent in term.parents]
     kept = [(row, child, parent) for row, child, parent in told if parent in terms]
-    away = len(told) - len(kept)
     return draft_of(
         {term.id: term.name for term in terms.values()},
         [(child, parent) for _, child, parent in kept],
         synonyms={term.id: term.synonyms for term in terms.values()},
         definitions={term.id: term.definition for term in terms.values()},
         notes=left_out(
-            away,
+            len(told) - len(kept),
             "edge to a term that is obsolete or not among those read",
             "edges to terms that are obsolete or not among those read",
-        ),
-        name_edge=lambda edge: f"Row {kept[edge][0]} of {file_name}",
+        )
+        + _nameless(terms)
+        + _open_end(path, list(terms.values())[-1], terms),
+        name_edge=lambda edge: f"Row {kept[edge][0]} of {path.name}",
     )
 
 
-def _terms(source: FilePath, file_name: str, relations: set[str], scopes: set[str]) -> Iterator[_Term]:
+def _nameless(terms: dict[str, _Term]) -> tuple[str, ...]:
+    """A note on terms with an id and nothing to call them."""
+    ids = [term.id for term in terms.values() if not term.name]
+    more = f" and {len(ids) - 3:,} more" if len(ids) > 3 else ""
+    one = len(ids) == 1
+    note = f"{len(ids):,} {'term has' if one else 'terms have'} an id and no name: {', '.join(ids[:3])}{more}."
+    return (note,) if ids else ()
+
+
+def _open_end(path: Path, last: _Term, terms: dict[str, _Term]) -> tuple[str, ...]:
+    """A note where the file ends without a line end, in a term that says too little to be whole.
+
+    Many whole files lack the last line end, so that alone is nothing to speak of.
+    """
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        if file.read() in b"\r\n":
+            return ()
+    strange = [parent for _, parent in last.parents[-1:] if parent not in terms] or ([] if last.name else [last.id])
+    note = f"{path.name} ends without a line end, at {{!r}}, which it says nothing else of: is the file cut off there?"
+    return tuple(note.format(node) for node in strange)
+
+
+def _terms(path: Path, relations: _Wanted, scopes: _Wanted) -> Iterator[_Term]:
     """Every [Term] stanza, obsolete ones too."""
     stanza, namespace = "", ""
     term: _Term | None = None
-    for row, raw in text_lines(source):
+    for row, raw in text_lines(path):
         line = raw.strip()
         if not line or line.startswith("!"):
             continue
         if line.startswith("["):
             if term is not None:
-                yield _checked(term, file_name)
-            stanza = line
+                yield _checked(term, path.name)
+            stanza = _stanza(line, row, path.name)
             term = _Term(row, namespace=namespace) if stanza == "[Term]" else None
             continue
         tag, colon, value = line.partition(":")
         if not colon:
-            raise TableError(f"Row {row} of {file_name} is {line[:80]!r}; needed 'tag: value' or a [Stanza].")
+            raise TableError(f"Row {row} of {path.name} is {line[:80]!r}; needed 'tag: value' or a [Stanza].")
         if term is not None:
-            _take(term, row, tag, value.strip(), relations, scopes, file_name)
+            _take(term, row, tag, value.strip(), relations, scopes, path.name)
         elif not stanza and tag == "default-namespace":
             namespace = value.strip()
     if term is not None:
-        yield _checked(term, file_name)
+        yield _checked(term, path.name)
+
+
+def _stanza(line: str, row: int, file_name: str) -> str:
+    """The header of a stanza without a comment."""
+    match = _STANZA.fullmatch(line)
+    if match is None:
+        raise TableError(f"Row {row} of {file_name} is {line[:80]!r}; needed a whole stanza header, such as [Term].")
+    return match[1]
 
 
 def _checked(term: _Term, file_name: str) -> _Term:
@@ -97,8 +164,10 @@ def _checked(term: _Term, file_name: str) -> _Term:
     return term
 
 
-def _take(term: _Term, row: int, tag: str, value: str, relations: set[str], scopes: set[str], file_name: str) -> None:
+def _take(term: _Term, row: int, tag: str, value: str, relations: _Wanted, scopes: _Wanted, file_name: str) -> None:
     """Enter one clause into its term."""
+    if not value and tag in _NEEDS_VALUE:
+        raise TableError(f"Row {row} of {file_name}: {tag} is empty; needed 'tag: value'. Is the file cut off?")
     if tag == "id":
         term.id = _bare(value)
     elif tag == "name":

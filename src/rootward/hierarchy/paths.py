@@ -23,6 +23,7 @@ from rootward.hierarchy.tables import FilePath, existing_file, text_lines
 PathLayout = Literal["plain", "google", "google-with-ids", "shopify", "shopify-json"]
 
 _ID_ENDS = {"google-with-ids": " - ", "shopify": " : "}
+_SEPARATORS = (" > ", ">", " / ", "/", " | ", "|", "\t", "::", ";", "\\")
 _EXAMPLE = {
     "google-with-ids": "'187 - Apparel & Accessories > Shoes'",
     "shopify": "'gid://shopify/TaxonomyCategory/aa-8 : Apparel & Accessories > Shoes'",
@@ -46,13 +47,32 @@ def read_paths(source: FilePath | Iterable[str], *, separator: str, layout: Path
     where = f" of {existing_file(source).name}" if isinstance(source, str | PathLike) else ""
     if not lines:
         raise TableError(f"There are no paths{where}; needed one a line, such as {separator.join('ABC')!r}.")
+    _refuse_other_separator(lines, separator, _ID_ENDS.get(layout), where)
     if layout in _ID_ENDS:
         return _read_named(lines, separator, layout, where)
     return _read_bare(lines, separator, where)
 
 
 def _lines(source: FilePath | Iterable[str]) -> Iterator[tuple[int, str]]:
-    return text_lines(source) if isinstance(source, str | PathLike) else enumerate(source, 1)
+    if isinstance(source, str | PathLike):
+        return text_lines(source)
+    if not isinstance(source, Iterable):
+        raise InputError(f"A file or an iterable of lines is needed, got {source!r:.80}.")
+    return enumerate(source, 1)
+
+
+def _refuse_other_separator(lines: list[tuple[int, str]], separator: str, id_ends: str | None, where: str) -> None:
+    """Where no line holds the separator, and half of them or more hold another: that one was meant."""
+    bare = [line if id_ends is None else line.partition(id_ends)[2] for _, line in lines]
+    if any(separator in line for line in bare):
+        return
+    counts = {other: sum(other in line for line in bare) for other in _SEPARATORS}
+    likely = max(counts, key=counts.__getitem__)
+    if 2 * counts[likely] >= len(lines):
+        raise TableError(
+            f"No path{where} holds the separator {separator!r}, and {counts[likely]:,} of {len(lines):,} hold "
+            f"{likely!r}. Say so with separator={likely!r}."
+        )
 
 
 def _parts(path: str, separator: str, row: int, where: str) -> tuple[str, ...]:

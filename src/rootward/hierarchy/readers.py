@@ -28,6 +28,7 @@ class Readers:
         nodes: edges.NodeSource | None = None,
         add_missing: bool = False,
         format: Format | None = None,
+        delimiter: str | None = None,
     ) -> Self:
         """A hierarchy from one edge a row. A row with an empty parent declares a root.
 
@@ -38,7 +39,9 @@ class Readers:
                 any, `name`, `synonyms` (separated by "|", or a list) and `definition`; or an iterable of ids.
                 None takes every id of the edges.
             add_missing: keep ids that `nodes` lacks instead of raising an error.
-            format: how the files are written, "csv", "tsv" or "parquet"; None goes by each file's suffix.
+            format: how the files are written, "csv", "tsv" or "parquet"; None goes by each file's suffix. CSV and TSV
+                may be packed by gzip, with a second suffix .gz.
+            delimiter: between two fields of the files, such as ";" or "tab"; None goes by the format.
 
         Raises:
             TableError: a file that is missing, empty or unreadable, with the row; a column that is not there.
@@ -46,9 +49,16 @@ class Readers:
             HierarchyError: an empty child, a node that is its own parent.
             CycleError: the edges run in a circle.
         """
-        return cls._of(
-            edges.read_edges(source, child=child, parent=parent, nodes=nodes, add_missing=add_missing, format=format)
+        draft = edges.read_edges(
+            source,
+            child=child,
+            parent=parent,
+            nodes=nodes,
+            add_missing=add_missing,
+            format=format,
+            delimiter=delimiter,
         )
+        return cls._of(draft)
 
     @classmethod
     def from_paths(
@@ -63,7 +73,7 @@ class Readers:
                 it. "shopify-json": the en.json of the npm package. Lines with # in front are comments, but in "plain".
 
         Raises:
-            TableError: a file or row that is not of this layout.
+            TableError: a file or row that is not of this layout; no line holds the separator, and most hold another.
             UnknownIdError: a row with an id whose category above has no row.
             HierarchyError: an empty category, an id or path twice where each must have a row of its own.
         """
@@ -74,20 +84,22 @@ class Readers:
         cls,
         source: FilePath,
         *,
-        relations: Sequence[str] = ("is_a",),
-        scopes: Sequence[str] = ("EXACT",),
+        relations: Sequence[str] = obo.RELATIONS,
+        scopes: Sequence[str] = obo.SCOPES,
         namespace: str | None = None,
     ) -> Self:
         """A hierarchy from an OBO file. Obsolete terms are left out.
 
         Args:
             source: the file.
-            relations: which ones lead from child to parent, such as ("is_a", "part_of").
-            scopes: which synonyms are other names of the same thing; also "RELATED", "NARROW", "BROAD".
+            relations: which ones lead from child to parent, such as ("is_a", "part_of"); by default "is_a".
+            scopes: which synonyms are other names of the same thing; by default "EXACT", also "RELATED", "NARROW",
+                "BROAD".
             namespace: keep only the terms of this namespace.
 
         Raises:
-            TableError: a row that is no OBO, with its number; no term at all.
+            TableError: a row that is no OBO, with its number; no term at all; a relation or scope that was named and
+                that no term has.
             CycleError: the relations run in a circle.
         """
         return cls._of(obo.read_obo(source, relations=relations, scopes=scopes, namespace=namespace))

@@ -67,12 +67,16 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
             f"{path.name}: the suffix {path.suffix!r} names no known RDF syntax. Say which it is: format='turtle', "
             "'xml', 'nt' or 'json-ld'."
         )
-    graph = rdf.Graph()
+    graph, kind = rdf.Graph(), _SYNTAX[path.suffix.lower()] if syntax is None else syntax
     try:
         with path.open("rb") as file:
-            graph.parse(file, format=_SYNTAX[path.suffix.lower()] if syntax is None else syntax)
+            graph.parse(file, format=kind)
     except Exception as error:  # every rdflib parser has exceptions of its own
-        raise TableError(f"{path.name} cannot be read: {error}. Is format= right?") from error
+        # A parser that steps past the end of the text, or into what is not there, has no words for it.
+        stumbled = isinstance(error, LookupError | AttributeError | TypeError) or not str(error)
+        said = " ".join(str(error).replace(" of <>", "").split()).rstrip(".")
+        what = "it breaks off, or is no such text" if stumbled else said
+        raise TableError(f"{path.name} cannot be read as {kind}: {what}. Is format= right?") from error
     return graph, path.name
 
 

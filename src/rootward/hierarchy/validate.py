@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from rootward.errors import CycleError, HierarchyError
 from rootward.hierarchy.draft import Draft, left_out
 from rootward.pairs import Ids
+from rootward.pairs.ids import holds_control, spaced
 from rootward.pairs.ragged import offsets_of
 
 Offsets = npt.NDArray[np.int64]
@@ -22,9 +23,12 @@ def settle(draft: Draft) -> tuple[Offsets, Parents, tuple[str, ...]]:
     """(offsets, parents, notes) of a draft: parents ascending within each child, every edge once, no circle.
 
     Raises:
-        HierarchyError: a node is its own parent.
+        HierarchyError: a node is its own parent, or its id holds a control character.
         CycleError: the edges run in a circle.
     """
+    controlled = next((label for label in draft.ids if holds_control(label)), None)
+    if controlled is not None:
+        raise HierarchyError(f"The id {controlled!r} holds a control character; remove it.")
     loops = np.flatnonzero(draft.children == draft.parents)
     if len(loops):
         raise HierarchyError(
@@ -39,7 +43,17 @@ def settle(draft: Draft) -> tuple[Offsets, Parents, tuple[str, ...]]:
     if circle := find_circle(offsets, rows):
         raise circle_error(circle, draft.ids, _edges_of_circle(circle, draft))
     twice = len(draft.children) - len(once)
-    return offsets, rows, draft.notes + left_out(twice, "duplicate edge", "duplicate edges")
+    notes = left_out(twice, "duplicate edge", "duplicate edges") + spaced(draft.ids, "id") + _flat(n, len(once))
+    return offsets, rows, draft.notes + notes
+
+
+def _flat(n_nodes: int, n_edges: int) -> tuple[str, ...]:
+    """A note on nodes that nothing joins: they train without a complaint, and learn nothing but themselves."""
+    note = (
+        f"There is no edge: each of the {n_nodes:,} nodes is a root, and its own only answer. If that is not meant, "
+        "the source, or an option of its reader, is wrong."
+    )
+    return () if n_edges else (note,)
 
 
 def find_circle(offsets: Offsets, parents: Parents) -> list[int]:

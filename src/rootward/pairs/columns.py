@@ -10,25 +10,36 @@ means is for the caller, who can say in which row it went wrong:
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from rootward.errors import InputError, TableError, did_you_mean
-from rootward.pairs.delimited import Delimited, check_columns, listed
+from rootward.errors import InputError, TableError
+from rootward.pairs.delimited import (
+    PACKED,
+    TEXT,
+    Delimited,
+    check_columns,
+    check_delimiter,
+    existing_file,
+    listed,
+    open_bytes,
+    unpacking,
+)
 
 Format: TypeAlias = Literal["csv", "tsv", "parquet"]
 Source: TypeAlias = "str | os.PathLike[str] | pa.Table | Iterable[Sequence[object]]"
 
-TEXT = pa.large_string()
+NO_FRAME = "A {} is not read as it is; give a pyarrow Table: pyarrow.Table.from_pandas(frame)."
 _TABLE, _ROWS = "the given table", "the given rows"
 _FORMATS: tuple[str, ...] = get_args(Format)
 _ROW_BYTES = 64  # of a CSV, about: how much of it is read for a block of so many rows
@@ -54,22 +65,36 @@ class Columns:
     def __getitem__(self, name: str) -> Any:
         return self.texts[name]
 
+    def take(self, rows: npt.NDArray[np.integer]) -> Columns:
+        """Some of the rows, which still know where they stand in the source."""
+        texts = {name: text.take(pa.array(rows)) for name, text in self.texts.items()}
+        return Columns(self.source, texts, lambda wanted: self.place_of([int(rows[row]) for row in wanted]))
+
     def where(self, *rows: int) -> str:
         """'row 42 of clicks.csv', or 'rows 3 and 42 of clicks.csv' for several (rows counted from 0)."""
         places = " and ".join(map(str, self.place_of(rows)))
         return f"row{'s' if len(rows) > 1 else ''} {places} of {self.source}"
 
 
-def read_columns(source: Source, names: Sequence[str], *, format: Format | None = None) -> Columns:
+def read_columns(
+    source: Source,
+    names: Sequence[str],
+    *,
+    format: Format | None = None,
+    delimiter: str | None = None,
+    hint: str = "",
+) -> Columns:
     """The named columns of a table, as text.
 
     Args:
         source: path of a CSV, TSV or Parquet file; a pyarrow Table; or an iterable of rows, each with one value for
-            each of `names`, in their order.
+            each of `names`, in their order. A DataFrame that speaks Arrow is as good as a Table.
         names: the columns wanted; others are not read.
         format: "csv", "tsv" or "parquet". None goes by the suffix .csv, .tsv or .parquet of the path. CSV and TSV are
             UTF-8 with a header line; a field in double quotes may hold delimiters and line breaks; empty lines are
-            skipped.
+            skipped. Packed by gzip, they have a second suffix .gz.
+        delimiter: between two fields of a CSV, such as ";" or "tab". None: "," in CSV, a tab in TSV.
+        hint: what to do when a column has another name, for the message.
 
     Raises:
         InputError: a `format` that is not known or cannot be told, names that are not different, no kind of source.
@@ -77,15 +102,26 @@ def read_columns(source: Source, names: Sequence[str], *, format: Format | None 
             fields, bytes that are not UTF-8. Rows are counted from 1: lines as an editor shows them in CSV and TSV
             (the header is line 1), rows of data elsewhere.
     """
-    kind = _kind_of(source, names, format)
+    source = as_arrow(source)
+    kind = _kind_of(source, names, format, delimiter, hint)
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        return _read_parquet(path, names) if kind == "parquet" else _read_delimited(path, names, kind)
+        if kind == "parquet":
+            return _read_parquet(path, names, hint)
+        file = delimited(path, kind, delimiter)
+        file.check(names, hint)
+        return _whole(path.name, names, file.read(names), file.lines)
     return _from_arrow(source, names, _TABLE) if isinstance(source, pa.Table) else _from_rows(source, names)
 
 
 def column_blocks(
-    source: Source, names: Sequence[str], *, format: Format | None = None, rows: int
+    source: Source,
+    names: Sequence[str],
+    *,
+    rows: int,
+    format: Format | None = None,
+    delimiter: str | None = None,
+    hint: str = "",
 ) -> Iterator[Columns]:
     """What `read_columns` gives, about so many rows at a time and never all of them in memory.
 
@@ -94,9 +130,10 @@ def column_blocks(
     Raises:
         InputError, TableError: as `read_columns`, some of them only when their block is reached.
     """
-    kind = _kind_of(source, names, format)
+    source = as_arrow(source)
+    kind = _kind_of(source, names, format, delimiter, hint)
     base = 0
-    for block in _blocks(source, names, kind, rows):
+    for block in _blocks(source, names, kind, rows, delimiter, hint):
         if len(block):
             yield _from_row(base, block)
             base += len(block)
@@ -109,10 +146,12 @@ def _from_row(base: int, block: Columns) -> Columns:
     return Columns(block.source, block.texts, lambda rows: block.place_of([base + row for row in rows]))
 
 
-def _blocks(source: Any, names: Sequence[str], kind: str, rows: int) -> Iterator[Columns]:
+def _blocks(
+    source: Any, names: Sequence[str], kind: str, rows: int, delimiter: str | None, hint: str
+) -> Iterator[Columns]:
     """Blocks whose `place_of` takes rows of the whole source."""
     if kind == "parquet":
-        yield from _parquet_blocks(Path(source), names, rows)
+        yield from _parquet_blocks(Path(source), names, rows, hint)
     elif kind == "rows":
         given, begin = iter(source), 1
         while part := list(islice(given, rows)):
@@ -122,26 +161,33 @@ def _blocks(source: Any, names: Sequence[str], kind: str, rows: int) -> Iterator
         for batch in source.select(list(names)).to_batches(max_chunksize=rows):
             yield _from_batch(batch, names, _TABLE)
     else:
-        yield from _delimited_blocks(Path(source), names, kind, rows)
+        file = delimited(Path(source), kind, delimiter)
+        file.check(names, hint)
+        yield from _delimited_blocks(file, names, rows)
 
 
-def _kind_of(source: object, names: Sequence[str], format: str | None) -> str:
+def _kind_of(source: object, names: Sequence[str], format: str | None, delimiter: str | None, hint: str) -> str:
     """ "csv", "tsv", "parquet", "table" or "rows"; refuses what is none of them."""
     if len(set(names)) < len(names):
         raise InputError(f"Each column needs a name of its own, got {listed(names)}.")
     if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
-        kind = _format_of(path, format)
-        check_is_file(path)
-        return kind
-    if format is not None:
-        raise InputError(f"format={format!r} is for files; the source given is a {type(source).__name__}.")
+        return format_of(existing_file(source), format, delimiter)
+    for name, value in (("format", format), ("delimiter", delimiter)):
+        if value is not None:
+            raise InputError(f"{name}={value!r} is for files; the source given is a {type(source).__name__}.")
     if isinstance(source, pa.Table):
-        check_columns(source.column_names, names, _TABLE)
+        check_columns(source.column_names, names, _TABLE, hint)
         return "table"
     if not isinstance(source, Iterable):
         raise InputError(f"A path, a pyarrow Table or an iterable of rows is needed, got {shown(source)}.")
+    if hasattr(source, "columns"):
+        raise InputError(NO_FRAME.format(type(source).__name__))
     return "rows"
+
+
+def as_arrow(source: Any) -> Any:
+    """The pyarrow Table of a table that speaks Arrow, such as a DataFrame of pandas or polars; else what was given."""
+    return pa.table(source) if hasattr(source, "__arrow_c_stream__") else source
 
 
 def _name_of(source: object) -> str:
@@ -153,85 +199,69 @@ def _name_of(source: object) -> str:
 # -- files -------------------------------------------------------------------------------------------------------
 
 
-def _format_of(path: Path, format: str | None) -> str:
-    """The format asked for, or the one the suffix stands for."""
-    found = path.suffix.lower().removeprefix(".") if format is None else format
-    if found in _FORMATS:
-        return found
-    known = ", ".join(map(repr, _FORMATS))
-    if format is None:
-        raise InputError(f"The suffix of {path.name!r} does not tell its format; say format= one of {known}.")
-    raise InputError(f"format={format!r} is not known; it must be one of {known}.")
-
-
-def check_is_file(path: Path) -> None:
-    """Refuse what cannot be read.
+def format_of(path: Path, format: str | None, delimiter: str | None) -> Format:
+    """The format asked for, or the one the suffix stands for; a delimiter alone says that it is a CSV.
 
     Raises:
-        TableError: a folder, or nothing at all.
+        InputError: neither says one of those known; a delimiter for Parquet, or one that cannot be.
     """
-    if path.is_dir():
-        raise TableError(f"{path} is a folder; a file is needed.")
-    if not path.is_file():
-        beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise TableError(f"There is no file {path}.{did_you_mean(path.name, beside)}")
+    packed = path.suffix.lower() == PACKED
+    suffix = (path.with_suffix("") if packed else path).suffix.lower().removeprefix(".")
+    found = suffix if format is None else format
+    if format is None and delimiter is not None and found not in _FORMATS:
+        found = "csv"
+    if found not in _FORMATS:
+        known = ", ".join(map(repr, _FORMATS))
+        if format is None:
+            raise InputError(f"The suffix of {path.name!r} does not tell its format; say format= one of {known}.")
+        raise InputError(f"format={format!r} is not known; it must be one of {known}.")
+    if found == "parquet" and (packed or delimiter is not None):
+        what = "packed by gzip" if packed else f"separated by delimiter={delimiter!r}"
+        raise InputError(f"{path.name} cannot be Parquet and {what}; say what it is.")
+    return cast(Format, found)
 
 
-def _read_parquet(path: Path, names: Sequence[str]) -> Columns:
+def delimited(path: Path, kind: str, delimiter: str | None) -> Delimited:
+    """A CSV or TSV file on disk, packed or not."""
+    given = None if delimiter is None else check_delimiter(delimiter)
+    return Delimited(path.name, kind, lambda: open_bytes(path), given)
+
+
+def _read_parquet(path: Path, names: Sequence[str], hint: str) -> Columns:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            check_columns(file.schema_arrow.names, names, path.name)
+            check_columns(file.schema_arrow.names, names, path.name, hint)
             table = file.read(columns=list(names))
     except (pa.ArrowException, OSError) as error:
-        raise TableError(f"{path.name} cannot be read as Parquet: {error}") from error
+        raise no_parquet(path.name, error) from error
     return _from_arrow(table, names, path.name)
 
 
-def _parquet_blocks(path: Path, names: Sequence[str], rows: int) -> Iterator[Columns]:
+def _parquet_blocks(path: Path, names: Sequence[str], rows: int, hint: str) -> Iterator[Columns]:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            check_columns(file.schema_arrow.names, names, path.name)
+            check_columns(file.schema_arrow.names, names, path.name, hint)
             for batch in file.iter_batches(rows, columns=list(names)):
                 yield _from_batch(batch, names, path.name)
     except (pa.ArrowException, OSError) as error:
-        raise TableError(f"{path.name} cannot be read as Parquet: {error}") from error
+        raise no_parquet(path.name, error) from error
 
 
-def _read_delimited(path: Path, names: Sequence[str], kind: str) -> Columns:
-    """CSV or TSV by pyarrow; what it trips over is read again with the csv module, which can say where."""
-    data = path.read_bytes()
-    file = Delimited(path.name, kind, lambda: io.BytesIO(data))
-    file.check(names)
+def _delimited_blocks(file: Delimited, names: Sequence[str], rows: int) -> Iterator[Columns]:
     try:
-        table = pyarrow.csv.read_csv(
-            pa.BufferReader(data), parse_options=file.parse_options, convert_options=_as_text(names)
-        )
-    except pa.ArrowInvalid as error:
-        raise file.refusal(error) from error
-    return _whole(path.name, names, table, file.lines)
-
-
-def _delimited_blocks(path: Path, names: Sequence[str], kind: str, rows: int) -> Iterator[Columns]:
-    file = Delimited(path.name, kind, lambda: path.open("rb"))
-    file.check(names)
-    try:
-        with pyarrow.csv.open_csv(
-            path,
-            read_options=pyarrow.csv.ReadOptions(block_size=rows * _ROW_BYTES),
-            parse_options=file.parse_options,
-            convert_options=_as_text(names),
-        ) as reader:
+        with (
+            unpacking(file.name),
+            pyarrow.csv.open_csv(
+                file.opened(),
+                read_options=pyarrow.csv.ReadOptions(block_size=rows * _ROW_BYTES),
+                parse_options=file.parse_options,
+                convert_options=file.convert_options(names),
+            ) as reader,
+        ):
             for batch in reader:
-                yield Columns(path.name, _texts_of(batch, names, path.name), file.lines)
+                yield Columns(file.name, _texts_of(batch, names, file.name), file.lines)
     except pa.ArrowInvalid as error:
         raise file.refusal(error) from error
-
-
-def _as_text(names: Sequence[str]) -> Any:
-    """How pyarrow shall read these columns of a CSV."""
-    return pyarrow.csv.ConvertOptions(
-        include_columns=list(names), column_types=dict.fromkeys(names, TEXT), strings_can_be_null=False
-    )
 
 
 # -- values in memory --------------------------------------------------------------------------------------------
@@ -282,6 +312,11 @@ def _whole(source: str, names: Sequence[str], table: Any, place_of: Callable[[Se
 
 def _from_one(rows: Sequence[int]) -> list[int]:
     return [row + 1 for row in rows]
+
+
+def no_parquet(name: str, error: Exception) -> TableError:
+    """The complaint about a file that pyarrow cannot read."""
+    return TableError(f"{name} cannot be read as Parquet: {str(error).rstrip('. ')}. Is format= right?")
 
 
 # -- words -------------------------------------------------------------------------------------------------------

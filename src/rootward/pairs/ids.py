@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, overload
@@ -12,6 +13,10 @@ import numpy.typing as npt
 from rootward.errors import InputError, UnknownIdError, did_you_mean
 
 Rows = npt.NDArray[np.int64]
+
+CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+"""Not in any id that is read: control characters, other than tabs and line ends. Some of them end texts elsewhere."""
+_CONTROL = re.compile(CONTROL)
 
 
 class Ids(Sequence[str]):
@@ -103,3 +108,22 @@ class Ids(Sequence[str]):
     def take(self, rows: npt.ArrayLike) -> Ids:
         """The ids of these rows, as a table of its own."""
         return Ids(self._labels[row] for row in np.asarray(rows, np.int64).tolist())
+
+
+def holds_control(label: str) -> bool:
+    """Whether a label cannot be an id because of a control character in it."""
+    return _CONTROL.search(label) is not None
+
+
+def spaced(ids: Ids, what: str) -> tuple[str, ...]:
+    """A note on ids that are others with white space around them: as a rule one thing, spelled in two ways."""
+    found = [label for label in ids if label != label.strip() and label.strip() in ids]
+    return note_on_spaced(len(found), min(found, default=""), what)
+
+
+def note_on_spaced(n: int, first: str, what: str) -> tuple[str, ...]:
+    """The sentence about n such ids, the first of them as an example; none for none."""
+    if not n:
+        return ()
+    others, it = (f"{what} is another", "it") if n == 1 else (f"{what}s are others", "them")
+    return (f"{n:,} {others} with white space around {it}, kept apart: {first!r} beside {first.strip()!r}.",)

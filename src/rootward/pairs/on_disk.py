@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,13 +17,14 @@ import pyarrow.parquet
 from rich.console import Console
 
 from rootward.errors import InputError, MissingExtraError, TableError
-from rootward.pairs.columns import Columns, Format, Source, check_is_file, column_blocks
+from rootward.pairs.columns import Columns, Format, Source, column_blocks
+from rootward.pairs.delimited import existing_file
 from rootward.pairs.folder import CONFIG, SIDES, finish, is_folder, read_about
 from rootward.pairs.heights import heights
-from rootward.pairs.ids import Rows
+from rootward.pairs.ids import Rows, note_on_spaced
 from rootward.pairs.mapped import MappedIds, write_labels
 from rootward.pairs.ragged import PAIRS_AT_A_TIME
-from rootward.pairs.table import check_ids, check_levels, hops_in, notes_on, two_distances
+from rootward.pairs.table import HINT, check_ids, check_levels, labelled, none_left, notes_on, two_distances
 
 BLOCK_ROWS = 250_000
 MEMORY = "1GB"
@@ -44,19 +46,21 @@ class Reading(NamedTuple):
     document: str
     distance: str
     levels: Mapping[str, int] | None
+    drop_others: bool
     format: Format | None
+    delimiter: str | None
 
     @property
     def about(self) -> dict[str, Any] | None:
         """What a folder keeps of it, to be known again; None where the source is no file."""
         if not isinstance(self.source, (str, os.PathLike)):
             return None
-        check_is_file(Path(self.source))
-        status = os.stat(self.source)
+        status = existing_file(self.source).stat()
         columns = {"query": self.query, "document": self.document, "distance": self.distance}
-        levels = None if self.levels is None else check_levels(self.levels)
+        levels = check_levels(self.levels, self.drop_others)
         as_it_was = {"name": Path(self.source).name, "bytes": status.st_size, "modified_ns": status.st_mtime_ns}
-        return {**as_it_was, **columns, "levels": levels, "format": self.format}
+        labels = {"levels": levels, "drop_others": self.drop_others}
+        return {**as_it_was, **columns, **labels, "format": self.format, "delimiter": self.delimiter}
 
 
 def table_to_folder(
@@ -81,8 +85,7 @@ def table_to_folder(
     if folder.is_file() or (folder / CONFIG).exists():
         raise TableError(f"{folder} holds something else; pairs on disk need a folder of their own.")
     duckdb = _duckdb()
-    if given.levels is not None:
-        given = given._replace(levels=check_levels(given.levels))
+    given = given._replace(levels=check_levels(given.levels, given.drop_others))
     about, scratch = given.about, folder / SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)  # of a process that was cut off
     scratch.mkdir(parents=True)
@@ -101,7 +104,7 @@ def _refuse_others(folder: Path, given: Reading) -> None:
     there, wanted = read_about(folder)["source"], given.about
     if wanted is None:
         raise TableError(f"{folder} holds pairs already. Open them with Pairs.load({str(folder)!r}), or delete it.")
-    changed = [name for name, value in wanted.items() if there is None or there[name] != value]
+    changed = [name for name, value in wanted.items() if there is None or there.get(name) != value]
     if changed:
         raise TableError(
             f"{folder} holds the pairs of another table, or of another state of it: "
@@ -139,6 +142,7 @@ class _Building:
 
     def __init__(self, tables: Any, scratch: Path, given: Reading, rows: int, say: Say) -> None:
         self.tables, self.scratch, self.given, self.rows, self.say = tables, scratch, given, rows, say
+        self.others: Counter[str] = Counter()
 
     def build(self) -> tuple[str, ...]:
         """Write every file; the notes on what was done."""
@@ -153,7 +157,8 @@ class _Building:
             counts += np.bincount(documents[start : start + PAIRS_AT_A_TIME], minlength=len(counts))
         np.save(self.scratch / "generality.npy", counts)
         np.save(self.scratch / "heights.npy", heights(offsets, documents, distances, counts))
-        return notes_on(dropped, columns.source)
+        spaced = tuple(note for side in ("query", "document") for note in self.spaced(side))
+        return notes_on(dropped, columns.source, self.others) + spaced
 
     def array(self, name: str) -> npt.NDArray[Any]:
         """One of the files, mapped."""
@@ -162,22 +167,29 @@ class _Building:
 
     def fill(self) -> Columns:
         """Every row into the database; the last block of them, which knows where all rows stand."""
-        source, query, document, distance, levels, format = self.given
+        source, query, document, distance, levels, drop_others, format, delimiter = self.given
+        options: Any = {"format": format, "delimiter": delimiter, "hint": HINT}
         self.tables.execute("CREATE TABLE rows (place BIGINT, query VARCHAR, document VARCHAR, hops INTEGER)")
         base = 0
-        for columns in column_blocks(source, (query, document, distance), format=format, rows=self.rows):
-            for side, name in (("query", query), ("document", document)):
-                check_ids(columns, name, side)
-            hops = hops_in(columns, distance, levels).astype(np.int32)
-            place = np.arange(base, base + len(columns))
-            block = pa.table({"place": place, "query": columns[query], "document": columns[document], "hops": hops})
-            self.tables.register("block", block)
-            self.tables.execute("INSERT INTO rows SELECT * FROM block")
-            self.tables.unregister("block")
-            last, first = columns, base
-            base += len(columns)
-            self.say(f"reading {columns.source}: {base:,} rows")
+        for block in column_blocks(source, (query, document, distance), rows=self.rows, **options):
+            columns, hops, rows = labelled(block, distance, levels, self.others if drop_others else None)
+            self.add(base + rows, columns, hops)
+            last, first = block, base
+            base += len(block)
+            self.say(f"reading {block.source}: {base:,} rows")
+        if base == self.others.total():
+            raise none_left(last.source, self.others)
         return Columns(last.source, last.texts, lambda rows: last.place_of([row - first for row in rows]))
+
+    def add(self, places: Rows, columns: Columns, hops: Rows) -> None:
+        """Some rows into the database."""
+        for side, name in (("query", self.given.query), ("document", self.given.document)):
+            check_ids(columns, name, side)
+        queries, documents = columns[self.given.query], columns[self.given.document]
+        named = {"place": places, "query": queries, "document": documents, "hops": hops.astype(np.int32)}
+        self.tables.register("block", pa.table(named))
+        self.tables.execute("INSERT INTO rows SELECT * FROM block")
+        self.tables.unregister("block")
 
     def number(self, side: str, name: str) -> None:
         """The ids of one side, in order of first appearance, and their alphabetical order."""
@@ -191,6 +203,15 @@ class _Building:
         with _Growing(self.scratch / f"{side}.npy", np.int32) as order:
             for batch in self.sorted(f"SELECT rowid FROM {side} ORDER BY id"):
                 order.add(batch.column(0).to_numpy())
+
+    def spaced(self, side: str) -> tuple[str, ...]:
+        """A note on ids of one side that are others with white space around them, as `ids.spaced` finds them."""
+        bare = r"regexp_replace(id, '^[\s\p{Z}]+|[\s\p{Z}]+$', '', 'g')"
+        ((n, first),) = self.tables.execute(
+            f"SELECT count(*), min(a.id) FROM (SELECT id, {bare} AS bare FROM {side}_ids WHERE id <> {bare}) a "
+            f"JOIN {side}_ids b ON a.bare = b.id"
+        ).fetchall()
+        return note_on_spaced(n, first, f"{side} id")
 
     def sorted(self, query: str) -> Iterator[Any]:
         """The batches of a query, by a file: its rows may be more than fit in memory."""

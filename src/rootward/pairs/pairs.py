@@ -99,7 +99,9 @@ class Pairs:
         document: str = "document",
         distance: str = "distance",
         levels: Mapping[str, int] | None = None,
+        drop_others: bool = False,
         format: Format | None = None,
+        delimiter: str | None = None,
         on_disk: str | os.PathLike[str] | None = None,
         progress: bool = False,
     ) -> Pairs:
@@ -114,7 +116,11 @@ class Pairs:
             query, document, distance: names of the columns; rows of an iterable go by position.
             levels: the distance of each label, such as {"exact": 0, "substitute": 1}, where the distance column holds
                 labels. None: it holds whole numbers from 0.
-            format: "csv", "tsv" or "parquet", where the suffix does not tell.
+            drop_others: leave out rows with other labels than those of `levels`, whose ids are then not there unless
+                another row has them; a note counts them. Else they are errors.
+            format: "csv", "tsv" or "parquet", where the suffix does not tell. CSV and TSV may be packed by gzip, with a
+                second suffix .gz.
+            delimiter: between two fields of a CSV, such as ";" or "tab"; None goes by the format.
             on_disk: a folder to keep the pairs in rather than in memory, for tables larger than that. What is read is
                 the same; of several faults another may be told. A folder that holds the pairs of this very file is
                 taken as it is. Slices (`keep`, `near`, `split`, ...) are in memory.
@@ -127,12 +133,11 @@ class Pairs:
             InputError: a format or levels that cannot be used.
             MissingExtraError: `on_disk` needs DuckDB.
         """
+        given = Reading(source, query, document, distance, levels, drop_others, format, delimiter)
         if on_disk is not None:
-            given = Reading(source, query, document, distance, levels, format)
             table_to_folder(Path(on_disk), given, progress=progress)
             return cls.load(on_disk)
-        parts = read_table(source, query=query, document=document, distance=distance, levels=levels, format=format)
-        return cls.from_arrays(**parts._asdict())
+        return cls.from_arrays(**read_table(**given._asdict())._asdict())
 
     @classmethod
     def from_esci(

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from rootward.errors import InputError, PairsError, TableError, did_you_mean
 from rootward.pairs.columns import Columns, Format, Source, read_columns, shown
-from rootward.pairs.ids import Ids, Rows
+from rootward.pairs.ids import Ids, Rows, holds_control, spaced
 from rootward.pairs.parts import Parts
 from rootward.pairs.storage import is_saved
 
+HINT = " Name the columns with query=, document= and distance=."
 MOST_HOPS = 2**31 - 1
 _WHOLE = re.compile(r"([0-9]+)(\.0*)?")  # Parquet writers make 1.0 of a column of integers with a gap
 
@@ -26,29 +27,40 @@ def read_table(
     document: str = "document",
     distance: str = "distance",
     levels: Mapping[str, int] | None = None,
+    drop_others: bool = False,
     format: Format | None = None,
+    delimiter: str | None = None,
 ) -> Parts:
     """The parts of `Pairs` out of a table with one row a pair; `Pairs.from_table` says what is read and refused."""
-    hops_of = None if levels is None else check_levels(levels)
+    hops_of = check_levels(levels, drop_others)
     try:
-        columns = read_columns(source, (query, document, distance), format=format)
+        columns = read_columns(source, (query, document, distance), format=format, delimiter=delimiter, hint=HINT)
     except TableError:
         if is_saved(source):
             raise TableError(f"{source} was written by Pairs.save; open it with Pairs.load.") from None
         raise
+    others: Counter[str] = Counter()
+    columns, hops, _ = labelled(columns, distance, hops_of, others if drop_others else None)
+    if not len(columns):
+        raise none_left(columns.source, others)
     query_ids, queries = _id_table(columns, query, "query")
     document_ids, documents = _id_table(columns, document, "document")
-    hops = hops_in(columns, distance, hops_of)
-    kept, notes = _once_each(columns, query_ids, document_ids, queries, documents, hops)
+    kept, dropped = _once_each(columns, query_ids, document_ids, queries, documents, hops)
+    notes = notes_on(dropped, columns.source, others)
+    notes += spaced(query_ids, "query id") + spaced(document_ids, "document id")
     return Parts(query_ids, document_ids, queries[kept], documents[kept], hops[kept], notes=notes)
 
 
-def check_levels(levels: Mapping[str, int]) -> dict[str, int]:
-    """The levels with their labels as text.
+def check_levels(levels: Mapping[str, int] | None, drop_others: bool = False) -> dict[str, int] | None:
+    """The levels with their labels as text; None where there are none.
 
     Raises:
-        InputError: no levels, or a distance that is not a whole number from 0.
+        InputError: empty levels, or a distance that is not a whole number from 0; others than none.
     """
+    if levels is None:
+        if drop_others:
+            raise InputError('drop_others=True leaves out other labels than those of levels={"exact": 0, ...}.')
+        return None
     if not levels:
         raise InputError('levels is empty; give each label its distance, such as {"exact": 0, "substitute": 1}.')
     for label, hops in levels.items():
@@ -78,7 +90,7 @@ def check_ids(columns: Columns, name: str, side: str) -> tuple[list[str], Rows]:
     """The different ids of one column in order of first appearance, and which of them each row holds.
 
     Raises:
-        TableError: one is empty; the message names file and row.
+        TableError: one is empty or holds a control character; the message names file and row.
     """
     labels, codes = _coded(columns[name])
     for code, label in enumerate(labels):
@@ -87,23 +99,39 @@ def check_ids(columns: Columns, name: str, side: str) -> tuple[list[str], Rows]:
                 f"{_start(columns, _first(codes, code))}: the {side} id (column {name!r}) is empty; "
                 f"fill it in or drop the row."
             )
+        if holds_control(label):
+            raise TableError(
+                f"{_start(columns, _first(codes, code))}: the {side} id {label!r} holds a control character; remove it."
+            )
     return labels, codes
 
 
-def hops_in(columns: Columns, name: str, levels: Mapping[str, int] | None) -> npt.NDArray[np.int64]:
-    """The distance of each row: each different text is understood once.
+def labelled(
+    columns: Columns, name: str, levels: Mapping[str, int] | None, others: Counter[str] | None
+) -> tuple[Columns, Rows, Rows]:
+    """(columns, hops, rows) of the rows with a distance; `rows` says where they stood. Each text is understood once.
+
+    Args:
+        columns: the table.
+        name: the column of distances or labels.
+        levels: the distance of each label; None where the column holds distances.
+        others: rows with other labels are left out and counted here; None refuses them.
 
     Raises:
         TableError: a text that is no distance, or no label of these levels; the message names file and row.
     """
     labels, codes = _coded(columns[name])
-    hops = np.empty(len(labels), np.int64)
+    hops = np.full(len(labels), -1, np.int64)
     for code, label in enumerate(labels):
         found = _whole_number(label) if levels is None else levels.get(label)
-        if found is None:
+        if found is None and others is None:
             raise TableError(f"{_start(columns, _first(codes, code))}: {_not_a_distance(name, label, levels)}")
-        hops[code] = found
-    return hops[codes]
+        hops[code] = -1 if found is None else found
+    rows = np.flatnonzero(hops[codes] >= 0)
+    if others is not None:
+        counts = np.bincount(codes, minlength=len(labels)).tolist()
+        others.update({labels[code]: counts[code] for code in np.flatnonzero(hops < 0).tolist()})
+    return columns if len(rows) == len(columns) else columns.take(rows), hops[codes[rows]], rows
 
 
 def _whole_number(text: str) -> int | None:
@@ -122,14 +150,14 @@ def _not_a_distance(name: str, label: str, levels: Mapping[str, int] | None) -> 
     known = ", ".join(map(repr, levels))
     return (
         f"the label {shown(label)} (column {name!r}) is not among the levels {known}.{did_you_mean(label, levels)} "
-        f"Give it a distance in levels, or drop its rows."
+        f"Give it a distance in levels, or leave out rows with other labels by drop_others=True."
     )
 
 
 def _once_each(
     columns: Columns, query_ids: Ids, document_ids: Ids, queries: Rows, documents: Rows, hops: Rows
-) -> tuple[Rows, tuple[str, ...]]:
-    """The rows to keep, the first of each pair, and a note on those that are not.
+) -> tuple[Rows, int]:
+    """The rows to keep, the first of each pair, and how many are not.
 
     Raises:
         PairsError: a pair stands twice with different distances.
@@ -145,7 +173,7 @@ def _once_each(
         pair = f"({query_ids[queries[row]]!r}, {document_ids[documents[row]]!r})"
         raise two_distances(columns, pair, (int(first[row]), row), (int(hops[first[row]]), int(hops[row])))
     kept = np.flatnonzero(first == np.arange(len(key)))
-    return kept, notes_on(len(key) - len(kept), columns.source)
+    return kept, len(key) - len(kept)
 
 
 def two_distances(columns: Columns, pair: str, rows: tuple[int, int], hops: tuple[int, int]) -> PairsError:
@@ -155,11 +183,29 @@ def two_distances(columns: Columns, pair: str, rows: tuple[int, int], hops: tupl
     )
 
 
-def notes_on(dropped: int, source: str) -> tuple[str, ...]:
-    """A sentence on rows that repeat a pair, if there are any."""
-    repeat = "row repeats" if dropped == 1 else "rows repeat"
-    note = f"{dropped:,} {repeat} a pair of {source} with the same distance; each pair counts once."
-    return (note,) if dropped else ()
+def none_left(source: str, others: Counter[str]) -> TableError:
+    """The complaint about a table of other labels alone."""
+    return TableError(f"No row of {source} has a label of levels; its labels are {_counted(others)}.")
+
+
+def notes_on(dropped: int, source: str, others: Counter[str]) -> tuple[str, ...]:
+    """Sentences on rows with other labels and rows that repeat a pair, where there are any."""
+    notes = []
+    if n := others.total():
+        notes.append(
+            f"Left out {n:,} {'row' if n == 1 else 'rows'} of {source} with other labels than those of levels: "
+            f"{_counted(others)}."
+        )
+    if dropped:
+        repeat = "row repeats" if dropped == 1 else "rows repeat"
+        notes.append(f"{dropped:,} {repeat} a pair of {source} with the same distance; each pair counts once.")
+    return tuple(notes)
+
+
+def _counted(labels: Counter[str]) -> str:
+    """'irrelevant' (3) and 'Exact' (1), the most frequent first, cut where it would not be read."""
+    told = ", ".join(f"{label!r} ({n:,})" for label, n in labels.most_common(5))
+    return f"{told} and {len(labels) - 5:,} more" if len(labels) > 5 else told
 
 
 def _start(columns: Columns, *rows: int) -> str:
