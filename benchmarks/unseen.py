@@ -93,6 +93,7 @@ def measured(name: str, train: Pairs, tests: dict[str, Pairs], given: argparse.N
         known = f"{np.count_nonzero(train.sizes):,} training texts, {train.n_documents:,} documents; recall in %"
         asked = ", ".join(f"{np.count_nonzero(test.sizes):,} unseen {kind}" for kind, test in tests.items())
         switches = "".join(f" --{flag.replace('_', '-')}" for flag in told)
+        switches += "" if given.epochs is None else f" --epochs {given.epochs:g}"
         command = f"python benchmarks/{name}.py --parts {given.parts} --seed {given.seed}{switches}"
         save(file, command, rows, f"{asked}; {known}. {note}".strip())
 
