@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import hpo_synonyms
 import lexical
 import machine
-import minilm
+import sentences
 import unseen
 import wordnet_glosses
 
@@ -106,7 +106,7 @@ def test_every_document_is_scored_and_sets_are_calibrated() -> None:
 
 
 def test_fine_tuning_pairs_are_texts_with_names_of_their_documents() -> None:
-    anchors, positives = minilm.text_pairs(TRAIN, 40, seed=0)
+    anchors, positives = sentences.text_pairs(TRAIN, 40, seed=0)
     assert len(anchors) == len(positives) == 40
     assert all(one != other for one, other in zip(anchors, positives, strict=True))
     assert set(zip(anchors, positives, strict=True)) == {(name, "footwear") for name in NAMES[1:]}
@@ -187,12 +187,14 @@ def test_results_with_glosses_and_word_pairs_have_a_file_of_their_own(
     obo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "RESULTS", tmp_path)
-    monkeypatch.setattr(unseen.minilm, "load", Letters)
+    monkeypatch.setattr(unseen.sentences, "load", lambda name: Letters())
     monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "argv", f"x --parts joint --epochs 2 --dim 8 --word-pairs --glosses --obo {obo}".split())
     hpo_synonyms.main()
     kept = json.loads((tmp_path / "hpo_synonyms_joint_word_pairs_glosses.json").read_text())
-    assert kept["command"] == "python benchmarks/hpo_synonyms.py --parts joint --seed 0 --word-pairs --glosses"
+    assert (
+        kept["command"] == "python benchmarks/hpo_synonyms.py --parts joint --seed 0 --word-pairs --glosses --epochs 2"
+    )
     assert kept["note"].startswith("8 unseen synonyms; ")
     cases = [row["case"] for row in kept["figures"]]
     assert cases == ["joint tower, leaning on nothing", "joint tower", "joint tower, nearest text expanded"]

@@ -348,6 +348,13 @@ def test_obo_lists_what_there_is_in_place_of_what_was_named(options, words, tmp_
         Hierarchy.from_obo(tmp_path / "shop.obo", **options)
 
 
+def test_all_scopes_of_the_format_may_be_named_of_a_file_that_lacks_some(tmp_path):
+    (tmp_path / "shop.obo").write_text('[Term]\nid: a\nname: A\nsynonym: "x" NARROW []\n')
+    shop = Hierarchy.from_obo(tmp_path / "shop.obo", scopes=["EXACT", "BROAD", "NARROW", "RELATED"])
+    assert shop.texts is not None
+    assert shop.texts.synonyms == (("x",),)
+
+
 @pytest.mark.parametrize(
     ("end", "words"),
     [

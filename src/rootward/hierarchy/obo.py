@@ -17,7 +17,10 @@ from rootward.hierarchy.tables import FilePath, existing_file, text_lines
 
 RELATIONS = ("is_a",)
 SCOPES = ("EXACT",)
-"""What is read where nothing else is said; a file may lack these, while one that somebody names must be there."""
+"""What is read where nothing else is said. A file may lack these; another relation that somebody names must be there."""
+
+OF_THE_FORMAT = ("EXACT", "BROAD", "NARROW", "RELATED")
+"""All scopes that OBO knows: a file may lack any of them, and another one is a slip."""
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(\w*)')
 _ESCAPE = re.compile(r"\\(.)")
@@ -41,10 +44,10 @@ class _Term:
 class _Wanted:
     """Which of the relations, or scopes, somebody wants, and which there are."""
 
-    def __init__(self, argument: str, names: Sequence[str], default: Sequence[str]) -> None:
+    def __init__(self, argument: str, names: Sequence[str], usual: Sequence[str]) -> None:
         if isinstance(names, str):
             raise InputError(f"{argument}={names!r} is one text; write a list of them: [{names!r}].")
-        self._argument, self._names, self._default = argument, names, default
+        self._argument, self._names, self._usual = argument, names, usual
         self._there: dict[str, None] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -52,9 +55,9 @@ class _Wanted:
         return name in self._names
 
     def check(self, file_name: str) -> None:
-        """Raise TableError where one that was named, and is no default, has never been looked at."""
+        """Raise TableError where one that was named, and that a file may well lack, has never been looked at."""
         for name in self._names:
-            if name not in self._there and name not in self._default:
+            if name not in self._there and name not in self._usual:
                 there = ", ".join(map(repr, sorted(self._there))) or "none at all"
                 raise TableError(
                     f"{self._argument}= names {name!r}, which no term of {file_name} has; there are {there}."
@@ -65,7 +68,7 @@ class _Wanted:
 def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str], namespace: str | None) -> Draft:
     """The draft of an OBO file; see `Hierarchy.from_obo`."""
     path = existing_file(source)
-    related, scoped = _Wanted("relations", relations, RELATIONS), _Wanted("scopes", scopes, SCOPES)
+    related, scoped = _Wanted("relations", relations, RELATIONS), _Wanted("scopes", scopes, OF_THE_FORMAT)
     terms: dict[str, _Term] = {}
     namespaces = set()
     for term in _terms(path, related, scoped):
