@@ -17,7 +17,7 @@ from rootward.hierarchy.tables import FilePath, existing_file, text_lines
 
 RELATIONS = ("is_a",)
 SCOPES = ("EXACT",)
-"""What is read where nothing else is said. A file may lack these; another relation that somebody names must be there."""
+"""What is read where nothing else is said. A file may lack these; any other relation that is named must be there."""
 
 OF_THE_FORMAT = ("EXACT", "BROAD", "NARROW", "RELATED")
 """All scopes that OBO knows: a file may lack any of them, and another one is a slip."""
