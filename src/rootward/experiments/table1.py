@@ -135,7 +135,9 @@ def draw(study: Study, path: Path) -> Path:
         side.grid(alpha=0.3)
     dashed = ", published dashed" if study.rows[0]["source"] == "wordnet" else ""
     axes[0].set_ylabel(f"recall at |S(q)| (%){dashed}")
-    axes[-1].legend(frameon=False, fontsize=8)
+    max(reversed(axes), key=lambda side: len(side.lines)).legend(
+        frameon=False, fontsize=8
+    )  # a study cut off lacks some
     return save_figure(figure, path)
 
 
