@@ -57,7 +57,7 @@ def test_a_text_that_says_nothing_and_a_zero_vector_find_nothing():
 
 
 def test_pairs_of_a_folder_are_pointed_to(tmp_path):
-    with pytest.raises(TableError, match=r"is a folder; give the file that Pairs.save wrote"):
+    with pytest.raises(TableError, match=r"is not whole; needed are pairs as Pairs\.from_table"):
         rw.Pairs.load(tmp_path)
     SHOES.save(tmp_path / "pairs.parquet")
     with pytest.raises(TableError, match=r"that of a run is \S+pairs.parquet. A whole run"):

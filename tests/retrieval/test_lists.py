@@ -40,7 +40,7 @@ def kept(index, queries, documents, k=N_EACH):
 def test_an_encoder_that_finds_what_pairs_want_gets_lists_around_queries(engine):
     model, pairs = wanting(obeys=True)
     index = Index.build(model, engine, pairs=pairs)
-    assert "1 probes of lists around queries: 100.00 % of exact search" in str(index.tuned)
+    assert "1 probe of lists around queries: 100.00 % of exact search" in str(index.tuned)
 
 
 @pytest.mark.parametrize("engine", ["ivf", "ivf-sq8"])

@@ -213,7 +213,7 @@ def test_generality_and_heights_of_other_pairs_come_back_with_a_resumed_run(tmp_
     assert again.heights.tolist() == PAIRS.heights.tolist() != some.heights.tolist()
 
 
-WRITES = ["pairs.parquet", "log.jsonl", "last.safetensors", "model.safetensors", "ids.parquet", "config.json"]
+WRITES = ["log.jsonl", "pairs.parquet", "last.safetensors", "model.safetensors", "ids.parquet", "config.json"]
 
 
 @pytest.mark.parametrize("place", range(len(WRITES)), ids=WRITES)

@@ -183,7 +183,7 @@ class Pairs:
         Raises:
             TableError: no such file or folder, not written by us, damaged, or from a newer version.
         """
-        if Path(path).is_dir():
+        if Path(path).is_dir() and not (Path(path) / "pairs.parquet").is_file():
             found = read_folder(Path(path))
             pairs = cls(*found[:5], notes=found.notes)
             vars(pairs).update(folder=Path(path), generality=found.generality, heights=found.heights)

@@ -69,8 +69,7 @@ def read_pairs(path: str | os.PathLike[str]) -> Parts:
     path = Path(path)
     if path.is_dir():
         inside = path / "pairs.parquet"
-        hint = f"that of a run is {inside}" if inside.is_file() else "give the file that Pairs.save wrote"
-        raise TableError(f"{path} is a folder; {hint}. A whole run is loaded by rootward.Run.load.")
+        raise TableError(f"{path} is a folder; that of a run is {inside}. A whole run is loaded by rootward.Run.load.")
     if not path.is_file():
         raise TableError(f"There is no file {path} to load pairs from.")
     try:
