@@ -69,6 +69,7 @@ def construct(
         )
     from rootward.geometry import construct as make  # noqa: PLC0415
     from rootward.geometry.noise import against, corrupt  # noqa: PLC0415
+    from rootward.pairs.storage import PAIRS  # noqa: PLC0415
 
     true = read(source).pairs
     for note in true.notes:
@@ -88,8 +89,8 @@ def construct(
     if json is not None:
         put(json_format.dumps(result, indent=2) + "\n", json)
     if out is not None:
-        true.save(out / "pairs.parquet")
-        points.save(out, more_files=("pairs.parquet",))
+        true.save(out / PAIRS)
+        points.save(out, more_files=(PAIRS,))
         say(f"\nThe model is in {out}. Next:\n  rootward evaluate {shlex.quote(str(out))}", quiet)
 
 

@@ -156,7 +156,8 @@ def _threshold(text: str | None) -> float | str | None:
 
 def pairs_of(run: Path, model: DualEncoder) -> Pairs | None:
     """The pairs of a run; None of a model that was saved without."""
-    from rootward.training.run import PAIRS, WHERE, pairs_in  # noqa: PLC0415
+    from rootward.pairs.storage import PAIRS  # noqa: PLC0415
+    from rootward.training.run import WHERE, pairs_in  # noqa: PLC0415
 
     return pairs_in(run, model) if any((run / name).is_file() for name in (PAIRS, WHERE)) else None
 

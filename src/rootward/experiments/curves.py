@@ -67,6 +67,11 @@ def trained(
     return Trained(run, list(_curve(run)))
 
 
+def pretrained(pairs: Pairs, recipe: Recipe, dim: int, seed: int) -> Trained:
+    """Train the first stage of a recipe alone."""
+    return trained(pairs, recipe.model_copy(update={"stages": recipe.stages[:1]}), dim, seed)
+
+
 def finetuned(start: DualEncoder, pairs: Pairs, recipe: Recipe, seed: int) -> Trained:
     """Train the last stage of a recipe from the vectors that the stages before it gave, which stay as they are."""
     model = start.mapped(lambda tensor: tensor.clone())

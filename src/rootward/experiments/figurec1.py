@@ -18,10 +18,10 @@ from rootward.experiments.diverged import FAILED, converged, mark_diverged
 from rootward.experiments.figure3 import DIM, LOOKS, curve, training
 from rootward.experiments.fit import mean
 from rootward.experiments.study import Experiment, Job, Study
+from rootward.experiments.table1 import TWO_STAGES
 
 SHARES = {"tiny": (0.03, 0.5), "cpu": (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)}
 SHARES["paper"] = SHARES["cpu"]
-TWO_STAGES = "pretrain-finetune"
 
 
 def measure(scale: str, seeds: Sequence[int]) -> Iterator[Job]:

@@ -12,7 +12,7 @@ from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.published import published_figures
 from rootward.evaluation.table import plain_table
 from rootward.experiments.beside import overall_cell, percent
-from rootward.experiments.curves import finetuned, measured, trained
+from rootward.experiments.curves import finetuned, measured, pretrained
 from rootward.experiments.data import pairs_of
 from rootward.experiments.diverged import FAILED, converged, mark_diverged, or_diverged
 from rootward.experiments.fit import mean
@@ -42,7 +42,7 @@ def _all(scale: str, source: str, seed: int) -> Iterator[Row]:
     pairs, dim = pairs_of(source), DIM[scale]
     both = recipes.pretrain_finetune(finetune_steps=FINETUNING[scale], **LENGTHS[scale])
     first, second = both.stages
-    start = trained(pairs, both.model_copy(update={"stages": (first,)}), dim, seed).model
+    start = pretrained(pairs, both, dim, seed).model
     yield {"varied": "nothing", "value": None, **measured(start, pairs)[0]}
     assert first.learning_rate is not None
     for varied, value in [("multiplier", m) for m in MULTIPLIERS[scale]] + [("scale", s) for s in SCALES[scale]]:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rootward.experiments.curves import measured, trained
+from rootward.experiments.curves import finetuned, measured, pretrained
 from rootward.experiments.data import pairs_of
 from rootward.experiments.grid import draw_grid, grid_table
 from rootward.experiments.kept import Row
@@ -80,13 +80,11 @@ def stages(scale: str, loss: str, optimizer: str, rows: str, rate: float) -> Rec
 def _both(source: str, recipe: Recipe, dim: int, seed: int) -> Iterator[Row]:
     """One row: recall at the end of the first stage, the best after finetuning, and the curves of both."""
     pairs = pairs_of(source)
-    first, second = (recipe.model_copy(update={"stages": (stage,)}) for stage in recipe.stages)
-    once = trained(pairs, first, dim, seed)
-    before = measured(once.model, pairs)[0]
-    twice = trained(pairs, second, dim, seed, model=once.model)
+    once = pretrained(pairs, recipe, dim, seed)
+    twice = finetuned(once.model, pairs, recipe, seed)
     after = measured(twice.model, pairs)[0]
     yield {
-        **before,
+        **measured(once.model, pairs)[0],
         "finetuned": after["overall"],
         "finetuned_by_distance": after["by_distance"],
         "curve": once.curve,

@@ -87,14 +87,18 @@ def how(study: Study) -> str:
     """How a study was measured, in a sentence, with the command that measures it again."""
     about = study.about
     asked = "".join(f" --{name} {value}" for name, value in study.options.items())
-    counts = [(len(study.rows), "row"), (study.seeds, "seed"), (about.get("threads", "?"), "thread")]
-    rows, seeds, threads = (f"{n:,} {what}{'' if n == 1 else 's'}" if n != "?" else n for n, what in counts)
+    rows, seeds = _counted(len(study.rows), "row"), _counted(study.seeds, "seed")
     return (
         f"{rows}, {seeds}, {about.get('seconds', '?')} s on "
-        f"{about.get('processor', '?')}, {threads}; {about.get('date', '?')}, "
+        f"{about.get('processor', '?')}, {_counted(about.get('threads'), 'thread')}; {about.get('date', '?')}, "
         f"{about.get('made_by', '?')}, torch {about.get('torch', '?')}, Python {about.get('python', '?')}. Again: "
         f"rootward reproduce {study.name} --scale {study.scale} --seeds {study.seeds}{asked}"
     )
+
+
+def _counted(n: int | None, what: str) -> str:
+    shown = "?" if n is None else f"{n:,}"
+    return f"{shown} {what}{'' if n == 1 else 's'}"
 
 
 def _figure(study: Study) -> str:

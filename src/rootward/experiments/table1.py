@@ -10,7 +10,7 @@ from typing import Any
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.published import published_rows
 from rootward.experiments.beside import published_line, published_method, recall_line, recall_table, worst_gap
-from rootward.experiments.curves import Trained, finetuned, joined, measured, trained
+from rootward.experiments.curves import Trained, finetuned, joined, measured, pretrained, trained
 from rootward.experiments.data import pairs_of
 from rootward.experiments.diverged import FAILED, labelled, mark_diverged
 from rootward.experiments.kept import Row
@@ -83,8 +83,7 @@ def _row(scale: str, source: str, dim: int, method: str, seed: int) -> Iterator[
 @lru_cache(maxsize=1)
 def _pretrained(scale: str, source: str, dim: int, seed: int) -> Trained:
     """The first stage of pretrain-finetune, kept for the second: both rows are of one training, an hour long."""
-    recipe = methods(scale)[TWO_STAGES]()
-    return trained(pairs_of(source), recipe.model_copy(update={"stages": recipe.stages[:1]}), dim, seed)
+    return pretrained(pairs_of(source), methods(scale)[TWO_STAGES](), dim, seed)
 
 
 def table(study: Study) -> str:
@@ -135,9 +134,8 @@ def draw(study: Study, path: Path) -> Path:
         side.grid(alpha=0.3)
     dashed = ", published dashed" if study.rows[0]["source"] == "wordnet" else ""
     axes[0].set_ylabel(f"recall at |S(q)| (%){dashed}")
-    max(reversed(axes), key=lambda side: len(side.lines)).legend(
-        frameon=False, fontsize=8
-    )  # a study cut off lacks some
+    fullest = max(reversed(axes), key=lambda side: len(side.lines))  # a study may have been cut off
+    fullest.legend(frameon=False, fontsize=8)
     return save_figure(figure, path)
 
 

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from rootward.errors import TableError
 from rootward.files import atomic_write, sha256, write_text
 from rootward.pairs.mapped import MappedIds
+from rootward.pairs.storage import PAIRS
 
 VERSION = 1
 CONFIG = "config.json"
@@ -75,6 +76,11 @@ def read_about(folder: Path) -> dict[str, Any]:
     """
     about = _config(folder)
     if about.get("kind") != _KIND:
+        inside = folder / PAIRS
+        if inside.is_file():
+            raise TableError(
+                f"{folder} is a folder; that of a run is {inside}. A whole run is loaded by rootward.Run.load."
+            )
         what = "is no folder" if not folder.is_dir() else "is not whole" if not about else "holds something else"
         raise TableError(
             f"{folder} {what}; needed are pairs as Pairs.from_table(table, on_disk={str(folder)!r}) writes them."

@@ -23,7 +23,7 @@ from rootward.pairs.folder import CONFIG, SIDES, finish, is_folder, read_about
 from rootward.pairs.heights import heights
 from rootward.pairs.ids import Rows, note_on_spaced
 from rootward.pairs.mapped import MappedIds, write_labels
-from rootward.pairs.ragged import PAIRS_AT_A_TIME
+from rootward.pairs.ragged import counts_of
 from rootward.pairs.table import HINT, check_ids, check_levels, labelled, none_left, notes_on, two_distances
 
 BLOCK_ROWS = 250_000
@@ -152,9 +152,7 @@ class _Building:
         dropped = self.write_pairs(columns)
         self.say("heights")
         offsets, documents, distances = (self.array(name) for name in ("offsets", "documents", "distances"))
-        counts = np.zeros(len(MappedIds(self.scratch, "document_ids")), np.int64)
-        for start in range(0, len(documents), PAIRS_AT_A_TIME):
-            counts += np.bincount(documents[start : start + PAIRS_AT_A_TIME], minlength=len(counts))
+        counts = counts_of(documents, len(MappedIds(self.scratch, "document_ids")))
         np.save(self.scratch / "generality.npy", counts)
         np.save(self.scratch / "heights.npy", heights(offsets, documents, distances, counts))
         spaced = tuple(note for side in ("query", "document") for note in self.spaced(side))

@@ -22,7 +22,7 @@ from rootward.pairs.folder import read_folder
 from rootward.pairs.heights import heights
 from rootward.pairs.ids import Ids, Rows
 from rootward.pairs.on_disk import Reading, table_to_folder
-from rootward.pairs.ragged import PAIRS_AT_A_TIME, expand, offsets_of, spans
+from rootward.pairs.ragged import PAIRS_AT_A_TIME, counts_of, expand, offsets_of, spans
 from rootward.pairs.splits import PairSample, Split, held_out, sampled, shared_texts
 from rootward.pairs.storage import read_pairs, write_pairs
 from rootward.pairs.table import read_table
@@ -183,7 +183,7 @@ class Pairs:
         Raises:
             TableError: no such file or folder, not written by us, damaged, or from a newer version.
         """
-        if Path(path).is_dir() and not (Path(path) / "pairs.parquet").is_file():
+        if Path(path).is_dir():
             found = read_folder(Path(path))
             pairs = cls(*found[:5], notes=found.notes)
             vars(pairs).update(folder=Path(path), generality=found.generality, heights=found.heights)
@@ -224,7 +224,7 @@ class Pairs:
     @cached_property
     def generality(self) -> npt.NDArray[np.int64]:
         """How many queries each document is relevant to (int64, n_documents): large for what stands high."""
-        return np.bincount(self.documents, minlength=self.n_documents)
+        return counts_of(self.documents, self.n_documents)
 
     @cached_property
     def heights(self) -> npt.NDArray[np.float32]:

@@ -43,6 +43,19 @@ def expand(
     return place, np.arange(len(place)) + np.repeat(start - first, sizes)
 
 
+def counts_of(rows: npt.NDArray[np.integer], n: int) -> npt.NDArray[np.int64]:
+    """How often each of 0..n - 1 stands in an array, which may be larger than memory."""
+    counts = np.zeros(n, np.int64)
+    for start in range(0, len(rows), PAIRS_AT_A_TIME):
+        counts += np.bincount(rows[start : start + PAIRS_AT_A_TIME], minlength=n)
+    return counts
+
+
+def sums_of(sizes: npt.NDArray[np.int64], values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The sums of rows with these sizes: [2, 0, 1] of [1, 2, 5] are [3, 0, 5]."""
+    return np.asarray(np.bincount(np.repeat(np.arange(len(sizes)), sizes), values, len(sizes)), np.float64)
+
+
 def spans(offsets: npt.NDArray[np.int64], at_most: int) -> Iterator[tuple[slice, slice]]:
     """(rows, values) of a CSR, so many rows at a time as have `at_most` values, and at least one row.
 

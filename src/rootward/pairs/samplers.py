@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from rootward.errors import InputError, PairsError
 from rootward.pairs.ids import Rows
-from rootward.pairs.ragged import offsets_of
+from rootward.pairs.ragged import offsets_of, sums_of
 
 if TYPE_CHECKING:
     from rootward.pairs.pairs import Pairs
@@ -129,8 +129,7 @@ class HeavyTail:
         """H(q) of every query (int64, n_queries)."""
         hops = np.zeros(self.pairs.n_queries, np.int64)
         for rows, part in self.pairs.parts():
-            of = np.repeat(np.arange(rows.stop - rows.start), self.pairs.sizes[rows])
-            hops[rows] = np.bincount(of, self.pairs.distances[part], rows.stop - rows.start)  # exact below 2**53
+            hops[rows] = sums_of(self.pairs.sizes[rows], self.pairs.distances[part])  # exact below 2**53
         return hops
 
     @cached_property

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from rootward.pairs.pairs import Pairs
 
 VERSION = 1
+PAIRS = "pairs.parquet"
+"""What a run calls the file of its pairs."""
+
 _KEY = b"rootward.pairs"
 
 
@@ -67,9 +70,6 @@ def read_pairs(path: str | os.PathLike[str]) -> Parts:
         TableError: no such file, not a file of pairs, damaged, or written by a newer version.
     """
     path = Path(path)
-    if path.is_dir():
-        inside = path / "pairs.parquet"
-        raise TableError(f"{path} is a folder; that of a run is {inside}. A whole run is loaded by rootward.Run.load.")
     if not path.is_file():
         raise TableError(f"There is no file {path} to load pairs from.")
     try:

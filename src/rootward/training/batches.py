@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rootward.pairs import AllTargets, HeavyTail, Pairs, Rebalanced, Regular
 from rootward.pairs.ids import Rows
+from rootward.pairs.ragged import sums_of
 from rootward.rng import stream
 from rootward.training.losses import Targets
 from rootward.training.mining import Mined
@@ -216,8 +217,7 @@ class Batches:
         """The log of the chance of each query not to be that of the next pair drawn."""
         drawn = np.zeros(self.pairs.n_queries)
         for queries, _ in self.pairs.parts():
-            of = np.repeat(np.arange(queries.stop - queries.start), self.pairs.sizes[queries])
-            drawn[queries] = np.bincount(of, self._sampler.weights_of(queries), queries.stop - queries.start)
+            drawn[queries] = sums_of(self.pairs.sizes[queries], self._sampler.weights_of(queries))
         passed_over: Floats = np.log1p(-np.minimum(drawn, 1 - 1e-9)).astype(np.float64)
         return passed_over
 

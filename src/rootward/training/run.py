@@ -25,10 +25,11 @@ from rootward.evaluation import Report
 from rootward.files import write_text, writing
 from rootward.pairs import Pairs
 from rootward.pairs.folder import read_about
+from rootward.pairs.storage import PAIRS
 from rootward.training.loop import Progress
 from rootward.training.settings import Machine
 from rootward.training.stage import Recipe
-from rootward.training.taken import LOG, PAIRS, WHERE, refuse_taken
+from rootward.training.taken import LOG, WHERE, refuse_taken
 
 __all__ = ["LOG", "PAIRS", "REPORT", "WHERE", "About", "Run"]
 

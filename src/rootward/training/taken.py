@@ -10,9 +10,10 @@ from typing import Any
 
 from rootward.encoders.storage import CONFIG, IDS, MAPPED, MODEL, REPORT, TEXTS
 from rootward.errors import RunFolderError
+from rootward.pairs.storage import PAIRS
 from rootward.training.checkpoint import CHECKPOINT
 
-PAIRS, WHERE, LOG = "pairs.parquet", "pairs.json", "log.jsonl"
+WHERE, LOG = "pairs.json", "log.jsonl"
 _LINKED = {f"{name}{suffix}" for name in MAPPED.values() for suffix in (".arrow", ".npy")}
 _OURS = frozenset({CONFIG, MODEL, IDS, TEXTS, PAIRS, WHERE, REPORT, LOG, CHECKPOINT.parts[0], *_LINKED})
 _TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.")  # as `rootward.files` names them
