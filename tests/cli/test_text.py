@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from rootward.cli import app
 from rootward.encoders import DualEncoder, LookupTower, new_encoder
 from rootward.encoders.static import StaticTower
+from rootward.training import Run
 
 QUICK = ["--dim", "16", "--steps", "120", "--threads", "1", "--quiet"]
 
@@ -188,3 +189,31 @@ def test_defaults_in_the_help_are_those_of_python(rootward):
     for name, end in (("dim", "--documents"), ("documents", "--glosses"), ("chunk", "╰")):
         help_ = told.split(f" --{name} ", 1)[1].split(end, 1)[0]
         assert re.search(rf"(Default: |; ){parameters[name].default}\b", help_)
+
+
+def test_a_thesaurus_names_what_the_source_has_no_word_for(rootward, shop, nodes, tmp_path):
+    (tmp_path / "synonyms.txt").write_text("sneakers, plimsolls\nrain boots, wellies, gumboots\n")
+    more = tmp_path / "more.csv"
+    more.write_text("id,name,synonyms\n1,boots,bovver boots\n")
+    arguments = ["--edges", shop, "--nodes", nodes, "--thesaurus", tmp_path / "synonyms.txt", "--thesaurus", more]
+    told = rootward(
+        "train", *arguments, "--tower", "static", "--dim", "8", "--steps", "60", "--threads", "1", "--out", "run"
+    )
+    assert told.exit_code == 0, told.output
+    assert "Added 3 synonyms of 2 nodes from a thesaurus." in told.stderr
+    answer = json.loads(rootward("search", "run", "gumboots", "-k", "1", "--json").stdout)
+    assert answer["query"] == "rain boots: gumboots"
+    assert set(Run.load("run").pairs.query_ids) >= {"sneakers: plimsolls", "rain boots: wellies", "boots: bovver boots"}
+
+
+def test_a_thesaurus_does_not_go_with_pairs(rootward, tmp_path):
+    (tmp_path / "pairs.csv").write_text("query,document,distance\na,b,0\n")
+    result = rootward("train", "--pairs", "pairs.csv", "--thesaurus", "synonyms.txt")
+    assert result.exit_code == 2
+    assert "--thesaurus does not go with --pairs" in result.stderr
+
+
+def test_a_thesaurus_of_no_known_kind_is_refused(rootward, shop):
+    result = rootward("train", "--edges", shop, "--thesaurus", "wordnets")
+    assert result.exit_code == 2
+    assert "wordnets has the suffix ''" in result.stderr

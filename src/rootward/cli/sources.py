@@ -77,6 +77,15 @@ class SourceFlags:
         list[str] | None,
         _option("leave-out", "ID", "Hierarchies: leave this document out of every answer; may be repeated."),
     ] = None
+    thesaurus: Annotated[
+        list[str] | None,
+        _option(
+            "thesaurus",
+            "FILE",
+            "Hierarchies: further names of nodes: a group of texts a line ('tv, television', .txt) or a row (id, name, "
+            "synonyms), an .obo, SKOS or .owl file, or wordnet; may be repeated.",
+        ),
+    ] = None
     format: Annotated[
         str | None,
         _option(
@@ -155,7 +164,8 @@ class Source:
     name: str | None = None
 
 
-_OF_HIERARCHIES = ("max_distance", "drop_roots", "leave_out")
+_OF_PAIRS = ("max_distance", "drop_roots", "leave_out")
+_OF_HIERARCHIES = (*_OF_PAIRS, "thesaurus")
 _OPTIONS_OF = {
     "edges": (*_OF_HIERARCHIES, "child", "parent", "nodes", "add_missing", "format", "delimiter"),
     "pairs": (
@@ -239,7 +249,7 @@ def _read(kind: str, options: dict[str, Any], flags: SourceFlags) -> Source:
         return Source(_labelled(value, options), Path(value).stem)
     if kind == "esci":
         return Source(_shopping(value, options), "esci")
-    of_pairs = {name: options.pop(name) for name in _OF_HIERARCHIES if name in options}
+    of_pairs = {name: options.pop(name) for name in _OF_PAIRS if name in options}
     if of_pairs.pop("drop_roots", False):
         of_pairs["keep_roots"] = False
     return Source(_tree(kind, value, options).pairs(**of_pairs), Path(value).stem)
@@ -257,7 +267,7 @@ def read_as(flags: SourceFlags, pairs: Pairs) -> Source:
     from rootward.growth.lineage import lineage  # noqa: PLC0415
 
     kind, options = chosen(flags)
-    if kind in ("source", "pairs", "esci") or set(_OF_HIERARCHIES) & set(options):
+    if kind in ("source", "pairs", "esci") or set(_OF_PAIRS) & set(options):
         return read(flags)
     try:
         known = lineage(pairs)
@@ -273,11 +283,14 @@ def read_as(flags: SourceFlags, pairs: Pairs) -> Source:
 
 def _tree(kind: str, path: Path, options: dict[str, Any]) -> Hierarchy:
     """The hierarchy in a file."""
-    from rootward.hierarchy import Hierarchy  # noqa: PLC0415
+    from rootward.hierarchy import NAMED, Hierarchy  # noqa: PLC0415
 
+    thesauri = options.pop("thesaurus", ())
     for name in {"relations", "scopes"} & set(options):
         options[name] = tuple(part.strip() for part in options[name].split(","))
     tree: Hierarchy = getattr(Hierarchy, f"from_{kind}")(path, **options)
+    for thesaurus in thesauri:
+        tree = tree.with_synonyms(NAMED[thesaurus].load() if thesaurus in NAMED else thesaurus)
     return tree
 
 

@@ -45,7 +45,7 @@ def read_edges(
     _refuse_empty_child(lower, name_edge)
     for labels in (lower, upper):
         _refuse_control(labels, name_edge)
-    given = None if nodes is None else _read_nodes(nodes, format, delimiter)
+    given = None if nodes is None else read_nodes(nodes, format, delimiter)
     if given is None and not len(lower):
         where = f" in {Path(source).name}" if isinstance(source, str | PathLike) else ""
         raise InputError(f"There are no edges{where}; needed at least one (child, parent), or the nodes in nodes=.")
@@ -91,7 +91,7 @@ def _both_ends(
     return pa.array(lower, TEXT), pa.array(upper, TEXT), edge_number
 
 
-def _read_nodes(source: NodeSource, format: Format | None, delimiter: str | None) -> tuple[Any, Texts | None]:
+def read_nodes(source: NodeSource, format: Format | None, delimiter: str | None) -> tuple[Any, Texts | None]:
     """(ids, texts or None) of a node table: columns id, and any of name, synonyms ('a|b'), definition."""
     source = as_arrow(source)
     if not isinstance(source, str | PathLike | pa.Table):

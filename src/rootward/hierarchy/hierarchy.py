@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
@@ -18,6 +18,7 @@ from rootward.hierarchy.closure import Closure
 from rootward.hierarchy.draft import Draft
 from rootward.hierarchy.exchange import write_networkx
 from rootward.hierarchy.readers import Readers
+from rootward.hierarchy.thesaurus import ThesaurusSource, gained, read_groups
 from rootward.hierarchy.validate import circle_error, find_circle, settle
 from rootward.pairs import Ids, Pairs, Texts
 from rootward.pairs.ragged import expand, offsets_of
@@ -227,6 +228,38 @@ class Hierarchy(Readers):
             None if self.texts is None else self.texts.take(rows),
             self.notes,
         )
+
+    def with_synonyms(self, thesaurus: ThesaurusSource | Hierarchy) -> Hierarchy:
+        """This hierarchy, its nodes with the further names that a thesaurus has for them.
+
+        For texts that users write and the source does not have: synonyms of a search engine, another ontology of the
+        same field. Where a group of texts that mean one thing holds the name or a synonym of one node, its other
+        texts become synonyms of that node. Names are matched by normal form (case, punctuation). What is unclear is
+        left out, and a note counts it: groups that may be several nodes, texts that stand in several groups and so
+        may mean something else, texts that several nodes would have.
+
+        Args:
+            thesaurus: groups of texts, as an iterable; another hierarchy, whose nodes' names and synonyms are the
+                groups; or a file. A .txt has a group a line, as search engines read them ("tv, television"; "=>"
+                parts texts as a comma does, a backslash keeps a comma, "#" starts a comment). A .csv, .tsv or
+                .parquet has the columns `id`, `name` and `synonyms` (separated by "|", or a list). Also .obo, SKOS
+                (.ttl, .rdf, .nt, .jsonld) and .owl.
+
+        Raises:
+            TableError: a file that is missing or unreadable, with the row.
+            InputError: a file of another kind, a group that is no list of texts.
+        """
+        groups = thesaurus.names() if isinstance(thesaurus, Hierarchy) else read_groups(thesaurus)
+        found = gained(self.names(), groups)
+        texts = self.texts or Texts(tuple(self.ids), ((),) * len(self), ("",) * len(self))
+        synonyms = tuple(old + new for old, new in zip(texts.synonyms, found.synonyms, strict=True))
+        return replace(self, texts=replace(texts, synonyms=synonyms), notes=(*self.notes, found.note))
+
+    def names(self) -> list[tuple[str, ...]]:
+        """What every node is called, row by row: its name and its synonyms, its id where it has neither."""
+        if self.texts is None:
+            return [(node,) for node in self.ids]
+        return [self.texts.all_names(row) or (node,) for row, node in enumerate(self.ids)]
 
     # -- onwards ---------------------------------------------------------------------------------------------------
 
