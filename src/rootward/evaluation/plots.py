@@ -73,13 +73,17 @@ def plot_calibration(calibration: Calibration | SetReport, path: str | os.PathLi
 
 
 def figure_at(
-    path: str | os.PathLike[str], columns: int = 1, *, size: tuple[float, float] | None = None, sharey: bool = False
+    path: str | os.PathLike[str],
+    columns: int | None = None,
+    *,
+    size: tuple[float, float] | None = None,
+    sharey: bool = False,
 ) -> tuple[Any, Any]:
     """A figure that can be saved at `path`, and its axes: one, or an array of them side by side.
 
     Args:
         path: with the suffix .png or .svg.
-        columns: how many axes.
+        columns: how many axes; an array of so many, also of one. None is one that is no array.
         size: width and height in inches.
         sharey: one scale of recall for all of them.
 
@@ -93,8 +97,9 @@ def figure_at(
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
         raise MissingExtraError("Plotting", "plots") from error
-    figure = Figure(figsize=size or (6.4 if columns == 1 else 4.8 * columns, 4.0), layout="constrained")
-    return figure, figure.subplots(1, columns, sharey=sharey)
+    figure = Figure(figsize=size or (6.4 if columns in (None, 1) else 4.8 * columns, 4.0), layout="constrained")
+    axes = figure.subplots(1, columns or 1, sharey=sharey, squeeze=False)[0]
+    return figure, axes[0] if columns is None else axes
 
 
 def save_figure(figure: Any, path: str | os.PathLike[str]) -> Path:

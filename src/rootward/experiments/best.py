@@ -154,8 +154,8 @@ def _shown(found: Interval) -> str:
 def draw(study: Study, path: Path) -> Path:
     """Recall by distance with its intervals, a panel a dimension; the best published figures dashed."""
     dims = sorted({row["dim"] for row in study.rows})
-    figure, found = figure_at(path, columns=len(dims))
-    for dim, side in zip(dims, np.atleast_1d(found), strict=True):
+    figure, panels = figure_at(path, columns=len(dims))
+    for dim, side in zip(dims, panels, strict=True):
         for place, method in enumerate(method for width, method in _trainings(study) if width == dim):
             rows = study.where(dim=dim, method=method)
             there = converged(rows)

@@ -48,16 +48,24 @@ def grid_table(study: Study, names: Sequence[str], about: str, more: Sequence[st
 
 
 def draw_grid(study: Study, path: Path, along: str, line: str, label: str, value: str = "overall") -> Path:
-    """The mean of a share against the column `along`, a line for each value of the column `line`; crosses diverged."""
+    """The mean of a share against the column `along`, in one colour for each value of the column `line`.
+
+    Numbers are joined by lines; words, which have no order, are dots side by side. Crosses diverged.
+    """
+    places = list(dict.fromkeys(row[along] for row in study.rows))
+    lines = list(dict.fromkeys(row[line] for row in study.rows))
+    joined = not any(isinstance(place, str) for place in places)
     figure, axes = figure_at(path)
-    for name in dict.fromkeys(row[line] for row in study.rows):
+    for number, name in enumerate(lines):
+        aside = 0.0 if joined else 0.12 * (number - (len(lines) - 1) / 2)
         rows = study.where(**{line: name})
-        places = list(dict.fromkeys(row[along] for row in rows))
+        at = [place + aside for place in range(len(places))]
         means = [_mean([row[value] for row in converged(rows) if row[along] == place]) for place in places]
-        (drawn,) = axes.plot([str(place) for place in places], means, marker="o", markersize=4, label=str(name))
-        mark_diverged(axes, [str(row[along]) for row in rows if FAILED in row], drawn.get_color())
+        (drawn,) = axes.plot(at, means, "o-" if joined else "o", markersize=4, label=str(name))
+        mark_diverged(axes, [at[places.index(row[along])] for row in rows if FAILED in row], drawn.get_color())
     axes.set(xlabel=label, ylabel=f"{value.replace('_', ' ')} recall (%)", ylim=(-2, 102))
-    axes.tick_params(axis="x", labelsize=7)
+    slanted = {} if joined else {"rotation": 30, "ha": "right"}
+    axes.set_xticks(range(len(places)), [str(place) for place in places], fontsize=7, **slanted)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=7)
     return save_figure(figure, path)

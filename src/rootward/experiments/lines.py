@@ -24,8 +24,7 @@ def draw_curves(panels: Mapping[str, Sequence[Row]], path: Path, distances: Sequ
         path: .png or .svg.
         distances: to show; None is all.
     """
-    figure, found = figure_at(path, columns=len(panels))
-    axes = np.atleast_1d(found)
+    figure, axes = figure_at(path, columns=len(panels))
     for (title, rows), side in zip(panels.items(), axes, strict=True):
         curves = [row["curve"] for row in converged(rows)]
         side.set(xlabel="steps", title=labelled(rows, title), ylim=(-2, 102))

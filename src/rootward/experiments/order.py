@@ -10,7 +10,7 @@ from rootward.evaluation import answer_order, ranks_of, recall
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.experiments.curves import columns, trained
 from rootward.experiments.data import pairs_of
-from rootward.experiments.diverged import converged, labelled
+from rootward.experiments.diverged import converged
 from rootward.experiments.grid import grid, grid_table
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
@@ -20,6 +20,9 @@ SOURCE = {"tiny": "dag", "cpu": "animal", "paper": "wordnet"}
 DIMS = {"tiny": (16,), "cpu": (16, 64), "paper": (16, 32, 64)}
 STEPS = {"tiny": {"steps": 40}, "cpu": {}, "paper": {}}
 ENDS = {"tiny": (40.0,), "cpu": (40.0, 80.0, 160.0), "paper": (40.0, 80.0, 160.0)}
+
+SHOWN = {"overall": "recall", "in_order": "pairs in order by score", "exact_first": "exact match first by score"}
+"""Columns and what a figure calls them."""
 
 
 def methods(scale: str) -> dict[str, Callable[[], Recipe]]:
@@ -67,16 +70,19 @@ def table(study: Study) -> str:
 
 
 def draw(study: Study, path: Path) -> Path:
-    """Order against recall, a point a training, at the largest dimension."""
-    figure, axes = figure_at(path)
-    for method in dict.fromkeys(row["method"] for row in study.rows):
-        rows = study.where(dim=max(row["dim"] for row in study.rows), method=method)
-        there = converged(rows)
-        shares = ([100 * row[name] for row in there] for name in ("overall", "in_order"))
-        axes.scatter(*shares, label=labelled(rows, method))
-    axes.set(xlabel="overall recall (%)", ylabel="pairs in order of distance by score (%)")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False, fontsize=8)
+    """Recall, pairs in order and exact matches first beside each other, a row a training, a panel a dimension."""
+    dims = sorted({row["dim"] for row in study.rows})
+    names = list(dict.fromkeys(row["method"] for row in study.rows))[::-1]
+    figure, panels = figure_at(path, columns=len(dims), size=(1.5 + 3.5 * len(dims), 3.5))
+    for dim, axes in zip(dims, panels, strict=True):
+        rows = converged(study.where(dim=dim))
+        heights = [names.index(row["method"]) for row in rows]
+        for (column, told), marker in zip(SHOWN.items(), "osD", strict=True):
+            axes.plot([100 * row[column] for row in rows], heights, marker, label=told, fillstyle="none")
+        axes.set(xlabel="%", title=f"dim {dim}", xlim=(-3, 103), ylim=(-0.5, len(names) - 0.5))
+        axes.set_yticks(range(len(names)), names if dim == dims[0] else [], fontsize=8)
+        axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=7, loc="lower left")
     return save_figure(figure, path)
 
 
