@@ -19,9 +19,10 @@ def minilm():
 
 
 @pytest.fixture(scope="session")
-def milvus_programs(pytestconfig):
+def milvus_programs(pytestconfig, tmp_path_factory):
     """Where the server's binaries are unpacked, once for all sessions; `pytest --cache-clear` takes them away."""
-    return pytestconfig.cache.mkdir("milvus-2.3.5")
+    cache = getattr(pytestconfig, "cache", None)  # pytest may run without one
+    return tmp_path_factory.mktemp("milvus") if cache is None else cache.mkdir("milvus-2.3.5")
 
 
 @pytest.fixture(scope="session")

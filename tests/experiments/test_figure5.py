@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from pairs.esci_files import slice_rows, write_files
 from rootward import InputError, Pairs, Study, reproduce
 from rootward.cli.app import app
 from rootward.experiments import study_table
-from rootward.experiments.figure5 import KS, SCALES, drawn, trained
+from rootward.experiments.figure5 import KS, SCALES, drawn, in_stages, jointly
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +51,14 @@ def test_what_is_kept_is_drawn_again(study: tuple[Study, Path]) -> None:
     measured, out = study
     assert study_table(Study.load(out)) == study_table(measured)
     assert "among 200 products" in study_table(measured)
-    assert {path.name for path in out.iterdir()} == {"results.json", "figure5.png", "figure5.svg"}
+    wanted = {"results.json", "measured.jsonl", "figure5.png", "figure5.svg"}
+    assert {path.name for path in out.iterdir()} == wanted
 
 
 def test_the_finetuned_model_goes_on_from_the_pretrained_one(folder: Path) -> None:
     pairs = Pairs.from_esci(folder)
     names, seconds, vectors = [], [], []
-    for name, model, took in trained(SCALES["tiny"], pairs, 0):
+    for name, model, took in chain(jointly(SCALES["tiny"], pairs, 0), in_stages(SCALES["tiny"], pairs, 0)):
         names.append(name)
         seconds.append(took)
         vectors.append(model.document_vectors().clone())

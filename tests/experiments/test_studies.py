@@ -56,9 +56,9 @@ def test_results_are_not_overwritten(study: tuple[Study, Path]) -> None:
 
 def test_more_seeds_measure_only_what_is_new(tmp_path: Path) -> None:
     told: list[int] = []
-    one = reproduce("order", "tiny", seeds=1, out=tmp_path, told=lambda row: told.append(row["seed"]))
+    one = reproduce("noise", "tiny", seeds=1, out=tmp_path, told=lambda row: told.append(row["seed"]))
     began = (tmp_path / "measured.jsonl").read_text()
-    two = reproduce("order", "tiny", seeds=2, out=tmp_path)
+    two = reproduce("noise", "tiny", seeds=2, out=tmp_path)
     assert told
     assert set(told) == {0}
     assert (tmp_path / "measured.jsonl").read_text().startswith(began)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.published import published_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.fit import Interval, mean, slope
+from rootward.experiments.grid import grid
 from rootward.experiments.kept import Row
-from rootward.experiments.study import Experiment, Study
+from rootward.experiments.study import Experiment, Job, Study
 from rootward.hierarchy import Hierarchy
 from rootward.planning import smallest_constructed, smallest_learned
 from rootward.training import recipes
@@ -22,6 +24,7 @@ WIDTH = 2
 """Of the trees of growing height: (10, 2) has 1,022 nodes."""
 
 HEIGHT = 4
+WAYS = ("constructed", "learned")
 PUBLISHED = {
     panel: tuple(published_figure(place, name) for name in ("slope", "slope, theory"))
     for panel, place in (("height", "Figure 2a"), ("width", "Figure 2b"))
@@ -36,23 +39,25 @@ TREES["paper"] = TREES["cpu"]
 RECIPES = {"tiny": recipes.decoupled().with_(steps=100)}
 
 
-def measure(scale: str, seeds: Sequence[int]) -> Iterator[Row]:
+def measure(scale: str, seeds: Sequence[int]) -> Iterator[Job]:
     """For every tree and seed the smallest dimension with more than 95 % recall, constructed and learned."""
     for panel, height, width in TREES[scale]:
-        pairs = Hierarchy.perfect_tree(height, width, root=False).pairs()
-        constructed, learned = 16, 3
-        for seed in seeds:
-            tree = {"panel": panel, "height": height, "width": width, "documents": pairs.n_documents, "seed": seed}
-            constructed = smallest_constructed(pairs, TARGET, seed=seed, start=constructed)
-            yield {**tree, "way": "constructed", "dim": constructed}
-            found = smallest_learned(pairs, TARGET, recipe=RECIPES.get(scale), seed=seed, start=learned)
-            learned = found.dim or learned
-            yield {**tree, "way": "learned", "dim": found.dim, "recall": found.recall}
+        yield from grid(partial(_row, scale), panel=[panel], height=[height], width=[width], way=WAYS, seed=seeds)
+
+
+def _row(scale: str, *, panel: str, height: int, width: int, way: str, seed: int) -> Iterator[Row]:
+    pairs = Hierarchy.perfect_tree(height, width, root=False).pairs()
+    row: Row = {"documents": pairs.n_documents}
+    if way == "constructed":
+        yield {**row, "dim": smallest_constructed(pairs, TARGET, seed=seed, start=16)}
+    else:
+        found = smallest_learned(pairs, TARGET, recipe=RECIPES.get(scale), seed=seed, start=3)
+        yield {**row, "dim": found.dim, "recall": found.recall}
 
 
 def slopes(study: Study, panel: str, way: str) -> Interval:
     """Of log d against log H ("height"), or of d against ln W ("width")."""
-    rows = [row for row in study.where(panel=panel, way=way) if row["dim"] is not None]
+    rows = [row for row in study.where(panel=panel, way=way) if row.get("dim") is not None]
     x = [math.log(row[panel]) for row in rows]
     y = [math.log(row["dim"]) if panel == "height" else float(row["dim"]) for row in rows]
     return slope(x, y)
@@ -64,15 +69,15 @@ def table(study: Study) -> str:
     for panel, height, width in TREES[study.scale]:
         rows = study.where(panel=panel, height=height, width=width)
         cells = [
-            str(mean([float(row["dim"]) for row in rows if row["way"] == way and row["dim"] is not None]))
-            for way in ("constructed", "learned")
+            str(mean([float(row["dim"]) for row in rows if row["way"] == way and row.get("dim") is not None]))
+            for way in WAYS
         ]
         lines.append([panel, str(height), str(width), f"{rows[0]['documents']:,}", *cells])
     dims = plain_table(["panel", "H", "W", "documents", "constructed, dim", "learned, dim"], lines)
     lines = [
         [
             "log d / log H" if panel == "height" else "d / ln W",
-            *(str(slopes(study, panel, way)) for way in ("constructed", "learned")),
+            *(str(slopes(study, panel, way)) for way in WAYS),
             *(f"{figure:g}" for figure in PUBLISHED[panel]),
         ]
         for panel in PUBLISHED
@@ -98,7 +103,7 @@ def draw(study: Study, path: Path) -> Path:
 
 
 def _points(axes: Any, study: Study, panel: str, way: str, marker: str) -> None:
-    rows = [row for row in study.where(panel=panel, way=way) if row["dim"] is not None]
+    rows = [row for row in study.where(panel=panel, way=way) if row.get("dim") is not None]
     places = sorted({row[panel] for row in rows})
     means = [mean([float(row["dim"]) for row in rows if row[panel] == place]).value for place in places]
     x = places if panel == "height" else [math.log(place) for place in places]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from rootward.evaluation.metrics import recall_at
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.fit import mean
+from rootward.experiments.grid import grid
 from rootward.experiments.kept import Row
-from rootward.experiments.study import Experiment, Study
+from rootward.experiments.study import Experiment, Job, Study
 from rootward.pairs import Pairs
 from rootward.pairs.esci import HOW, Version
 from rootward.rng import stream
@@ -35,6 +37,10 @@ SETS = {"Exact": (0, 5_000), "Substitute": (1, 2_000)}
 """Distance, and how many test pairs are drawn: the paper's sizes."""
 
 TRAININGS = ("joint", "pretrained", "pretrain-finetune")
+Trained = tuple[str, DualEncoder, float]
+"""The name of a training, its model, the seconds that it took."""
+
+QUIET = Settings(measure=False, progress=False)
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ FINETUNE = {"sampler": "heavy_tail", "learning_rate": 0.02, "scale": 100.0, "sca
 distances 0 and 1 it draws the second alone."""
 
 
-def measure(scale: str, seeds: Sequence[int], *, data: str | None = None) -> Iterator[Row]:
+def measure(scale: str, seeds: Sequence[int], *, data: str | None = None) -> Iterator[Job]:
     """Recall at every k, for each seed, training and set of test pairs.
 
     Raises:
@@ -82,20 +88,22 @@ def measure(scale: str, seeds: Sequence[int], *, data: str | None = None) -> Ite
         raise InputError(f"figure5 needs ESCI, which does not come with the package: --data FOLDER. {HOW}")
     setting = SCALES[scale]
     known, asked = (Pairs.from_esci(data, part=part, version=setting.version) for part in ("train", "test"))
-    for seed in seeds:
-        tests = {name: drawn(asked, hops, n, seed) for name, (hops, n) in SETS.items()}
-        for training, model, seconds in trained(setting, known, seed):
-            for name, test in tests.items():
-                yield {
-                    "training": training,
-                    "set": name,
-                    "seed": seed,
-                    "pairs": len(test),
-                    "documents": test.n_documents,
-                    "k": list(KS),
-                    "recall": [float(share) for share in recall_at(ranks_of(model, test), KS)] if len(test) else None,
-                    "seconds": round(seconds, 1),
-                }
+    return grid(partial(_rows, setting, known, asked), seed=seeds, stages=(1, 2))
+
+
+def _rows(setting: Setting, known: Pairs, asked: Pairs, *, seed: int, stages: int) -> Iterator[Row]:
+    tests = {name: drawn(asked, hops, n, seed) for name, (hops, n) in SETS.items()}
+    for training, model, seconds in (jointly if stages == 1 else in_stages)(setting, known, seed):
+        for name, test in tests.items():
+            yield {
+                "training": training,
+                "set": name,
+                "pairs": len(test),
+                "documents": test.n_documents,
+                "k": list(KS),
+                "recall": [float(share) for share in recall_at(ranks_of(model, test), KS)] if len(test) else None,
+                "seconds": round(seconds, 1),
+            }
 
 
 def drawn(pairs: Pairs, hops: int, n: int, seed: int) -> Pairs:
@@ -107,21 +115,24 @@ def drawn(pairs: Pairs, hops: int, n: int, seed: int) -> Pairs:
     return pairs.keep(wanted)
 
 
-def trained(setting: Setting, pairs: Pairs, seed: int) -> Iterator[tuple[str, DualEncoder, float]]:
-    """(training, model, seconds of training) of each; the finetuned model goes on from the pretrained one."""
-    quiet = Settings(measure=False, progress=False)
-    began = time.perf_counter()
-    joint = DualEncoder.text(pairs, dim=setting.dim, seed=seed)
-    recipe = setting.stage("joint", steps=setting.pretrain + setting.finetune)
-    train(joint, pairs, recipe, seed=seed, settings=quiet)
-    yield "joint", joint, time.perf_counter() - began
+def jointly(setting: Setting, pairs: Pairs, seed: int) -> Iterator[Trained]:
+    """Both distances from the beginning, for as many steps as the two stages have together."""
     began = time.perf_counter()
     model = DualEncoder.text(pairs, dim=setting.dim, seed=seed)
-    train(model, pairs.near(0), setting.stage("pretrain", steps=setting.pretrain), seed=seed, settings=quiet)
+    recipe = setting.stage("joint", steps=setting.pretrain + setting.finetune)
+    train(model, pairs, recipe, seed=seed, settings=QUIET)
+    yield "joint", model, time.perf_counter() - began
+
+
+def in_stages(setting: Setting, pairs: Pairs, seed: int) -> Iterator[Trained]:
+    """The model after pretraining, and the same model again after finetuning."""
+    began = time.perf_counter()
+    model = DualEncoder.text(pairs, dim=setting.dim, seed=seed)
+    train(model, pairs.near(0), setting.stage("pretrain", steps=setting.pretrain), seed=seed, settings=QUIET)
     took = time.perf_counter() - began
     yield "pretrained", model, took
     began = time.perf_counter()
-    train(model, pairs, setting.stage("finetune", steps=setting.finetune, **FINETUNE), seed=seed, settings=quiet)
+    train(model, pairs, setting.stage("finetune", steps=setting.finetune, **FINETUNE), seed=seed, settings=QUIET)
     yield "pretrain-finetune", model, took + time.perf_counter() - began
 
 

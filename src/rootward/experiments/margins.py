@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from rootward.encoders import DualEncoder
 from rootward.evaluation import rank_pairs
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.table import plain_table
+from rootward.experiments.grid import grid
 from rootward.experiments.kept import Row
-from rootward.experiments.study import Experiment, Study
+from rootward.experiments.study import Experiment, Job, Study
 from rootward.hierarchy import NAMED, Hierarchy
 from rootward.pairs import Pairs
 from rootward.retrieval.faiss_files import faiss
@@ -41,28 +43,33 @@ LINKS, BREADTH = 16, 64
 DIMS = {"tiny": (16,), "cpu": (16, 64), "paper": (16, 32, 64, 128, 256)}
 
 
-def sources(scale: str) -> dict[str, Pairs]:
-    """A DAG for the small scale, and WordNet, whose first 2,000 queries in a random order are measured."""
-    if scale == "tiny":
-        return {"random DAG of 300": Hierarchy.random_dag(300, multi_parent_share=0.3, max_depth=5).pairs()}
-    dag = Hierarchy.random_dag(3_000, multi_parent_share=0.3, max_depth=8)
-    return {"random DAG of 3,000": dag.pairs(), "WordNet": NAMED["wordnet"].pairs()}
+SOURCES: dict[str, Callable[[], Pairs]] = {
+    "random DAG of 300": lambda: Hierarchy.random_dag(300, multi_parent_share=0.3, max_depth=5).pairs(),
+    "random DAG of 3,000": lambda: Hierarchy.random_dag(3_000, multi_parent_share=0.3, max_depth=8).pairs(),
+    "WordNet": NAMED["wordnet"].pairs,
+}
+"""The first is for the scale "tiny", the others for the larger; of WordNet a sample of queries is measured."""
 
 
-def measure(scale: str, seeds: Sequence[int]) -> Iterator[Row]:
+@cache
+def pairs_of(source: str) -> Pairs:
+    """The pairs of this name."""
+    return SOURCES[source]()
+
+
+def measure(scale: str, seeds: Sequence[int]) -> Iterator[Job]:
     """Recall of every way of storing and searching, by group of margins; WordNet with the first seed only."""
-    for name, pairs in sources(scale).items():
-        for seed in seeds if name != "WordNet" else seeds[:1]:
-            sample = _sample(pairs, seed)
-            for dim in DIMS[scale]:
-                for way in WAYS:
-                    model = DualEncoder.lookup(pairs, dim, seed=seed)
-                    if way == "learned":
-                        settings = Settings(progress=False, measure=False)
-                        train(model, pairs, recipes.decoupled(), seed=seed, settings=settings)
-                    told = {"source": name, "way": way, "dim": dim, "seed": seed}
-                    for row in _stored(model.query_vectors(), model.document_vectors(), sample, seed):
-                        yield {**told, **row}
+    for source in list(SOURCES)[:1] if scale == "tiny" else list(SOURCES)[1:]:
+        there = seeds if source != "WordNet" else seeds[:1]
+        yield from grid(_rows, source=[source], seed=there, dim=DIMS[scale], way=WAYS)
+
+
+def _rows(*, source: str, seed: int, dim: int, way: str) -> Iterator[Row]:
+    pairs = pairs_of(source)
+    model = DualEncoder.lookup(pairs, dim, seed=seed)
+    if way == "learned":
+        train(model, pairs, recipes.decoupled(), seed=seed, settings=Settings(progress=False, measure=False))
+    yield from _stored(model.query_vectors(), model.document_vectors(), _sample(pairs, seed), seed)
 
 
 def _sample(pairs: Pairs, seed: int) -> Pairs:

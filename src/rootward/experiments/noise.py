@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.fit import mean
+from rootward.experiments.grid import grid
 from rootward.experiments.kept import Row
-from rootward.experiments.study import Experiment, Study
+from rootward.experiments.study import Experiment, Job, Study
 from rootward.geometry import construct
 from rootward.geometry.noise import against, corrupt
 from rootward.hierarchy import Hierarchy
@@ -21,32 +23,31 @@ DIMS = {"tiny": (64,), "cpu": (64, 256, 1_024)}
 DIMS["paper"] = DIMS["cpu"]
 
 
-def sources(scale: str) -> dict[str, Pairs]:
-    """A tree and a DAG, the DAG from a seed of its own."""
-    tree = {"(4, 5)-tree": Hierarchy.perfect_tree(4, 5, root=False).pairs()}
-    if scale == "tiny":
-        return tree
-    return {**tree, "random DAG of 2,000": Hierarchy.random_dag(2_000, multi_parent_share=0.3, max_depth=6).pairs()}
+SOURCES: dict[str, Callable[[], Hierarchy]] = {
+    "(4, 5)-tree": lambda: Hierarchy.perfect_tree(4, 5, root=False),
+    "random DAG of 2,000": lambda: Hierarchy.random_dag(2_000, multi_parent_share=0.3, max_depth=6),
+}
+"""A tree and a DAG, the DAG from a seed of its own; the scale "tiny" has the tree alone."""
 
 
-def measure(scale: str, seeds: Sequence[int]) -> Iterator[Row]:
+@cache
+def pairs_of(source: str) -> Pairs:
+    """The true pairs."""
+    return SOURCES[source]().pairs()
+
+
+def measure(scale: str, seeds: Sequence[int]) -> Iterator[Job]:
     """Recall and margin against the true pairs, for every share of missing and of wrong pairs, dimension and seed."""
-    for name, true in sources(scale).items():
+    for source in list(SOURCES)[: 1 if scale == "tiny" else None]:
         for kind in ("dropped", "added"):
-            for share in SHARES[scale]:
-                if kind == "dropped" and share >= 1:
-                    continue
-                for seed in seeds:
-                    given = corrupt(true, seed=seed, **{kind: share})
-                    for dim in DIMS[scale]:
-                        yield {
-                            "source": name,
-                            "kind": kind,
-                            "share": share,
-                            "dim": dim,
-                            "seed": seed,
-                            **_kept(against(construct(given, dim, seed=seed), true)),
-                        }
+            shares = [share for share in SHARES[scale] if kind == "added" or share < 1]
+            yield from grid(_row, source=[source], kind=[kind], share=shares, seed=seeds, dim=DIMS[scale])
+
+
+def _row(*, source: str, kind: str, share: float, seed: int, dim: int) -> Iterator[Row]:
+    true = pairs_of(source)
+    given = corrupt(true, seed=seed, **{kind: share})
+    yield _kept(against(construct(given, dim, seed=seed), true))
 
 
 def _kept(found: Row) -> Row:

@@ -91,14 +91,13 @@ class Experiment:
 
     Attributes:
         about: one line, for lists.
-        measure: (scale, seeds) to rows or jobs, one after the other, so that progress can be seen. Keywords that it
-            takes besides are options of the study.
+        measure: (scale, seeds) to jobs. Keywords that it takes besides are options of the study.
         table: what it says, as text with ours beside the published figures.
         draw: a figure into a file, .png or .svg.
     """
 
     about: str
-    measure: Callable[..., Iterator[Row | Job]]
+    measure: Callable[..., Iterator[Job]]
     table: Callable[[Study], str]
     draw: Callable[[Study, Path], Path]
 
@@ -121,11 +120,7 @@ def run_study(
     kept = kept or Kept()
     rows: list[Row] = []
     for part in experiment.measure(scale, seeds, **given):
-        if isinstance(part, dict):  # measured before it could be asked for, so there is nothing to save by keeping it
-            measured = [part]
-            kept.lap()
-        else:
-            measured = kept.rows_of(part.key, partial(or_diverged, part.measure))
+        measured = kept.rows_of(part.key, partial(or_diverged, part.measure))
         rows += measured
         if told is not None and measured:
             told(measured[-1])
