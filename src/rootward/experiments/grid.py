@@ -67,7 +67,7 @@ def draw_grid(study: Study, path: Path, along: str, line: str, label: str, value
     slanted = {} if joined else {"rotation": 30, "ha": "right"}
     axes.set_xticks(range(len(places)), [str(place) for place in places], fontsize=7, **slanted)
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, fontsize=7)
+    figure.legend(frameon=False, fontsize=7, loc="outside upper center", ncols=3)  # no dot may lie under it
     return save_figure(figure, path)
 
 
