@@ -200,7 +200,8 @@ def test_a_thesaurus_names_what_the_source_has_no_word_for(rootward, shop, nodes
         "train", *arguments, "--tower", "static", "--dim", "8", "--steps", "60", "--threads", "1", "--out", "run"
     )
     assert told.exit_code == 0, told.output
-    assert "Added 3 synonyms of 2 nodes from a thesaurus." in told.stderr
+    assert "Added 3 synonyms of 2 nodes from synonyms.txt." in told.stderr
+    assert "Added 1 synonym of 1 node from more.csv." in told.stderr
     answer = json.loads(rootward("search", "run", "gumboots", "-k", "1", "--json").stdout)
     assert answer["query"] == "rain boots: gumboots"
     assert set(Run.load("run").pairs.query_ids) >= {"sneakers: plimsolls", "rain boots: wellies", "boots: bovver boots"}

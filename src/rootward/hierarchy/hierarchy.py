@@ -253,7 +253,7 @@ class Hierarchy(Readers):
         found = gained(self.names(), groups)
         texts = self.texts or Texts(tuple(self.ids), ((),) * len(self), ("",) * len(self))
         synonyms = tuple(old + new for old, new in zip(texts.synonyms, found.synonyms, strict=True))
-        return replace(self, texts=replace(texts, synonyms=synonyms), notes=(*self.notes, found.note))
+        return replace(self, texts=replace(texts, synonyms=synonyms), notes=(*self.notes, found.note(thesaurus)))
 
     def names(self) -> list[tuple[str, ...]]:
         """What every node is called, row by row: its name and its synonyms, its id where it has neither."""

@@ -39,9 +39,9 @@ class Gained:
     unclear: int
     disputed: int
 
-    @property
-    def note(self) -> str:
-        """What happened, in a line for people."""
+    def note(self, source: object) -> str:
+        """What happened, in a line for people; a source that is a file goes by its name."""
+        name = Path(source).name if isinstance(source, str | PathLike) else "a thesaurus"
         new, nodes = sum(map(len, self.synonyms)), sum(map(bool, self.synonyms))
         left_out = [
             _counted(self.unclear, "group that may be several nodes", "groups that may be several nodes"),
@@ -49,7 +49,7 @@ class Gained:
         ]
         rest = "; left out " + " and ".join(filter(None, left_out)) if any(left_out) else ""
         gain = f"{_counted(new, 'synonym', 'synonyms')} of {_counted(nodes, 'node', 'nodes')}" if new else "nothing"
-        return f"Added {gain} from a thesaurus{rest}."
+        return f"Added {gain} from {name}{rest}."
 
 
 def _counted(n: int, one: str, many: str) -> str:
