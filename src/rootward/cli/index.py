@@ -82,19 +82,9 @@ def index(
       rootward index runs/large --engine ivf --uri http://localhost:19530 --collection large --out large.index
       rootward search runs/large --index large.index "a query" --below "an id"
     """
-    if out is None and uri is None:
-        raise InputError("Where shall the index be? Give a folder, --out FOLDER, or a server, --uri http://host:19530.")
-    if (uri is None) != (collection is None):
-        raise InputError("--uri and --collection go together: where the Milvus server is, and the name there.")
+    _refuse(out, uri, collection, replace)
+    _refuse_tuning(engine, recall, k)
     options = given(uri=uri, collection=collection) | _options(changes)
-    refuse_folder(out)
-    if engine in (None, "exact") and given(recall=recall, k=k):
-        name = "--recall" if recall is not None else "-k"
-        raise InputError(
-            f"{name} tunes an engine that is approximate, and exact finds everything; leave out {name}, or name one: "
-            "--engine ivf, ivf-sq8 or hnsw."
-        )
-    _refuse_whole(out, replace)
     from rootward.cli.search import calibration_of, pairs_of  # noqa: PLC0415
     from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.retrieval import Index  # noqa: PLC0415
@@ -123,18 +113,31 @@ def index(
     say(f"{built!r}, {', '.join(places)}, {about['seconds']:.1f} s", quiet)
     if built.tuned is not None:
         say(f"{built.tuned}", quiet)
-    if out is not None:
-        say(f"Search it: rootward search {run} --index {out} TEXT", quiet)
-    else:
-        say(f"Search it from Python: Index.connect(model, {uri!r}, {collection!r})", quiet)
+    there = f"Search it: rootward search {run} --index {out} TEXT"
+    say(there if out else f"Search it from Python: Index.connect(model, {uri!r}, {collection!r})", quiet)
 
 
-def _refuse_whole(out: Path | None, replace: bool) -> None:
-    """Refuse a folder that holds something else, or an index that nobody wants to lose."""
+def _refuse(out: Path | None, uri: str | None, collection: str | None, replace: bool) -> None:
+    """Refuse an index that would be nowhere, half told where, or in place of something that nobody wants to lose."""
+    if out is None and uri is None:
+        raise InputError("Where shall the index be? Give a folder, --out FOLDER, or a server, --uri http://host:19530.")
+    if (uri is None) != (collection is None):
+        raise InputError("--uri and --collection go together: where the Milvus server is, and the name there.")
+    refuse_folder(out)
     from rootward.retrieval.storage import before_in  # noqa: PLC0415
 
     if out is not None and before_in(out) and not replace:
         raise RunFolderError(f"{out} holds an index already; choose another folder, or give --replace too.")
+
+
+def _refuse_tuning(engine: str | None, recall: float | None, k: int | None) -> None:
+    """Refuse to tune an engine that has nothing to tune."""
+    if engine in (None, "exact") and given(recall=recall, k=k):
+        name = "--recall" if recall is not None else "-k"
+        raise InputError(
+            f"{name} tunes an engine that is approximate, and exact finds everything; leave out {name}, or name one: "
+            "--engine ivf, ivf-sq8 or hnsw."
+        )
 
 
 def _about(built: Index, out: Path | None, collection: str | None, seconds: float) -> dict[str, Any]:
