@@ -93,10 +93,29 @@ def _both(source: str, recipe: Recipe, dim: int, seed: int) -> Iterator[Row]:
 
 
 def table(study: Study) -> str:
-    """Recall by distance of every combination, and overall after finetuning, or that it diverged."""
-    source = study.rows[0]["source"]
+    """Recall by distance and after finetuning, or that it diverged: of the best rate of each, then of every one."""
+    about = f"Recall at |S(q)| on {study.rows[0]['source']}"
+    best = tuple(row for rows in _by_rate(study).values() for row in max(rows.values(), key=_mean_overall))
+    shown = Study(study.name, study.scale, study.seeds, best, study.about)
     names = ("dim", "loss", "optimizer", "rows", "rate")
-    return grid_table(study, names, f"Recall at |S(q)| on {source}", more=("finetuned",))
+    return "\n\n".join(
+        grid_table(part, names, f"{about}, {which}", more=("finetuned",))
+        for part, which in ((shown, "at the best rate of each"), (study, "at every rate"))
+    )
+
+
+def _by_rate(study: Study) -> dict[tuple[Any, ...], dict[float, list[Row]]]:
+    """The rows of each setting, rate by rate."""
+    found: dict[tuple[Any, ...], dict[float, list[Row]]] = {}
+    for row in study.rows:
+        setting = tuple(row[name] for name in ("dim", "loss", "optimizer", "rows"))
+        found.setdefault(setting, {}).setdefault(row["rate"], []).append(row)
+    return found
+
+
+def _mean_overall(rows: list[Row]) -> float:
+    """Over seeds; what diverged found nothing."""
+    return sum(row["overall"] or 0.0 for row in rows) / len(rows)
 
 
 def draw(study: Study, path: Path) -> Path:
