@@ -1,8 +1,13 @@
+import math
+
 import pytest
 from pydantic import ValidationError
 
 from rootward.errors import InputError
+from rootward.hierarchy import Hierarchy
 from rootward.training import Recipe, Stage, recipes
+from rootward.training.defaults import resolve
+from shoes import shoes
 
 ALL = [
     recipes.decoupled(),
@@ -202,6 +207,19 @@ def test_a_recipe_that_is_not_there_names_those_that_are():
 
 def test_incomplete_is_decoupled_with_a_low_tau_that_stays() -> None:
     (stage,) = recipes.incomplete(steps=7).stages
-    assert (stage.loss, stage.scale, stage.scale_end, stage.steps) == ("decoupled", 10.0, 10.0, 7)
+    assert (stage.loss, stage.soft, stage.steps) == ("decoupled", True, 7)
+    found = resolve(stage, shoes().pairs(), 16)
+    assert found.scale == found.scale_end == pytest.approx(4 / 3 * math.log(12)), "12 documents"
     (softer,) = recipes.incomplete(scale=2.0).stages
-    assert (softer.scale, softer.scale_end) == (2.0, 2.0)
+    found = resolve(softer, shoes().pairs(), 16)
+    assert (found.scale, found.scale_end) == (2.0, 2.0)
+
+
+def test_the_soft_tau_grows_with_the_documents_alone() -> None:
+    taus = {
+        (n, dim): resolve(recipes.incomplete().stages[0], Hierarchy.random_dag(n, max_depth=4).pairs(), dim).scale
+        for n in (100, 10_000)
+        for dim in (8, 64)
+    }
+    assert taus[100, 8] == taus[100, 64] == pytest.approx(6.14, abs=0.005)
+    assert taus[10_000, 8] == taus[10_000, 64] == pytest.approx(2 * taus[100, 8])

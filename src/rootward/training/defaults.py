@@ -9,6 +9,8 @@ Rules, with n answered queries, m documents, s = mean |S(q)| and the dimension d
                  told apart by a gap of about 1/sqrt(s) only (arXiv 2601.20844), and tau has to make up for it
     scale_end    2 at dim 64, 4 at dim 16, 5.7 at dim 8 (2 sqrt(64/d), at least 2) times the start: short vectors
                  have small gaps
+    soft         both are 4/3 ln m: pushing ends where a target stands 3/4 above the mass of all documents, at
+                 any number of these, and a true document that was not observed stays near
     epochs       20 at dim 64, 40 at dim 16, 57 at dim 8 (20 sqrt(64/d), at least 12), and never fewer than 2,000
                  steps: an epoch moves each query once
     learning_rate  0.2 for lazy_adam (radians, see `LazyAdam`), 0.01 for adam, 20 for sgd; a rate that is said to be
@@ -34,6 +36,7 @@ MOMENTA = {"lazy_adam": 0.8, "adam": 0.9, "sgd": 0.9}
 NEGATIVES = 2_048
 PAIRS_A_BATCH = 4_096
 FEWEST_STEPS = 2_000
+SOFT = 4 / 3
 
 
 def resolve(stage: Stage, pairs: Pairs, dim: int) -> Stage:
@@ -80,6 +83,9 @@ def _mining(stage: Stage, pairs: Pairs) -> dict[str, object]:
 
 
 def _scales(stage: Stage, pairs: Pairs, dim: int) -> dict[str, float]:
+    if stage.soft:
+        tau = stage.scale or SOFT * math.log(max(2, pairs.n_documents))
+        return {"scale": tau, "scale_end": stage.scale_end or tau}
     answered = pairs.sizes[pairs.sizes > 0]
     size = float(answered.mean()) if len(answered) else 1.0
     start = stage.scale or 20.0 * math.sqrt(max(1.0, size / 8))

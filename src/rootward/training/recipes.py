@@ -42,10 +42,7 @@ def incomplete(**changes: Any) -> Recipe:
     the observed pairs where that kept all (docs/paper.md). A lower `scale` finds more where most is missing, and keeps
     less. Where documents are queries too, `Pairs.completed` finds all that follows. Args as for `decoupled`.
     """
-    soft = {"scale": 10.0, "scale_end": 10.0}
-    if "scale" in changes:
-        soft = {"scale_end": changes["scale"]}
-    return Recipe(name="incomplete", stages=(_stage("incomplete", **{**soft, **changes}),))
+    return Recipe(name="incomplete", stages=(_stage("incomplete", **{"soft": True, **changes}),))
 
 
 # The paper's optimiser: SGD with momentum, batch 4096, tau 20 (section 6.1). Rate, negatives and whether rows have unit

@@ -81,6 +81,7 @@ class Stage(_Checked):
     second_moment: float = Field(0.99, ge=0, lt=1, description="decay of the squared gradient's average; Adams only")
     scale: float | None = Field(None, gt=0, description="inverse temperature tau at the start")
     scale_end: float | None = Field(None, gt=0, description="tau at the end, reached geometrically; None: derived")
+    soft: bool = Field(False, description="derive a tau that is low and stays so, for pairs of which some are missing")
     batch_size: int | None = Field(None, ge=1, description="queries a step (all_targets), else pairs a step")
     epochs: float | None = Field(None, gt=0, description="passes over the queries (all_targets) or the pairs")
     steps: int | None = Field(None, ge=1, description="steps, instead of epochs")
