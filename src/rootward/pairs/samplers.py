@@ -48,8 +48,8 @@ class Sampler(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Regular:
-    """q uniform over the queries that have pairs, d uniform in S(q).
+class _Even:
+    """Every query that has pairs counts alike, and each of its documents.
 
     Raises:
         PairsError: there are no pairs.
@@ -68,6 +68,15 @@ class Regular:
     def weights_of(self, queries: slice) -> Weights:
         """Of the pairs of these query rows."""
         return self.pairs.weights_of(queries)
+
+
+@dataclass(frozen=True, eq=False)
+class Regular(_Even):
+    """q uniform over the queries that have pairs, d uniform in S(q).
+
+    Raises:
+        PairsError: there are no pairs.
+    """
 
     def draw(self, rng: np.random.Generator, size: int) -> Rows:
         """Indices of `size` pairs (int64); O(size)."""
@@ -183,7 +192,7 @@ class Rebalanced:
 
 
 @dataclass(frozen=True, eq=False)
-class AllTargets:
+class AllTargets(_Even):
     """Every query that has pairs once an epoch, in random order, with all of S(q) as its targets.
 
     A target counts 1 / |S(q)| in its query's loss: the expectation of regular sampling over d, without the noise.
@@ -191,20 +200,6 @@ class AllTargets:
     Raises:
         PairsError: there are no pairs.
     """
-
-    pairs: Pairs
-
-    def __post_init__(self) -> None:
-        _check_any(self.pairs)
-
-    @property
-    def weights(self) -> Weights:
-        """What each pair counts in an epoch, 1 / (N |S(q)|): that of `Regular`."""
-        return self.pairs.weights
-
-    def weights_of(self, queries: slice) -> Weights:
-        """Of the pairs of these query rows."""
-        return self.pairs.weights_of(queries)
 
     def epoch(self, rng: np.random.Generator, batch: int) -> Iterator[Rows]:
         """Query rows (int64), `batch` at a time, the last time what is left. `pairs.of(rows)` has the targets.
