@@ -13,7 +13,7 @@ def test_a_study_prints_its_table_and_keeps_results_and_figures(rootward, tmp_pa
     assert "(4, 5)-tree: recall at |S(q)| in %, margin" in result.stdout
     assert "share 0.3" in result.stderr
     kept = tmp_path / "reports" / "noise"
-    assert {path.name for path in kept.iterdir()} == {"results.json", "noise.png", "noise.svg"}
+    assert {path.name for path in kept.iterdir()} == {"results.json", "measured.jsonl", "noise.png", "noise.svg"}
     assert json.loads((kept / "results.json").read_text())["seeds"] == 1
     again = rootward("reproduce", "noise", "--seeds", "1")
     assert (again.exit_code, "holds results already" in again.stderr) == (2, True)
