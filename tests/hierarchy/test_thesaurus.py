@@ -50,6 +50,11 @@ def test_a_text_of_several_groups_names_none():
     assert "left out 2 groups" in shop.notes[0]
 
 
+def test_a_group_that_is_there_twice_is_one():
+    shop = shoes().with_synonyms([["boots", "high shoes"], ["High Shoes", "boots"]])
+    assert gains(shop) == {"boots": ("high shoes",)}
+
+
 def test_a_text_that_several_nodes_would_have_goes_to_none():
     groups = [["sandals", "slippers", "open shoes"], ["flip-flops", "slippers", "thongs"]]
     shop = shoes().with_synonyms(groups)
@@ -95,14 +100,17 @@ def test_gained_names_are_queries_with_the_same_answers():
 
 # -- files -------------------------------------------------------------------------------------------------------------
 
-LINES = "# what people type\n\nsneakers, trainers , gym shoes # not only there\nflip flops => thongs\nsandals, a\\,b\n"
+LINES = (
+    "# what people type\n\nsneakers, trainers , gym shoes\nflip flops => thongs\nsandals, a\\,b, C#\n"
+    "Sneakers, plimsolls\nflip flops => thongs\n"
+)
 
 
 def test_a_line_of_a_search_engines_synonyms_is_a_group(tmp_path):
     (tmp_path / "synonyms.txt").write_text(LINES)
     with gzip.open(tmp_path / "packed.txt.gz", "wt") as file:
         file.write(LINES)
-    wanted = {"sneakers": ("trainers", "gym shoes"), "flip-flops": ("thongs",), "sandals": ("a,b",)}
+    wanted = {"sneakers": ("trainers", "gym shoes", "plimsolls"), "flip-flops": ("thongs",), "sandals": ("a,b", "C#")}
     assert gains(shoes().with_synonyms(tmp_path / "synonyms.txt")) == wanted
     assert gains(shoes().with_synonyms(str(tmp_path / "packed.txt.gz"))) == wanted
 

@@ -64,7 +64,7 @@ def gained(names: Sequence[Group], groups: Iterable[Group]) -> Gained:
     node, but those that name a node already, and those that groups would give to several.
     """
     owner = _owners(names)
-    formed = [_formed(group) for group in groups]
+    formed = _distinct(map(_formed, groups))
     often = Counter(form for forms in formed for form in forms)
     clear = {form: row for form, row in owner.items() if row is not None and often[form] == 1}
     claims: dict[str, dict[int, str]] = defaultdict(dict)  # a normal form: node -> the text as first written
@@ -104,6 +104,14 @@ def _formed(group: Group) -> dict[str, str]:
     return forms
 
 
+def _distinct(formed: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """Each group once, as it was first written."""
+    once: dict[frozenset[str], dict[str, str]] = {}
+    for forms in formed:
+        once.setdefault(frozenset(forms), forms)
+    return list(once.values())
+
+
 def _node_of(forms: dict[str, str], clear: dict[str, int]) -> int | None:
     """The node that the first of these names, else the one that all that are names agree on, else None."""
     rows = [clear[form] for form in forms if form in clear]
@@ -137,15 +145,20 @@ def _checked(source: Iterable[Group]) -> Iterator[Group]:
         yield group
 
 
-def _lines(path: Path) -> Iterator[Group]:
-    """Groups as search engines write them: 'tv, television', 'i-pod, i pod => ipod'; '#' starts a comment."""
+def _lines(path: Path) -> Iterable[Group]:
+    """Groups as search engines write them: 'tv, television', 'i-pod => ipod'; lines with one first text are one."""
+    groups: dict[str, list[str]] = {}
     for row, line in text_lines(path):
-        texts = [_unescaped(text) for text in re.split(r"(?<!\\),|=>", line.partition("#")[0])]
-        if any(texts) and len(texts) == 1:
+        texts = [_unescaped(text) for text in re.split(r"(?<!\\),|=>", line)]
+        if line.lstrip().startswith("#") or not any(texts):
+            continue
+        if len(texts) == 1:
             raise TableError(
                 f"Row {row} of {path.name} is {line!r:.80}; needed a comma between texts that mean one thing."
             )
-        yield [text for text in texts if text]
+        there = [text for text in texts if text]
+        groups.setdefault(normal_form(there[0]), []).extend(there)
+    return groups.values()
 
 
 def _unescaped(text: str) -> str:
