@@ -94,7 +94,7 @@ def draw(study: Study, path: Path) -> Path:
         mark_diverged(axes, [at for at in places if not shares], f"C{place}")
     axes.set_xticks(np.arange(len(QUERIES)) + 0.4 - width / 2, QUERIES)
     axes.set(ylabel="relevant among the |S(q)| best (%)", ylim=(0, 105))
-    axes.legend(frameon=False, fontsize=8)
+    figure.legend(frameon=False, fontsize=8, loc="outside upper center", ncols=3)
     return save_figure(figure, path)
 
 
