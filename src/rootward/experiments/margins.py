@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from rootward.encoders import DualEncoder
 from rootward.evaluation import rank_pairs
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.table import plain_table
+from rootward.experiments.data import pairs_of
 from rootward.experiments.grid import grid
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
-from rootward.hierarchy import NAMED, Hierarchy
+from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs
 from rootward.retrieval.faiss_files import faiss
 from rootward.rng import stream
@@ -44,17 +45,11 @@ DIMS = {"tiny": (16,), "cpu": (16, 64), "paper": (16, 32, 64, 128, 256)}
 
 
 SOURCES: dict[str, Callable[[], Pairs]] = {
-    "random DAG of 300": lambda: Hierarchy.random_dag(300, multi_parent_share=0.3, max_depth=5).pairs(),
-    "random DAG of 3,000": lambda: Hierarchy.random_dag(3_000, multi_parent_share=0.3, max_depth=8).pairs(),
-    "WordNet": NAMED["wordnet"].pairs,
+    "random DAG of 300": partial(pairs_of, "dag"),
+    "random DAG of 3,000": cache(lambda: Hierarchy.random_dag(3_000, multi_parent_share=0.3, max_depth=8).pairs()),
+    "WordNet": partial(pairs_of, "wordnet"),
 }
 """The first is for the scale "tiny", the others for the larger; of WordNet a sample of queries is measured."""
-
-
-@cache
-def pairs_of(source: str) -> Pairs:
-    """The pairs of this name."""
-    return SOURCES[source]()
 
 
 def measure(scale: str, seeds: Sequence[int]) -> Iterator[Job]:
@@ -65,7 +60,7 @@ def measure(scale: str, seeds: Sequence[int]) -> Iterator[Job]:
 
 
 def _rows(*, source: str, seed: int, dim: int, way: str) -> Iterator[Row]:
-    pairs = pairs_of(source)
+    pairs = SOURCES[source]()
     model = DualEncoder.lookup(pairs, dim, seed=seed)
     if way == "learned":
         train(model, pairs, recipes.decoupled(), seed=seed, settings=Settings(progress=False, measure=False))

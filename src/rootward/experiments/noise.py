@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.table import plain_table
+from rootward.experiments.data import pairs_of
 from rootward.experiments.fit import mean
 from rootward.experiments.grid import grid
 from rootward.experiments.kept import Row
@@ -23,17 +24,11 @@ DIMS = {"tiny": (64,), "cpu": (64, 256, 1_024)}
 DIMS["paper"] = DIMS["cpu"]
 
 
-SOURCES: dict[str, Callable[[], Hierarchy]] = {
-    "(4, 5)-tree": lambda: Hierarchy.perfect_tree(4, 5, root=False),
-    "random DAG of 2,000": lambda: Hierarchy.random_dag(2_000, multi_parent_share=0.3, max_depth=6),
+SOURCES: dict[str, Callable[[], Pairs]] = {
+    "(4, 5)-tree": partial(pairs_of, "tree"),
+    "random DAG of 2,000": cache(lambda: Hierarchy.random_dag(2_000, multi_parent_share=0.3, max_depth=6).pairs()),
 }
 """A tree and a DAG, the DAG from a seed of its own; the scale "tiny" has the tree alone."""
-
-
-@cache
-def pairs_of(source: str) -> Pairs:
-    """The true pairs."""
-    return SOURCES[source]().pairs()
 
 
 def measure(scale: str, seeds: Sequence[int]) -> Iterator[Job]:
@@ -45,7 +40,7 @@ def measure(scale: str, seeds: Sequence[int]) -> Iterator[Job]:
 
 
 def _row(*, source: str, kind: str, share: float, seed: int, dim: int) -> Iterator[Row]:
-    true = pairs_of(source)
+    true = SOURCES[source]()
     given = corrupt(true, seed=seed, **{kind: share})
     yield _kept(against(construct(given, dim, seed=seed), true))
 

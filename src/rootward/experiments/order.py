@@ -10,7 +10,7 @@ from rootward.evaluation import answer_order, ranks_of, recall
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.experiments.curves import columns, trained
 from rootward.experiments.data import pairs_of
-from rootward.experiments.diverged import converged
+from rootward.experiments.diverged import converged, labelled
 from rootward.experiments.grid import grid, grid_table
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
@@ -73,6 +73,7 @@ def draw(study: Study, path: Path) -> Path:
     """Recall, pairs in order and exact matches first beside each other, a row a training, a panel a dimension."""
     dims = sorted({row["dim"] for row in study.rows})
     names = list(dict.fromkeys(row["method"] for row in study.rows))[::-1]
+    told_of = [labelled(study.where(method=name), name) for name in names]
     figure, panels = figure_at(path, columns=len(dims), size=(1.5 + 3.5 * len(dims), 3.5))
     for dim, axes in zip(dims, panels, strict=True):
         rows = converged(study.where(dim=dim))
@@ -80,7 +81,7 @@ def draw(study: Study, path: Path) -> Path:
         for (column, told), marker in zip(SHOWN.items(), "osD", strict=True):
             axes.plot([100 * row[column] for row in rows], heights, marker, label=told, fillstyle="none")
         axes.set(xlabel="%", title=f"dim {dim}", xlim=(-3, 103), ylim=(-0.5, len(names) - 0.5))
-        axes.set_yticks(range(len(names)), names if dim == dims[0] else [], fontsize=8)
+        axes.set_yticks(range(len(names)), told_of if dim == dims[0] else [], fontsize=8)
         axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=7, loc="lower left")
     return save_figure(figure, path)

@@ -242,9 +242,8 @@ class Hierarchy(Readers):
             thesaurus: groups of texts, as an iterable; another hierarchy, whose nodes' names and synonyms are the
                 groups; or a file. A .txt has a group a line, as search engines read them ("tv, television"; "=>"
                 parts texts as a comma does, a backslash keeps a comma, a line that starts with "#" is a comment, lines
-                with one first text are one group). A .csv, .tsv or
-                .parquet has the columns `id`, `name` and `synonyms` (separated by "|", or a list). Also .obo, SKOS
-                (.ttl, .rdf, .nt, .jsonld) and .owl.
+                with one first text are one group). A .csv, .tsv or .parquet has the columns `id`, `name` and
+                `synonyms` (separated by "|", or a list). Also .obo, SKOS (.ttl, .rdf, .nt, .jsonld) and .owl.
 
         Raises:
             TableError: a file that is missing or unreadable, with the row.
