@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,14 +15,16 @@ from safetensors.numpy import load_file
 
 from rootward import InputError, RunFolderError, reproduce
 from rootward.evaluation import published_figure, published_figures, published_rows
-from rootward.experiments import study_table
+from rootward.experiments import study_table, table1
 from rootward.experiments.beside import percent, published_method, worst_gap
 from rootward.experiments.curves import looked_at, trained
 from rootward.experiments.data import SOURCES, pairs_of
 from rootward.experiments.kept import Kept
 from rootward.experiments.study import Experiment, Job, run_study
 from rootward.experiments.table1 import TABLE1, measure
-from rootward.training import recipes
+from rootward.training import loop, recipes
+from rootward.training.loop import train_step
+from rootward.training.state import State
 
 THE_FIRST = recipes.regular(steps=6, batch_size=64)
 
@@ -124,6 +128,44 @@ def test_a_study_that_was_cut_off_measures_only_what_is_missing(tmp_path: Path) 
     assert calls == [0, 1, 2, 2, 3]
     assert [row["value"] for row in study.rows] == [0, 10, 20, 30]
     assert len((tmp_path / "measured.jsonl").read_text().splitlines()) == 5
+
+
+@pytest.mark.parametrize("killed_after", [10, 24])
+def test_a_training_that_was_cut_off_goes_on_from_its_checkpoint(
+    killed_after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed within the training that two rows share, or between these rows: no step is taken twice."""
+    steps: list[int] = []
+    left: list[int] = []  # until the process is killed; empty where it never is
+
+    def step(state: State, *rest: Any) -> float:
+        if left and left.pop() == 0:
+            raise KeyboardInterrupt
+        steps.append(state.step)
+        return train_step(state, *rest)
+
+    def two_rows(scale: str, seeds: Sequence[int], *, trainings: Path) -> Iterator[Job]:
+        return islice(measure(scale, seeds, source="tree", trainings=trainings), 3, 5)
+
+    def process(folder: Path) -> list[dict[str, Any]]:
+        table1._pretrained.cache_clear()
+        kept, few = Kept.begin(folder, {}), replace(TABLE1, measure=two_rows)
+        rows = run_study("table1", few, "tiny", [0], kept=kept).rows
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(loop, "train_step", step)
+    whole = process(tmp_path / "whole")
+    assert steps == [*range(24), *range(10)]
+    steps.clear()
+    left += range(killed_after + 1)
+    with pytest.raises(KeyboardInterrupt):
+        process(tmp_path / "cut")
+    assert len(steps) == killed_after
+    assert list((tmp_path / "cut" / "trainings").iterdir())
+    assert process(tmp_path / "cut") == whole
+    assert steps == [*range(24), *range(10)]
+    assert not (tmp_path / "cut" / "trainings").exists()
 
 
 def test_half_of_another_study_is_refused(tmp_path: Path) -> None:

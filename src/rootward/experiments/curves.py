@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rootward.encoders import DualEncoder
+from rootward.encoders.storage import CONFIG
 from rootward.evaluation import recall
 from rootward.evaluation.evaluate import ranks_of
 from rootward.evaluation.metrics import Recall
 from rootward.evaluation.ranks import Ranks
 from rootward.experiments.kept import Row
 from rootward.pairs import Pairs
-from rootward.training import Recipe, Run, Settings, train
+from rootward.training import Recipe, Run, Settings, resume, train
 
 QUIET = Settings(progress=False, measure=False)
 
@@ -42,7 +44,14 @@ class Trained:
 
 
 def trained(
-    pairs: Pairs, recipe: Recipe, dim: int, seed: int, *, looks: int | None = None, model: DualEncoder | None = None
+    pairs: Pairs,
+    recipe: Recipe,
+    dim: int,
+    seed: int,
+    *,
+    looks: int | None = None,
+    model: DualEncoder | None = None,
+    folder: Path | None = None,
 ) -> Trained:
     """Train lookup tables from the recipe's own start, or go on with those of a model.
 
@@ -54,22 +63,33 @@ def trained(
         looks: how often each stage is looked at, which is also how often its best vectors are chosen; None is what
             the recipe says.
         model: to go on with, changed in place; None starts anew.
+        folder: keeps the run. Where it holds one already, of an earlier process, that one goes on or is taken as it is.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C was pressed; a study is no run that could be resumed.
+        KeyboardInterrupt: Ctrl-C was pressed.
     """
     if looks is not None:
         recipe = looked_at(recipe, looks)
-    begun = DualEncoder.lookup(pairs, dim, seed=seed, start=recipe.start) if model is None else model
-    run = train(begun, pairs, recipe, seed=seed, settings=QUIET)
+    run = None if folder is None else _gone_on(folder)
+    if run is None:
+        begun = DualEncoder.lookup(pairs, dim, seed=seed, start=recipe.start) if model is None else model
+        run = train(begun, pairs, recipe, seed=seed, out=folder, settings=QUIET)
     if not run.finished:
         raise KeyboardInterrupt
     return Trained(run, list(_curve(run)))
 
 
-def pretrained(pairs: Pairs, recipe: Recipe, dim: int, seed: int) -> Trained:
+def _gone_on(folder: Path) -> Run | None:
+    """The run of a folder, trained to its end; None where none was begun."""
+    if not (folder / CONFIG).exists():
+        return None
+    run = Run.load(folder)
+    return run if run.finished else resume(folder, settings=QUIET)
+
+
+def pretrained(pairs: Pairs, recipe: Recipe, dim: int, seed: int, folder: Path | None = None) -> Trained:
     """Train the first stage of a recipe alone."""
-    return trained(pairs, recipe.model_copy(update={"stages": recipe.stages[:1]}), dim, seed)
+    return trained(pairs, recipe.model_copy(update={"stages": recipe.stages[:1]}), dim, seed, folder=folder)
 
 
 def finetuned(start: DualEncoder, pairs: Pairs, recipe: Recipe, seed: int) -> Trained:

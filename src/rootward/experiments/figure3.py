@@ -55,10 +55,12 @@ def measure(scale: str, seeds: Sequence[int]) -> Iterator[Job]:
             )
 
 
-def curve(recipe: Recipe, seed: int, dim: int = DIM, source: str = "tree", looks: int = 60) -> Iterator[Row]:
-    """One row: recall at the end over all pairs, and the curve up to there."""
+def curve(
+    recipe: Recipe, seed: int, dim: int = DIM, source: str = "tree", looks: int = 60, folder: Path | None = None
+) -> Iterator[Row]:
+    """One row: recall at the end over all pairs, and the curve up to there. `folder` as `trained` takes it."""
     pairs = pairs_of(source)
-    found = trained(pairs, recipe, dim, seed, looks=looks)
+    found = trained(pairs, recipe, dim, seed, looks=looks, folder=folder)
     yield {**measured(found.model, pairs)[0], "dim": dim, "curve": found.curve, "recipe": recipe.model_dump()}
 
 

@@ -14,7 +14,7 @@ from rootward.evaluation.table import plain_table
 from rootward.experiments.beside import percent, slice_cells
 from rootward.experiments.diverged import converged, with_diverged
 from rootward.experiments.figure3 import curve
-from rootward.experiments.kept import Row
+from rootward.experiments.kept import Row, kept_in
 from rootward.experiments.lines import draw_curves
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import FINETUNING, LENGTHS, SOURCE
@@ -25,13 +25,16 @@ LOOKS = {"tiny": 5, "cpu": 30, "paper": 50}
 STAGES = ("pretrain", "finetune")
 
 
-def measure(scale: str, seeds: Sequence[int], *, source: str | None = None) -> Iterator[Job]:
+def measure(
+    scale: str, seeds: Sequence[int], *, source: str | None = None, trainings: Path | None = None
+) -> Iterator[Job]:
     """Pretrain-finetune as in Table 1, looked at on the way."""
     name = source or SOURCE[scale]
     recipe = recipes.pretrain_finetune(finetune_steps=FINETUNING[scale], **LENGTHS[scale])
     for seed in seeds:
         key = {"source": name, "seed": seed}
-        yield Job(key, partial(curve, recipe, seed, dim=DIM[scale], source=name, looks=LOOKS[scale]))
+        looked = partial(curve, recipe, seed, dim=DIM[scale], source=name, looks=LOOKS[scale])
+        yield Job(key, partial(looked, folder=kept_in(trainings, scale, name, seed)))
 
 
 def table(study: Study) -> str:

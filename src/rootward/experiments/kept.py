@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from rootward.files import atomic_write, write_text
 
 Row = dict[str, Any]
 MEASURED = "measured.jsonl"
-RANKS = "ranks"
+RANKS, TRAININGS = "ranks", "trainings"
 
 
 @dataclass
@@ -26,7 +27,8 @@ class Kept:
     """The parts of a study that are done, in memory or in a folder as well.
 
     Attributes:
-        folder: where `measured.jsonl` grows by a line a part, and `ranks/` by a file; None keeps nothing.
+        folder: where `measured.jsonl` grows by a line a part, and `ranks/` by a file; `trainings/` holds the longest
+            trainings until the study is done. None keeps nothing.
         asked: what the study was asked for, the first line there.
         parts: (key, rows) of each part done.
         seconds: that all parts took, in this process and those before.
@@ -75,6 +77,16 @@ class Kept:
                 file.write(json.dumps({"key": wanted, "rows": rows, "seconds": round(took, 2)}) + "\n")
         return rows
 
+    @property
+    def trainings(self) -> Path | None:
+        """The folder for trainings that are not done; None keeps nothing."""
+        return None if self.folder is None else self.folder / TRAININGS
+
+    def done(self) -> None:
+        """All is measured: what was kept to go on with is deleted."""
+        if self.trainings is not None:
+            shutil.rmtree(self.trainings, ignore_errors=True)
+
     def lap(self) -> float:
         """Seconds since the last part, counted to the study's."""
         now = time.perf_counter()
@@ -86,12 +98,21 @@ class Kept:
         """The row with `Ranks` written to a file and replaced by its name; left out where nothing is kept."""
         ranks = row.pop("ranks", None)
         if isinstance(ranks, Ranks) and self.folder is not None:
-            name = re.sub(r"[^\w.=]+", "-", "-".join(map(str, key.values())))
-            path = self.folder / RANKS / f"{name}.safetensors"
+            path = self.folder / RANKS / f"{file_name(key.values())}.safetensors"
             about = {"fingerprint": ranks.fingerprint, "n_documents": str(ranks.n_documents)}
             atomic_write(path, lambda to: save_file({"ranks": ranks.ranks}, to, about))
             row["ranks"] = f"{RANKS}/{path.name}"
         return row
+
+
+def file_name(parts: Iterable[object]) -> str:
+    """What a file or folder is called that belongs to these values."""
+    return re.sub(r"[^\w.=]+", "-", "-".join(map(str, parts)))
+
+
+def kept_in(folder: Path | None, *parts: object) -> Path | None:
+    """The folder of one training among those of a study; None where nothing is kept."""
+    return None if folder is None else folder / file_name(parts)
 
 
 def _whole_lines(path: Path) -> list[Any]:

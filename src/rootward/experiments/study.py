@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,7 +92,8 @@ class Experiment:
 
     Attributes:
         about: one line, for lists.
-        measure: (scale, seeds) to jobs. Keywords that it takes besides are options of the study.
+        measure: (scale, seeds) to jobs. Keywords that it takes besides are options of the study; but `trainings` is
+            where trainings of an hour are kept, so that one that is cut off goes on where it was.
         table: what it says, as text with ours beside the published figures.
         draw: a figure into a file, .png or .svg.
     """
@@ -119,13 +121,18 @@ def run_study(
     given = dict(options or {})
     kept = kept or Kept()
     rows: list[Row] = []
-    for part in experiment.measure(scale, seeds, **given):
+    for part in experiment.measure(scale, seeds, **given, **_kept_trainings(experiment, kept)):
         measured = kept.rows_of(part.key, partial(or_diverged, part.measure))
         rows += measured
         if told is not None and measured:
             told(measured[-1])
+    kept.done()
     named = {option: Path(value).name if option == "data" else value for option, value in given.items()}
     return Study(name, scale, len(seeds), tuple(rows), _about(kept.seconds), named)
+
+
+def _kept_trainings(experiment: Experiment, kept: Kept) -> dict[str, Path | None]:
+    return {"trainings": kept.trainings} if "trainings" in signature(experiment.measure).parameters else {}
 
 
 def _about(seconds: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from rootward.experiments.beside import published_line, published_method, recall
 from rootward.experiments.curves import Trained, finetuned, joined, measured, pretrained, trained
 from rootward.experiments.data import pairs_of
 from rootward.experiments.diverged import FAILED, labelled, mark_diverged
-from rootward.experiments.kept import Row
+from rootward.experiments.kept import Row, kept_in
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.training import Recipe, recipes
 
@@ -43,7 +43,9 @@ def methods(scale: str) -> dict[str, Callable[[], Recipe]]:
     }
 
 
-def measure(scale: str, seeds: Sequence[int], *, source: str | None = None) -> Iterator[Job]:
+def measure(
+    scale: str, seeds: Sequence[int], *, source: str | None = None, trainings: Path | None = None
+) -> Iterator[Job]:
     """Every published row of Table 1 and ours beside it: recall over *all* pairs, its ranks, and the training's curve.
 
     The finetuning begins where the regular row ends, at its best validation, as in the paper. Trainings with one
@@ -58,17 +60,18 @@ def measure(scale: str, seeds: Sequence[int], *, source: str | None = None) -> I
     for seed in seeds:
         for method, dim in wanted:
             key = {"source": name, "dim": dim, "method": method, "seed": seed}
-            yield Job(key, partial(_row, scale, name, dim, method, seed))
+            yield Job(key, partial(_row, scale, name, dim, method, seed, trainings))
 
 
-def _row(scale: str, source: str, dim: int, method: str, seed: int) -> Iterator[Row]:
+def _row(scale: str, source: str, dim: int, method: str, seed: int, trainings: Path | None) -> Iterator[Row]:
     pairs = pairs_of(source)
     if method in ("regular", TWO_STAGES):
-        stages = [_pretrained(scale, source, dim, seed)]
+        stages = [_pretrained(scale, source, dim, seed, trainings)]
         if method == TWO_STAGES:
             stages.append(finetuned(stages[0].model, pairs, methods(scale)[method](), seed))
     else:
-        stages = [trained(pairs, methods(scale)[method](), dim, seed)]
+        folder = kept_in(trainings, scale, source, dim, method, seed)
+        stages = [trained(pairs, methods(scale)[method](), dim, seed, folder=folder)]
     recall, ranks = measured(stages[-1].model, pairs)
     yield {
         **recall,
@@ -81,9 +84,10 @@ def _row(scale: str, source: str, dim: int, method: str, seed: int) -> Iterator[
 
 
 @lru_cache(maxsize=1)
-def _pretrained(scale: str, source: str, dim: int, seed: int) -> Trained:
+def _pretrained(scale: str, source: str, dim: int, seed: int, trainings: Path | None) -> Trained:
     """The first stage of pretrain-finetune, kept for the second: both rows are of one training, an hour long."""
-    return pretrained(pairs_of(source), methods(scale)[TWO_STAGES](), dim, seed)
+    folder = kept_in(trainings, scale, source, dim, "regular", seed)
+    return pretrained(pairs_of(source), methods(scale)[TWO_STAGES](), dim, seed, folder)
 
 
 def table(study: Study) -> str:
