@@ -56,7 +56,16 @@ def test_results_are_not_overwritten(study: tuple[Study, Path]) -> None:
 
 def test_more_seeds_measure_only_what_is_new(tmp_path: Path) -> None:
     told: list[int] = []
-    one = reproduce("noise", "tiny", seeds=1, out=tmp_path, told=lambda row: told.append(row["seed"]))
+    begun: list[tuple[int, int]] = []
+    one = reproduce(
+        "noise",
+        "tiny",
+        seeds=1,
+        out=tmp_path,
+        told=lambda row: told.append(row["seed"]),
+        began=lambda key, done, total: begun.append((done, total)),
+    )
+    assert begun == [(place, len(told)) for place in range(len(told))]
     began = (tmp_path / "measured.jsonl").read_text()
     two = reproduce("noise", "tiny", seeds=2, out=tmp_path)
     assert told

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rootward.cli.flags import Quiet, flag, given
 from rootward.cli.output import refuse_folder, say
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 _STUDY, _OUTPUT = "Study", "Output"
 
@@ -82,14 +89,40 @@ def reproduce(
     from rootward.experiments import reproduce as measure  # noqa: PLC0415
     from rootward.experiments import study_table  # noqa: PLC0415
 
-    study = measure(
-        name,
-        **given(scale=scale, seeds=seeds, source=source, data=data),
-        out=folder,
-        told=lambda row: say(_in_a_line(row), quiet),
-    )
+    with _watching(quiet) as watch:
+        asked = given(scale=scale, seeds=seeds, source=source, data=data)
+        study = measure(name, **asked, out=folder, told=watch.told, began=watch.began)
     print(study_table(study))
     say(f"\nResults and figures are in {folder}.", quiet)
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """Rows as they are measured; on a terminal, below them, what is being measured now and how much of it is done."""
+
+    bar: Progress
+    task: TaskID
+    quiet: bool
+
+    def began(self, key: dict[str, Any], done: int, total: int) -> None:
+        self.bar.update(self.task, description=_in_a_line(key), completed=done, total=total)
+
+    def told(self, row: dict[str, Any]) -> None:
+        if self.bar.disable:
+            say(_in_a_line(row), self.quiet)
+        else:
+            self.bar.console.print(_in_a_line(row), highlight=False, markup=False)
+
+
+@contextmanager
+def _watching(quiet: bool) -> Iterator[_Watch]:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    hidden = quiet or not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as bar:
+        yield _Watch(bar, bar.add_task("", total=None), quiet)
 
 
 def _in_a_line(row: dict[str, Any]) -> str:

@@ -68,6 +68,7 @@ def reproduce(
     data: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     told: Callable[[Row], object] | None = None,
+    began: Callable[[Row, int, int], object] | None = None,
 ) -> Study:
     """Measure one of the studies, and keep its raw results and its figure.
 
@@ -83,6 +84,7 @@ def reproduce(
             "figure5", a Python interpreter that has libpecos for "baselines", which does without.
         out: folder for `results.json`, `NAME.png` and `NAME.svg`; None keeps nothing.
         told: called with the last row of each part as it is measured.
+        began: called before each part with its key, how many are done and how many there are.
 
     Raises:
         InputError: an unknown name, scale or source, no seeds, a source or data that the study has no use for, or data
@@ -101,7 +103,7 @@ def reproduce(
     if out is not None:
         _refuse_taken(Path(out), seeds)
         kept = Kept.begin(Path(out), {"study": name, "scale": scale, **options})
-    study = run_study(name, EXPERIMENTS[name], scale, range(seeds), told, kept=kept, options=options)
+    study = run_study(name, EXPERIMENTS[name], scale, range(seeds), told, began=began, kept=kept, options=options)
     if out is not None:
         study.save(out)
         draw_study(study, out)

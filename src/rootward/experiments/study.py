@@ -111,17 +111,24 @@ def run_study(
     seeds: Sequence[int],
     told: Callable[[Row], object] | None = None,
     *,
+    began: Callable[[Row, int, int], object] | None = None,
     kept: Kept | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Study:
-    """Measure everything that is not kept already; `told` is called with the last row of each part.
+    """Measure everything that is not kept already.
+
+    `began` is called before each part with its key, how many are done and how many there are; `told` after it with the
+    last of its rows.
 
     A part whose training diverged is a row that says so, see `rootward.experiments.diverged`.
     """
     given = dict(options or {})
     kept = kept or Kept()
     rows: list[Row] = []
-    for part in experiment.measure(scale, seeds, **given, **_kept_trainings(experiment, kept)):
+    parts = list(experiment.measure(scale, seeds, **given, **_kept_trainings(experiment, kept)))
+    for place, part in enumerate(parts):
+        if began is not None:
+            began(part.key, place, len(parts))
         measured = kept.rows_of(part.key, partial(or_diverged, part.measure))
         rows += measured
         if told is not None and measured:
