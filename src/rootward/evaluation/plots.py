@@ -85,7 +85,7 @@ def figure_at(
         path: with the suffix .png or .svg.
         columns: how many axes; an array of so many, also of one. None is one that is no array.
         size: width and height in inches.
-        sharey: one scale of recall for all of them.
+        sharey: one scale for all of them.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -100,6 +100,18 @@ def figure_at(
     figure = Figure(figsize=size or (6.4 if columns in (None, 1) else 4.8 * columns, 4.0), layout="constrained")
     axes = figure.subplots(1, columns or 1, sharey=sharey, squeeze=False)[0]
     return figure, axes[0] if columns is None else axes
+
+
+def plain_ticks(axis: Any, values: Sequence[int] | None = None) -> None:
+    """Ticks of a logarithmic axis as plain numbers: at these values, or at 1, 2 and 5 of every decade."""
+    from matplotlib.ticker import LogLocator, NullLocator  # noqa: PLC0415
+
+    axis.set_minor_locator(NullLocator())
+    if values is not None:
+        axis.set_ticks(values, [f"{value:,}" for value in values])
+    else:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:,g}")
 
 
 def save_figure(figure: Any, path: str | os.PathLike[str]) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rootward.evaluation.plots import figure_at, save_figure
+from rootward.evaluation.plots import figure_at, plain_ticks, save_figure
 from rootward.experiments.beside import percent, recall_line, recall_table
 from rootward.experiments.curves import columns, trained
 from rootward.experiments.data import pairs_of
@@ -190,7 +190,9 @@ def draw(study: Study, path: Path) -> Path:
         right.scatter([row["ms_1000"] for row in shown], [100 * row["overall"] for row in shown], color=f"C{place}")
     left.set(xlabel="distance (hops)", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
     right.set(xlabel="ms a query, 1,000 at once", ylabel="overall recall (%)", ylim=(-2, 102))
-    right.set_xscale("log" if converged(there.rows) else "linear")
+    if converged(there.rows):
+        right.set_xscale("log")
+        plain_ticks(right.xaxis)
     for side in (left, right):
         side.grid(alpha=0.3)
     left.xaxis.get_major_locator().set_params(integer=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rootward.evaluation.plots import figure_at, save_figure
+from rootward.evaluation.plots import figure_at, plain_ticks, save_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.beside import overall_cell
 from rootward.experiments.curves import measured, trained
@@ -166,7 +166,7 @@ def _mean(rows: Sequence[Row], column: str) -> str:
 
 def draw(study: Study, path: Path) -> Path:
     """Seconds and peak memory against each size, both axes logarithmic; the exponents in the legend."""
-    figure, panels = figure_at(path, columns=len(VARIED[study.scale]))
+    figure, panels = figure_at(path, columns=len(VARIED[study.scale]), sharey=True)
     for name, side in zip(VARIED[study.scale], panels, strict=True):
         for column, label, marker in (("seconds", "time (s)", "o"), ("peak_mb", "memory (MB)", "s")):
             points = [(value, row[column]) for value, rows in along(study, name) for row in converged(rows)]
@@ -178,6 +178,8 @@ def draw(study: Study, path: Path) -> Path:
         side.set(xlabel=name, title=labelled(rows, name))
         if converged(rows):
             side.set(xscale="log", yscale="log")
+            plain_ticks(side.xaxis, [value for value, _ in along(study, name)])
+            plain_ticks(side.yaxis)
         side.grid(alpha=0.3, which="both")
         side.legend(frameon=False, fontsize=8)
     return save_figure(figure, path)

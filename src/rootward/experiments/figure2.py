@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rootward.evaluation.plots import figure_at, save_figure
+from rootward.evaluation.plots import figure_at, plain_ticks, save_figure
 from rootward.evaluation.published import published_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.fit import Interval, mean, slope
@@ -96,8 +96,8 @@ def draw(study: Study, path: Path) -> Path:
         side.legend(frameon=False, fontsize=8)
     axes[0].set(xscale="log", yscale="log", xlabel=f"height H (W = {WIDTH})", ylabel="dimension for 95 % recall")
     heights = sorted({row["height"] for row in study.where(panel="height")})
-    axes[0].set_xticks(heights, map(str, heights))
-    axes[0].set_xticks([], minor=True)
+    plain_ticks(axes[0].xaxis, heights)
+    plain_ticks(axes[0].yaxis)
     axes[1].set(xlabel="ln W")
     return save_figure(figure, path)
 
