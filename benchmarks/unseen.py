@@ -15,6 +15,7 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import lexical
@@ -27,10 +28,12 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 import rootward as rw
+from rootward.encoders.outputs import cache_folder
 from rootward.evaluation import Ranks
 from rootward.evaluation.answer_sets import answer_sets
 from rootward.evaluation.ranks import fingerprint_of
 from rootward.pairs import Pairs
+from rootward.pairs.texts import what_is_read
 
 NEAREST = 30  # training texts looked at for a query: their sets hold more documents than any query's
 FAR = 8  # distances from here on are one slice
@@ -50,6 +53,7 @@ def flags(description: str | None) -> argparse.ArgumentParser:
         "--encoder", choices=sentences.ENCODERS, default="minilm", help="of our frozen and joint towers; %(default)s"
     )
     parser.set_defaults(glosses=False, thesauri=False)  # flags where there are any, and they are no queries anyway
+    parser.add_argument("--bfloat16", action="store_true", help="MiniLM reads in bfloat16, where it is not fine-tuned")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--steps", type=int, default=600, help="of fine-tuning MiniLM, 64 texts each; default: %(default)s"
@@ -86,7 +90,7 @@ def measured(name: str, train: Pairs, tests: dict[str, Pairs], given: argparse.N
             rows.append({"queries": kind, **row})
             print(rows[-1], flush=True)
     if given.queries is None:
-        told = [flag for flag in ("word_pairs", "glosses", "thesauri") if getattr(given, flag)]
+        told = [flag for flag in ("word_pairs", "glosses", "thesauri", "bfloat16") if getattr(given, flag)]
         if given.encoder != "minilm":
             told.append(f"encoder {given.encoder}")
         file = "_".join([name, *(parts if given.parts != DEFAULT else ()), *told]).replace(" ", "_")
@@ -123,11 +127,15 @@ def _static(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) ->
 
 
 def _frozen(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
-    return _ours("frozen", train, tests, given, encoder=sentences.load(given.encoder))
+    return _ours("frozen", train, tests, given, encoder=_encoder(given))
 
 
 def _joint(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
-    return _ours("joint", train, tests, given, encoder=sentences.load(given.encoder), word_pairs=given.word_pairs)
+    return _ours("joint", train, tests, given, encoder=_encoder(given), word_pairs=given.word_pairs)
+
+
+def _encoder(given: argparse.Namespace) -> Any:
+    return sentences.load(given.encoder, given.bfloat16)
 
 
 def _ours(tower: Any, train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace, **made_of: Any) -> Rows:
@@ -152,24 +160,30 @@ def _ours(tower: Any, train: Pairs, tests: dict[str, Pairs], given: argparse.Nam
 
 
 def _minilm(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
-    return _by_sentences("MiniLM untrained", sentences.load(), train, tests)
+    return _by_sentences("MiniLM untrained", sentences.load(bfloat16=given.bfloat16), cache_folder(), train, tests)
 
 
 def _mpnet(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
-    return _by_sentences("mpnet untrained", sentences.load("mpnet"), train, tests)
+    return _by_sentences("mpnet untrained", sentences.load("mpnet"), cache_folder(), train, tests)
 
 
 def _tuned(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
     began = time.perf_counter()
     encoder = sentences.tuned(train, steps=given.steps, seed=given.seed)
     took = {"train_s": time.perf_counter() - began, "steps": given.steps}
-    return _by_sentences("MiniLM fine-tuned (MNRL)", encoder, train, tests, **took)
+    return _by_sentences("MiniLM fine-tuned (MNRL)", encoder, None, train, tests, **took)
 
 
-def _by_sentences(case: str, encoder: Any, train: Pairs, tests: dict[str, Pairs], **more: float) -> Rows:
-    """Two rows of a sentence encoder: the nearest text expanded, and every document scored by its name."""
-    known = sentences.vectors(encoder, texts_of(train)[1])
-    documents = sentences.vectors(encoder, sentences.document_names(train))
+def _by_sentences(
+    case: str, encoder: Any, cache: Path | None, train: Pairs, tests: dict[str, Pairs], **more: float
+) -> Rows:
+    """Two rows of a sentence encoder: the nearest text expanded, and every document scored by its name.
+
+    What is kept in the cache our frozen and joint towers find there, for they read the same texts in the same order.
+    """
+    every = sentences.vectors(encoder, what_is_read(train.query_ids, train.query_texts), cache)
+    known = every[torch.from_numpy(np.flatnonzero(train.sizes))]
+    documents = sentences.vectors(encoder, sentences.document_names(train), cache)
     for kind, test in tests.items():
         rows, asked = texts_of(test)
         own = sentences.vectors(encoder, asked)

@@ -187,7 +187,7 @@ def test_results_with_glosses_and_word_pairs_have_a_file_of_their_own(
     obo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "RESULTS", tmp_path)
-    monkeypatch.setattr(unseen.sentences, "load", lambda name: Letters())
+    monkeypatch.setattr(unseen.sentences, "load", lambda *_: Letters())
     monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "argv", f"x --parts joint --epochs 2 --dim 8 --word-pairs --glosses --obo {obo}".split())
     hpo_synonyms.main()
