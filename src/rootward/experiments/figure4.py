@@ -15,7 +15,7 @@ from rootward.experiments.beside import percent, slice_cells
 from rootward.experiments.diverged import converged, with_diverged
 from rootward.experiments.figure3 import curve
 from rootward.experiments.kept import Row, kept_in
-from rootward.experiments.lines import draw_curves
+from rootward.experiments.lines import draw_curves, stages_apart
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import FINETUNING, LENGTHS, SOURCE
 from rootward.training import recipes
@@ -52,8 +52,7 @@ def table(study: Study) -> str:
 
 def draw(study: Study, path: Path) -> Path:
     """A panel a stage."""
-    panels = {stage: [{**row, "curve": _looks(row, stage)} for row in study.rows] for stage in STAGES}
-    return draw_curves(panels, path)
+    return draw_curves(stages_apart(study.rows, ""), path)
 
 
 def _looks(row: Row, stage: str) -> list[Row]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +34,24 @@ def draw_curves(panels: Mapping[str, Sequence[Row]], path: Path, distances: Sequ
         for distance in shown:
             _band(side, steps, [[_at(look, distance) for look in curve] for curve in curves], f"{distance}")
         _band(side, steps, [[look["recall"] for look in curve] for curve in curves], "overall", color="black")
-        for step in _changes(curves[0]):
-            side.axvline(step, linestyle=":", color="0.5")
         side.grid(alpha=0.3)
     axes[0].set_ylabel("recall at |S(q)| (%)")
     for side in [side for side in axes if side.lines][-1:]:
-        side.legend(frameon=False, fontsize=8, title="distance")
+        lines = side.get_legend_handles_labels()
+        figure.legend(*lines, loc="outside right center", frameon=False, fontsize=8, title="distance")
     return save_figure(figure, path)
+
+
+def stages_apart(rows: Sequence[Row], title: str) -> dict[str, list[Row]]:
+    """A panel for each stage of these trainings, as the later ones are often too short to be seen beside the first."""
+    stages = dict.fromkeys(look["stage"] for row in converged(rows) for look in row["curve"])
+    if not stages:
+        return {title: list(rows)}
+    return {f"{title}{stage}": [_part(row, stage) for row in rows] for stage in stages}
+
+
+def _part(row: Row, stage: str) -> Row:
+    return {**row, "curve": [look for look in row.get("curve", []) if look["stage"] == stage]}
 
 
 def _at(look: Row, distance: int) -> float:
@@ -54,8 +64,3 @@ def _band(side: Any, steps: Sequence[int], curves: Sequence[Sequence[float]], la
     (line,) = side.plot(steps, values.mean(0), label=label, **style)
     if len(values) > 1:
         side.fill_between(steps, values.min(0), values.max(0), color=line.get_color(), alpha=0.2, linewidth=0)
-
-
-def _changes(curve: Sequence[Row]) -> list[int]:
-    """Where one stage ends and the next begins."""
-    return [one["step"] for one, other in pairwise(curve) if one["stage"] != other["stage"]]
