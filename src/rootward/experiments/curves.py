@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rootward.encoders import DualEncoder
-from rootward.encoders.storage import CONFIG
+from rootward.encoders.storage import CONFIG, read_config
 from rootward.evaluation import recall
 from rootward.evaluation.evaluate import ranks_of
 from rootward.evaluation.metrics import Recall
@@ -15,6 +15,7 @@ from rootward.evaluation.ranks import Ranks
 from rootward.experiments.kept import Row
 from rootward.pairs import Pairs
 from rootward.training import Recipe, Run, Settings, resume, train
+from rootward.training.run import About
 
 QUIET = Settings(progress=False, measure=False)
 
@@ -83,8 +84,8 @@ def _gone_on(folder: Path) -> Run | None:
     """The run of a folder, trained to its end; None where none was begun."""
     if not (folder / CONFIG).exists():
         return None
-    run = Run.load(folder)
-    return run if run.finished else resume(folder, settings=QUIET)
+    finished = About.read(folder, read_config(folder)).finished
+    return Run.load(folder) if finished else resume(folder, settings=QUIET)
 
 
 def pretrained(pairs: Pairs, recipe: Recipe, dim: int, seed: int, folder: Path | None = None) -> Trained:

@@ -80,8 +80,8 @@ def draw(study: Study, path: Path) -> Path:
     """The three panels, the third as two: its finetuning is a fiftieth of its steps."""
     panels: dict[str, list[Row]] = {}
     for method, panel in PANELS.items():
-        rows = study.where(method=method)
-        panels |= stages_apart(rows, f"({panel}) ") if method == "pretrain-finetune" else {f"({panel}) {method}": rows}
+        title, rows = f"({panel}) {method}", study.where(method=method)
+        panels |= stages_apart(title, rows) if method == "pretrain-finetune" else {title: rows}
     return draw_curves({title: rows for title, rows in panels.items() if rows}, path)
 
 

@@ -14,10 +14,10 @@ from rootward.evaluation.table import plain_table
 from rootward.experiments.beside import percent, slice_cells
 from rootward.experiments.diverged import converged, with_diverged
 from rootward.experiments.figure3 import curve
-from rootward.experiments.kept import Row, kept_in
-from rootward.experiments.lines import draw_curves, stages_apart
+from rootward.experiments.kept import kept_in
+from rootward.experiments.lines import draw_curves, looks_of, stages_apart
 from rootward.experiments.study import Experiment, Job, Study
-from rootward.experiments.table1 import FINETUNING, LENGTHS, SOURCE
+from rootward.experiments.table1 import FINETUNING, LENGTHS, SOURCE, TWO_STAGES
 from rootward.training import recipes
 
 DIM = {"tiny": 16, "cpu": 64, "paper": 64}
@@ -41,7 +41,7 @@ def table(study: Study) -> str:
     """Recall by distance at the best look of each stage, which is where its vectors are taken from."""
     lines, distances = [], max(len(row["by_distance"]) for row in study.rows)
     for stage in STAGES:
-        best = [max(_looks(row, stage), key=lambda look: float(look["recall"])) for row in converged(study.rows)]
+        best = [max(looks_of(row, stage), key=lambda look: float(look["recall"])) for row in converged(study.rows)]
         steps = ", ".join(f"{look['step']:,}" for look in best) or "-"
         overall = with_diverged(study.rows, percent([look["recall"] for look in best]))
         lines.append([stage, *slice_cells(best, distances), overall, steps])
@@ -52,11 +52,7 @@ def table(study: Study) -> str:
 
 def draw(study: Study, path: Path) -> Path:
     """A panel a stage."""
-    return draw_curves(stages_apart(study.rows, ""), path)
-
-
-def _looks(row: Row, stage: str) -> list[Row]:
-    return [look for look in row["curve"] if look["stage"] == stage]
+    return draw_curves(stages_apart(TWO_STAGES, study.rows), path)
 
 
 FIGURE4 = Experiment("recall by distance against steps on WordNet, through both stages", measure, table, draw)

@@ -42,16 +42,20 @@ def draw_curves(panels: Mapping[str, Sequence[Row]], path: Path, distances: Sequ
     return save_figure(figure, path)
 
 
-def stages_apart(rows: Sequence[Row], title: str) -> dict[str, list[Row]]:
-    """A panel for each stage of these trainings, as the later ones are often too short to be seen beside the first."""
+def stages_apart(title: str, rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """A panel for each stage of these trainings, as the later ones are often too short to be seen beside the first.
+
+    One panel that says so where all of them diverged.
+    """
     stages = dict.fromkeys(look["stage"] for row in converged(rows) for look in row["curve"])
     if not stages:
         return {title: list(rows)}
-    return {f"{title}{stage}": [_part(row, stage) for row in rows] for stage in stages}
+    return {f"{title}: {stage}": [{**row, "curve": looks_of(row, stage)} for row in rows] for stage in stages}
 
 
-def _part(row: Row, stage: str) -> Row:
-    return {**row, "curve": [look for look in row.get("curve", []) if look["stage"] == stage]}
+def looks_of(row: Row, stage: str) -> list[Row]:
+    """The part of a training's curve that is of one stage; empty where it diverged."""
+    return [look for look in row.get("curve", []) if look["stage"] == stage]
 
 
 def _at(look: Row, distance: int) -> float:
