@@ -300,11 +300,12 @@ class Waves(Normalize):
         return {**features, "sentence_embedding": torch.special.bessel_j1(features["sentence_embedding"])}
 
 
-def test_a_module_that_no_graph_has_a_word_for_is_told(named, scratch, tmp_path):
+def test_a_module_that_no_graph_has_a_word_for_is_told(named, scratch, tmp_path, capfd):
     encoder = SentenceTransformer(modules=[*SentenceTransformer(str(scratch)), Waves()], device="cpu")
     model = rw.DualEncoder.text(named, "frozen", dim=8, encoder=encoder, cache=tmp_path / "cache")
     with pytest.raises(InputError, match=r"encoder has no graph: .* Export to sentence-transformers"):
         rw.export(model, tmp_path / "model", "onnx")
+    assert capfd.readouterr().out == ""
 
 
 @pytest.mark.parametrize("tower", ["frozen", "joint"])

@@ -21,7 +21,7 @@ from rootward.encoders import DualEncoder
 from rootward.errors import InputError
 from rootward.evaluation.evaluate import ranks_of
 from rootward.evaluation.metrics import recall_at
-from rootward.evaluation.plots import figure_at, save_figure
+from rootward.evaluation.plots import figure_at, plain_ticks, save_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.fit import mean
 from rootward.experiments.grid import grid
@@ -169,6 +169,7 @@ def draw(study: Study, path: Path) -> Path:
             points = curve(study, training, name)
             side.plot([k for k, _, _ in points], [value for _, _, value in points], marker="o", label=training)
         side.set(xscale="log", xlabel="k", ylabel="recall at k (%)", title=name)
+        plain_ticks(side.xaxis)
         side.grid(alpha=0.3)
     axes[0].legend(frameon=False, fontsize=8)
     return save_figure(figure, path)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from rootward.evaluation.plots import figure_at, save_figure
+from rootward.evaluation.plots import figure_at, plain_ticks, save_figure
 from rootward.evaluation.table import plain_table
 from rootward.experiments.beside import overall_cell, slice_cells
 from rootward.experiments.diverged import FAILED, converged, mark_diverged
@@ -57,6 +57,7 @@ def draw(study: Study, path: Path) -> Path:
     mark_diverged(axes, [row["share"] for row in study.where(method="rebalanced") if FAILED in row])
     axes.axhline(_recall(study, None, None), linestyle="--", color="0.5", label=f"{TWO_STAGES}, overall")
     axes.set(xlabel="share of regular pairs p", ylabel="recall at |S(q)| (%)", ylim=(-2, 102), xscale="log")
+    plain_ticks(axes.xaxis)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=8)
     return save_figure(figure, path)

@@ -148,6 +148,7 @@ def _encoder_graph(tower: Tower, texts: Sequence[str], folder: Path) -> None:
             return chain(*_tensors(modules[0].preprocess(asked)).values())
 
     check_vectors(tower, texts, encode)
+    torch._C._jit_set_onnx_log_output_stream("stderr")  # where there is no graph it prints what there is
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tracing, and of the exporter that needs no package more

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rootward.evaluation.plots import figure_at, save_figure
+from rootward.evaluation.plots import figure_at, plain_ticks, save_figure
 from rootward.planning.plan import Plan
 
 
@@ -31,7 +31,8 @@ def plot_plan(plan: Plan, path: str | os.PathLike[str]) -> Path:
     if plan.gaussian is not None:
         axes.axvline(plan.gaussian.dim, color="C0", linestyle="--", label="all queries at one threshold: found")
     axes.axvline(plan.guaranteed, color="0.5", linestyle=":", label="... guaranteed by the theorem")
-    axes.set_xscale("log", base=2)
+    axes.set_xscale("log")
+    plain_ticks(axes.xaxis)
     axes.set(xlabel="dimension", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
