@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from pairs.esci_files import slice_rows, write_files
-from rootward import InputError, Pairs, Study, reproduce
+from rootward import DualEncoder, InputError, Pairs, Study, reproduce, train
 from rootward.cli.app import app
 from rootward.experiments import study_table
-from rootward.experiments.figure5 import KS, SCALES, drawn, in_stages, jointly
+from rootward.experiments.figure5 import FINETUNE, KS, QUIET, SCALES, drawn, in_stages, jointly
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +88,19 @@ def test_without_the_files_the_command_says_how_to_get_them(tmp_path: Path) -> N
 def test_data_for_a_study_that_needs_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="noise takes no data"):
         reproduce("noise", data=tmp_path)
+
+
+def moved_by_finetuning(name: str, **changes: object) -> float:
+    """How far finetuning takes a product's vector, where a query has an Exact and a Substitute product."""
+    pairs = Pairs.from_table([("q", "exact", 0), ("q", "substitute", 1), ("other", "nothing of it", 0)])
+    stage = SCALES["tiny"].stage("finetune", steps=8, **{**FINETUNE, **changes})
+    model, row = DualEncoder.lookup(pairs, 4, seed=1), pairs.document_ids.row(name)
+    before = model.document_vectors()[row].clone()
+    train(model, pairs, stage, settings=QUIET)
+    return float((model.document_vectors()[row] - before).norm())
+
+
+def test_finetuning_sets_no_substitute_against_an_exact_product() -> None:
+    assert moved_by_finetuning("exact") < 1e-6  # neither drawn nor a negative
+    assert moved_by_finetuning("exact", loss="softmax") > 0.01
+    assert moved_by_finetuning("substitute") > 1e-4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,11 @@ def test_a_page_has_every_table_and_figure_and_asks_for_no_other_file(runs: Path
 
 
 def test_nothing_is_measured_again(runs: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("rootward.experiments.study.run_study", None)
-    monkeypatch.setattr("rootward.training.session.train", None)
+    monkeypatch.setattr(sys.modules["rootward.experiments.reproduce"], "run_study", None)
+    monkeypatch.setattr("rootward.experiments.curves.train", None)
     assert report([runs / "figure3"], tmp_path / "a.html").read_text().count("<h2 id=") == 1
+    with pytest.raises(TypeError):
+        reproduce("figure3", "tiny", 1)
 
 
 def test_it_says_how_each_was_measured(runs: Path) -> None:

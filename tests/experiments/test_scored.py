@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from scipy.sparse import csr_array
 
-from rootward import InputError, Pairs, Study, TrainingError
+from rootward import InputError, Pairs, Study, TrainingError, reproduce
 from rootward.experiments import study_table
 from rootward.experiments.baselines import best_rows
 from rootward.experiments.labels import InnerProduct, one_versus_all, query_features, scores_in
@@ -110,6 +112,13 @@ def test_features_are_names_where_there_are_some_and_else_the_query_itself(pairs
     assert np.allclose(matrix.multiply(matrix).sum(1), 1)
     bare = Pairs.from_arrays(pairs.query_ids, pairs.document_ids, pairs.query_of, pairs.documents, pairs.distances)
     assert query_features(bare)[0].nnz == bare.n_queries
+
+
+def test_an_interpreter_without_libpecos_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+    for python in ("/nowhere/python", sys.executable):
+        with pytest.raises(InputError, match=r"libpecos there: python3 -m venv|libpecos: python3 -m venv"):
+            reproduce("baselines", "tiny", 1, data=python, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_interpreter_that_is_not_there_is_told_with_how_to_get_libpecos() -> None:

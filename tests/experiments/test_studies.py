@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from rootward import Hierarchy, InputError, RunFolderError, Study, construct, ev
 from rootward.experiments import EXPERIMENTS, draw_study, study_table
 from rootward.experiments.figure2 import slopes
 from rootward.experiments.fit import mean, slope
+from rootward.experiments.kept import Row
 from rootward.experiments.margins import in_bytes, quantised
 from rootward.geometry.noise import corrupt
 
@@ -47,6 +49,27 @@ def test_results_are_saved_and_loaded_again(study: tuple[Study, Path]) -> None:
 def test_figures_are_drawn_again_from_raw_rows(study: tuple[Study, Path], tmp_path: Path) -> None:
     draw_study(Study.load(study[1]), tmp_path)
     assert (tmp_path / f"{study[0].name}.svg").read_text().lstrip().startswith("<?xml")
+
+
+SAID_BY: dict[str, Callable[[Row, Row], bool]] = {
+    "figureC1": lambda row, last: row["share"] in (None, last["regular_share"]),
+    "figureE1": lambda row, last: row["varied"] != "scale" or last["scale"] == row["value"],
+    "losses": lambda row, last: (last["learning_rate"], last["optimizer"]) == (row["rate"] / 1000, row["optimizer"]),
+    "scarce": lambda row, last: (last["sampler"] == "heavy_tail") == (row["method"] == "pretrain-finetune"),
+    "table1": lambda row, last: (last["loss"] == "decoupled") == row["method"].startswith("ours"),
+}
+"""What the recipe of a row has to say of its last stage."""
+
+
+def test_rows_say_what_they_were_trained_with(study: tuple[Study, Path]) -> None:
+    said = SAID_BY.get(study[0].name, lambda row, last: bool(last["steps"]))
+    assert [row for row in study[0].rows if "recipe" in row and not said(row, row["recipe"][-1])] == []
+    assert study[0].name not in SAID_BY or any("recipe" in row for row in study[0].rows)
+
+
+def test_a_study_prints_what_it_says(study: tuple[Study, Path]) -> None:
+    assert str(study[0]) == study_table(study[0])
+    assert study[0].seeds == 1
 
 
 def test_results_are_not_overwritten(study: tuple[Study, Path]) -> None:

@@ -45,7 +45,7 @@ from rootward.training import recipes
 
 DIM = 16
 SOURCE = {"tiny": "tree", "cpu": "animal", "paper": "wordnet"}
-RATES = {"tiny": (0.1,), "cpu": (0.02, 0.1), "paper": (0.02, 0.1)}
+RATES = {"tiny": (0.1,), "cpu": (0.02, 0.1, 0.3, 1.0), "paper": (0.02, 0.1, 0.3, 1.0)}
 STEPS = {"tiny": 25, "cpu": 2_000, "paper": 20_000}
 BATCH = {"tiny": 64, "cpu": 512, "paper": 1_024}
 NEGATIVES = {"tiny": 32, "cpu": 256, "paper": 512}
@@ -67,11 +67,15 @@ COSTS = {"seconds": "train s", "mb": "MB", "peak_mb": "peak MB", "ms_1": "ms, 1"
 
 
 def measure(scale: str, seeds: Sequence[int], *, source: str | None = None, data: str | None = None) -> Iterator[Job]:
-    """Ours, every table at every learning rate, one-versus-all, and XR-Linear where a Python with libpecos is named."""
-    name = [source or SOURCE[scale]]
+    """Ours, every table at every learning rate, one-versus-all, and XR-Linear where a Python with libpecos is named.
+
+    Raises:
+        InputError: the Python that is named cannot be run, or has no libpecos.
+    """
+    name, python = [source or SOURCE[scale]], interpreter(data)
     yield from grid(partial(_ours, scale), source=name, method=[OURS, CLASSIFIERS], rate=[None], seed=seeds)
     yield from grid(partial(_table, scale), source=name, method=TABLES, rate=RATES[scale], seed=seeds)
-    yield from grid(partial(_xr_linear, data), source=name, method=[XR_LINEAR], rate=[None], seed=[None])
+    yield from grid(partial(_xr_linear, python), source=name, method=[XR_LINEAR], rate=[None], seed=[None])
 
 
 def _ours(scale: str, *, source: str, method: str, rate: None, seed: int) -> Iterator[Row]:
@@ -98,14 +102,14 @@ def _table(scale: str, *, source: str, method: str, rate: float, seed: int) -> I
 
 def _xr_linear(python: str | None, *, source: str, method: str, rate: None, seed: None) -> Iterator[Row]:
     """Trained and asked in its own environment; without one a row that says how to get it."""
-    pairs, found = pairs_of(source), interpreter(python)
-    if found is None:
+    pairs = pairs_of(source)
+    if python is None:
         yield {"left_out": f"no libpecos here; {HOW}; then --data pecos/bin/python"}
         return
     features, what = query_features(pairs)
     rows = np.flatnonzero(pairs.sizes)
     best = max(BEST, int(pairs.sizes.max()))
-    scores, took = predicted(features[rows], labels_of(pairs, rows), features, found, best=best)
+    scores, took = predicted(features[rows], labels_of(pairs, rows), features, python, best=best)
     recall = scored_recall(scores_in(scores), pairs, _asked(pairs, 0))
     yield {**columns(recall), **{name: round(value, 4) for name, value in took.items()}, "features": what}
 

@@ -65,7 +65,7 @@ def _row(scale: str, trainings: Path | None, *, source: str, dim: int, method: s
         "intervals": by_distance,
         "overall_interval": interval(draws.overall),
         "seconds": round(found.run.seconds, 1),
-        "recipe": found.run.recipe.model_dump(),
+        "recipe": found.recipe,
         "ranks": ranks,
     }
 

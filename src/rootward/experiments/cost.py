@@ -74,17 +74,17 @@ def _row(scale: str, *, nodes: int, depth: int, dim: int, method: str, seed: int
     _warm_up()
     with watched() as took:
         found = trained(pairs, recipe, dim, seed)
-    steps = sum(stage.steps or 0 for stage in found.run.recipe.stages)
     recall = measured(found.model, pairs)[0]
     tables = (found.model.query_vectors(), found.model.document_vectors())
     yield {
         **recall,
         "pairs": len(pairs),
-        "steps": steps,
+        "steps": found.steps,
         "seconds": round(took.seconds, 3),
-        "ms_a_step": round(1000 * took.seconds / steps, 3),
+        "ms_a_step": round(1000 * took.seconds / found.steps, 3),
         "mb": round(sum(each.numel() * each.element_size() for each in tables) / 1e6, 3),
         "peak_mb": None if took.peak_mb is None else round(took.peak_mb, 1),
+        "recipe": found.recipe,
     }
 
 

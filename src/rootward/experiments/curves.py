@@ -43,6 +43,11 @@ class Trained:
         """Of all its stages."""
         return sum(stage.steps or 0 for stage in self.run.recipe.stages)
 
+    @property
+    def recipe(self) -> list[Row]:
+        """Every setting of each stage, what the data decided among them, as JSON values."""
+        return [stage.model_dump() for stage in self.run.recipe.stages]
+
 
 def trained(
     pairs: Pairs,

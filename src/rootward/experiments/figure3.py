@@ -61,7 +61,7 @@ def curve(
     """One row: recall at the end over all pairs, and the curve up to there. `folder` as `trained` takes it."""
     pairs = pairs_of(source)
     found = trained(pairs, recipe, dim, seed, looks=looks, folder=folder)
-    yield {**measured(found.model, pairs)[0], "dim": dim, "curve": found.curve, "recipe": recipe.model_dump()}
+    yield {**measured(found.model, pairs)[0], "dim": dim, "curve": found.curve, "recipe": found.recipe}
 
 
 def table(study: Study) -> str:

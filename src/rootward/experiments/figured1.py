@@ -66,9 +66,8 @@ def _hyperbolic(scale: str, source: str, space: Space, tau: float, seed: int) ->
 def _ours(scale: str, source: str, seed: int) -> Iterator[Row]:
     pairs = pairs_of(source)
     found = trained(pairs, recipes.decoupled(**OUR_LENGTH[scale]), DIM, seed)
-    steps = sum(stage.steps or 0 for stage in found.run.recipe.stages)
-    seconds = round(found.run.seconds, 1)
-    yield {**measured(found.model, pairs)[0], "steps": steps, "seconds": seconds, "queries": pairs.n_queries}
+    took = {"steps": found.steps, "seconds": round(found.run.seconds, 1)}
+    yield {**measured(found.model, pairs)[0], **took, "queries": pairs.n_queries, "recipe": found.recipe}
 
 
 def table(study: Study) -> str:

@@ -42,8 +42,9 @@ def _all(scale: str, source: str, seed: int) -> Iterator[Row]:
     pairs, dim = pairs_of(source), DIM[scale]
     both = recipes.pretrain_finetune(finetune_steps=FINETUNING[scale], **LENGTHS[scale])
     first, second = both.stages
-    start = pretrained(pairs, both, dim, seed).model
-    yield {"varied": "nothing", "value": None, **measured(start, pairs)[0]}
+    before = pretrained(pairs, both, dim, seed)
+    start = before.model
+    yield {"varied": "nothing", "value": None, **measured(start, pairs)[0], "recipe": before.recipe}
     assert first.learning_rate is not None
     for varied, value in [("multiplier", m) for m in MULTIPLIERS[scale]] + [("scale", s) for s in SCALES[scale]]:
         rate = first.learning_rate * (value if varied == "multiplier" else MULTIPLIER)
@@ -54,7 +55,8 @@ def _all(scale: str, source: str, seed: int) -> Iterator[Row]:
 
 
 def _after(start: DualEncoder, pairs: Pairs, recipe: Recipe, seed: int) -> Iterator[Row]:
-    yield measured(finetuned(start, pairs, recipe, seed).model, pairs)[0]
+    found = finetuned(start, pairs, recipe, seed)
+    yield {**measured(found.model, pairs)[0], "recipe": found.recipe}
 
 
 def table(study: Study) -> str:

@@ -32,7 +32,8 @@ def grid(measure: Callable[..., Iterable[Row]], **axes: Iterable[Any]) -> Iterat
 def outcome(pairs: Pairs, recipe: Recipe, dim: int, seed: int, *, looks: int | None = None) -> Iterator[Row]:
     """One row: recall over all pairs at the end and the curve up to there."""
     found = trained(pairs, recipe, dim, seed, looks=looks)
-    yield {**measured(found.model, pairs)[0], "curve": found.curve, "seconds": round(found.run.seconds, 1)}
+    told = {"curve": found.curve, "recipe": found.recipe, "seconds": round(found.run.seconds, 1)}
+    yield {**measured(found.model, pairs)[0], **told}
 
 
 def grid_table(study: Study, names: Sequence[str], about: str, more: Sequence[str] = ()) -> str:

@@ -85,7 +85,8 @@ def _row(
     given = observed.completed() if method == COMPLETED else observed
     found = trained(given, recipe(), dim, seed)
     known = measured(found.model, observed, known=hidden)[0]["overall"]  # what is true is no competitor
-    yield {**measured(found.model, hidden, known=observed)[0], "observed": known, "pairs_trained": len(given)}
+    told = {"observed": known, "pairs_trained": len(given), "recipe": found.recipe}
+    yield {**measured(found.model, hidden, known=observed)[0], **told}
 
 
 def table(study: Study) -> str:

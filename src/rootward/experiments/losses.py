@@ -89,6 +89,7 @@ def _both(source: str, recipe: Recipe, dim: int, seed: int) -> Iterator[Row]:
         "finetuned_by_distance": after["by_distance"],
         "curve": once.curve,
         "finetuning_curve": twice.curve,
+        "recipe": [*once.recipe, *twice.recipe],
     }
 
 

@@ -53,13 +53,15 @@ def measure(scale: str, seeds: Sequence[int], *, source: str | None = None) -> I
 
 def _row(scale: str, *, source: str, dim: int, method: str, seed: int) -> Iterator[Row]:
     pairs = pairs_of(source)
-    ranks = ranks_of(trained(pairs, methods(scale)[method](), dim, seed).model, pairs)
+    found = trained(pairs, methods(scale)[method](), dim, seed)
+    ranks = ranks_of(found.model, pairs)
     order = answer_order(ranks)
     yield {
         **columns(recall(ranks)),
         "in_order": order.in_order_by_score,
         "exact_first": order.exact_first_by_score,
         "in_order_shown": order.in_order_shown,
+        "recipe": found.recipe,
     }
 
 

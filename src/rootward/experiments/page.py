@@ -6,6 +6,7 @@ import base64
 import os
 from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,9 +19,10 @@ from rootward.files import write_text
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 2rem auto; padding: 0 1rem; }
 h2 { border-top: 1px solid var(--line); padding-top: 1.5rem; margin-top: 2.5rem; }
-pre { overflow-x: auto; font-size: 13px; line-height: 1.35; padding: .75rem; border: 1px solid var(--line); }
+pre { overflow-x: auto; font-size: 12.5px; line-height: 1.35; padding: .75rem; border: 1px solid var(--line); }
+.said { white-space: pre-line; }
 .figure { overflow-x: auto; }
 img { max-width: 100%; min-width: 40rem; background: white; }
 @media (prefers-color-scheme: dark) { img { filter: invert(0.9) hue-rotate(180deg); } }
@@ -68,8 +70,15 @@ def page(studies: Sequence[Study]) -> str:
         "best-scoring of <em>all</em> documents; ties count against us; recall is the mean over queries, over all "
         "pairs and not a sample unless said. ± is half of the 95 % interval over seeds (Student's t). "
         "Every table and figure is drawn from the raw rows of its run.</p>"
-        f"<ol>{links}</ol>{sections}{_published()}</body></html>\n"
+        f"<ol>{links}</ol>{_missing(ordered)}{sections}{_published()}</body></html>\n"
     )
+
+
+def _missing(studies: Sequence[Study]) -> str:
+    """Which studies the page has no rows of, so that nobody takes their absence for a result."""
+    there = {study.name for study in studies}
+    missing = [f"{name} ({each.about})" for name, each in EXPERIMENTS.items() if name not in there]
+    return f"<p>Not on this page: {escape('; '.join(missing))}.</p>" if missing else ""
 
 
 def _title(study: Study) -> str:
@@ -79,20 +88,32 @@ def _title(study: Study) -> str:
 def _section(place: int, study: Study) -> str:
     return (
         f'<h2 id="s{place}">{_title(study)}</h2><p class="about">{escape(how(study))}</p>'
-        f"<pre>{escape(study_table(study))}</pre>{_figure(study)}"
+        f"{_said(study_table(study))}{_figure(study)}"
     )
+
+
+def _said(table: str) -> str:
+    """The lines of a table as they stand, what is said around it as text that wraps."""
+    parts = []
+    for is_table, lines in groupby(table.splitlines(), key=lambda line: "  " in line.strip()):
+        text = escape("\n".join(lines))
+        if text.strip():
+            parts.append(f"<pre>{text}</pre>" if is_table else f'<p class="said">{text}</p>')
+    return "".join(parts)
 
 
 def how(study: Study) -> str:
     """How a study was measured, in a sentence, with the command that measures it again."""
     about = study.about
-    asked = "".join(f" --{name} {value}" for name, value in study.options.items())
+    options = {name: f"PATH/{value}" if name == "data" else value for name, value in study.options.items()}
+    asked = "".join(f" --{name} {value}" for name, value in options.items())
     rows, seeds = _counted(len(study.rows), "row"), _counted(study.seeds, "seed")
+    commit = f" at {about['commit']}" if about.get("commit") else ""
     return (
         f"{rows}, {seeds}, {about.get('seconds', '?')} s on "
         f"{about.get('processor', '?')}, {_counted(about.get('threads'), 'thread')}; {about.get('date', '?')}, "
-        f"{about.get('made_by', '?')}, torch {about.get('torch', '?')}, Python {about.get('python', '?')}. Again: "
-        f"rootward reproduce {study.name} --scale {study.scale} --seeds {study.seeds}{asked}"
+        f"{about.get('made_by', '?')}{commit}, torch {about.get('torch', '?')}, Python {about.get('python', '?')}. "
+        f"Again: rootward reproduce {study.name} --scale {study.scale} --seeds {study.seeds}{asked}"
     )
 
 
@@ -110,17 +131,20 @@ def _figure(study: Study) -> str:
 
 def _published() -> str:
     rows = [
-        (each.place, f"{each.method}, dim {each.dim}", ", ".join(map(str, each.by_distance)), "% recall by distance")
+        (each.place, f"{each.method}, dim {each.dim}", ", ".join(map(str, each.by_distance)), "%", "recall by distance")
         for each in published_rows()
     ]
-    figures = [
-        (each.place, each.name, str(each.value).strip("()"), f"{each.unit} {each.note}") for each in published_figures()
-    ]
+    figures = [(each.place, each.name, _number(each.value), each.unit, each.note) for each in published_figures()]
     cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in [*rows, *figures])
-    return (
-        "<h2>Every published number</h2><table><tr><th>place</th><th>what</th><th>value</th><th>unit, note</th></tr>"
-        f"{cells}</table>"
-    )
+    header = "".join(f"<th>{name}</th>" for name in ("place", "what", "value", "unit", "note"))
+    return f"<h2>Every published number</h2><table><tr>{header}</tr>{cells}</table>"
+
+
+def _number(value: float | tuple[float, ...]) -> str:
+    """With thousands separated, and no decimals that say nothing."""
+    if isinstance(value, tuple):
+        return ", ".join(map(_number, value))
+    return f"{value:,.0f}" if value == int(value) and abs(value) >= 1_000 else f"{value:g}"
 
 
 def _folders(run: Path) -> list[Path]:

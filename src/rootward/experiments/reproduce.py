@@ -77,7 +77,8 @@ def reproduce(
 
     Args:
         name: of the study; `EXPERIMENTS` says what there is, and `rootward reproduce --help`.
-        scale: "tiny" (under a minute), "cpu" (two cores, up to two hours) or "paper" (the published setting).
+        scale: "tiny" (under a minute), "cpu" (two cores, minutes to an hour a seed) or "paper" (the published setting,
+            but for "figure5", where the static tower takes the place of a transformer trained from scratch).
         seeds: 0..seeds - 1 are measured.
         source: what to train on, of the studies that leave a choice: "tree", "dag", "animal" or "wordnet".
         data: path of what does not come with the package: the file of HyperLex for "table2", the folder of ESCI for
@@ -99,11 +100,14 @@ def reproduce(
     if seeds < 1:
         raise InputError(f"seeds must be at least 1, got {seeds}.")
     options = _options(name, {"source": source, "data": None if data is None else os.fspath(data)})
+    named = {option: Path(value).name if option == "data" else value for option, value in options.items()}
     kept = None
     if out is not None:
         _refuse_taken(Path(out), seeds)
-        kept = Kept.begin(Path(out), {"study": name, "scale": scale, **options})
-    study = run_study(name, EXPERIMENTS[name], scale, range(seeds), told, began=began, kept=kept, options=options)
+        kept = Kept.begin(Path(out), {"study": name, "scale": scale, **named})
+    study = run_study(
+        name, EXPERIMENTS[name], scale, range(seeds), told, began=began, kept=kept, options=options, named=named
+    )
     if out is not None:
         study.save(out)
         draw_study(study, out)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -14,11 +12,10 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from rootward.errors import RunFolderError
 from rootward.experiments.diverged import or_diverged
 from rootward.experiments.kept import Kept, Row
+from rootward.experiments.machine import machine
 from rootward.files import write_text
 
 Scale = Literal["tiny", "cpu", "paper"]
@@ -32,9 +29,9 @@ class Study:
     Attributes:
         name: of the study.
         scale: "tiny" (seconds, for tests), "cpu" (two cores) or "paper" (the published setting).
-        seeds: how many.
+        seeds: how many there are in the rows.
         rows: one a measurement, JSON values by column.
-        about: date, versions, processor, threads, seconds.
+        about: date, commit, versions, processor, threads, seconds.
         options: what was asked for besides, such as the source; of a file its name.
     """
 
@@ -66,6 +63,12 @@ class Study:
             raise RunFolderError(f"{path} does not exist; rootward reproduce writes it.") from None
         except (ValueError, KeyError, TypeError) as error:
             raise RunFolderError(f"{path} holds no results of a study ({error}); run it again.") from error
+
+    def __str__(self) -> str:
+        """What it says, as `study_table` has it."""
+        from rootward.experiments.reproduce import study_table  # noqa: PLC0415, it knows every study
+
+        return study_table(self)
 
     def where(self, **columns: Any) -> list[Row]:
         """The rows that have these values."""
@@ -114,11 +117,14 @@ def run_study(
     began: Callable[[Row, int, int], object] | None = None,
     kept: Kept | None = None,
     options: Mapping[str, Any] | None = None,
+    named: Mapping[str, Any] | None = None,
 ) -> Study:
     """Measure everything that is not kept already.
 
     `began` is called before each part with its key, how many are done and how many there are; `told` after it with the
     last of its rows.
+
+    `options` are what `measure` is given, `named` what the study keeps of them: of a path its name, as it may be moved.
 
     A part whose training diverged is a row that says so, see `rootward.experiments.diverged`.
     """
@@ -134,8 +140,14 @@ def run_study(
         if told is not None and measured:
             told(measured[-1])
     kept.done()
-    named = {option: Path(value).name if option == "data" else value for option, value in given.items()}
-    return Study(name, scale, len(seeds), tuple(rows), _about(kept.seconds), named)
+    return Study(
+        name, scale, _seeds_of(rows), tuple(rows), _about(kept.seconds), dict(given if named is None else named)
+    )
+
+
+def _seeds_of(rows: Sequence[Row]) -> int:
+    """How many seeds were measured, which may be fewer than were asked for: examples are of one training."""
+    return max(1, len({row["seed"] for row in rows if row.get("seed") is not None}))
 
 
 def _kept_trainings(experiment: Experiment, kept: Kept) -> dict[str, Path | None]:
@@ -143,12 +155,4 @@ def _kept_trainings(experiment: Experiment, kept: Kept) -> dict[str, Path | None
 
 
 def _about(seconds: float) -> dict[str, Any]:
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "made_by": f"rootward {version('rootward')}",
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "processor": platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "seconds": round(seconds, 1),
-    }
+    return {**machine(), "made_by": f"rootward {version('rootward')}", "seconds": round(seconds, 1)}

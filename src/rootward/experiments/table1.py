@@ -78,7 +78,7 @@ def _row(scale: str, source: str, dim: int, method: str, seed: int, trainings: P
         "steps": sum(each.steps for each in stages),
         "seconds": round(sum(each.run.seconds for each in stages), 1),
         "curve": joined(stages),
-        "recipe": [stage.model_dump() for each in stages for stage in each.run.recipe.stages],
+        "recipe": [stage for each in stages for stage in each.recipe],
         "ranks": ranks,
     }
 

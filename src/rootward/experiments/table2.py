@@ -60,11 +60,12 @@ def _untrained(rated: Rated) -> Iterator[Row]:
 
 def _learned(rated: Rated, scale: str, recipe: Callable[[], Recipe], dim: int, seed: int) -> Iterator[Row]:
     pairs = neighbourhood() if scale == "tiny" else pairs_of("wordnet")
-    model = trained(pairs, recipe(), dim, seed).model
+    made = trained(pairs, recipe(), dim, seed)
     senses = Senses(nouns().induced(list(pairs.query_ids)))
     for choice in ("best", "first"):
-        scores = pair_scores(model, rated, senses, first=choice == "first")
-        yield {"senses": choice, "rho": correlation(scores, rated), "pairs": len(scores), "unknown": _unknown(scores)}
+        scores = pair_scores(made.model, rated, senses, first=choice == "first")
+        told = {"pairs": len(scores), "unknown": _unknown(scores), "recipe": made.recipe}
+        yield {"senses": choice, "rho": correlation(scores, rated), **told}
 
 
 def pair_scores(model: DualEncoder, rated: Rated, senses: Senses, *, first: bool) -> Floats:

@@ -46,9 +46,10 @@ def measure(scale: str, seeds: Sequence[int]) -> Iterator[Job]:
 
 def _lists(scale: str, recipe: Callable[[], Recipe], seed: int) -> Iterator[Row]:
     pairs, dim = neighbourhood() if scale == "tiny" else pairs_of("wordnet"), DIM[scale]
-    model = trained(pairs, recipe(), dim, seed).model
+    made = trained(pairs, recipe(), dim, seed)
     for query in QUERIES:
-        yield {"query": query, "dim": dim, "truth": pairs.relevant(query), "found": best_of(model, pairs, query)}
+        told = {"truth": pairs.relevant(query), "found": best_of(made.model, pairs, query)}
+        yield {"query": query, "dim": dim, **told, "recipe": made.recipe}
 
 
 def best_of(model: DualEncoder, pairs: Pairs, query: str) -> list[str]:

@@ -33,8 +33,29 @@ TIMED = {1: 5, 1_000: 2}
 
 
 def interpreter(given: str | None = None) -> str | None:
-    """The Python that has libpecos: the one given, or this one; None where there is none."""
-    return given or (sys.executable if find_spec("pecos") is not None else None)
+    """The Python that has libpecos: the one given, or this one; None where there is none.
+
+    Raises:
+        InputError: the one given cannot be run, or has none.
+    """
+    if given is None:
+        return sys.executable if find_spec("pecos") is not None else None
+    _run([given, "-I", "-c", "import pecos"])
+    return given
+
+
+def _run(command: list[str]) -> None:
+    from rootward.errors import InputError  # noqa: PLC0415
+
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+    except OSError as error:
+        raise InputError(
+            f"{command[0]} cannot be run ({error}); XR-Linear needs a Python with libpecos: {HOW}"
+        ) from error
+    if done.returncode:
+        told = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise InputError(f"{command[0]} ended with {done.returncode} ({told}); XR-Linear needs libpecos there: {HOW}")
 
 
 def predicted(known: Any, labels: Any, asked: Any, python: str, *, best: int = BEST) -> tuple[Any, dict[str, float]]:
@@ -56,22 +77,11 @@ def predicted(known: Any, labels: Any, asked: Any, python: str, *, best: int = B
     """
     from scipy.sparse import csr_array, load_npz, save_npz  # noqa: PLC0415
 
-    from rootward.errors import InputError  # noqa: PLC0415
-
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for what, matrix in (("known", known), ("labels", labels), ("asked", asked)):
             save_npz(folder / f"{what}.npz", csr_array(matrix, dtype="float32"))
-        command = [python, "-I", __file__, name, str(best)]
-        try:
-            done = subprocess.run(command, check=False, capture_output=True, text=True)
-        except OSError as error:
-            raise InputError(
-                f"{python} cannot be run ({error}); XR-Linear needs a Python with libpecos: {HOW}"
-            ) from error
-        if done.returncode:
-            told = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise InputError(f"{python} ended with {done.returncode} ({told}); XR-Linear needs libpecos there: {HOW}")
+        _run([python, "-I", __file__, name, str(best)])
         took = json.loads((folder / "took.json").read_text(encoding="utf-8"))
         return csr_array(load_npz(folder / "scores.npz")), took
 
