@@ -14,7 +14,7 @@ from encoders.checks import ORDER, agree_with_differences, turned
 from letters import Letters, Shouting
 from rootward.encoders import DualEncoder, LookupTower, TextTower
 from rootward.encoders.outputs import BLOCK, cache_folder, read_texts
-from rootward.encoders.pretrained import Encoder, fingerprint_of, readable
+from rootward.encoders.pretrained import Encoder, readable
 from rootward.errors import InputError, MissingExtraError
 from rootward.hierarchy import Hierarchy
 from rootward.rng import stream
@@ -265,12 +265,3 @@ def test_minilm_by_its_folder_knows_words_that_no_training_text_has(minilm, tmp_
 def test_an_encoder_that_is_nowhere_is_named(minilm, tmp_path):
     with pytest.raises(InputError, match=r"nowhere.* cannot be loaded.*load\(folder, encoder"):
         frozen(encoder=tmp_path / "nowhere")
-
-
-def test_weights_make_the_fingerprint():
-    one, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
-    other.load_state_dict(one.state_dict())
-    assert fingerprint_of(one) == fingerprint_of(other)
-    with torch.no_grad():
-        other.bias[0] += 1
-    assert fingerprint_of(one) != fingerprint_of(other)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rootward.encoders.recognised import fingerprint_of, same_encoder, weights_alone
 from rootward.errors import InputError, MissingExtraError
 from rootward.pairs.normal import LONGEST
 
@@ -25,7 +25,7 @@ class Encoder:
     Attributes:
         name: what sentence-transformers loads it by, a name on a hub or a folder; of an object its class.
         given: that object, anything with `encode(list of str) -> n x width`; None for one that goes by its name.
-        expected: the fingerprint of the encoder that it has to be, None for any.
+        expected: the fingerprint of the encoder that it has to be, None for any; once it is open, the one that it has.
     """
 
     name: str
@@ -81,11 +81,15 @@ class Encoder:
         """
         opened = self._opened() if self.given is None else self.given
         found = fingerprint_of(opened)
-        if self.expected is not None and found is not None and found != self.expected:
+        if found is None:
+            return opened
+        if self.expected is not None and not same_encoder(found, self.expected):
             raise InputError(
                 f"The encoder {self.name!r} is not the one that this model was trained with: its fingerprint is "
-                f"{found}, needed is {self.expected}. Give the right one: DualEncoder.load(folder, encoder=...)."
+                f"{found}, needed is {self.expected}.{weights_alone(found, self.expected)} Give the right one: "
+                "DualEncoder.load(folder, encoder=...)."
             )
+        self.expected = found
         return opened
 
     def _opened(self) -> Any:
@@ -105,7 +109,7 @@ class Encoder:
 
     @cached_property
     def fingerprint(self) -> str | None:
-        """Sixteen hex digits of its weights; None for an object that cannot be recognised again. Opens it."""
+        """As `fingerprint_of`; None for an object that cannot be recognised again. Opens it where it is not known."""
         return self.expected or fingerprint_of(self.model)
 
     def encode(self, texts: Sequence[str]) -> Outputs:
@@ -124,34 +128,6 @@ class Encoder:
         return found
 
 
-def fingerprint_of(encoder: Any) -> str | None:
-    """Sixteen hex digits: its own `fingerprint` if it has one, else of the bytes of its weights; None without both."""
-    own = getattr(encoder, "fingerprint", None)
-    if isinstance(own, str):
-        return own
-    weights: Callable[[], Any] | None = getattr(encoder, "state_dict", None)
-    if not callable(weights):
-        return None
-    digest = hashlib.sha256()
-    for part in _parts(weights()):
-        digest.update(part)
-    return digest.hexdigest()[:16]
-
-
-def _parts(weights: Any) -> Iterator[bytes]:
-    import torch  # noqa: PLC0415
-
-    for name, tensor in sorted(weights.items()):
-        yield f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode()
-        yield tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-
-
 def readable(text: str) -> str:
     """A text as an encoder reads it: of its first `LONGEST` characters, control characters and runs of space as one."""
     return " ".join("".join(each if each.isprintable() else " " for each in text[:LONGEST]).split())
-
-
-def prompt_of(model: Any) -> str:
-    """What a sentence-transformers model sets before every text that comes without a prompt of its own; mostly ""."""
-    name = getattr(model, "default_prompt_name", None)
-    return "" if name is None else model.prompts.get(name) or ""

@@ -16,7 +16,8 @@ from rootward.encoders import DualEncoder, TextTower, Tower
 from rootward.encoders.frozen import FrozenTower
 from rootward.encoders.full import FullTower
 from rootward.encoders.joint import JointTower
-from rootward.encoders.pretrained import Encoder, prompt_of, readable
+from rootward.encoders.pretrained import Encoder, readable
+from rootward.encoders.recognised import prompt_of
 from rootward.encoders.static import StaticTower
 from rootward.errors import InputError, MissingExtraError
 from rootward.pairs.normal import normal_form
