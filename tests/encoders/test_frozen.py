@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -201,6 +203,52 @@ def test_a_reload_gives_the_same_vectors_and_reads_nothing_again(documents, hidd
     assert torch.equal(again.document_vectors(), model.document_vectors())
     assert torch.equal(again.encode_queries(["wet boots"]).vectors, model.encode_queries(["wet boots"]).vectors)
     assert (again.fingerprint(), again.settings()) == (model.fingerprint(), model.settings())
+
+
+def test_outputs_are_found_again_in_the_cache_that_the_model_was_made_with(cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = frozen(cache="mine").save(tmp_path / "model")
+    monkeypatch.chdir(cache.parent.parent)
+    encoder = Letters()
+    again = DualEncoder.load(folder, encoder=encoder)
+    assert encoder.n_asked == 0
+    assert not cache.exists()
+    assert again.settings()["query"]["cache"] == str(tmp_path / "mine")
+
+
+def test_outputs_are_kept_elsewhere_where_that_cache_is_gone_or_another_is_given(cache, tmp_path):
+    folder = frozen(cache=tmp_path / "mine").save(tmp_path / "model")
+    (tmp_path / "mine").rename(tmp_path / "moved")
+    given, gone = Letters(), Letters()
+    DualEncoder.load(folder, encoder=given, cache=tmp_path / "moved")
+    assert given.n_asked == 0
+    DualEncoder.load(folder, encoder=gone)
+    assert gone.n_asked == 12
+    assert len(list(cache.rglob("*.npy"))) == 1
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_model_of_earlier_days_which_does_not_say_where_loads_from_the_default(tmp_path):
+    model = frozen()
+    folder = model.save(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    del config["towers"]["query"]["cache"]
+    (folder / "config.json").write_text(json.dumps(config))
+    encoder = Letters()
+    assert DualEncoder.load(folder, encoder=encoder).query_vectors().equal(model.query_vectors())
+    assert encoder.n_asked == 0
+
+
+def test_reading_again_is_shown_where_progress_is_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, to rich
+    folder = frozen(cache=tmp_path / "mine").save(tmp_path / "model")
+    shown = []
+    for progress in (False, True):
+        shutil.rmtree(tmp_path / "mine", ignore_errors=True)
+        DualEncoder.load(folder, encoder=Letters(), cache=tmp_path / str(progress), progress=progress)
+        shown.append(capsys.readouterr().err)
+    assert shown[0] == ""
+    assert "encoding 12 texts" in shown[1]
 
 
 def test_another_encoder_is_refused(tmp_path):
