@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from encoders.checks import ORDER, agree_with_differences, turned
 from letters import Letters, Shouting
-from rootward.encoders import DualEncoder, LookupTower, TextTower
+from rootward.encoders import DualEncoder, LookupTower, TextTower, new_encoder
 from rootward.encoders.outputs import BLOCK, cache_folder, read_texts
 from rootward.encoders.pretrained import Encoder, readable
 from rootward.errors import InputError, MissingExtraError
@@ -310,6 +310,38 @@ def test_minilm_by_its_folder_knows_words_that_no_training_text_has(minilm, tmp_
         again.encode_queries(["wet boots"])
 
 
-def test_an_encoder_that_is_nowhere_is_named(minilm, tmp_path):
-    with pytest.raises(InputError, match=r"nowhere.* cannot be loaded.*load\(folder, encoder"):
-        frozen(encoder=tmp_path / "nowhere")
+@pytest.mark.parametrize("name", ["./nowhere", "../models/nowhere", "~/nowhere", "a/b/nowhere", "here/nowhere"])
+def test_a_folder_that_is_nowhere_is_named_and_no_hub_asked(name, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    for given in (name, Path(name), tmp_path / name):
+        says = r"nowhere.* cannot be loaded: there is no such folder.*load\(folder, encoder=\.\.\.\), or --encoder"
+        with pytest.raises(InputError, match=says):
+            frozen(encoder=given)
+
+
+@pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"])
+def test_a_name_that_a_hub_may_have_is_asked_for_there(name, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingExtraError):
+        frozen(encoder=name)
+
+
+def test_an_encoder_by_a_relative_folder_is_found_from_anywhere_and_known_as_a_folder(tmp_path, monkeypatch):
+    sizes = {"layers": 1, "width": 8, "heads": 1, "mlp": 8, "longest": 8}
+    new_encoder(["shoes", "boots"], tmp_path / "tiny", **sizes)
+    monkeypatch.chdir(tmp_path)
+    model = frozen(encoder="tiny")
+    folder = model.save(tmp_path / "model")
+    monkeypatch.chdir("/")
+    found = DualEncoder.load(folder)
+    assert found.encode_queries(["wet boots"]).vectors.equal(model.encode_queries(["wet boots"]).vectors)
+    (tmp_path / "tiny").rename(tmp_path / "moved")
+    gone = DualEncoder.load(folder)
+    assert gone.query_tower.encoder.folder
+    with pytest.raises(InputError, match="tiny' cannot be loaded: there is no such folder"):
+        gone.encode_queries(["wet boots"])
+    moved = DualEncoder.load(folder, encoder=tmp_path / "moved")
+    assert moved.encode_queries(["wet boots"]).vectors.equal(model.encode_queries(["wet boots"]).vectors)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,20 +17,26 @@ from rootward.pairs.normal import LONGEST
 
 Outputs = npt.NDArray[np.float32]
 
+AGAIN = "DualEncoder.load(folder, encoder=...), or --encoder on the command line"
+"""How another place of a model's encoder is told, for messages."""
+
 
 @dataclass(eq=False)
 class Encoder:
     """A sentence encoder that is opened when its first text is to be encoded, not before.
 
     Attributes:
-        name: what sentence-transformers loads it by, a name on a hub or a folder; of an object its class.
+        name: what sentence-transformers loads it by, a name on a hub or the absolute path of a folder; of an object its
+            class.
         given: that object, anything with `encode(list of str) -> n x width`; None for one that goes by its name.
         expected: the fingerprint of the encoder that it has to be, None for any; once it is open, the one that it has.
+        folder: whether the name is known to be that of a folder, so that no hub is asked for it.
     """
 
     name: str
     given: Any = None
     expected: str | None = None
+    folder: bool = False
 
     @classmethod
     def of(cls, encoder: Any, expected: str | None = None) -> Encoder:
@@ -42,7 +48,10 @@ class Encoder:
         if isinstance(encoder, Encoder):
             return encoder
         if isinstance(encoder, str | os.PathLike):
-            return cls(os.fspath(encoder), None, expected)
+            name, is_path = os.fspath(encoder), not isinstance(encoder, str)
+            if os.path.isdir(name):
+                name, is_path = os.path.abspath(name), True
+            return cls(name, None, expected, is_path)
         if not callable(getattr(encoder, "encode", None)):
             raise InputError(
                 "encoder is the name or the folder of a sentence-transformers model, or an object with "
@@ -52,7 +61,8 @@ class Encoder:
 
     def settings(self) -> dict[str, Any]:
         """How it is found again."""
-        return {"encoder": self.name, "by_name": self.given is None, "fingerprint": self.fingerprint}
+        found = {"encoder": self.name, "by_name": self.given is None, "fingerprint": self.fingerprint}
+        return {**found, "folder": True} if self.folder else found
 
     @classmethod
     def again(cls, settings: Mapping[str, Any], encoder: Any = None) -> Encoder:
@@ -64,11 +74,13 @@ class Encoder:
         if encoder is None and not settings["by_name"]:
             raise InputError(
                 f"This model reads with an encoder that was given as an object ({settings['encoder']}), which no file "
-                "holds. Give it again: DualEncoder.load(folder, encoder=...)."
+                f"holds. Give it again: {AGAIN}."
             )
-        found = cls.of(settings["encoder"] if encoder is None else encoder, settings["fingerprint"])
-        if encoder is not None:
-            _ = found.model
+        if encoder is None:
+            named = cls.of(settings["encoder"], settings["fingerprint"])
+            return replace(named, folder=named.folder or settings.get("folder", False))
+        found = cls.of(encoder, settings["fingerprint"])
+        _ = found.model
         return found
 
     @cached_property
@@ -79,7 +91,7 @@ class Encoder:
             MissingExtraError: sentence-transformers is not installed.
             InputError: it cannot be opened, or is another one.
         """
-        opened = self._opened() if self.given is None else self.given
+        opened = opened_by_name(self.name, self.folder) if self.given is None else self.given
         found = fingerprint_of(opened)
         if found is None:
             return opened
@@ -87,25 +99,10 @@ class Encoder:
             raise InputError(
                 f"The encoder {self.name!r} is not the one that this model was trained with: its fingerprint is "
                 f"{found}, needed is {self.expected}.{weights_alone(found, self.expected)} Give the right one: "
-                "DualEncoder.load(folder, encoder=...)."
+                f"{AGAIN}."
             )
         self.expected = found
         return opened
-
-    def _opened(self) -> Any:
-        try:
-            from sentence_transformers import SentenceTransformer  # noqa: PLC0415
-        except ImportError as error:
-            raise MissingExtraError("A pretrained text encoder", "text") from error
-        try:
-            return SentenceTransformer(self.name)
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise InputError(
-                f"The encoder {self.name!r} cannot be loaded: {reason} Needed is a folder, or a name that "
-                "sentence-transformers finds; where the encoder was moved, DualEncoder.load(folder, encoder=...) takes "
-                "the new place."
-            ) from error
 
     @cached_property
     def fingerprint(self) -> str | None:
@@ -126,6 +123,46 @@ class Encoder:
                 f"got the shape {found.shape}{'' if np.isfinite(found).all() else ' with NaN or infinity in it'}."
             )
         return found
+
+
+def opened_by_name(name: str, folder: bool = False) -> Any:
+    """A sentence-transformers model, by its name on a hub or by its folder.
+
+    Args:
+        name: of the model.
+        folder: whether it is known to be a folder. Then, or where the name reads as the path of one, no hub is asked.
+
+    Raises:
+        MissingExtraError: sentence-transformers is not installed.
+        InputError: it cannot be loaded.
+    """
+    if (folder or _is_path(name)) and not os.path.isdir(name):
+        raise _not_loaded(name, "there is no such folder.")
+    try:
+        from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("A pretrained text encoder", "text") from error
+    try:
+        return SentenceTransformer(name)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise _not_loaded(name, str(error).strip().partition("\n")[0]) from error
+
+
+def _is_path(name: str) -> bool:
+    """Whether a name can only be a path: a hub's are `name` or `owner/name`."""
+    parts = name.replace(os.sep, "/").split("/")
+    return name.startswith((".", "~")) or os.path.isabs(name) or len(parts) > 2 or _stands_in_folder(parts)
+
+
+def _stands_in_folder(parts: Sequence[str]) -> bool:
+    return len(parts) == 2 and os.path.isdir(parts[0])
+
+
+def _not_loaded(name: str, reason: str) -> InputError:
+    return InputError(
+        f"The encoder {name!r} cannot be loaded: {reason} Needed is a folder, or a name that sentence-transformers "
+        f"finds; where the encoder of a model was moved, give the new place: {AGAIN}."
+    )
 
 
 def readable(text: str) -> str:

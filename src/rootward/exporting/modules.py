@@ -16,7 +16,7 @@ from rootward.encoders import DualEncoder, TextTower, Tower
 from rootward.encoders.frozen import FrozenTower
 from rootward.encoders.full import FullTower
 from rootward.encoders.joint import JointTower
-from rootward.encoders.pretrained import Encoder, readable
+from rootward.encoders.pretrained import AGAIN, Encoder, readable
 from rootward.encoders.recognised import prompt_of
 from rootward.encoders.static import StaticTower
 from rootward.errors import InputError, MissingExtraError
@@ -32,7 +32,7 @@ _TRIED = 4  # texts
 _OTHERWISE = (
     "This model's encoder does more than its modules do one after the other (such as truncation to fewer dimensions, "
     "half precision or routes), so other vectors would come out of the folder. Needed is an encoder whose modules "
-    "alone are what it does: DualEncoder.load(folder, encoder=...)."
+    f"alone are what it does: {AGAIN}."
 )
 
 Made = dict[tuple[int, ...], Any]
