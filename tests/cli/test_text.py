@@ -102,7 +102,7 @@ def test_a_run_whose_encoder_and_cache_have_moved_is_told_where_by_a_flag(rootwa
     encoder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
     source = ["train", "--edges", shop, "--tower", "frozen", "--encoder", "tiny"]
     trained = rootward(*source, *QUICK, "--out", "run")
-    assert trained.exit_code == 0, trained.output
+    assert (trained.exit_code, trained.stderr) == (0, "")
     moved = encoder.rename(tmp_path / "moved")
     (tmp_path / "cache").rename(tmp_path / "gone")
     verbs = [
@@ -120,12 +120,12 @@ def test_a_run_whose_encoder_and_cache_have_moved_is_told_where_by_a_flag(rootwa
     for verb in verbs:
         shutil.rmtree(tmp_path / "cache", ignore_errors=True)
         told = rootward(*verb, "--encoder", moved)
-        assert told.exit_code == 0, (verb, told.output)
+        assert (told.exit_code, told.stderr) == (0, ""), (verb, told.output)
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     config["run"]["finished"] = False
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
     resumed = rootward("train", "--resume", "run", "--encoder", moved, "--quiet")
-    assert resumed.exit_code == 0, resumed.output
+    assert (resumed.exit_code, resumed.stderr) == (0, ""), resumed.output
 
 
 def test_a_run_without_an_encoder_is_not_diagnosed_by_one(rootward, run):

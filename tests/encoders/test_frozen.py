@@ -329,6 +329,17 @@ def test_a_name_that_a_hub_may_have_is_asked_for_there(name, tmp_path, monkeypat
         frozen(encoder=name)
 
 
+def test_no_bars_of_other_libraries_are_shown_and_they_are_as_they_were_afterwards(tmp_path, capsys):
+    from huggingface_hub.utils import are_progress_bars_disabled  # noqa: PLC0415
+    from transformers.utils import logging  # noqa: PLC0415
+
+    before = logging.is_progress_bar_enabled(), are_progress_bars_disabled()
+    folder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
+    assert Encoder.of(folder).model is not None
+    assert capsys.readouterr().err == ""
+    assert (logging.is_progress_bar_enabled(), are_progress_bars_disabled()) == before
+
+
 def test_an_encoder_by_a_relative_folder_is_found_from_anywhere_and_known_as_a_folder(tmp_path, monkeypatch):
     sizes = {"layers": 1, "width": 8, "heads": 1, "mlp": 8, "longest": 8}
     new_encoder(["shoes", "boots"], tmp_path / "tiny", **sizes)

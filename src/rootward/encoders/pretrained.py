@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -143,9 +144,28 @@ def opened_by_name(name: str, folder: bool = False) -> Any:
     except ImportError as error:
         raise MissingExtraError("A pretrained text encoder", "text") from error
     try:
-        return SentenceTransformer(name)
+        with without_bars():
+            return SentenceTransformer(name)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise _not_loaded(name, str(error).strip().partition("\n")[0]) from error
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Without the bars of transformers for loading and saving, which no flag of ours turns off; then as they were."""
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars  # noqa: PLC0415
+    from transformers.utils import logging  # noqa: PLC0415
+
+    shown, fetching = logging.is_progress_bar_enabled(), not are_progress_bars_disabled()
+    if shown:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # those of huggingface_hub with them
+        if shown and not fetching:
+            disable_progress_bars()
 
 
 def _is_path(name: str) -> bool:

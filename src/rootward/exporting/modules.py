@@ -16,7 +16,7 @@ from rootward.encoders import DualEncoder, TextTower, Tower
 from rootward.encoders.frozen import FrozenTower
 from rootward.encoders.full import FullTower
 from rootward.encoders.joint import JointTower
-from rootward.encoders.pretrained import AGAIN, Encoder, readable
+from rootward.encoders.pretrained import AGAIN, Encoder, readable, without_bars
 from rootward.encoders.recognised import prompt_of
 from rootward.encoders.static import StaticTower
 from rootward.errors import InputError, MissingExtraError
@@ -61,7 +61,8 @@ def write_modules(model: DualEncoder, folder: Path) -> None:
     if reads_documents(model):
         read = what_is_read(model.document_ids, model.document_texts)
         check_vectors(model.document_tower, read, whole.encode_document)
-    whole.save(str(folder), create_model_card=False)
+    with without_bars():
+        whole.save(str(folder), create_model_card=False)
 
 
 def need_library(what: str) -> None:
