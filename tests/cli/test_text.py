@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from inspect import signature
 
 import pytest
@@ -94,6 +95,43 @@ def test_a_joint_tower_is_made_of_its_flags_and_searched(rootward, shop, told, t
         asked = rootward("export", tmp_path / "run", "--out", tmp_path / format, "--format", format)
         assert asked.exit_code == 0, asked.output
         assert (tmp_path / format / whole).exists()
+
+
+def test_a_run_whose_encoder_and_cache_have_moved_is_told_where_by_a_flag(rootward, shop, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "cache"))
+    encoder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
+    source = ["train", "--edges", shop, "--tower", "frozen", "--encoder", "tiny"]
+    trained = rootward(*source, *QUICK, "--out", "run")
+    assert (trained.exit_code, trained.stderr) == (0, "")
+    moved = encoder.rename(tmp_path / "moved")
+    (tmp_path / "cache").rename(tmp_path / "gone")
+    verbs = [
+        ["search", "run", "wet boots", "--quiet"],
+        ["evaluate", "run", "--against", "run", "--quiet"],
+        ["calibrate", "run", "--quiet", "--abstain"],
+        ["index", "run", "--out", "index", "--quiet"],
+        ["diagnose", "run", "--quick", "--quiet"],
+        ["grow", "run", "--edges", shop, "--out", "grown", "--quiet"],
+        ["export", "run", "--out", "exported", "--quiet"],
+    ]
+    lost = rootward(*verbs[0])
+    assert lost.exit_code == 2
+    assert re.search(r"there is no such folder.*--encoder on the command line", lost.stderr)
+    for verb in verbs:
+        shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+        told = rootward(*verb, "--encoder", moved)
+        assert (told.exit_code, told.stderr) == (0, ""), (verb, told.output)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    config["run"]["finished"] = False
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    resumed = rootward("train", "--resume", "run", "--encoder", moved, "--quiet")
+    assert (resumed.exit_code, resumed.stderr) == (0, ""), resumed.output
+
+
+def test_a_run_without_an_encoder_is_not_diagnosed_by_one(rootward, run):
+    result = rootward("diagnose", run, "--encoder", "all-MiniLM-L6-v2")
+    assert result.exit_code == 2
+    assert "leave out --encoder, or the run" in result.stderr
 
 
 @pytest.mark.parametrize(

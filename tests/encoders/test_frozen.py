@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,9 +14,9 @@ from torch.testing import assert_close
 
 from encoders.checks import ORDER, agree_with_differences, turned
 from letters import Letters, Shouting
-from rootward.encoders import DualEncoder, LookupTower, TextTower
+from rootward.encoders import DualEncoder, LookupTower, TextTower, new_encoder
 from rootward.encoders.outputs import BLOCK, cache_folder, read_texts
-from rootward.encoders.pretrained import Encoder, fingerprint_of, readable
+from rootward.encoders.pretrained import Encoder, readable
 from rootward.errors import InputError, MissingExtraError
 from rootward.hierarchy import Hierarchy
 from rootward.rng import stream
@@ -203,6 +205,52 @@ def test_a_reload_gives_the_same_vectors_and_reads_nothing_again(documents, hidd
     assert (again.fingerprint(), again.settings()) == (model.fingerprint(), model.settings())
 
 
+def test_outputs_are_found_again_in_the_cache_that_the_model_was_made_with(cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = frozen(cache="mine").save(tmp_path / "model")
+    monkeypatch.chdir(cache.parent.parent)
+    encoder = Letters()
+    again = DualEncoder.load(folder, encoder=encoder)
+    assert encoder.n_asked == 0
+    assert not cache.exists()
+    assert again.settings()["query"]["cache"] == str(tmp_path / "mine")
+
+
+def test_outputs_are_kept_elsewhere_where_that_cache_is_gone_or_another_is_given(cache, tmp_path):
+    folder = frozen(cache=tmp_path / "mine").save(tmp_path / "model")
+    (tmp_path / "mine").rename(tmp_path / "moved")
+    given, gone = Letters(), Letters()
+    DualEncoder.load(folder, encoder=given, cache=tmp_path / "moved")
+    assert given.n_asked == 0
+    DualEncoder.load(folder, encoder=gone)
+    assert gone.n_asked == 12
+    assert len(list(cache.rglob("*.npy"))) == 1
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_model_of_earlier_days_which_does_not_say_where_loads_from_the_default(tmp_path):
+    model = frozen()
+    folder = model.save(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    del config["towers"]["query"]["cache"]
+    (folder / "config.json").write_text(json.dumps(config))
+    encoder = Letters()
+    assert DualEncoder.load(folder, encoder=encoder).query_vectors().equal(model.query_vectors())
+    assert encoder.n_asked == 0
+
+
+def test_reading_again_is_shown_where_progress_is_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, to rich
+    folder = frozen(cache=tmp_path / "mine").save(tmp_path / "model")
+    shown = []
+    for progress in (False, True):
+        shutil.rmtree(tmp_path / "mine", ignore_errors=True)
+        DualEncoder.load(folder, encoder=Letters(), cache=tmp_path / str(progress), progress=progress)
+        shown.append(capsys.readouterr().err)
+    assert shown[0] == ""
+    assert "encoding 12 texts" in shown[1]
+
+
 def test_another_encoder_is_refused(tmp_path):
     folder = frozen().save(tmp_path / "model")
     with pytest.raises(InputError, match=r"'Shouting' is not the one .* is shouting-1, needed is letters-1"):
@@ -262,15 +310,49 @@ def test_minilm_by_its_folder_knows_words_that_no_training_text_has(minilm, tmp_
         again.encode_queries(["wet boots"])
 
 
-def test_an_encoder_that_is_nowhere_is_named(minilm, tmp_path):
-    with pytest.raises(InputError, match=r"nowhere.* cannot be loaded.*load\(folder, encoder"):
-        frozen(encoder=tmp_path / "nowhere")
+@pytest.mark.parametrize("name", ["./nowhere", "../models/nowhere", "~/nowhere", "a/b/nowhere", "here/nowhere"])
+def test_a_folder_that_is_nowhere_is_named_and_no_hub_asked(name, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    for given in (name, Path(name), tmp_path / name):
+        says = r"nowhere.* cannot be loaded: there is no such folder.*load\(folder, encoder=\.\.\.\), or --encoder"
+        with pytest.raises(InputError, match=says):
+            frozen(encoder=given)
 
 
-def test_weights_make_the_fingerprint():
-    one, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
-    other.load_state_dict(one.state_dict())
-    assert fingerprint_of(one) == fingerprint_of(other)
-    with torch.no_grad():
-        other.bias[0] += 1
-    assert fingerprint_of(one) != fingerprint_of(other)
+@pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"])
+def test_a_name_that_a_hub_may_have_is_asked_for_there(name, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingExtraError):
+        frozen(encoder=name)
+
+
+def test_no_bars_of_other_libraries_are_shown_and_they_are_as_they_were_afterwards(tmp_path, capsys):
+    from huggingface_hub.utils import are_progress_bars_disabled  # noqa: PLC0415
+    from transformers.utils import logging  # noqa: PLC0415
+
+    before = logging.is_progress_bar_enabled(), are_progress_bars_disabled()
+    folder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
+    assert Encoder.of(folder).model is not None
+    assert capsys.readouterr().err == ""
+    assert (logging.is_progress_bar_enabled(), are_progress_bars_disabled()) == before
+
+
+def test_an_encoder_by_a_relative_folder_is_found_from_anywhere_and_known_as_a_folder(tmp_path, monkeypatch):
+    sizes = {"layers": 1, "width": 8, "heads": 1, "mlp": 8, "longest": 8}
+    new_encoder(["shoes", "boots"], tmp_path / "tiny", **sizes)
+    monkeypatch.chdir(tmp_path)
+    model = frozen(encoder="tiny")
+    folder = model.save(tmp_path / "model")
+    monkeypatch.chdir("/")
+    found = DualEncoder.load(folder)
+    assert found.encode_queries(["wet boots"]).vectors.equal(model.encode_queries(["wet boots"]).vectors)
+    (tmp_path / "tiny").rename(tmp_path / "moved")
+    gone = DualEncoder.load(folder)
+    assert gone.query_tower.encoder.folder
+    with pytest.raises(InputError, match="tiny' cannot be loaded: there is no such folder"):
+        gone.encode_queries(["wet boots"])
+    moved = DualEncoder.load(folder, encoder=tmp_path / "moved")
+    assert moved.encode_queries(["wet boots"]).vectors.equal(model.encode_queries(["wet boots"]).vectors)

@@ -123,10 +123,13 @@ def test_a_prompt_that_the_encoder_reads_with_is_read_there_too(tower, named, sc
     )
     ours, otherwise = (each.encode_queries(ASKED, lean=0.0).vectors for each in (model, plain))
     assert (ours - otherwise).abs().max() > 1e-3
+    known, unprompted = (each.document_vectors() for each in (model, plain))
+    assert (known - unprompted).abs().max() > 1e-3, "both keep what they have read in one folder"
     folder = rw.export(model, tmp_path / "model")
     there = SentenceTransformer(str(folder), device="cpu", trust_remote_code=tower == "joint")
     for encode in (there.encode_query, there.encode, there.encode_document):
         assert_close(torch.from_numpy(encode(ASKED)), ours, rtol=0, atol=2e-6)
+    assert_close(torch.from_numpy(there.encode_document(list(named.document_texts.names))), known, rtol=0, atol=2e-6)
     with pytest.raises(InputError, match="sets no prompt before texts; this one reads with the prompt 'shoes: '"):
         rw.export(model, tmp_path / "graph", "onnx")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from rootward.cli.flags import Quiet, RunFolder, flag, given
+from rootward.cli.flags import EncoderAgain, Quiet, RunFolder, flag, given
 from rootward.cli.output import STDOUT, put, refuse_files, refuse_plot, say, show
 from rootward.cli.sources import SourceFlags, read
 from rootward.errors import InputError
@@ -49,6 +49,7 @@ def calibrate(
     seed: Annotated[
         int | None, flag("--seed", metavar="N", panel=_CALIBRATION, help="Of what is drawn and dealt. Default: 0.")
     ] = None,
+    encoder: EncoderAgain = None,
     json: Annotated[
         Path | None, flag("--json", metavar="FILE", panel=_OUTPUT, help="Write the report as JSON; - is stdout.")
     ] = None,
@@ -77,7 +78,7 @@ def calibrate(
     from rootward.evaluation import plot_calibration  # noqa: PLC0415
     from rootward.training.run import pairs_in  # noqa: PLC0415
 
-    model = DualEncoder.load(run)
+    model = DualEncoder.load(run, encoder=encoder, progress=not quiet)
     pairs = read(source).pairs if source.is_given else pairs_in(run, model)
     options = given(rule=rule, max_queries=max_queries, seed=seed)
     calibration = calibrated(model, pairs, above=_graph(pairs), progress=not quiet, **aim, **options)

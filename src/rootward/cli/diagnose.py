@@ -11,6 +11,7 @@ import typer
 from rootward.cli.flags import Quiet, flag, given
 from rootward.cli.output import STDOUT, put, refuse_files, refuse_plot, say, show
 from rootward.cli.sources import SourceFlags, read
+from rootward.cli.towers import ON_ENCODER
 from rootward.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class VectorFlags:
             "--encoder",
             metavar="NAME",
             panel=_VECTORS,
-            help="Instead of files: a sentence-transformers model, by name or folder, that encodes names or ids.",
+            help="Instead of files: a sentence-transformers model, by name or folder, that encodes names or ids. With "
+            "RUN: its own, where that is not found by its name.",
         ),
     ] = None
 
@@ -115,10 +117,11 @@ def diagnose(
     refuse_files(json=json)
     run = vectors.run
     if run is not None and vectors.flags:  # `diagnose wordnet --queries ...`: the one word names pairs, not a run
-        if source.source is not None or (run / "config.json").is_file():
+        is_run = source.source is not None or (run / "config.json").is_file()
+        if is_run and list(vectors.flags) != ["encoder"]:
             raise InputError(f"The vectors are those of {run}; leave out the flags for vectors, or the run.")
-        run, source = None, replace(source, source=str(run))
-    subject = _of_run(run, source) if run is not None else _of_vectors(source, vectors)
+        run, source = (run, source) if is_run else (None, replace(source, source=str(run)))
+    subject = _of_run(run, source, vectors.encoder, not quiet) if run is not None else _of_vectors(source, vectors)
     from rootward.diagnosis import diagnose as find_out  # noqa: PLC0415
     from rootward.diagnosis import plot_diagnosis  # noqa: PLC0415
 
@@ -141,14 +144,16 @@ def diagnose(
         say(f"Drew {plot}.", quiet)
 
 
-def _of_run(run: Path, source: SourceFlags) -> _Subject:
+def _of_run(run: Path, source: SourceFlags, encoder: str | None, progress: bool) -> _Subject:
     """A run's vectors with its own pairs, or with others of the same ids."""
     from rootward.diagnosis.known import known_of  # noqa: PLC0415
     from rootward.diagnosis.vectors import with_rows_of  # noqa: PLC0415
     from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.training.run import pairs_in  # noqa: PLC0415
 
-    model = DualEncoder.load(run)
+    model = DualEncoder.load(run, encoder=encoder, progress=progress)
+    if encoder is not None and model.settings()["query"]["kind"] not in ON_ENCODER:
+        raise InputError(f"The vectors are those of {run}, which has no encoder; leave out --encoder, or the run.")
     pairs = read(source).pairs if source.is_given else pairs_in(run, model)
     pairs = with_rows_of(pairs, model.query_ids, model.document_ids)
     return _Subject(model.query_vectors(), model.document_vectors(), pairs, str(run), known_of(run))

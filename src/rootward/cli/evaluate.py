@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from rootward.cli.flags import Quiet, RunFolder, flag, given
+from rootward.cli.flags import EncoderAgain, Quiet, RunFolder, flag, given
 from rootward.cli.output import STDOUT, put, refuse_files, refuse_plot, say, show
 from rootward.cli.sources import Source, SourceFlags, read
 from rootward.errors import InputError
@@ -37,6 +37,7 @@ def evaluate(
             help="Draws for the intervals, 0 for none. Default: 1,000.",
         ),
     ] = None,
+    encoder: EncoderAgain = None,
     json: Annotated[
         Path | None,
         flag(
@@ -70,13 +71,16 @@ def evaluate(
     from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.evaluation import compare, plot_recall  # noqa: PLC0415
 
-    model = DualEncoder.load(run)
+    model = DualEncoder.load(run, encoder=encoder, progress=not quiet)
     pairs = read(source) if source.is_given else _own_pairs(run, model, quiet)
     for note in pairs.pairs.notes if source.is_given else ():
         say(note, quiet)
     options = given(seed=seed, bootstrap=bootstrap)
     report = _measured(model, run, pairs, quiet, options)
-    other = None if against is None else _measured(DualEncoder.load(against), against, pairs, quiet, options)
+    other = None
+    if against is not None:
+        beside = DualEncoder.load(against, encoder=encoder, progress=not quiet)
+        other = _measured(beside, against, pairs, quiet, options)
     comparison = None if other is None else compare(other, report, **options)
     if STDOUT not in (json, markdown):
         for result in (report, comparison):

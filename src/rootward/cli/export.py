@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rootward.cli.flags import flag, given
+from rootward.cli.flags import EncoderAgain, flag, given
 from rootward.cli.output import refuse_folder, say
 from rootward.errors import RunFolderError
 
@@ -26,10 +26,7 @@ def export(
             help="sentence-transformers or onnx. Default: sentence-transformers.",
         ),
     ] = None,
-    encoder: Annotated[
-        str | None,
-        flag("--encoder", metavar="NAME", panel="Model", help="Of a tower on one, where it is not found by its name."),
-    ] = None,
+    encoder: EncoderAgain = None,
     quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No remarks.")] = False,
 ) -> None:
     """Write a trained text model for other libraries.
@@ -47,5 +44,5 @@ def export(
     from rootward.exporting import export as write  # noqa: PLC0415
     from rootward.training import Run  # noqa: PLC0415
 
-    folder = write(Run.load(run, encoder=encoder), out, **given(format=format))
+    folder = write(Run.load(run, encoder=encoder, progress=not quiet), out, **given(format=format))
     say(f"The model is in {folder}; how it is used stands in {folder / 'README.md'}.", quiet)

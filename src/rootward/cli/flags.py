@@ -18,6 +18,10 @@ def flag(*names: str, help: str, panel: str, metavar: str = " ", **more: Any) ->
 
 
 Quiet = Annotated[bool, flag("--quiet", "-q", panel="Output", help="No progress and remarks.")]
+EncoderAgain = Annotated[
+    str | None,
+    flag("--encoder", metavar="NAME", panel="Model", help="Of a tower on one, where it is not found by its name."),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train wrote, or DualEncoder.save.")]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rootward.cli.flags import Quiet, flag, given
+from rootward.cli.flags import EncoderAgain, Quiet, flag, given
 from rootward.cli.output import STDOUT, put, refuse_files, refuse_run_folder, say, show
 from rootward.cli.sources import SourceFlags, read_as
 from rootward.errors import InputError, PairsError
@@ -41,6 +41,7 @@ def grow(
     seed: Annotated[
         int | None, flag("--seed", metavar="N", panel=_GROWTH, help="Of every random choice. Default: 0.")
     ] = None,
+    encoder: EncoderAgain = None,
     json: Annotated[
         Path | None, flag("--json", metavar="FILE", panel=_OUTPUT, help="Write change and drift as JSON; - is stdout.")
     ] = None,
@@ -68,7 +69,7 @@ def grow(
     from rootward.growth.folder import grow_run  # noqa: PLC0415
     from rootward.training.run import Run  # noqa: PLC0415
 
-    trained = Run.load(run)
+    trained = Run.load(run, encoder=encoder, progress=not quiet)
     before, reads = trained.pairs, trained.model.reads_texts
     if glosses is not None and not reads:
         raise InputError(f"--glosses belongs to a run that reads texts; {run} looks its queries up. Leave it out.")
@@ -83,7 +84,7 @@ def grow(
     change = after if isinstance(after, Diff) else _change(before, after)
     if change is not None and save_diff is not None:
         change.save(save_diff)
-    grown = grow_run(run, after, out, source=name, progress=not quiet, **given(seed=seed))
+    grown = grow_run(run, after, out, source=name, progress=not quiet, encoder=encoder, **given(seed=seed))
     if json is not None:
         put(_told(change, grown), json)
     if json != STDOUT:

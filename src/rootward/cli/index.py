@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from rootward.cli.flags import Quiet, RunFolder, flag, given
+from rootward.cli.flags import EncoderAgain, Quiet, RunFolder, flag, given
 from rootward.cli.output import refuse_folder, say
 from rootward.errors import InputError, RunFolderError
 
@@ -62,6 +62,7 @@ def index(
         list[str] | None,
         flag("--set", metavar="NAME=VALUE", panel=_INDEX, help="An option of the engine: lists=4096; may be repeated."),
     ] = None,
+    encoder: EncoderAgain = None,
     json: Annotated[bool, flag("--json", panel=_OUTPUT, help="What was built, as JSON on standard output.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -90,7 +91,7 @@ def index(
     from rootward.retrieval import Index  # noqa: PLC0415
 
     began = time.monotonic()
-    model = DualEncoder.load(run)
+    model = DualEncoder.load(run, encoder=encoder, progress=not quiet)
     pairs = pairs_of(run, model)
     built = Index.build(
         model,

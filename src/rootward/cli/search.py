@@ -15,7 +15,7 @@ import typer
 
 from rootward.cli.asked import Asked, asked_of
 from rootward.cli.filters import FilterFlags, placed
-from rootward.cli.flags import RunFolder, flag, given
+from rootward.cli.flags import EncoderAgain, RunFolder, flag, given
 from rootward.cli.output import INPUT, say, show
 from rootward.errors import InputError
 
@@ -63,6 +63,7 @@ def search(
         flag("--upward", panel=_ANSWERS, help="Add what stands above the documents of the answer set, and say so."),
     ] = False,
     by_score: Annotated[bool, flag("--by-score", panel=_ANSWERS, help="Order by score alone.")] = False,
+    encoder: EncoderAgain = None,
     json: Annotated[
         bool, flag("--json", panel=_OUTPUT, help="One JSON object a query and line, on standard output.")
     ] = False,
@@ -89,7 +90,7 @@ def search(
     from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.retrieval import Index  # noqa: PLC0415
 
-    model = DualEncoder.load(run)
+    model = DualEncoder.load(run, encoder=encoder, progress=not quiet)
     asked = [each.understood(model) for each in asked]
     understood = [each for each in asked if each.error is None]
     if len(asked) == 1 and texts != ["-"] and asked[0].error is not None:

@@ -45,7 +45,8 @@ class TowerFlags:
             "--encoder",
             metavar="NAME",
             panel=_TOWER,
-            help="Of a frozen, joint or full tower: a sentence-transformers model, by name or folder.",
+            help="Of a frozen, joint or full tower: a sentence-transformers model, by name or folder. With --resume: "
+            "where it is now, if not found by its name.",
         ),
     ] = None
     dim: Annotated[
@@ -117,13 +118,13 @@ class TowerFlags:
 
 
 _READING = ("static", "frozen", "joint", "full")
-_ON_ENCODER = ("frozen", "joint", "full")
+ON_ENCODER = ("frozen", "joint", "full")
 _BELONGS = {
-    "encoder": _ON_ENCODER,
+    "encoder": ON_ENCODER,
     "documents": _READING,
     "glosses": _READING,
     "word_pairs": ("static", "joint"),
-    "hidden": _ON_ENCODER,
+    "hidden": ON_ENCODER,
     "chunk": ("full",),
 }
 
@@ -146,7 +147,7 @@ def refuse(flags: TowerFlags) -> None:
         from rootward.encoders.start import Documents  # noqa: PLC0415
 
         _refuse_unknown("kind of --documents", flags.documents, get_args(Documents))
-    if flags.tower in _ON_ENCODER and flags.encoder is None:
+    if flags.tower in ON_ENCODER and flags.encoder is None:
         raise InputError(
             f"--tower {flags.tower} reads by an encoder that others trained; name one of sentence-transformers, or its "
             "folder: --encoder all-MiniLM-L6-v2. --tower static needs none."

@@ -93,13 +93,13 @@ def train(
     """
     refuse_files(json=json)
     if resume is not None:
-        others = given(**vars(source), **vars(tower), **vars(recipe), out=out)
+        others = given(**vars(source), **{**vars(tower), "encoder": None}, **vars(recipe), out=out)
         if others:
             raise InputError(
                 f"--resume goes on with what {resume} was started with; leave out "
                 f"{', '.join('--' + name.replace('_', '-') for name in others)}."
             )
-        run = _resumed(resume, machine, quiet)
+        run = _resumed(resume, tower.encoder, machine, quiet)
     else:
         refuse(tower)
         stem = stem_of(source)
@@ -148,14 +148,14 @@ def _trained(
     )
 
 
-def _resumed(folder: Path, machine: MachineFlags, quiet: bool) -> Run:
+def _resumed(folder: Path, encoder: str | None, machine: MachineFlags, quiet: bool) -> Run:
     from rootward.encoders.storage import read_config  # noqa: PLC0415
     from rootward.training import resume  # noqa: PLC0415
     from rootward.training.run import About  # noqa: PLC0415
 
     if machine.threads is None:
         machine = replace(machine, threads=About.read(folder, read_config(folder)).machine.threads)
-    return resume(folder, settings=_settings(machine, quiet))
+    return resume(folder, settings=_settings(machine, quiet), encoder=encoder)
 
 
 def _settings(machine: MachineFlags, quiet: bool) -> Settings:

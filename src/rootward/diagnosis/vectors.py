@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
-from rootward.errors import InputError, MissingExtraError, TableError, UnknownIdError, did_you_mean
+from rootward.encoders.pretrained import opened_by_name
+from rootward.errors import InputError, TableError, UnknownIdError, did_you_mean
 from rootward.pairs import Ids, Pairs, Texts
 from rootward.pairs.columns import read_columns
 
@@ -133,14 +134,7 @@ def encoded(encoder: str, pairs: Pairs) -> tuple[Vectors, Vectors]:
         MissingExtraError: sentence-transformers is not installed.
         InputError: the model cannot be loaded.
     """
-    try:
-        from sentence_transformers import SentenceTransformer  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingExtraError("Encoding texts", "text") from error
-    try:
-        model = SentenceTransformer(encoder)
-    except (OSError, ValueError) as error:
-        raise InputError(f"The model {encoder!r} cannot be loaded: {error}") from error
+    model = opened_by_name(encoder)
     queries = _encode(model, _names(pairs.query_ids, pairs.query_texts))
     if pairs.query_ids == pairs.document_ids and pairs.query_texts == pairs.document_texts:
         return queries, queries

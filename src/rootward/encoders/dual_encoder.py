@@ -16,7 +16,7 @@ from torch import Tensor
 from rootward.encoders.full import CHUNK, PACE
 from rootward.encoders.given import as_list, as_table, check_dim, check_pairs
 from rootward.encoders.names import Names
-from rootward.encoders.pieces import tables_of, tensors_of, towers_from
+from rootward.encoders.pieces import Again, tables_of, tensors_of, towers_from
 from rootward.encoders.queries import Queries
 from rootward.encoders.seen import Seen
 from rootward.encoders.start import (
@@ -362,12 +362,17 @@ class DualEncoder:
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path, *, encoder: Any = None) -> DualEncoder:
+    def load(
+        cls, folder: str | Path, *, encoder: Any = None, cache: str | Path | None = None, progress: bool = False
+    ) -> DualEncoder:
         """Read an encoder that `save` or `train` wrote; every file's checksum is checked.
 
         Args:
             folder: of the model.
             encoder: of a tower on one, where it is no longer found by its name: as `DualEncoder.text` takes it.
+            cache: folder of a frozen encoder's outputs; None for the one that the model was made with, or where that is
+                gone, for $ROOTWARD_CACHE, else the user's cache folder.
+            progress: show how far a frozen encoder has read, where outputs are not kept.
 
         Raises:
             RunFolderError: the folder is missing, damaged, or from a newer version.
@@ -375,7 +380,7 @@ class DualEncoder:
         """
         stored = read_model(Path(folder))
         return cls(
-            *towers_from(stored.towers, stored.tensors, stored.ids, stored.texts, encoder),
+            *towers_from(stored.towers, stored.tensors, stored.ids, stored.texts, Again(encoder, cache, progress)),
             stored.ids["query"],
             stored.ids["document"],
             stored.tensors["generality"].numpy(),

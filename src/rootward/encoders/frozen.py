@@ -149,8 +149,9 @@ class FrozenTower:
         return {**dict(zip(names, self.head, strict=False)), "anchors": self.anchors}
 
     def settings(self) -> dict[str, Any]:
-        """What it is, its encoder and its dropout."""
-        return {"kind": "frozen", **self.encoder.settings(), "drop": self.drop}
+        """What it is, its encoder, its dropout, and where outputs are kept."""
+        cache = None if self.cache is None else str(self.cache.absolute())
+        return {"kind": "frozen", **self.encoder.settings(), "drop": self.drop, "cache": cache}
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> FrozenTower:
         """The same with another head; the encoder's outputs stay where they are."""

@@ -56,16 +56,22 @@ class Read:
 
 
 def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
-    """Where outputs are kept: as given, else $ROOTWARD_CACHE, else `rootward` in the user's cache folder."""
+    """Where outputs are kept: as given, else $ROOTWARD_CACHE, else `rootward` in the user's cache folder; absolute."""
     if given is not None:
-        return Path(given)
+        return Path(given).absolute()
     set_ = os.environ.get("ROOTWARD_CACHE")
     if set_:
-        return Path(set_)
+        return Path(set_).absolute()
     home = os.environ.get("XDG_CACHE_HOME") or (
         os.environ.get("LOCALAPPDATA") if os.name == "nt" else str(Path.home() / ".cache")
     )
     return Path(home or Path.home() / ".cache") / "rootward"
+
+
+def kept_before(folder: str | None) -> Path:
+    """The folder that a model kept its outputs in, where it is still there and may be used; else `cache_folder()`."""
+    usable = folder is not None and os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+    return cache_folder(folder if usable else None)
 
 
 def read_texts(encoder: Encoder, texts: Sequence[str], cache: Path | None = None, progress: bool = False) -> Read:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -11,7 +13,7 @@ from rootward.encoders.features import Grams, Vocabulary
 from rootward.encoders.frozen import FrozenTower
 from rootward.encoders.full import FullTower, weights_of
 from rootward.encoders.joint import JointTower
-from rootward.encoders.outputs import cache_folder, read_texts
+from rootward.encoders.outputs import cache_folder, kept_before, read_texts
 from rootward.encoders.pretrained import Encoder
 from rootward.encoders.static import StaticTower
 from rootward.encoders.tied import Reader, TiedTower
@@ -19,6 +21,22 @@ from rootward.encoders.towers import LookupTower, Table, Tower
 from rootward.errors import RunFolderError
 from rootward.pairs import Ids, Texts
 from rootward.pairs.texts import what_is_read
+
+
+@dataclass(frozen=True)
+class Again:
+    """How the texts of a tower on an encoder are read again.
+
+    Attributes:
+        encoder: in place of the one that the settings name.
+        cache: folder of the outputs, in place of the one that the settings name; that one where it is still there,
+            else as `cache_folder` has it.
+        progress: show how far a frozen encoder has read.
+    """
+
+    encoder: Any = None
+    cache: str | Path | None = None
+    progress: bool = False
 
 
 def tensors_of(query_tower: Tower, document_tower: Tower) -> dict[str, Tensor]:
@@ -49,13 +67,13 @@ def towers_from(
     tensors: Mapping[str, Tensor],
     ids: Mapping[str, Ids],
     texts: Mapping[str, Texts | None],
-    encoder: Any = None,
+    again: Again = Again(),
 ) -> tuple[Tower, Tower]:
     """Query tower and document tower from what `tensors_of` and `Tower.settings` gave, rows in the order of `ids`.
 
     Args:
         settings, tensors, ids, texts: of both sides.
-        encoder: of a tower on an encoder, in place of the one that its settings name.
+        again: of a tower on an encoder.
 
     Raises:
         RunFolderError: a tensor is missing or has other rows, or a kind of tower that this version does not know.
@@ -63,9 +81,9 @@ def towers_from(
     """
     encoded = {side: what_is_read(ids[side], texts[side]) for side in ("query", "document")}
     of_query, of_document = settings["query"], settings["document"]
-    query = _tower(of_query, tensors, "queries", encoded["query"], encoder)
+    query = _tower(of_query, tensors, "queries", encoded["query"], again)
     if of_document["kind"] not in ("tied", of_query["kind"]) or not isinstance(query, Reader):
-        return query, _tower(of_document, tensors, "documents", encoded["document"], encoder)
+        return query, _tower(of_document, tensors, "documents", encoded["document"], again)
     named = query.reading(encoded["document"])
     if of_document["kind"] == "tied":
         return query, TiedTower(named, _tensor(tensors, "documents.offsets", len(ids["document"])))
@@ -79,19 +97,19 @@ def _tables(tower: Tower) -> dict[str, Tensor]:
 
 
 def _tower(
-    settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str], encoder: Any
+    settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str], again: Again
 ) -> Tower:
     if settings["kind"] == "lookup":
         return LookupTower(_tensor(tensors, side, len(texts)), settings.get("unit", True))
     if settings["kind"] == "static":
         return _static(settings, tensors, side, texts)
     if settings["kind"] == "frozen":
-        return _frozen(settings, tensors, side, texts, encoder)
+        return _frozen(settings, tensors, side, texts, again)
     if settings["kind"] == "joint":
-        frozen = _frozen(settings["frozen"], tensors, side, texts, encoder)
+        frozen = _frozen(settings["frozen"], tensors, side, texts, again)
         return JointTower(_static(settings["static"], tensors, side, texts), frozen)
     if settings["kind"] == "full":
-        return _full(settings, tensors, side, texts, encoder)
+        return _full(settings, tensors, side, texts, again)
     raise RunFolderError(
         f"A tower of kind {settings['kind']!r} is not known here: it is of a newer rootward, or one's own. Put the "
         "model together from its towers: DualEncoder(query_tower, document_tower, ...)."
@@ -107,17 +125,18 @@ def _static(settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: st
 
 
 def _frozen(
-    settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str], encoder: Any
+    settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str], again: Again
 ) -> FrozenTower:
-    opened, cache = Encoder.again(settings, encoder), cache_folder()
-    read, anchors = read_texts(opened, texts, cache), _tensor(tensors, f"{side}.anchors")
+    opened = Encoder.again(settings, again.encoder)
+    cache = kept_before(settings.get("cache")) if again.cache is None else cache_folder(again.cache)
+    read, anchors = read_texts(opened, texts, cache, again.progress), _tensor(tensors, f"{side}.anchors")
     return FrozenTower(opened, _head(tensors, side), read, anchors, settings["drop"], cache)
 
 
 def _full(
-    settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str], encoder: Any
+    settings: Mapping[str, Any], tensors: Mapping[str, Tensor], side: str, texts: Sequence[str], again: Again
 ) -> FullTower:
-    opened = Encoder.again(settings, encoder)
+    opened = Encoder.again(settings, again.encoder)
     weights = {name: _tensor(tensors, f"{side}.weights.{name}", len(rows)) for name, rows in weights_of(opened).items()}
     head, anchors = _head(tensors, side), _tensor(tensors, f"{side}.anchors")
     return FullTower(opened, weights, head, texts, anchors, settings["drop"], settings["chunk"], settings["pace"])

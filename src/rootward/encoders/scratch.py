@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from rootward.encoders.pretrained import readable
+from rootward.encoders.pretrained import readable, without_bars
 from rootward.errors import InputError, MissingExtraError, RunFolderError
 from rootward.rng import stream
 
@@ -78,7 +78,7 @@ def new_encoder(
         type_vocab_size=1,
         pad_token_id=0,
     )
-    with TemporaryDirectory() as there, torch.random.fork_rng(devices=[]):
+    with TemporaryDirectory() as there, torch.random.fork_rng(devices=[]), without_bars():
         torch.manual_seed(int(stream(seed, "new encoder").integers(1 << 62)))
         BertModel(config).save_pretrained(there)
         tokenizer.save_pretrained(there)

@@ -13,7 +13,7 @@ import torch
 
 from rootward.encoders import Tower
 from rootward.encoders.joint import JointTower
-from rootward.encoders.pretrained import prompt_of
+from rootward.encoders.recognised import prompt_of
 from rootward.encoders.static import StaticTower
 from rootward.errors import InputError, MissingExtraError
 from rootward.exporting.modules import check_vectors, modules_of, need_library, opened, prompt_before

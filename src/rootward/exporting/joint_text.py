@@ -12,7 +12,8 @@ from sentence_transformers.sentence_transformer.modules import InputModule, Modu
 from torch import Tensor
 
 from rootward.encoders.features import Grams, Vocabulary
-from rootward.encoders.pretrained import prompt_of, readable
+from rootward.encoders.pretrained import readable
+from rootward.encoders.recognised import prompt_of
 from rootward.errors import RunFolderError
 from rootward.exporting.static_text import WEIGHTS, tensors_in, where_in
 from rootward.pairs.normal import normal_form

@@ -16,7 +16,8 @@ from rootward.encoders import DualEncoder, TextTower, Tower
 from rootward.encoders.frozen import FrozenTower
 from rootward.encoders.full import FullTower
 from rootward.encoders.joint import JointTower
-from rootward.encoders.pretrained import Encoder, prompt_of, readable
+from rootward.encoders.pretrained import AGAIN, Encoder, readable, without_bars
+from rootward.encoders.recognised import prompt_of
 from rootward.encoders.static import StaticTower
 from rootward.errors import InputError, MissingExtraError
 from rootward.pairs.normal import normal_form
@@ -31,7 +32,7 @@ _TRIED = 4  # texts
 _OTHERWISE = (
     "This model's encoder does more than its modules do one after the other (such as truncation to fewer dimensions, "
     "half precision or routes), so other vectors would come out of the folder. Needed is an encoder whose modules "
-    "alone are what it does: DualEncoder.load(folder, encoder=...)."
+    f"alone are what it does: {AGAIN}."
 )
 
 Made = dict[tuple[int, ...], Any]
@@ -60,7 +61,8 @@ def write_modules(model: DualEncoder, folder: Path) -> None:
     if reads_documents(model):
         read = what_is_read(model.document_ids, model.document_texts)
         check_vectors(model.document_tower, read, whole.encode_document)
-    whole.save(str(folder), create_model_card=False)
+    with without_bars():
+        whole.save(str(folder), create_model_card=False)
 
 
 def need_library(what: str) -> None:

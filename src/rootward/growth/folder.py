@@ -50,6 +50,7 @@ def grow_run(
     seed: int = 0,
     source: str | None = None,
     progress: bool = True,
+    encoder: Any = None,
 ) -> GrownRun:
     """Grow a run into a new folder, as one transaction: `config.json` comes last, and makes it a run.
 
@@ -60,6 +61,7 @@ def grow_run(
         seed: of every random choice.
         source: the named source of the new pairs, kept in the report.
         progress: show a bar while measuring.
+        encoder: of a tower on one, where it is no longer found by its name; see `DualEncoder.load`.
 
     Raises:
         RunFolderError: no run, one that is not finished, or `out` holds one.
@@ -73,7 +75,7 @@ def grow_run(
     history = history_of(folder, config)
     if (out / "config.json").exists():
         raise RunFolderError(f"{out} holds a run already; choose another folder for the grown one.")
-    run = Run.load(folder)
+    run = Run.load(folder, encoder=encoder)
     grown = grow(run.model, run.pairs, after, seed=seed)
     told = drift(run.model, run.pairs, grown, history=history, seed=seed)
     report = _measure(grown, about, source, seed, progress)

@@ -115,8 +115,10 @@ class Run:
         return f"{head}\n{self.report}"
 
     @classmethod
-    def load(cls, folder: str | Path, *, encoder: Any = None) -> Run:
-        """Read a run folder; every file's checksum is checked. `encoder` as `DualEncoder.load` takes it.
+    def load(
+        cls, folder: str | Path, *, encoder: Any = None, cache: str | Path | None = None, progress: bool = False
+    ) -> Run:
+        """Read a run folder; every file's checksum is checked. The rest as `DualEncoder.load` takes it.
 
         Raises:
             RunFolderError: the folder is missing, damaged, from a newer version, or holds a model but no run.
@@ -124,7 +126,7 @@ class Run:
         folder = Path(folder)
         config = read_config(folder)
         about = About.read(folder, config)
-        model = DualEncoder.load(folder, encoder=encoder)
+        model = DualEncoder.load(folder, encoder=encoder, cache=cache, progress=progress)
         return cls(
             model=model,
             pairs=pairs_in(folder, model),

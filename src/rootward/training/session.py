@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from rootward.encoders import DualEncoder
-from rootward.encoders.pieces import towers_from
+from rootward.encoders.pieces import Again, towers_from
 from rootward.encoders.storage import CONFIG, TEXTS, check_files, read_config, read_texts, towers_in
 from rootward.errors import InputError, RunFolderError, WriteError
 from rootward.evaluation.ranks import fingerprint_of
@@ -107,7 +107,12 @@ def train(
 
 
 def resume(
-    folder: str | Path, *, validation: Pairs | None = None, settings: Settings | None = None, encoder: Any = None
+    folder: str | Path,
+    *,
+    validation: Pairs | None = None,
+    settings: Settings | None = None,
+    encoder: Any = None,
+    cache: str | Path | None = None,
 ) -> Run:
     """Go on with an interrupted run from its last checkpoint, to the same bits it would have ended with.
 
@@ -119,7 +124,7 @@ def resume(
         validation: as given to `train`.
         settings: what they leave open is as the run was started. Where something else that bits depend on has
             changed, threads say, a line tells.
-        encoder: of a tower on one, where it is no longer found by its name; see `DualEncoder.load`.
+        encoder, cache: of a tower on an encoder; see `DualEncoder.load`.
 
     Raises:
         RunFolderError: no run, no checkpoint, or one that is damaged.
@@ -137,7 +142,7 @@ def resume(
         texts = read_texts(folder, config, {"query": pairs.query_ids, "document": pairs.document_ids})
         pairs = replace(pairs, query_texts=texts["query"], document_texts=texts["document"])
     saved = Checkpoint.read(folder)
-    model = _model_in(saved, towers_in(config), pairs, about.dim, encoder)
+    model = _model_in(saved, towers_in(config), pairs, about.dim, Again(encoder, cache, settings.progress))
     machine = Machine.here(settings, about.machine)
     state = State.of(model, torch.device(machine.device))
     state.restore(saved, about.recipe.stages)
@@ -151,7 +156,7 @@ def resume(
 
 
 def _model_in(
-    saved: Checkpoint, towers: Mapping[str, Mapping[str, Any]], pairs: Pairs, dim: int, encoder: Any
+    saved: Checkpoint, towers: Mapping[str, Mapping[str, Any]], pairs: Pairs, dim: int, again: Again
 ) -> DualEncoder:
     """The model as a checkpoint has it.
 
@@ -160,7 +165,7 @@ def _model_in(
     """
     ids = {"query": pairs.query_ids, "document": pairs.document_ids}
     texts = {"query": pairs.query_texts, "document": pairs.document_texts}
-    query, document = towers_from(towers, saved.tensors, ids, texts, encoder)
+    query, document = towers_from(towers, saved.tensors, ids, texts, again)
     try:
         model = DualEncoder.from_towers(pairs, query, document)
     except InputError as error:
