@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from inspect import signature
 
 import pytest
@@ -41,6 +42,19 @@ def test_known_and_unknown_words_are_answered_in_the_order_asked(rootward, words
     assert [answer["query"] for answer in answers] == ["hiking sandal", "sneakers: trainers", "wet boots", "sneakers"]
     assert ["missing" in answer for answer in answers] == [False, True, False, True]
     assert all(answer["documents"][0]["accepted"] for answer in answers)
+
+
+def test_words_never_seen_are_measured_and_calibrated_on(rootward, words, tmp_path):
+    names = ("rain boots", "hiking sandals", "running shoes", "boots")
+    asked = [f"{what} {name},{name},0" for what in ("some", "new") for name in names]
+    (tmp_path / "held.csv").write_text("\n".join(["query,document,distance", *asked, "boots,boots,0"]) + "\n")
+    told = rootward("evaluate", words, "--pairs", "held.csv", "--json", "-", "--quiet")
+    report = json.loads(told.stdout)
+    assert (report["n_queries"], report["n_unseen"]) == (9, 8)
+    assert report["overall"]["value"] > 0.25
+    assert "8 of the queries were unseen" in rootward("evaluate", words, "--pairs", "held.csv").stdout
+    copied = shutil.copytree(words, tmp_path / "copied")
+    assert rootward("calibrate", copied, "--pairs", "held.csv", "--quiet").exit_code == 0
 
 
 def test_words_of_which_nothing_is_known_are_refused(rootward, words):

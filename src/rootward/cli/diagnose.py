@@ -151,7 +151,7 @@ def _of_run(run: Path, source: SourceFlags) -> _Subject:
     model = DualEncoder.load(run)
     pairs = read(source).pairs if source.is_given else pairs_in(run, model)
     pairs = with_rows_of(pairs, model.query_ids, model.document_ids)
-    return _Subject(model.query_vectors(), model.document_vectors(), pairs, str(run), known_of(run))
+    return _Subject(model.queries().vectors, model.document_vectors(), pairs, str(run), known_of(run))
 
 
 def _of_vectors(source: SourceFlags, vectors: VectorFlags) -> _Subject:
