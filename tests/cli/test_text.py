@@ -134,6 +134,15 @@ def test_a_run_that_reads_is_exported_with_its_report(rootward, words, tmp_path,
     assert ("query.onnx" in card) == bool(format)
 
 
+def test_a_run_is_exported_with_the_report_of_other_queries(rootward, words, tmp_path):
+    (tmp_path / "held.csv").write_text("query,document,distance\nsandals to hike in,hiking sandals,0\n")
+    assert rootward("evaluate", words, "--pairs", "held.csv", "--json", "held.json", "--quiet").exit_code == 0
+    assert rootward("export", words, "--report", "held.json", "--out", "model", "--format", "onnx").exit_code == 0
+    assert "of 1 queries that training did not see" in (tmp_path / "model" / "README.md").read_text()
+    result = rootward("export", words, "--report", "none.json", "--out", "other")
+    assert (result.exit_code, "no file none.json" in result.stderr) == (2, True)
+
+
 def test_a_lookup_run_is_not_exported(rootward, run, tmp_path):
     result = rootward("export", run, "--out", tmp_path / "model")
     assert result.exit_code == 2
