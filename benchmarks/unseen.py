@@ -59,6 +59,7 @@ def flags(description: str | None) -> argparse.ArgumentParser:
         "--steps", type=int, default=600, help="of fine-tuning MiniLM, 64 texts each; default: %(default)s"
     )
     parser.add_argument("--pecos", metavar="PYTHON", help="an interpreter that has libpecos, for the part 'linear'")
+    parser.add_argument("--no-near", action="store_true", help="test queries without near duplicates of training texts")
     parser.add_argument("--queries", type=int, help="so many test queries only, to try it out; no file is written")
     return parser
 
@@ -73,8 +74,8 @@ def texts_of(pairs: Pairs) -> tuple[np.ndarray, list[str]]:
 def measured(name: str, train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace, note: str) -> None:
     """Measure the parts asked for on every kind of test queries; print each row, and write all to results/NAME.json.
 
-    Other parts than the default ones, word pairs, glosses, thesauri and another encoder make a file of their own,
-    NAME_PARTS.json.
+    Other parts than the default ones, word pairs, glosses, thesauri, another encoder and --no-near make a file of their
+    own, NAME_PARTS.json.
 
     Raises:
         SystemExit: a part that is none, or one that lacks what it needs.
@@ -83,6 +84,9 @@ def measured(name: str, train: Pairs, tests: dict[str, Pairs], given: argparse.N
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         raise SystemExit(f"--parts holds {', '.join(unknown)}; there are {', '.join(PARTS)}.")
+    near = {kind: near_duplicates(train, test) for kind, test in tests.items()}
+    if given.no_near:
+        tests = {kind: without(test, near[kind]) for kind, test in tests.items()}
     tests = {kind: some(test, given.queries, given.seed) for kind, test in tests.items()}
     rows = []
     for part in parts:
@@ -90,16 +94,28 @@ def measured(name: str, train: Pairs, tests: dict[str, Pairs], given: argparse.N
             rows.append({"queries": kind, **row})
             print(rows[-1], flush=True)
     if given.queries is None:
-        told = [flag for flag in ("word_pairs", "glosses", "thesauri", "bfloat16") if getattr(given, flag)]
+        told = [flag for flag in ("word_pairs", "glosses", "thesauri", "bfloat16", "no_near") if getattr(given, flag)]
         if given.encoder != "minilm":
             told.append(f"encoder {given.encoder}")
         file = "_".join([name, *(parts if given.parts != DEFAULT else ()), *told]).replace(" ", "_")
         known = f"{np.count_nonzero(train.sizes):,} training texts, {train.n_documents:,} documents; recall in %"
         asked = ", ".join(f"{np.count_nonzero(test.sizes):,} unseen {kind}" for kind, test in tests.items())
+        alike = ", ".join(f"{len(rows_of_kind):,} {kind}" for kind, rows_of_kind in near.items())
+        known += f"; near duplicates of training texts {'left out' if given.no_near else 'among them'}: {alike}"
         switches = "".join(f" --{flag.replace('_', '-')}" for flag in told)
         switches += "" if given.epochs is None else f" --epochs {given.epochs:g}"
         command = f"python benchmarks/{name}.py --parts {given.parts} --seed {given.seed}{switches}"
         save(file, command, rows, f"{asked}; {known}. {note}".strip())
+
+
+def near_duplicates(train: Pairs, test: Pairs) -> np.ndarray:
+    """Rows of the test queries that are nearly a training text or the name of a document; see `Pairs.shared_texts`."""
+    return test.query_ids.rows(label for _, label in train.shared_texts(test, near=True, documents=True))
+
+
+def without(test: Pairs, rows: np.ndarray) -> Pairs:
+    """The pairs of all queries but these."""
+    return test.of_queries(np.setdiff1d(np.arange(test.n_queries), rows))
 
 
 def some(test: Pairs, n: int | None, seed: int) -> Pairs:

@@ -27,7 +27,7 @@ def split_of(pairs: Pairs, seed: int, share: float = HELD_OUT) -> tuple[Pairs, d
     unseen = np.isin(node, node[split.test.sizes > 0]) & (kind == "examples")
     train = split.train.of_queries(np.flatnonzero(~unseen))
     tests = {"definitions": split.test, "examples": split.train.of_queries(np.flatnonzero(unseen))}
-    assert not any(train.shared_texts(test) for test in tests.values())
+    assert not any(train.shared_texts(test, documents=True) for test in tests.values())
     return train, tests
 
 

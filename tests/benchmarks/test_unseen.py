@@ -122,7 +122,7 @@ def test_a_try_on_some_queries_writes_no_file(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(unseen, "save", lambda *_: pytest.fail("a file was written"))
-    given = argparse.Namespace(parts="lexical", queries=2, seed=0)
+    given = argparse.Namespace(parts="lexical", queries=2, seed=0, no_near=False)
     unseen.measured("nothing", TRAIN, {"words": TRAIN}, given, "")
     assert capsys.readouterr().out.count("nearest text expanded") == 2
 
@@ -199,3 +199,19 @@ def test_results_with_glosses_and_word_pairs_have_a_file_of_their_own(
     cases = [row["case"] for row in kept["figures"]]
     assert cases == ["joint tower, leaning on nothing", "joint tower", "joint tower, nearest text expanded"]
     assert all(0 <= row["overall"] <= 100 for row in kept["figures"])
+
+
+def test_queries_that_are_nearly_training_texts_are_counted_and_can_be_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "RESULTS", tmp_path)
+    test = shop(("leather boots", "sandal for the beach", "rainboots", "wet boots"), (3, 2, 3, 3))
+    told = {}
+    for flags, name in (([], "x_lexical"), (["--no-near"], "x_lexical_no_near")):
+        given = unseen.flags("x").parse_args(["--parts", "lexical", *flags])
+        unseen.measured("x", TRAIN, {"words": test}, given, "")
+        told[name] = json.loads((tmp_path / f"{name}.json").read_text())
+    assert "near duplicates of training texts among them: 2 words" in told["x_lexical"]["note"]
+    assert told["x_lexical"]["note"].startswith("4 unseen words; ")
+    assert told["x_lexical_no_near"]["note"].startswith("2 unseen words; ")
+    assert told["x_lexical_no_near"]["command"].endswith(" --no-near")

@@ -44,6 +44,19 @@ def test_known_and_unknown_words_are_answered_in_the_order_asked(rootward, words
     assert all(answer["documents"][0]["accepted"] for answer in answers)
 
 
+def test_words_never_seen_are_measured_and_calibrated_on(rootward, words, tmp_path):
+    names = ("rain boots", "hiking sandals", "running shoes", "boots")
+    asked = [f"{what} {name},{name},0" for what in ("some", "new") for name in names]
+    (tmp_path / "held.csv").write_text("\n".join(["query,document,distance", *asked, "boots,boots,0"]) + "\n")
+    told = rootward("evaluate", words, "--pairs", "held.csv", "--json", "-", "--quiet")
+    report = json.loads(told.stdout)
+    assert (report["n_queries"], report["n_unseen"]) == (9, 8)
+    assert report["overall"]["value"] > 0.25
+    assert "8 of the queries were unseen" in rootward("evaluate", words, "--pairs", "held.csv").stdout
+    copied = shutil.copytree(words, tmp_path / "copied")
+    assert rootward("calibrate", copied, "--pairs", "held.csv", "--quiet").exit_code == 0
+
+
 def test_words_of_which_nothing_is_known_are_refused(rootward, words):
     result = rootward("search", words, "漢字")
     assert result.exit_code == 2
@@ -156,6 +169,15 @@ def test_a_run_that_reads_is_exported_with_its_report(rootward, words, tmp_path,
     card = (tmp_path / "model" / "README.md").read_text()
     assert "| overall" in card
     assert ("query.onnx" in card) == bool(format)
+
+
+def test_a_run_is_exported_with_the_report_of_other_queries(rootward, words, tmp_path):
+    (tmp_path / "held.csv").write_text("query,document,distance\nsandals to hike in,hiking sandals,0\n")
+    assert rootward("evaluate", words, "--pairs", "held.csv", "--json", "held.json", "--quiet").exit_code == 0
+    assert rootward("export", words, "--report", "held.json", "--out", "model", "--format", "onnx").exit_code == 0
+    assert "of 1 queries that training did not see" in (tmp_path / "model" / "README.md").read_text()
+    result = rootward("export", words, "--report", "none.json", "--out", "other")
+    assert (result.exit_code, "no file none.json" in result.stderr) == (2, True)
 
 
 def test_a_lookup_run_is_not_exported(rootward, run, tmp_path):

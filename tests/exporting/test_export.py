@@ -196,6 +196,18 @@ def test_the_card_shows_what_was_measured_and_nothing_else(runs, tmp_path):
     assert "Not measured." in card
 
 
+def test_the_card_says_on_which_queries_and_shows_a_report_that_is_given(runs, tmp_path):
+    run = runs("static", "tied")
+    card = (rw.export(run, tmp_path / "own") / "README.md").read_text()
+    assert f"distance, of {run.report.n_queries} training queries\n" in card
+    assert "measured leaning" not in card
+    asked = Pairs.from_table([("sandals to hike in", "hiking sandals", 0), ("boots", "boots", 0)])
+    report = rw.evaluate(run.model, asked, label="held out")
+    card = (rw.export(run, tmp_path / "given", "onnx", report=report) / "README.md").read_text()
+    assert "distance, of 1 training queries and 1 queries that training did not see\n\n**held out, dim 16" in card
+    assert "measured leaning" in card
+
+
 def test_the_card_of_a_joint_tower_says_what_it_is_made_of_and_how_it_is_fed(runs, tmp_path):
     run = runs("joint", "text")
     card = " ".join((rw.export(run, tmp_path / "one") / "README.md").read_text().split())
@@ -248,6 +260,14 @@ class Mirrored:
 
     def settings(self):
         return {"kind": "mirrored"}
+
+
+def test_a_report_of_another_model_is_refused(runs, named, tmp_path):
+    other = rw.evaluate(rw.DualEncoder.lookup(named, dim=4), named, bootstrap=0)
+    for report, message in ((other, "at dim 4, the model has 12 at dim 16"), ("r.json", "rw.Report.load reads")):
+        with pytest.raises(InputError, match=message):
+            rw.export(runs("static", "tied"), tmp_path / "one", report=report)
+    assert not (tmp_path / "one").exists()
 
 
 def test_what_cannot_be_exported_says_why_and_leaves_nothing(named, runs, tmp_path):

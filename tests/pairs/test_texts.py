@@ -131,6 +131,50 @@ def test_shared_texts_names_both_queries():
     assert one.shared_texts(pairs.keep(pairs.query_of == 2)) == []
 
 
+def asking(*texts: str) -> Pairs:
+    """A query for each text, by itself, of documents called "0", "1", ..."""
+    n = range(len(texts))
+    return Pairs.from_arrays(Ids(texts), Ids(n), n, n, [0] * len(texts))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("hiking boot", "hiking boots"),
+        ("Absent uterus", "uterus, absent"),
+        ("Low-set ears", "lowset ears"),
+        ("abnormality of the body", "body abnormalities"),
+        ("shoe boxes", "box for shoes"),
+        ("of the", "the of"),
+    ],
+)
+def test_near_duplicates_are_found_where_they_are_looked_for(ours, theirs):
+    assert asking(ours).shared_texts(asking(theirs)) == []
+    assert asking(ours).shared_texts(asking(theirs), near=True) == [(ours, theirs)]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("uterus", "uteru"), ("with shoes", "without shoes"), ("big big toe", "big toe"), ("bus", "bu"), ("漢字", "字漢")],
+)
+def test_texts_that_say_something_else_are_not_near(ours, theirs):
+    assert asking(ours).shared_texts(asking(theirs), near=True) == []
+
+
+def test_of_near_texts_the_very_same_is_told():
+    assert asking("boots", "boot").shared_texts(asking("Boot"), near=True) == [("boot", "Boot")]
+
+
+def test_a_held_out_name_is_still_the_name_of_a_document():
+    named = shop().by_name()
+    split = named.split("texts", test=0.99, among=[label in ("a", "b: gym shoe") for label in named.query_ids])
+    assert split.train.shared_texts(split.test) == []
+    assert split.train.shared_texts(split.test, documents=True) == [("a", "a")]
+    synonyms = named.split("texts", test=0.5, among=np.arange(named.n_queries) >= named.n_documents)
+    assert np.count_nonzero(synonyms.test.sizes) == 2
+    assert synonyms.train.shared_texts(synonyms.test, documents=True) == []
+
+
 def test_only_texts_among_those_allowed_are_held_out():
     pairs = many()
     allowed = np.arange(pairs.n_queries) % 60 < 20

@@ -14,10 +14,14 @@ from letters import Letters
 from rootward.encoders import DualEncoder, LookupTower, new_encoder
 from rootward.encoders.pretrained import Encoder
 from rootward.encoders.towers import Pulled, Table
+from rootward.errors import UnknownIdError
 from rootward.evaluation import evaluate
+from rootward.evaluation.evaluate import queries_of
 from rootward.pairs import Pairs, Texts
+from rootward.retrieval import Index
 from rootward.training import Run, Settings, recipes, resume, train
 from rootward.training.loop import rate_at
+from rootward.training.watching import validate
 from shoes import DEFINITIONS, SYNONYMS, shoes
 from training.runs import QUIET
 from training.stopping import assert_same
@@ -151,17 +155,50 @@ def test_queries_of_one_batch_see_the_noise_of_their_step_alone(named):
     assert not torch.allclose(first, other)
 
 
-def test_held_out_names_are_measured_with_the_model_of_the_others(named):
-    split = named.split("texts", test=0.3, among=np.arange(named.n_queries) >= named.n_documents, seed=1)
+def some_held_out(named: Pairs):
+    """Four names held out whose words are parts of others."""
+    asked = {"hiking sandals", "rain boots", "running shoes", "kids' shoes"}
+    return named.split("texts", test=0.99, among=[name in asked for name in named.query_texts.names])
+
+
+def test_held_out_names_are_measured_as_a_search_finds_them(named):
+    split = some_held_out(named)
     run = begun(split.train, recipes.decoupled(steps=100))
     found = evaluate(run.model, split.test, bootstrap=0)
-    assert found.n_queries == np.count_nonzero(split.test.sizes) > 0
-    assert_close(
-        run.model.query_vectors([named.n_queries - 1]),
-        run.model.encode_queries([named.query_texts.names[-1]]).vectors,
-        rtol=0,
-        atol=1e-6,
-    )
+    held_out = np.flatnonzero(split.test.sizes)
+    assert found.n_queries == found.n_unseen == len(held_out) > 0
+    assert evaluate(run.model, split.train, bootstrap=0).n_unseen == 0
+    texts = [named.query_texts.names[row] for row in held_out.tolist()]
+    searched = run.model.encode_queries(texts)
+    assert not torch.allclose(searched.vectors, run.model.query_vectors(held_out), atol=1e-3), "it leans"
+    assert_close(queries_of(run.model, split.test)[held_out], searched.vectors, rtol=0, atol=1e-6)
+    by_id = run.model.queries([named.query_ids[row] for row in held_out.tolist()])
+    assert_close(by_id.vectors, searched.vectors, rtol=0, atol=1e-6)
+    assert_close(by_id.thresholds, searched.thresholds)
+    sizes = split.test.sizes[held_out].tolist()
+    hits = Index.build(run.model).search(searched, max(sizes), nearest_first=False).ids
+    right = [{document for document, _ in split.test.relevant(split.test.query_ids[row])} for row in held_out.tolist()]
+    shares = [len(right[i] & set(hits[i][:size])) / size for i, size in enumerate(sizes)]
+    assert found.overall.value == pytest.approx(np.mean(shares))
+
+
+def test_queries_that_the_model_has_no_row_of_are_measured_by_their_texts(named):
+    asked = Pairs.from_table([("sandals for hiking", "hiking sandals", 0), ("jandals", "flip-flops", 0)])
+    model = begun(named, recipes.decoupled(steps=100)).model
+    assert evaluate(model, asked, bootstrap=0).n_unseen == 2
+    assert torch.equal(queries_of(model, asked), model.encode_queries(list(asked.query_ids)).vectors)
+    texts = Texts(("hiking sandals", ""), ((), ()), ("", ""))
+    by_name = queries_of(model, replace(asked, query_texts=texts))
+    assert torch.equal(by_name, model.encode_queries(["hiking sandals", "jandals"]).vectors)
+    with pytest.raises(UnknownIdError, match="'sandals for hiking'"):
+        evaluate(DualEncoder.lookup(named, dim=8), asked)
+
+
+def test_validations_take_rows_as_they_are_and_encode_no_anchors(named, monkeypatch):
+    split = some_held_out(named)
+    model = DualEncoder.text(split.train, dim=8)
+    monkeypatch.setattr(type(model.query_tower), "nearest_anchors", None)
+    assert 0 <= validate(model, split.test)[0] <= 1
 
 
 # -- frozen encoders -----------------------------------------------------------------------------------------------

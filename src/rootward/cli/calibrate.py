@@ -61,9 +61,9 @@ def calibrate(
     """Find where answer sets end for queries whose number of answers nobody knows.
 
     Half of the queries are fitted to, a quarter decides, a quarter is measured on: over the pairs that the run was
-    trained on, or over other pairs of the same ids, given as for train. The result goes into the run's folder, where
-    search --threshold auto finds it for queries without a threshold of their own. A precision out of reach is an error,
-    and leaves the run's calibration as it was.
+    trained on, or over other pairs of the same ids, given as for train; of a run with a text tower queries may be any
+    texts. The result goes into the run's folder, where search --threshold auto finds it for queries without a threshold
+    of their own. A precision out of reach is an error, and leaves the run's calibration as it was.
 
     \b
       rootward calibrate runs/wordnet

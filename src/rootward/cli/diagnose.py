@@ -156,7 +156,7 @@ def _of_run(run: Path, source: SourceFlags, encoder: str | None, progress: bool)
         raise InputError(f"The vectors are those of {run}, which has no encoder; leave out --encoder, or the run.")
     pairs = read(source).pairs if source.is_given else pairs_in(run, model)
     pairs = with_rows_of(pairs, model.query_ids, model.document_ids)
-    return _Subject(model.query_vectors(), model.document_vectors(), pairs, str(run), known_of(run))
+    return _Subject(model.queries().vectors, model.document_vectors(), pairs, str(run), known_of(run))
 
 
 def _of_vectors(source: SourceFlags, vectors: VectorFlags) -> _Subject:

@@ -58,7 +58,8 @@ def evaluate(
     """Measure a run: recall at |S(q)| by distance, with 95 % intervals.
 
     Exact and over all pairs that the run was trained on, or over other pairs of the same ids, given as for train.
-    Documents that the model knows and the pairs do not still compete.
+    Documents that the model knows and the pairs do not still compete. Of a run with a text tower the queries may be any
+    texts; those that training did not know are read as search reads them, and the report says how many.
 
     \b
       rootward evaluate runs/wordnet

@@ -27,22 +27,37 @@ def export(
         ),
     ] = None,
     encoder: EncoderAgain = None,
+    report: Annotated[
+        Path | None,
+        flag(
+            "--report",
+            metavar="FILE",
+            panel=_OUTPUT,
+            help="For the card, as evaluate --json wrote it, such as of held-out queries. Default: the run's own.",
+        ),
+    ] = None,
     quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No remarks.")] = False,
 ) -> None:
     """Write a trained text model for other libraries.
 
-    The folder holds a model card (README.md) with the run's recall by distance. Documents are read by their own tower
+    The folder holds a model card (README.md) with recall by distance: of the queries that the run was trained on, or of
+    those of a report that is given. Documents are read by their own tower
     where the run has one, and are a table of vectors else.
 
     \b
       rootward export runs/words --out words
       rootward export runs/words --format onnx --out words.onnx
+      rootward evaluate runs/words --pairs heldout.csv --json heldout.json
+      rootward export runs/words --report heldout.json --out words
     """
     if out.exists():
         raise RunFolderError(f"{out} is there already; choose another folder to export to.")
     refuse_folder(out)
+    from rootward.evaluation import Report  # noqa: PLC0415
     from rootward.exporting import export as write  # noqa: PLC0415
     from rootward.training import Run  # noqa: PLC0415
 
-    folder = write(Run.load(run, encoder=encoder, progress=not quiet), out, **given(format=format))
+    shown = None if report is None else Report.load(report)
+    read = Run.load(run, encoder=encoder, progress=not quiet)
+    folder = write(read, out, **given(format=format), report=shown)
     say(f"The model is in {folder}; how it is used stands in {folder / 'README.md'}.", quiet)

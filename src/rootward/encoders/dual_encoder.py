@@ -17,7 +17,7 @@ from rootward.encoders.full import CHUNK, PACE
 from rootward.encoders.given import as_list, as_table, check_dim, check_pairs
 from rootward.encoders.names import Names
 from rootward.encoders.pieces import Again, tables_of, tensors_of, towers_from
-from rootward.encoders.queries import Queries
+from rootward.encoders.queries import LEAN, Queries, leaning
 from rootward.encoders.seen import Seen
 from rootward.encoders.start import (
     Documents,
@@ -29,16 +29,12 @@ from rootward.encoders.start import (
     reader_start,
     text_start,
 )
-from rootward.encoders.static import unit
 from rootward.encoders.storage import Stored, read_model, write_model
 from rootward.encoders.towers import LookupTower, Table, TextTower, Tower
 from rootward.errors import InputError
 from rootward.pairs import Ids, Pairs, Texts
 
 Start = Literal["constructed", "random", "free"]
-
-LEAN = 0.5
-"""How far a text that training never saw leans on the nearest query that it did; see docs/lab-log.md."""
 
 
 @dataclass(eq=False)
@@ -222,17 +218,32 @@ class DualEncoder:
     def queries(self, ids: Iterable[Hashable] | None = None) -> Queries:
         """Queries by id, encoded and with the thresholds of their answer sets; all of them when none are named.
 
+        Those that are `unseen` are encoded as `encode_queries` encodes their texts.
+
         Raises:
             UnknownIdError: an id that is no query of this model.
             InputError: one string in place of a list.
         """
         rows = np.arange(len(self.query_ids)) if ids is None else self.query_ids.rows(as_list(ids, "model.queries"))
-        return Queries(
-            [self.query_ids[row] for row in rows.tolist()],
-            self.query_vectors(rows),
-            self.thresholds[torch.from_numpy(rows)],
-            self.fingerprint(),
-        )
+        return self.queries_of_rows(rows)
+
+    def queries_of_rows(self, rows: npt.NDArray[np.int64]) -> Queries:
+        """As `queries`, by row."""
+        vectors, thresholds = self.query_vectors(rows), self.thresholds[torch.from_numpy(rows)]
+        if isinstance(self.query_tower, TextTower) and (unseen := self.unseen(rows)).any():
+            where, vectors = torch.from_numpy(unseen), vectors.clone()
+            vectors[where], thresholds[where] = leaning(self.query_tower, vectors[where], self.thresholds, LEAN)
+        return Queries([self.query_ids[row] for row in rows.tolist()], vectors, thresholds, self.fingerprint())
+
+    def unseen(self, rows: npt.ArrayLike | None = None) -> npt.NDArray[np.bool_]:
+        """Which of these query rows, of all when none are named, are read though training did not know their answers.
+
+        Those of a text tower that are none of its anchors, such as names that were held out; none of a lookup table.
+        """
+        unseen = np.full(len(self.query_ids), self.reads_texts)
+        if isinstance(self.query_tower, TextTower):
+            unseen[self.query_tower.anchors.numpy(force=True)] = False
+        return unseen if rows is None else unseen[np.asarray(rows, np.int64)]
 
     @property
     def reads_texts(self) -> bool:
@@ -264,10 +275,8 @@ class DualEncoder:
                 raise InputError(f"Query {row} is {text!r}, a {type(text).__name__}; needed a text.")
         if not 0 <= lean <= 1:
             raise InputError(f"lean is from 0 (the text's own vector) to 1 (the nearest known query's), got {lean}.")
-        own = self.query_tower.encode_texts(asked)
-        rows, nearest = self.query_tower.nearest_anchors(own)
-        thresholds = torch.where(rows >= 0, self.thresholds[rows], torch.nan)
-        return Queries(asked, unit(torch.lerp(own, nearest, lean))[0], thresholds, self.fingerprint())
+        found = leaning(self.query_tower, self.query_tower.encode_texts(asked), self.thresholds, lean)
+        return Queries(asked, *found, self.fingerprint())
 
     def encode_documents(self, texts: Iterable[str]) -> Tensor:
         """Vectors of any texts as documents (float32, n x dim); only where documents are read, `documents="text"`.

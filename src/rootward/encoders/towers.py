@@ -97,6 +97,11 @@ class Tower(Protocol):
 class TextTower(Tower, Protocol):
     """A tower that reads: it has a vector for any text, not for its own rows alone."""
 
+    @property
+    def anchors(self) -> Tensor:
+        """The rows that training knows the answers of (int64); what else is asked leans on the nearest of them."""
+        ...
+
     def encode_texts(self, texts: Iterable[str]) -> Tensor:
         """Vectors of any texts (float32, n x dim); zeros for a text that says nothing to it."""
         ...

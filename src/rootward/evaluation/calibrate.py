@@ -65,8 +65,8 @@ def calibrate(
         model: whose documents are searched.
         pairs: the known answers, ids as for `evaluate`. Best are pairs of queries as they will come, such as texts that
             the model was not trained on.
-        queries: for queries that are not among the model's own: their vectors, row by row of `pairs`, or
-            `Queries` whose ids are those of `pairs`. None takes the model's.
+        queries: for queries that the model neither knows nor reads: their vectors, row by row of `pairs`, or
+            `Queries` whose ids are those of `pairs`. None takes the model's, as `evaluate` does.
         by: "f1" aims at the highest mean F1; "precision" at the highest that keeps a mean precision of `floor` over the
             queries that get a set, with 95 % confidence. Where nothing keeps it, every query abstains.
         floor: a share from 0 to 1, for by="precision".
@@ -79,7 +79,7 @@ def calibrate(
 
     Raises:
         PairsError: fewer than eight queries with answers.
-        UnknownIdError: pairs of a query or document that the model does not know.
+        UnknownIdError: pairs of a document that the model does not know, or of a query that it would have to look up.
         InputError: an aim that is none, vectors that cannot be scored, queries of another model.
     """
     _check_aim(by, floor, rule)

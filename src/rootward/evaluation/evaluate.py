@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
+from rootward.encoders import DualEncoder
 from rootward.errors import UnknownIdError, did_you_mean
 from rootward.evaluation.blocks import BLOCK_BYTES, Ints
 from rootward.evaluation.published import published_row
@@ -23,6 +24,7 @@ from rootward.evaluation.ranking import rank_pairs
 from rootward.evaluation.ranks import Ranks, fingerprint_of
 from rootward.evaluation.report import Report, Scalar
 from rootward.pairs import Ids, Pairs
+from rootward.pairs.texts import what_is_read
 
 PUBLISHED_DISTANCE = 8
 """The bound on distances that the published rows were measured with."""
@@ -65,10 +67,12 @@ def evaluate(
     extras: dict[str, Scalar] | None = None,
     progress: bool = False,
 ) -> Report:
-    """Recall at |S(q)| by distance, exact, with intervals, and the order of the answers.
+    """Recall at |S(q)| by distance, exact, with intervals, and the order of the answers: of what a search finds.
 
     Ids are matched by label: `pairs` may hold some of the model's queries and documents, in another order. Documents
-    that the model knows and `pairs` does not still compete.
+    that the model knows and `pairs` does not still compete. Queries whose answers training did not know are read as a
+    search reads them (`DualEncoder.encode_queries`), and the report says how many. Of a model that reads texts `pairs`
+    may hold any queries: an id that it does not know goes by its text, by itself where it has none.
 
     Args:
         model: a `DualEncoder`.
@@ -84,7 +88,7 @@ def evaluate(
         progress: show a bar, where standard error is a terminal.
 
     Raises:
-        UnknownIdError: pairs of a query or document that the model does not know.
+        UnknownIdError: pairs of a document that the model does not know, or of a query that it would have to look up.
         PairsError: there are no pairs.
         InputError: vectors that are NaN or infinite, `known` of other ids.
     """
@@ -99,6 +103,7 @@ def evaluate(
         seed=seed,
         wall_seconds=round(time.perf_counter() - start, 3),
         extras=extras,
+        n_unseen=n_unseen(model, pairs),
         published=published_row(source, model.dim) if pairs.max_distance == PUBLISHED_DISTANCE else None,
     )
 
@@ -108,18 +113,24 @@ def ranks_of(
     pairs: Pairs,
     *,
     known: Pairs | None = None,
+    as_searched: bool = True,
     block_bytes: int = BLOCK_BYTES,
     progress: bool = False,
 ) -> Ranks:
     """The rank of every pair among all documents of the model; `evaluate` says more, and `Report.from_ranks` goes on.
 
+    Args:
+        model, pairs, known, block_bytes, progress: as for `evaluate`.
+        as_searched: False takes the model's row of every query, also where a search would let it lean on the nearest
+            query that training knew. That is cheaper, for all that training knew need not be encoded.
+
     Raises:
-        UnknownIdError: pairs of a query or document that the model does not know.
+        UnknownIdError: pairs of a document that the model does not know, or of a query that it would have to look up.
         InputError: vectors that are NaN or infinite, `known` of other ids.
     """
     wanted = in_rows_of(model, pairs)
     others = None if known is None else in_rows_of(model, known)
-    queries, documents = queries_of(model, pairs), documents_of(model)
+    queries, documents = queries_of(model, pairs, as_searched=as_searched), documents_of(model)
     with bar("Ranking", int(np.count_nonzero(pairs.sizes)), progress) as advance:
         ranks = rank_pairs(
             queries,
@@ -136,14 +147,44 @@ def ranks_of(
 # -- from the ids of the pairs to the rows of the model ----------------------------------------------------------
 
 
-def queries_of(model: Encoder, pairs: Pairs) -> Tensor:
-    """The model's vector of every query that has pairs, row by row of `pairs`; zeros for the others.
+def queries_of(model: Encoder, pairs: Pairs, *, as_searched: bool = True) -> Tensor:
+    """The vector of every query that has pairs, row by row of `pairs`; zeros for the others.
+
+    Args:
+        model: a `DualEncoder` that reads texts may be asked for queries that it does not know.
+        pairs: the queries.
+        as_searched: as for `ranks_of`.
 
     Raises:
-        UnknownIdError: a query that the model does not know.
+        UnknownIdError: a query that the model does not know, and would have to look up.
     """
     with torch.inference_mode():
-        return _encoded(model.query_vectors, _used_rows(model.query_ids, pairs), model.dim)
+        if as_searched and isinstance(model, DualEncoder) and model.reads_texts:
+            return _as_searched(model, pairs)
+        rows = _rows(pairs.query_ids, model.query_ids, np.flatnonzero(pairs.sizes), "query")
+        return _encoded(model.query_vectors, rows, model.dim)
+
+
+def _as_searched(model: DualEncoder, pairs: Pairs) -> Tensor:
+    """The vectors that a search for these queries would take: by their rows in the model, the others by their texts."""
+    used = np.flatnonzero(pairs.sizes)
+    rows = _rows_known(pairs.query_ids, model.query_ids, used)
+    vectors = _encoded(lambda some: model.queries_of_rows(some).vectors, rows, model.dim)
+    others = used[rows[used] < 0]
+    texts = what_is_read(pairs.query_ids, pairs.query_texts) if len(others) else ()
+    for start in range(0, len(others), ENCODE_ROWS):
+        part = others[start : start + ENCODE_ROWS]
+        vectors[torch.from_numpy(part)] = model.encode_queries(texts[row] for row in part.tolist()).vectors.cpu()
+    return vectors
+
+
+def n_unseen(model: Encoder, pairs: Pairs) -> int:
+    """How many of the queries that have pairs are read though training did not know their answers."""
+    if not (isinstance(model, DualEncoder) and model.reads_texts):
+        return 0
+    used = np.flatnonzero(pairs.sizes)
+    rows = _rows_known(pairs.query_ids, model.query_ids, used)[used]
+    return int(np.count_nonzero(rows < 0) + np.count_nonzero(model.unseen(rows[rows >= 0])))
 
 
 def documents_of(model: Encoder) -> Tensor:
@@ -165,30 +206,31 @@ def in_rows_of(model: Encoder, pairs: Pairs) -> Pairs:
     )
 
 
-def _used_rows(known: Ids, pairs: Pairs) -> Ints:
-    """The model's row of every query that has pairs, -1 for the others."""
-    return _rows(pairs.query_ids, known, np.flatnonzero(pairs.sizes), "query")
-
-
 def _rows(ids: Ids, known: Ids, used: npt.NDArray[np.integer], side: str) -> Ints:
-    """The row in `known` of each id that is used, -1 for the others."""
-    out = np.full(len(ids), -1, np.int64)
-    if ids is known or ids == known:
-        out[used] = used
-        return out
-    labels = [ids[row] for row in used.tolist()]
-    missing = [label for label in labels if label not in known]
+    """The row in `known` of each id that is used, -1 for the others; an UnknownIdError where one is not there."""
+    out = _rows_known(ids, known, used)
+    missing = [ids[row] for row in used[out[used] < 0].tolist()]
     if missing:
         named = ", ".join(map(repr, missing[:3])) + (", ..." if len(missing) > 3 else "")
         raise UnknownIdError(
             f"The pairs need {len(missing):,} {side} ids that the model does not know: {named}."
             f"{did_you_mean(missing[0], known)} Measure pairs of ids it was made with."
         )
-    out[used] = known.rows(labels)
     return out
 
 
-def _encoded(encode: Callable[[npt.ArrayLike], Tensor], rows: Ints, dim: int) -> Tensor:
+def _rows_known(ids: Ids, known: Ids, used: npt.NDArray[np.integer]) -> Ints:
+    """The row in `known` of each id that is used and there, -1 for the others."""
+    out = np.full(len(ids), -1, np.int64)
+    if ids is known or ids == known:
+        out[used] = used
+        return out
+    there = np.array([row for row in used.tolist() if ids[row] in known], np.int64)
+    out[there] = known.rows(ids[row] for row in there.tolist())
+    return out
+
+
+def _encoded(encode: Callable[[Ints], Tensor], rows: Ints, dim: int) -> Tensor:
     """The vectors of these rows, encoded some at a time (len(rows) x dim); zeros for rows of -1."""
     used = np.flatnonzero(rows >= 0)
     out: Tensor | None = None

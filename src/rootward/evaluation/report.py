@@ -19,7 +19,7 @@ from rootward.evaluation.ranks import Ranks
 from rootward.evaluation.table import markdown_table, plain_table
 from rootward.files import write_text
 
-VERSION = 1
+VERSION = 2  # 2: n_unseen
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -53,6 +53,7 @@ class Report(_Value):
         source: the named source of the pairs, such as "wordnet"; None for the user's own.
         dim: width of the vectors.
         n_queries: how many queries have pairs; the others are in no average.
+        n_unseen: how many of them were read, for training did not know their answers; 0 where queries are looked up.
         n_documents: how many documents competed.
         n_pairs: how many pairs were measured.
         slices: one a distance that has pairs.
@@ -71,6 +72,7 @@ class Report(_Value):
     source: str | None
     dim: int
     n_queries: int
+    n_unseen: int = 0
     n_documents: int
     n_pairs: int
     slices: tuple[Slice, ...]
@@ -102,6 +104,7 @@ class Report(_Value):
         seed: int = 0,
         wall_seconds: float | None = None,
         extras: dict[str, Scalar] | None = None,
+        n_unseen: int = 0,
         published: PublishedRow | None = None,
     ) -> Report:
         """Every figure, derived from ranks. `bootstrap_draws=0` leaves the intervals out.
@@ -135,6 +138,7 @@ class Report(_Value):
             source=source,
             dim=dim,
             n_queries=len(ranks.answered),
+            n_unseen=n_unseen,
             n_documents=ranks.n_documents,
             n_pairs=len(ranks),
             slices=slices,
@@ -185,7 +189,7 @@ class Report(_Value):
         return row.by_distance[distance] if row is not None and distance < len(row.by_distance) else None
 
     def remarks(self) -> list[str]:
-        """The lines below the table: order of answers, where the published row is from, extras."""
+        """The lines below the table: unseen queries, order of answers, where the published row is from, extras."""
         o = self.order
         lines = [f"answer sets that are exactly S(q): {_percent(o.whole)} %"]
         for name, by_score, shown in (
@@ -194,6 +198,8 @@ class Report(_Value):
         ):
             if by_score is not None:
                 lines.append(f"{name}: {_percent(shown)} % as shown, {_percent(by_score)} % by score alone")
+        if self.n_unseen:
+            lines.insert(0, f"{self.n_unseen:,} of the queries were unseen, and read as a search reads them")
         if self.published is not None:
             lines.append(f"published: {self.published}. {self.published.note}".rstrip(" ."))
         if told := [_in_words(key, value) for key, value in self.extras.items()]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rootward.encoders import DualEncoder, Tower
-from rootward.encoders.dual_encoder import LEAN
 from rootward.encoders.frozen import FrozenTower
 from rootward.encoders.full import FullTower
 from rootward.encoders.joint import JointTower
+from rootward.encoders.queries import LEAN
 from rootward.encoders.static import StaticTower
 from rootward.encoders.tied import TiedTower
 from rootward.evaluation import Report
@@ -70,6 +70,9 @@ _CONTROL = """
 Texts are read as the encoder's own tokeniser reads them; rootward itself takes control characters for spaces, reads
 {longest:,} characters at most and gives zeros for a text without a letter or digit.
 """
+_MEASURED_LEANING = """
+Queries that training did not see were measured leaning on known ones, as rootward searches; more on that below.
+"""
 _LEAN = """
 Vectors are the texts' own: rootward's `encode_queries(texts, lean=0)`. Its searches let a text that training never saw
 lean on the nearest query that training knew (`lean={lean}`); that is not in this folder.
@@ -77,7 +80,7 @@ lean on the nearest query that training knew (`lean={lean}`); that is not in thi
 
 
 def card(model: DualEncoder, report: Report | None, format: Format) -> str:
-    """The model card in Markdown; `report` is shown as it was measured, without one the card says so."""
+    """The model card in Markdown; `report` is shown as it was measured, with its queries; without one it says so."""
     modules = format == "sentence-transformers"
     head = _HEAD.format(
         library="sentence-transformers" if modules else "onnx",
@@ -87,9 +90,19 @@ def card(model: DualEncoder, report: Report | None, format: Format) -> str:
         query=_tower(model.query_tower),
         documents=_documents(model),
     )
-    measured = "Not measured." if report is None else report.to_markdown().strip()
-    recall = f"\n## Recall at |S(q)| by distance\n\n{measured}\n"
-    return head + recall + (_modules_used(model) if modules else _graph_used(model.query_tower))
+    return head + _recall(report) + (_modules_used(model) if modules else _graph_used(model.query_tower))
+
+
+def _recall(report: Report | None) -> str:
+    """The figures under a title that says whose they are: what training knew is no measure of what it did not."""
+    title = "## Recall at |S(q)| by distance"
+    if report is None:
+        return f"\n{title}\n\nNot measured.\n"
+    seen, unseen = report.n_queries - report.n_unseen, report.n_unseen
+    counts = ((seen, "training queries"), (unseen, "queries that training did not see"))
+    whose = " and ".join(f"{count:,} {kind}" for count, kind in counts if count)
+    leaning = _MEASURED_LEANING if unseen else ""
+    return f"\n{title}, of {whose}\n\n{report.to_markdown().strip()}\n{leaning}"
 
 
 def _modules_used(model: DualEncoder) -> str:

@@ -23,7 +23,8 @@ from rootward.pairs.heights import heights
 from rootward.pairs.ids import Ids, Rows
 from rootward.pairs.on_disk import Reading, table_to_folder
 from rootward.pairs.ragged import PAIRS_AT_A_TIME, counts_of, expand, offsets_of, spans
-from rootward.pairs.splits import PairSample, Split, held_out, sampled, shared_texts
+from rootward.pairs.shared import shared_texts
+from rootward.pairs.splits import PairSample, Split, held_out, sampled
 from rootward.pairs.storage import read_pairs, write_pairs
 from rootward.pairs.table import read_table
 from rootward.pairs.texts import Texts
@@ -364,7 +365,8 @@ class Pairs:
         by="pairs": shares of the pairs at distance >= `low`; nearer ones all stay in train. A query may lose all its
         pairs to the other parts. by="queries": shares of the queries that have pairs, each with all its pairs.
         by="texts": the same, queries whose text has one normal form in one part, so that no part has seen a text of
-        another in some other spelling; `among` (bool, n_queries) says which may be held out, all unless given.
+        another in some other spelling; `among` (bool, n_queries) says which may be held out, all unless given. Names
+        that are held out are still what documents are read by: let `among` be synonyms, as in the README.
 
         The same seed holds out the same pairs, however the rows of the source were ordered, and the test part does
         not depend on the validation share.
@@ -374,12 +376,13 @@ class Pairs:
         """
         return held_out(self, by, validation=validation, test=test, low=low, among=among, seed=seed)
 
-    def shared_texts(self, other: Pairs) -> list[tuple[str, str]]:
-        """Query ids (of these pairs, of the others) whose texts have one normal form, among queries with pairs.
+    def shared_texts(self, other: Pairs, *, near: bool = False, documents: bool = False) -> list[tuple[str, str]]:
+        """Ids (of these pairs, of a query of the others) whose texts have one normal form, among queries with pairs.
 
-        Empty where `other` asks nothing that these pairs have seen, in whatever spelling.
+        Empty where `other` asks nothing that these pairs have seen, in whatever spelling; with `near` nor nearly so,
+        with `documents` nor as the name of one. `rootward.pairs.shared.shared_texts` says what is near, and why names.
         """
-        return shared_texts(self, other)
+        return shared_texts(self, other, near=near, documents=documents)
 
     def sample(
         self, *, train: int = 10_000_000, validation: int = 10_000, test: int = 10_000, seed: int = 0

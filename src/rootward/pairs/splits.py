@@ -111,17 +111,6 @@ def sampled(pairs: Pairs, *, train: int, validation: int, test: int, seed: int) 
     )
 
 
-def shared_texts(pairs: Pairs, other: Pairs) -> list[tuple[str, str]]:
-    """See `Pairs.shared_texts`."""
-    ours, theirs = _forms(pairs), _forms(other)
-    owner = {ours[row]: row for row in np.flatnonzero(pairs.sizes)[::-1].tolist() if ours[row]}
-    return [
-        (pairs.query_ids[owner[theirs[row]]], other.query_ids[row])
-        for row in np.flatnonzero(other.sizes).tolist()
-        if theirs[row] in owner
-    ]
-
-
 _TRAIN, _VALIDATION, _TEST = 0, 1, 2
 
 
@@ -138,14 +127,10 @@ def _deal(n: int, order: Rows, validation: float, test: float, rng: np.random.Ge
     return tags
 
 
-def _forms(pairs: Pairs) -> list[str]:
-    """The normal form of every query's text."""
-    return [normal_form(text) for text in what_is_read(pairs.query_ids, pairs.query_texts)]
-
-
 def _by_text(pairs: Pairs, among: npt.ArrayLike | None) -> tuple[Rows, npt.NDArray[np.bool_]]:
     """The group of every query, by normal form in alphabetical order, and which groups may be held out."""
-    forms, group = np.unique(np.array(_forms(pairs), np.object_), return_inverse=True)
+    read = what_is_read(pairs.query_ids, pairs.query_texts)
+    forms, group = np.unique(np.array([normal_form(text) for text in read], np.object_), return_inverse=True)
     allowed = np.ones(pairs.n_queries, np.bool_) if among is None else np.asarray(among, np.bool_)
     if allowed.shape != (pairs.n_queries,):
         raise InputError(f"among needs one True or False for each of {pairs.n_queries} queries, got {allowed.shape}.")

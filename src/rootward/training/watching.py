@@ -29,11 +29,14 @@ def watched(pairs: Pairs, seed: int) -> Pairs:
 def validate(model: DualEncoder, pairs: Pairs) -> tuple[float, list[float | None]]:
     """Overall recall and recall by distance, None at a distance without pairs.
 
+    Queries that training does not know are measured by their own vectors, where `evaluate` lets them lean on the
+    nearest that it does, as a search would: all of those would have to be encoded anew for every validation.
+
     Raises:
         PairsError: there are no pairs.
         UnknownIdError: pairs of ids that the model does not know.
     """
-    found = recall(ranks_of(model, pairs))
+    found = recall(ranks_of(model, pairs, as_searched=False))
     return found.overall, [None if math.isnan(value) else round(value, 5) for value in found.by_distance.tolist()]
 
 
