@@ -126,6 +126,17 @@ def test_a_lookup_run_is_not_exported(rootward, run, tmp_path):
     assert "looks its queries up" in result.stderr
 
 
+def test_a_text_without_letters_is_named_by_its_line_and_can_be_skipped(rootward, tmp_path):
+    (tmp_path / "clicks.csv").write_text("query,document,distance\nred shoe,a,0\n?!,b,0\nboot,b,0\n")
+    train = ["train", "--pairs", "clicks.csv", "--tower", "static", *QUICK[:-1], "--out", "run"]
+    refused = rootward(*train)
+    assert refused.exit_code == 2
+    assert "'?!' (row 3 of clicks.csv)" in refused.stderr
+    done = rootward(*train, "--skip-unreadable")
+    assert done.exit_code == 0, done.stderr
+    assert "Left out 1 query without a letter or digit in its text: '?!' (row 3 of clicks.csv)." in done.stderr
+
+
 # -- what a tower is made of ---------------------------------------------------------------------------------------
 
 
@@ -167,6 +178,7 @@ def test_every_flag_of_a_full_tower_reaches_it(rootward, shop, tmp_path):
     ("flags", "message"),
     [
         (["--documents", "text"], "--documents belongs to --tower static or frozen or joint or full, the tower"),
+        (["--skip-unreadable"], "--skip-unreadable belongs to --tower static or frozen or joint or full"),
         (["--glosses"], "--glosses belongs to --tower static or frozen or joint or full"),
         (["--tower", "static", "--hidden", "9"], "--hidden belongs to --tower frozen or joint or full, the tower"),
         (["--tower", "static", "--chunk", "9"], "--chunk belongs to --tower full, the tower here is static"),

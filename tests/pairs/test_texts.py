@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+
 import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 
 from rootward.errors import InputError
 from rootward.pairs import Ids, Pairs, Texts
 from rootward.pairs.glosses import gloss_of
+from rootward.pairs.heard import Heard, refuse_silent
 from rootward.pairs.normal import LONGEST, normal_form
 
 
@@ -164,3 +169,67 @@ def test_the_order_of_rows_decides_nothing():
 def test_splits_that_mean_nothing_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         many().split(**options)
+
+
+# -- texts that say nothing --------------------------------------------------------------------------------------------
+
+ODD = "query,document,distance\nred shoe,a,0\n?!,b,0\n\nboot,b,0\n😀,c,0\nboot,c,1\n?!,c,1\n"
+
+
+@pytest.fixture
+def odd(tmp_path):
+    path = tmp_path / "clicks.csv"
+    path.write_text(ODD, encoding="utf-8")
+    return path
+
+
+def refusal(pairs: Pairs) -> str:
+    with pytest.raises(InputError) as refused:
+        refuse_silent(pairs, Heard.of(pairs))
+    return str(refused.value)
+
+
+def test_a_query_without_letters_is_named_by_the_line_of_its_file(odd):
+    told = refusal(Pairs.from_table(odd))
+    assert "2 queries without a letter or digit in their text: '?!' (row 3 of clicks.csv) and '😀' (row 6 of" in told
+    assert "pairs.readable(), on the command line --skip-unreadable" in told
+
+
+def test_so_it_is_in_parquet_in_packed_files_and_on_disk(odd, tmp_path):
+    table = pyarrow.csv.read_csv(odd)
+    pyarrow.parquet.write_table(table, tmp_path / "clicks.parquet")
+    assert "'?!' (row 2 of clicks.parquet)" in refusal(Pairs.from_table(tmp_path / "clicks.parquet"))
+    (tmp_path / "clicks.csv.gz").write_bytes(gzip.compress(ODD.encode()))
+    assert "'?!' (row 3 of clicks.csv.gz)" in refusal(Pairs.from_table(tmp_path / "clicks.csv.gz"))
+    assert "'?!' (row 3 of clicks.csv)" in refusal(Pairs.from_table(odd, on_disk=tmp_path / "folder"))
+
+
+def test_slices_and_splits_know_the_file_too_and_a_file_that_is_gone_is_no_fault(odd):
+    pairs = Pairs.from_table(odd).near(0)
+    assert "(row 3 of clicks.csv)" in refusal(pairs)
+    odd.unlink()
+    assert "text: '?!' and '😀'." in refusal(pairs)
+
+
+def test_many_are_counted_and_the_first_are_named():
+    ids = Ids(["shoe", *("?" * n for n in range(1, 1_501))])
+    told = refusal(Pairs.from_arrays(ids, Ids(["a"]), range(1_501), [0] * 1_501, [0] * 1_501))
+    assert "1,500 queries" in told
+    assert "'?', '??', '???' and 1,497 more." in told
+
+
+def test_a_name_without_letters_is_told_beside_its_id():
+    assert "in 1 query without a letter or digit in its text: 'b' (text '?!')." in refusal(
+        shop(names=("Shoe", "?!", ""))
+    )
+
+
+def test_what_cannot_be_read_can_be_left_out_with_a_note(odd):
+    pairs = Pairs.from_table(odd)
+    kept = pairs.readable()
+    assert kept.query_ids == pairs.query_ids
+    assert kept.sizes.tolist() == [1, 0, 2, 0]
+    (note,) = kept.notes
+    assert note.startswith("Left out 2 queries without a letter or digit in their text: '?!' (row 3 of clicks.csv)")
+    refuse_silent(kept, Heard.of(kept))
+    assert kept.readable() is kept

@@ -72,6 +72,15 @@ class TowerFlags:
         bool,
         flag("--glosses", panel=_TOWER, help="Of a tower that reads: definitions and their examples are queries too."),
     ] = False
+    skip_unreadable: Annotated[
+        bool,
+        flag(
+            "--skip-unreadable",
+            panel=_TOWER,
+            help="Of a tower that reads: go on without queries whose text has no letter or digit, and say how many "
+            "they are. Else they are an error.",
+        ),
+    ] = False
     word_pairs: Annotated[
         bool,
         flag(
@@ -122,10 +131,13 @@ _BELONGS = {
     "encoder": _ON_ENCODER,
     "documents": _READING,
     "glosses": _READING,
+    "skip_unreadable": _READING,
     "word_pairs": ("static", "joint"),
     "hidden": _ON_ENCODER,
     "chunk": ("full",),
 }
+
+_OF_PAIRS = ("glosses", "skip_unreadable")  # what is trained on, not what
 
 
 def _text_dim() -> int:
@@ -168,8 +180,17 @@ def _refuse_unknown(what: str, value: str | None, choices: tuple[str, ...]) -> N
 
 
 def pairs_for(flags: TowerFlags, pairs: Pairs) -> Pairs:
-    """What the tower is trained on: towers that read have a query for every name and synonym, and for glosses."""
-    return pairs.by_name(**given(glosses=flags.glosses)) if flags.reads_texts else pairs
+    """What the tower is trained on: towers that read have a query for every name and synonym, and for glosses.
+
+    Raises:
+        InputError: some of pairs on disk are to be skipped.
+    """
+    if not flags.reads_texts:
+        return pairs
+    if flags.skip_unreadable and pairs.folder is not None:
+        raise InputError("--skip-unreadable makes a copy in memory of pairs on disk; leave such rows out of the table.")
+    named = pairs.by_name(**given(glosses=flags.glosses))
+    return named.readable() if flags.skip_unreadable else named
 
 
 def model_for(flags: TowerFlags, pairs: Pairs, recipe: Recipe, seed: int | None, progress: bool) -> DualEncoder:
@@ -182,5 +203,5 @@ def model_for(flags: TowerFlags, pairs: Pairs, recipe: Recipe, seed: int | None,
 
     if not flags.reads_texts:
         return DualEncoder.lookup(pairs, flags.width, start=recipe.start, **given(seed=seed))
-    options = {name: value for name, value in vars(flags).items() if name != "glosses"}
+    options = {name: value for name, value in vars(flags).items() if name not in _OF_PAIRS}
     return DualEncoder.text(pairs, progress=progress, **given(**options, seed=seed))

@@ -24,8 +24,8 @@ from rootward.encoders.tied import Reader, TiedTower
 from rootward.encoders.towers import LookupTower, Tower
 from rootward.errors import InputError
 from rootward.pairs import Pairs
+from rootward.pairs.heard import Heard, refuse_silent
 from rootward.pairs.ids import Rows
-from rootward.pairs.normal import normal_form
 from rootward.pairs.texts import what_is_read
 from rootward.rng import stream
 
@@ -79,25 +79,13 @@ def text_start(pairs: Pairs, begin: Begin, documents: Documents, dim: int, seed:
     if documents not in get_args(Documents):
         raise InputError(f"documents must be one of {', '.join(map(repr, get_args(Documents)))}, got {documents!r}.")
     texts = what_is_read(pairs.query_ids, pairs.query_texts)
-    answered = np.flatnonzero(pairs.sizes)
-    _refuse_silent(pairs, texts, answered)
-    query = begin(texts, answered)
+    refuse_silent(pairs, Heard.of(pairs))
+    query = begin(texts, np.flatnonzero(pairs.sizes))
     own = _directions(seed, "documents", pairs.n_documents, dim)
     if documents == "lookup":
         return query, LookupTower(own)
     named = query.reading(what_is_read(pairs.document_ids, pairs.document_texts))
     return query, named.apart() if documents == "text" else TiedTower.begin(named, own)
-
-
-def _refuse_silent(pairs: Pairs, texts: Sequence[str], answered: Rows) -> None:
-    silent = [row for row in answered if not normal_form(texts[row])]
-    if silent:
-        row = int(silent[0])
-        raise InputError(
-            f"Query {pairs.query_ids[row]!r} (row {row}) has the text {texts[row]!r}, without a letter or digit to "
-            f"learn from{f', and so have {len(silent) - 1:,} more' if len(silent) > 1 else ''}. Give it a name, or "
-            f"leave its pairs out."
-        )
 
 
 @dataclass(frozen=True)

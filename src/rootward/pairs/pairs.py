@@ -13,15 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from rootward.errors import PairsError
-from rootward.pairs.arranged import arranged
+from rootward.pairs.arranged import arranged, check_arrays
 from rootward.pairs.by_name import by_name
 from rootward.pairs.columns import Format, Source
 from rootward.pairs.composition import completed
-from rootward.pairs.esci import Locale, Part, Version, read_esci
+from rootward.pairs.esci import Locale, Part, Version, origin_in, read_esci
 from rootward.pairs.folder import read_folder
+from rootward.pairs.heard import readable
 from rootward.pairs.heights import heights
 from rootward.pairs.ids import Ids, Rows
 from rootward.pairs.on_disk import Reading, table_to_folder
+from rootward.pairs.origin import Origin
 from rootward.pairs.ragged import PAIRS_AT_A_TIME, counts_of, expand, offsets_of, spans
 from rootward.pairs.splits import PairSample, Split, held_out, sampled, shared_texts
 from rootward.pairs.storage import read_pairs, write_pairs
@@ -43,6 +45,7 @@ class Pairs:
         distances: int32 hops, 0 for the exact match, one a pair.
         query_texts, document_texts: names where the source has them, else None.
         notes: what the reader of the source did that its user should know, a sentence each.
+        origin: the file that queries of a table were read from, where messages look up their rows; None elsewhere.
         folder: where these very pairs lie on disk and are read from as they are needed; None in memory.
 
     Raises:
@@ -57,17 +60,11 @@ class Pairs:
     query_texts: Texts | None = None
     document_texts: Texts | None = None
     notes: tuple[str, ...] = ()
+    origin: Origin | None = None
     folder: Path | None = field(default=None, init=False)  # so that no slice takes it over
 
     def __post_init__(self) -> None:
-        n_pairs = len(self.documents)
-        if len(self.offsets) != len(self.query_ids) + 1 or self.offsets[0] != 0 or self.offsets[-1] != n_pairs:
-            raise PairsError(
-                f"offsets must run from 0 to {n_pairs} with {len(self.query_ids) + 1} entries, "
-                f"got {len(self.offsets)} from {self.offsets[:1]} to {self.offsets[-1:]}."
-            )
-        if len(self.distances) != n_pairs:
-            raise PairsError(f"{n_pairs} documents need as many distances, got {len(self.distances)}.")
+        check_arrays(len(self.query_ids), self.offsets, len(self.documents), len(self.distances))
 
     @classmethod
     def from_arrays(
@@ -136,8 +133,11 @@ class Pairs:
         given = Reading(source, query, document, distance, levels, drop_others, format, delimiter)
         if on_disk is not None:
             table_to_folder(Path(on_disk), given, progress=progress)
-            return cls.load(on_disk)
-        return cls.from_arrays(**read_table(**given._asdict())._asdict())
+            pairs = cls.load(on_disk)
+        else:
+            pairs = cls.from_arrays(**read_table(**given._asdict())._asdict())
+        vars(pairs).update(origin=Origin.of(source, query, format, delimiter))
+        return pairs
 
     @classmethod
     def from_esci(
@@ -168,7 +168,8 @@ class Pairs:
                 product that is not there.
             InputError: a part, locale, version or levels that are none.
         """
-        return cls.from_arrays(**read_esci(folder, part=part, locale=locale, version=version, levels=levels)._asdict())
+        parts = read_esci(folder, part=part, locale=locale, version=version, levels=levels)
+        return replace(cls.from_arrays(**parts._asdict()), origin=origin_in(folder))
 
     # -- on disk ---------------------------------------------------------------------------------------------
 
@@ -261,10 +262,8 @@ class Pairs:
         """
         row = self.query_ids.row(query)
         part = slice(self.offsets[row], self.offsets[row + 1])
-        return [
-            (self.document_ids[d], hops)
-            for d, hops in zip(self.documents[part].tolist(), self.distances[part].tolist(), strict=True)
-        ]
+        found = zip(self.documents[part].tolist(), self.distances[part].tolist(), strict=True)
+        return [(self.document_ids[document], hops) for document, hops in found]
 
     def of(self, rows: npt.ArrayLike) -> tuple[Rows, Rows]:
         """The pairs of these query rows: (place of the query among `rows`, index of the pair), both int64."""
@@ -303,6 +302,10 @@ class Pairs:
         """
         return by_name(self, unambiguous, glosses)
 
+    def readable(self) -> Pairs:
+        """Without the pairs of queries whose text has no letter or digit; rows and ids stay, a note counts them."""
+        return readable(self)
+
     def completed(self, max_distance: int | None = None) -> Pairs:
         """With the pairs that follow from these: d is relevant to q where it is to some e that is relevant to q.
 
@@ -335,9 +338,8 @@ class Pairs:
         sizes = np.zeros(self.n_queries, np.int64)
         sizes[wanted] = self.sizes[wanted]
         _, index = self.of(np.flatnonzero(sizes))
-        return replace(
-            self, offsets=offsets_of(sizes), documents=self.documents[index], distances=self.distances[index]
-        )
+        documents, distances = self.documents[index], self.distances[index]
+        return replace(self, offsets=offsets_of(sizes), documents=documents, distances=distances)
 
     def near(self, high: int) -> Pairs:
         """Pairs at most `high` hops apart. Queries and documents keep their rows and ids."""
