@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from rootward.cli import app
 from rootward.encoders import DualEncoder, LookupTower, new_encoder
 from rootward.encoders.static import StaticTower
+from rootward.pairs import Pairs
 from rootward.training import Run
 
 QUICK = ["--dim", "16", "--steps", "120", "--threads", "1", "--quiet"]
@@ -137,6 +138,35 @@ def test_a_text_without_letters_is_named_by_its_line_and_can_be_skipped(rootward
     assert "Left out 1 query without a letter or digit in its text: '?!' (row 3 of clicks.csv)." in done.stderr
 
 
+def test_one_text_with_two_answers_is_told_once(rootward, tmp_path):
+    (tmp_path / "clicks.csv").write_text("query,document,distance\nred shoe,b,0\nRed  Shoe,c,0\nboot,b,0\n")
+    done = rootward("train", "--pairs", "clicks.csv", "--tower", "static", *QUICK[:-1], "--out", "run")
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr.count("vector: 'red shoe' and 'Red  Shoe'. Merge these queries") == 1
+
+
+def test_names_of_several_nodes_are_left_out_unless_asked_for(rootward, shop, nodes):
+    train = ["train", "--edges", shop, "--nodes", nodes, "--tower", "static", *QUICK[:-1]]  # "sporty" means two things
+    alone = rootward(*train, "--out", "alone")
+    assert "Left out 2 synonyms that are names of several nodes." in alone.stderr, alone.stderr
+    assert not [each for each in Run.load("alone").pairs.query_ids if "sporty" in each]
+    both = rootward(*train, "--ambiguous", "--out", "both")
+    assert "'running shoes: sporty'" in both.stderr, both.stderr
+    assert {"sneakers: sporty", "running shoes: sporty"} <= set(Run.load("both").pairs.query_ids)
+    grow = ["--edges", shop, "--nodes", nodes, "--quiet", "--out"]
+    assert rootward("grow", "alone", *grow, "alone again").exit_code == 0
+    assert set(Run.load("alone again").pairs.query_ids) == set(Run.load("alone").pairs.query_ids)
+    assert rootward("grow", "both", *grow, "both again", "--ambiguous").exit_code == 0
+    assert set(Run.load("both again").pairs.query_ids) == set(Run.load("both").pairs.query_ids)
+
+
+def test_whether_names_are_ambiguous_belongs_to_a_tower_that_reads(rootward, shop, run):
+    for flag in ("--ambiguous", "--unambiguous"):
+        assert "--unambiguous belongs to --tower static" in rootward("train", "--edges", shop, flag).stderr
+        assert "leave out --unambiguous" in rootward("train", "--resume", run, flag).stderr
+        assert "reads texts" in rootward("grow", run, "--edges", shop, "--out", "grown", flag).stderr
+
+
 # -- what a tower is made of ---------------------------------------------------------------------------------------
 
 
@@ -201,6 +231,8 @@ def test_defaults_in_the_help_are_those_of_python(rootward):
     for name, end in (("dim", "--documents"), ("documents", "--glosses"), ("chunk", "╰")):
         help_ = told.split(f" --{name} ", 1)[1].split(end, 1)[0]
         assert re.search(rf"(Default: |; ){parameters[name].default}\b", help_)
+    assert signature(Pairs.by_name).parameters["unambiguous"].default
+    assert "Default: --unambiguous." in told
 
 
 def test_a_thesaurus_names_what_the_source_has_no_word_for(rootward, shop, nodes, tmp_path):

@@ -57,8 +57,10 @@ def test_every_name_and_synonym_asks_for_what_its_node_asks_for():
     assert named.document_ids == shop().document_ids
 
 
-def test_synonyms_that_mean_several_nodes_can_be_left_out():
-    named = shop(synonyms=(("footwear",), ("Footwear", "shoe", "trainer"), ("trainer",))).by_name(unambiguous=True)
+def test_synonyms_that_mean_several_nodes_are_left_out_unless_asked_for():
+    pairs = shop(synonyms=(("footwear",), ("Footwear", "shoe", "trainer"), ("trainer",)))
+    assert pairs.by_name(unambiguous=False).n_queries == 8
+    named = pairs.by_name()
     assert list(named.query_ids) == ["a", "b", "c"]
     assert named.notes == ("Left out 5 synonyms that are names of several nodes.",)
 
@@ -82,11 +84,11 @@ def test_glosses_ask_for_what_their_node_asks_for():
     ids = Ids(["a", "b"])
     texts = Texts(("shoe", "sneaker"), (("footwear",), ()), ("Worn on feet.", 'worn, on feet; "she ran in sneakers"'))
     pairs = Pairs.from_arrays(ids, ids, [0, 1, 1], [0, 1, 0], [0, 0, 1], query_texts=texts, document_texts=texts)
-    named = pairs.by_name(glosses=True)
+    named = pairs.by_name(glosses=True, unambiguous=False)
     assert list(named.query_ids)[2:] == ["a: footwear", "a (definition)", "b (definition)", "b (example 1)"]
     assert named.query_texts.names[-1] == "she ran in sneakers"
     assert named.relevant("b (example 1)") == named.relevant("b (definition)") == [("b", 0), ("a", 1)]
-    alone = pairs.by_name(glosses=True, unambiguous=True)  # both definitions have one normal form
+    alone = pairs.by_name(glosses=True)  # both definitions have one normal form
     assert list(alone.query_ids)[2:] == ["a: footwear", "b (example 1)"]
     assert alone.notes == ("Left out 2 synonyms and glosses that are names of several nodes.",)
 
@@ -96,9 +98,9 @@ def test_a_gloss_that_only_repeats_its_node_is_no_other_query():
     glosses = ('Foot wear; "a foot-wear"; "A shoe"; "a shoe!"', "foot wear")
     texts = Texts(("shoe", "foot"), (("foot-wear",), ()), glosses)
     pairs = Pairs.from_arrays(ids, ids, [0, 1], [0, 1], [0, 0], query_texts=texts)
-    named = pairs.by_name(glosses=True)
+    named = pairs.by_name(glosses=True, unambiguous=False)
     assert list(named.query_ids)[2:] == ["a: foot-wear", "a (example 1)", "a (example 2)", "b (definition)"]
-    alone = pairs.by_name(glosses=True, unambiguous=True)  # a's synonym is what b is defined as
+    alone = pairs.by_name(glosses=True)  # a's synonym is what b is defined as
     assert list(alone.query_ids)[2:] == ["a (example 1)", "a (example 2)"]
 
 

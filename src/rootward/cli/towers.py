@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from inspect import signature
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from rootward.cli.flags import flag, given
+from rootward.cli.flags import flag, given, said
 from rootward.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -72,6 +72,15 @@ class TowerFlags:
         bool,
         flag("--glosses", panel=_TOWER, help="Of a tower that reads: definitions and their examples are queries too."),
     ] = False
+    unambiguous: Annotated[
+        bool | None,
+        flag(
+            "--unambiguous/--ambiguous",
+            panel=_TOWER,
+            help="Of a tower that reads: leave out synonyms and glosses that are names of several nodes, and say how "
+            "many they are; or keep them, though one text cannot have the answers of both. Default: --unambiguous.",
+        ),
+    ] = None
     skip_unreadable: Annotated[
         bool,
         flag(
@@ -113,6 +122,11 @@ class TowerFlags:
     ] = None
 
     @property
+    def all_given(self) -> dict[str, Any]:
+        """The flags that were given, --ambiguous among them: a False that was said."""
+        return given(**vars(self)) | said(unambiguous=self.unambiguous)
+
+    @property
     def reads_texts(self) -> bool:
         """Whether queries are read rather than looked up."""
         return self.tower not in (None, _LOOKUP)
@@ -131,13 +145,14 @@ _BELONGS = {
     "encoder": _ON_ENCODER,
     "documents": _READING,
     "glosses": _READING,
+    "unambiguous": _READING,
     "skip_unreadable": _READING,
     "word_pairs": ("static", "joint"),
     "hidden": _ON_ENCODER,
     "chunk": ("full",),
 }
 
-_OF_PAIRS = ("glosses", "skip_unreadable")  # what is trained on, not what
+_OF_PAIRS = ("glosses", "unambiguous", "skip_unreadable")  # what is trained on, not what
 
 
 def _text_dim() -> int:
@@ -164,7 +179,7 @@ def refuse(flags: TowerFlags) -> None:
             "folder: --encoder all-MiniLM-L6-v2. --tower static needs none."
         )
     tower = flags.tower or _LOOKUP
-    for name in given(**vars(flags)):
+    for name in flags.all_given:
         towers = _BELONGS.get(name, (tower,))
         if tower not in towers:
             dashed = f"--{name.replace('_', '-')}"
@@ -189,7 +204,7 @@ def pairs_for(flags: TowerFlags, pairs: Pairs) -> Pairs:
         return pairs
     if flags.skip_unreadable and pairs.folder is not None:
         raise InputError("--skip-unreadable makes a copy in memory of pairs on disk; leave such rows out of the table.")
-    named = pairs.by_name(**given(glosses=flags.glosses))
+    named = pairs.by_name(**given(glosses=flags.glosses), **said(unambiguous=flags.unambiguous))
     return named.readable() if flags.skip_unreadable else named
 
 

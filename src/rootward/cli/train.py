@@ -93,7 +93,7 @@ def train(
     """
     refuse_files(json=json)
     if resume is not None:
-        others = given(**vars(source), **vars(tower), **vars(recipe), out=out)
+        others = given(**vars(source), **vars(recipe), out=out) | tower.all_given
         if others:
             raise InputError(
                 f"--resume goes on with what {resume} was started with; leave out "

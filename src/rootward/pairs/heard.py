@@ -101,6 +101,49 @@ def refuse_silent(pairs: Pairs, heard: Heard) -> None:
         )
 
 
+def notes_on(pairs: Pairs, heard: Heard, documents_read: bool) -> tuple[str, ...]:
+    """Sentences on texts that are read otherwise than the pairs have them, where there are any.
+
+    Args:
+        pairs: whose texts were heard.
+        heard: of them.
+        documents_read: whether the documents go by their texts too.
+    """
+    cut = heard.cut
+    if documents_read:
+        texts = what_is_read(pairs.document_ids, pairs.document_texts)
+        cut += sum(len(text) > LONGEST for text in texts)
+    return (*_on_unlike(pairs, heard.unlike), *_on_cut(cut))
+
+
+def _on_unlike(pairs: Pairs, groups: Sequence[Rows]) -> tuple[str, ...]:
+    if not groups:
+        return ()
+    alike = [
+        _listed([shown(pairs.query_ids[row]) for row in group[:2].tolist()], len(group)) for group in groups[:EXAMPLES]
+    ]
+    more = [f"and {len(groups) - EXAMPLES:,} more"] if len(groups) > EXAMPLES else []
+    what = (
+        "1 text, in whatever spelling, is" if len(groups) == 1 else f"{len(groups):,} texts, in whatever spelling, are"
+    )
+    by_name = (
+        ""
+        if pairs.query_texts is None
+        else (" Synonyms and glosses of several nodes are left out by Pairs.by_name(unambiguous=True), --unambiguous.")
+    )
+    return (
+        f"{what} the text of several queries with different answers, though one text has one vector: "
+        f"{'; '.join([*alike, *more])}. Merge these queries, or tell their texts apart.{by_name}",
+    )
+
+
+def _on_cut(n: int) -> tuple[str, ...]:
+    if not n:
+        return ()
+    what = "1 text is" if n == 1 else f"{n:,} texts are"
+    return (f"{what} longer than {LONGEST:,} characters; what stands behind these is not read.",)
+
+
 def _told(pairs: Pairs, silent: Rows) -> str:
     """2 queries without a letter or digit in their text: '?!' (row 3 of clicks.csv) and '--' (row 9 of clicks.csv)."""
     labels = [pairs.query_ids[row] for row in silent[:EXAMPLES].tolist()]

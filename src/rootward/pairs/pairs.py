@@ -287,7 +287,7 @@ class Pairs:
         chances = self.weights if weights is None else weights
         return np.bincount(self.distances, chances, self.max_distance + 1).astype(np.float64)
 
-    def by_name(self, *, unambiguous: bool = False, glosses: bool = False) -> Pairs:
+    def by_name(self, *, unambiguous: bool = True, glosses: bool = False) -> Pairs:
         """A query for every name and every synonym, with the relevant set of its node: what text towers learn from.
 
         The name of a node is a query with the node's own id and row; the synonyms follow, as "node id: synonym".
@@ -295,8 +295,8 @@ class Pairs:
         has no names the ids are all that queries are called by, and the pairs stay as they are.
 
         Args:
-            unambiguous: leave out synonyms and glosses whose normal form is also a name or gloss of another node; a
-                note counts them.
+            unambiguous: leave out synonyms and glosses whose normal form is also a name or gloss of another node, as
+                one text has one vector, which cannot answer for both; a note counts them.
             glosses: a query too for every definition, "node id (definition)", and for each of the quoted examples
                 behind it, "node id (example 1)"; see `rootward.pairs.glosses`.
         """

@@ -259,6 +259,8 @@ class _Session:
         with Display(self.settings.progress) as display:
             if changed:
                 display.say(f"Bits may differ from those of a run that was never stopped: {', '.join(changed)}.")
+            for note in self.run.model.notes:
+                display.say(note)
             with stoppable() as stop:
                 self._save()
                 self._write()
