@@ -3,12 +3,15 @@
 import json
 import os
 import re
+from dataclasses import fields
 from inspect import signature
 
 import pytest
 from typer.testing import CliRunner
 
 from rootward.cli import app
+from rootward.cli.recipes import RecipeFlags
+from rootward.cli.towers import TowerFlags
 from rootward.encoders import DualEncoder, LookupTower, new_encoder
 from rootward.encoders.static import StaticTower
 from rootward.pairs import Pairs
@@ -211,6 +214,9 @@ def test_every_flag_of_a_full_tower_reaches_it(rootward, shop, tmp_path):
         (["--skip-unreadable"], "--skip-unreadable belongs to --tower static or frozen or joint or full"),
         (["--glosses"], "--glosses belongs to --tower static or frozen or joint or full"),
         (["--tower", "static", "--hidden", "9"], "--hidden belongs to --tower frozen or joint or full, the tower"),
+        (["--drop", "0.2"], "--drop belongs to --tower static or frozen or joint or full, the tower here is lookup"),
+        (["--tower", "static", "--cache", "x"], "--cache belongs to --tower frozen or joint, the tower here is static"),
+        (["--tower", "static", "--pace", "9"], "--pace belongs to --tower full, the tower here is static"),
         (["--tower", "static", "--chunk", "9"], "--chunk belongs to --tower full, the tower here is static"),
         (["--tower", "full", "--encoder", "x", "--word-pairs"], "--word-pairs belongs to --tower static or joint"),
         (
@@ -228,11 +234,31 @@ def test_a_flag_of_another_tower_is_refused(rootward, shop, flags, message):
 def test_defaults_in_the_help_are_those_of_python(rootward):
     told = " ".join(rootward("train", "--help").stdout.replace("│", " ").split())
     parameters = signature(DualEncoder.text).parameters
-    for name, end in (("dim", "--documents"), ("documents", "--glosses"), ("chunk", "╰")):
+    defaults = (("dim", "--documents"), ("documents", "--glosses"), ("drop", "--"), ("chunk", "--"), ("pace", "╰"))
+    for name, end in defaults:
         help_ = told.split(f" --{name} ", 1)[1].split(end, 1)[0]
         assert re.search(rf"(Default: |; ){parameters[name].default}\b", help_)
     assert signature(Pairs.by_name).parameters["unambiguous"].default
     assert "Default: --unambiguous." in told
+
+
+def test_every_argument_of_a_text_tower_has_a_flag_of_its_name():
+    flags = {field.name for field in fields(TowerFlags)} | {field.name for field in fields(RecipeFlags)}
+    assert set(signature(DualEncoder.text).parameters) - {"pairs", "progress"} <= flags
+
+
+def test_drop_and_cache_reach_a_frozen_tower_and_pace_a_full_one(rootward, shop, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "other"))
+    encoder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
+    train = ["train", "--edges", shop, "--encoder", encoder, "--dim", "4", "--steps", "2", "--threads", "1", "--quiet"]
+    frozen = rootward(*train, "--tower", "frozen", "--drop", "0.25", "--cache", tmp_path / "kept", "--out", "frozen")
+    assert frozen.exit_code == 0, frozen.output
+    assert list((tmp_path / "kept").iterdir())
+    assert DualEncoder.load("frozen").query_tower.drop == 0.25
+    full = rootward(*train, "--tower", "full", "--drop", "0", "--pace", "0.001", "--out", "full")
+    assert full.exit_code == 0, full.output
+    tower = DualEncoder.load("full").query_tower
+    assert (tower.drop, tower.pace) == (0.0, 0.001)
 
 
 def test_a_thesaurus_names_what_the_source_has_no_word_for(rootward, shop, nodes, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from rootward.cli.flags import flag, given, said
@@ -98,6 +99,16 @@ class TowerFlags:
             help="Of a static or joint tower: a vector for every two words in a row as well.",
         ),
     ] = False
+    drop: Annotated[
+        float | None,
+        flag(
+            "--drop",
+            metavar="SHARE",
+            panel=_TOWER,
+            help="Of a tower that reads: share of a text's features, or of an encoder's outputs, that each step leaves "
+            "out at random. Default: 0.1.",
+        ),
+    ] = None
     hidden: Annotated[
         int | None,
         flag(
@@ -109,6 +120,16 @@ class TowerFlags:
             "matrix.",
         ),
     ] = None
+    cache: Annotated[
+        Path | None,
+        flag(
+            "--cache",
+            metavar="FOLDER",
+            panel=_TOWER,
+            help="Of a frozen or joint tower: where to keep what the encoder made of each text; other verbs look for "
+            "it in $ROOTWARD_CACHE. Default: that, else the user's cache folder.",
+        ),
+    ] = None
     chunk: Annotated[
         int | None,
         flag(
@@ -118,6 +139,15 @@ class TowerFlags:
             panel=_TOWER,
             help="Of a full tower: texts that pass through the encoder at a time, which is what its memory is for. "
             "Default: 64.",
+        ),
+    ] = None
+    pace: Annotated[
+        float | None,
+        flag(
+            "--pace",
+            metavar="SHARE",
+            panel=_TOWER,
+            help="Of a full tower: the step of an encoder's weight as a share of the learning rate. Default: 0.0001.",
         ),
     ] = None
 
@@ -148,8 +178,11 @@ _BELONGS = {
     "unambiguous": _READING,
     "skip_unreadable": _READING,
     "word_pairs": ("static", "joint"),
+    "drop": _READING,
     "hidden": _ON_ENCODER,
+    "cache": ("frozen", "joint"),
     "chunk": ("full",),
+    "pace": ("full",),
 }
 
 _OF_PAIRS = ("glosses", "unambiguous", "skip_unreadable")  # what is trained on, not what
