@@ -207,6 +207,17 @@ def test_every_flag_of_a_full_tower_reaches_it(rootward, shop, tmp_path):
     assert isinstance(model.document_tower, LookupTower)
 
 
+@pytest.mark.parametrize("documents", ["tied", "lookup"])
+def test_what_is_told_of_a_full_tower_is_what_is_trained(rootward, shop, tmp_path, documents):
+    encoder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
+    flags = ["--tower", "full", "--encoder", encoder, "--documents", documents, "--dim", "4", "--threads", "1"]
+    trained = rootward("train", "--edges", shop, *flags, "--set", "steps=2", "--out", "run")
+    assert trained.exit_code == 0, trained.output
+    (stage,) = Run.load("run").recipe.stages
+    assert f"{stage.steps} steps of {stage.batch_size} queries" in trained.stderr
+    assert stage.warmup == (0.1 if documents == "tied" else 0.0)
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

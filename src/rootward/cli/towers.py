@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rootward.encoders import DualEncoder
     from rootward.pairs import Pairs
     from rootward.training import Recipe
+    from rootward.training.defaults import Costs
 
 DIM = 64
 _LOOKUP = "lookup"
@@ -167,6 +168,13 @@ class TowerFlags:
         if self.dim is not None:
             return self.dim
         return _text_dim() if self.reads_texts else DIM
+
+    @property
+    def costs(self) -> Costs:
+        """What the model will cost in a step, before it is made: as `costs_of` it."""
+        from rootward.training.defaults import CHEAP, ENCODED  # noqa: PLC0415
+
+        return ENCODED if self.tower == "full" and self.documents != _LOOKUP else CHEAP
 
 
 _READING = ("static", "frozen", "joint", "full")

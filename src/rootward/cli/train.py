@@ -135,7 +135,7 @@ def _trained(
     say(f"{found.stem}: {pairs!r}", quiet)
     for stage in recipe.stages:
         timed = flags.minutes is not None and stage.steps is None and stage.epochs is None
-        say(told(resolve(stage, pairs, tower.width), None if not timed else flags.minutes), quiet)
+        say(told(resolve(stage, pairs, tower.width, tower.costs), None if not timed else flags.minutes), quiet)
     return start_training(
         model_for(tower, pairs, recipe, flags.seed, not quiet),
         pairs,
