@@ -4,14 +4,18 @@ import json
 import os
 import re
 import shutil
+from dataclasses import fields
 from inspect import signature
 
 import pytest
 from typer.testing import CliRunner
 
 from rootward.cli import app
+from rootward.cli.recipes import RecipeFlags
+from rootward.cli.towers import TowerFlags
 from rootward.encoders import DualEncoder, LookupTower, new_encoder
 from rootward.encoders.static import StaticTower
+from rootward.pairs import Pairs
 from rootward.training import Run
 
 QUICK = ["--dim", "16", "--steps", "120", "--threads", "1", "--quiet"]
@@ -186,6 +190,46 @@ def test_a_lookup_run_is_not_exported(rootward, run, tmp_path):
     assert "looks its queries up" in result.stderr
 
 
+def test_a_text_without_letters_is_named_by_its_line_and_can_be_skipped(rootward, tmp_path):
+    (tmp_path / "clicks.csv").write_text("query,document,distance\nred shoe,a,0\n?!,b,0\nboot,b,0\n")
+    train = ["train", "--pairs", "clicks.csv", "--tower", "static", *QUICK[:-1], "--out", "run"]
+    refused = rootward(*train)
+    assert refused.exit_code == 2
+    assert "'?!' (row 3 of clicks.csv)" in refused.stderr
+    done = rootward(*train, "--skip-unreadable")
+    assert done.exit_code == 0, done.stderr
+    assert "Left out 1 query without a letter or digit in its text: '?!' (row 3 of clicks.csv)." in done.stderr
+
+
+def test_one_text_with_two_answers_is_told_once(rootward, tmp_path):
+    (tmp_path / "clicks.csv").write_text("query,document,distance\nred shoe,b,0\nRed  Shoe,c,0\nboot,b,0\n")
+    done = rootward("train", "--pairs", "clicks.csv", "--tower", "static", *QUICK[:-1], "--out", "run")
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr.count("vector: 'red shoe' and 'Red  Shoe'. Merge these queries") == 1
+
+
+def test_names_of_several_nodes_are_left_out_unless_asked_for(rootward, shop, nodes):
+    train = ["train", "--edges", shop, "--nodes", nodes, "--tower", "static", *QUICK[:-1]]  # "sporty" means two things
+    alone = rootward(*train, "--out", "alone")
+    assert "Left out 2 synonyms that are names of several nodes." in alone.stderr, alone.stderr
+    assert not [each for each in Run.load("alone").pairs.query_ids if "sporty" in each]
+    both = rootward(*train, "--ambiguous", "--out", "both")
+    assert "'running shoes: sporty'" in both.stderr, both.stderr
+    assert {"sneakers: sporty", "running shoes: sporty"} <= set(Run.load("both").pairs.query_ids)
+    grow = ["--edges", shop, "--nodes", nodes, "--quiet", "--out"]
+    assert rootward("grow", "alone", *grow, "alone again").exit_code == 0
+    assert set(Run.load("alone again").pairs.query_ids) == set(Run.load("alone").pairs.query_ids)
+    assert rootward("grow", "both", *grow, "both again", "--ambiguous").exit_code == 0
+    assert set(Run.load("both again").pairs.query_ids) == set(Run.load("both").pairs.query_ids)
+
+
+def test_whether_names_are_ambiguous_belongs_to_a_tower_that_reads(rootward, shop, run):
+    for flag in ("--ambiguous", "--unambiguous"):
+        assert "--unambiguous belongs to --tower static" in rootward("train", "--edges", shop, flag).stderr
+        assert "leave out --unambiguous" in rootward("train", "--resume", run, flag).stderr
+        assert "reads texts" in rootward("grow", run, "--edges", shop, "--out", "grown", flag).stderr
+
+
 # -- what a tower is made of ---------------------------------------------------------------------------------------
 
 
@@ -223,12 +267,27 @@ def test_every_flag_of_a_full_tower_reaches_it(rootward, shop, tmp_path):
     assert isinstance(model.document_tower, LookupTower)
 
 
+@pytest.mark.parametrize("documents", ["tied", "lookup"])
+def test_what_is_told_of_a_full_tower_is_what_is_trained(rootward, shop, tmp_path, documents):
+    encoder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
+    flags = ["--tower", "full", "--encoder", encoder, "--documents", documents, "--dim", "4", "--threads", "1"]
+    trained = rootward("train", "--edges", shop, *flags, "--set", "steps=2", "--out", "run")
+    assert trained.exit_code == 0, trained.output
+    (stage,) = Run.load("run").recipe.stages
+    assert f"{stage.steps} steps of {stage.batch_size} queries" in trained.stderr
+    assert stage.warmup == (0.1 if documents == "tied" else 0.0)
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         (["--documents", "text"], "--documents belongs to --tower static or frozen or joint or full, the tower"),
+        (["--skip-unreadable"], "--skip-unreadable belongs to --tower static or frozen or joint or full"),
         (["--glosses"], "--glosses belongs to --tower static or frozen or joint or full"),
         (["--tower", "static", "--hidden", "9"], "--hidden belongs to --tower frozen or joint or full, the tower"),
+        (["--drop", "0.2"], "--drop belongs to --tower static or frozen or joint or full, the tower here is lookup"),
+        (["--tower", "static", "--cache", "x"], "--cache belongs to --tower frozen or joint, the tower here is static"),
+        (["--tower", "static", "--pace", "9"], "--pace belongs to --tower full, the tower here is static"),
         (["--tower", "static", "--chunk", "9"], "--chunk belongs to --tower full, the tower here is static"),
         (["--tower", "full", "--encoder", "x", "--word-pairs"], "--word-pairs belongs to --tower static or joint"),
         (
@@ -246,9 +305,31 @@ def test_a_flag_of_another_tower_is_refused(rootward, shop, flags, message):
 def test_defaults_in_the_help_are_those_of_python(rootward):
     told = " ".join(rootward("train", "--help").stdout.replace("│", " ").split())
     parameters = signature(DualEncoder.text).parameters
-    for name, end in (("dim", "--documents"), ("documents", "--glosses"), ("chunk", "╰")):
+    defaults = (("dim", "--documents"), ("documents", "--glosses"), ("drop", "--"), ("chunk", "--"), ("pace", "╰"))
+    for name, end in defaults:
         help_ = told.split(f" --{name} ", 1)[1].split(end, 1)[0]
         assert re.search(rf"(Default: |; ){parameters[name].default}\b", help_)
+    assert signature(Pairs.by_name).parameters["unambiguous"].default
+    assert "Default: --unambiguous." in told
+
+
+def test_every_argument_of_a_text_tower_has_a_flag_of_its_name():
+    flags = {field.name for field in fields(TowerFlags)} | {field.name for field in fields(RecipeFlags)}
+    assert set(signature(DualEncoder.text).parameters) - {"pairs", "progress"} <= flags
+
+
+def test_drop_and_cache_reach_a_frozen_tower_and_pace_a_full_one(rootward, shop, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "other"))
+    encoder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
+    train = ["train", "--edges", shop, "--encoder", encoder, "--dim", "4", "--steps", "2", "--threads", "1", "--quiet"]
+    frozen = rootward(*train, "--tower", "frozen", "--drop", "0.25", "--cache", tmp_path / "kept", "--out", "frozen")
+    assert frozen.exit_code == 0, frozen.output
+    assert list((tmp_path / "kept").iterdir())
+    assert DualEncoder.load("frozen").query_tower.drop == 0.25
+    full = rootward(*train, "--tower", "full", "--drop", "0", "--pace", "0.001", "--out", "full")
+    assert full.exit_code == 0, full.output
+    tower = DualEncoder.load("full").query_tower
+    assert (tower.drop, tower.pace) == (0.0, 0.001)
 
 
 def test_a_thesaurus_names_what_the_source_has_no_word_for(rootward, shop, nodes, tmp_path):

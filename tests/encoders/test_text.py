@@ -209,11 +209,41 @@ def test_texts_in_other_scripts_are_learnt_and_found():
     assert scores.argmax(1).tolist() == list(range(6))
 
 
-def test_a_training_text_without_letters_is_named_by_id_and_row():
+def test_training_texts_without_letters_are_counted_and_named_by_id():
     pairs = Pairs.from_arrays(Ids(["shoe", "?!", "--"]), Ids(["a"]), [0, 1, 2], [0, 0, 0], [0, 0, 0])
-    with pytest.raises(InputError, match=r"Query '\?!' \(row 1\) has the text '\?!'.* and so have 1 more"):
+    with pytest.raises(InputError, match=r"in 2 queries without a letter or digit in their text: '\?!' and '--'\. "):
         DualEncoder.text(pairs)
     assert DualEncoder.text(pairs.keep([True, False, False])).query_vectors([1]).count_nonzero() == 0
+
+
+def test_one_text_in_two_spellings_with_other_answers_is_noted():
+    labels = ["red shoe", "Red  Shoe", "boot", "BOOT", "boot!", "clog", "Clog"]
+    documents = [0, 1, 0, 1, 2, 2, 2]  # both clogs have the same answers: nothing is unclear
+    pairs = Pairs.from_arrays(Ids(labels), Ids(["b", "c", "d"]), range(7), documents, [0] * 7)
+    (note,) = DualEncoder.text(pairs, dim=4).notes
+    assert note == (
+        "2 texts, in whatever spelling, are the text of several queries with different answers, though one text has "
+        "one vector: 'red shoe' and 'Red  Shoe'; 'boot', 'BOOT' and 1 more. Merge these queries, or tell their texts "
+        "apart."
+    )
+    assert DualEncoder.text(pairs.of_queries([0, 3, 5, 6]), dim=4).notes == ()
+
+
+def test_names_of_several_nodes_are_noted_and_what_to_do_about_synonyms():
+    ids = Ids(["a", "b"])
+    texts = Texts(("shoe", "sneaker"), (("trainer",), ("Trainer",)), ("", ""))
+    pairs = Pairs.from_arrays(ids, ids, [0, 1], [0, 1], [0, 0], query_texts=texts, document_texts=texts)
+    (note,) = DualEncoder.text(pairs.by_name(unambiguous=False), dim=4).notes
+    assert "vector: 'a: trainer' and 'b: Trainer'. Merge" in note
+    assert "Pairs.by_name(unambiguous=True), --unambiguous" in note
+    assert DualEncoder.text(pairs.by_name(), dim=4).notes == ()
+
+
+@pytest.mark.parametrize(("documents", "cut"), [("tied", "2 texts are"), ("lookup", "1 text is")])
+def test_texts_that_are_too_long_to_be_read_whole_are_noted(documents, cut):
+    pairs = Pairs.from_arrays(Ids(["boots " * 400, "shoe"]), Ids(["boots " * 500, "x" * 2_000]), [0, 1], [0, 1], [0, 0])
+    (note,) = DualEncoder.text(pairs, dim=4, documents=documents).notes
+    assert note == f"{cut} longer than 2,000 characters; what stands behind these is not read."
 
 
 @pytest.mark.parametrize(

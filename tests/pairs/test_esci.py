@@ -9,6 +9,7 @@ from pairs.esci_files import slice_rows, write_files
 from rootward.errors import InputError, TableError
 from rootward.pairs import Pairs
 from rootward.pairs.esci import EXAMPLES, PRODUCTS
+from rootward.pairs.heard import Heard, refuse_silent
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +110,12 @@ def test_what_cannot_be_read_is_refused(rows, folder, tmp_path):
         Pairs.from_esci(write_files(tmp_path / "twice", same))
     with pytest.raises(TableError, match="names the product 'none'"):
         Pairs.from_esci(write_files(tmp_path / "product", rows[:2], product_id=[rows[0]["product_id"], "none"]))
+
+
+def test_a_query_without_letters_is_named_by_its_row_of_the_examples(tmp_path):
+    rows = [{**row, "query": "!!!"} if i == 7 else row for i, row in enumerate(slice_rows())]
+    pairs = Pairs.from_esci(write_files(tmp_path / "esci", rows), levels={"E": 0, "S": 1, "C": 2, "I": 3})
+    label = rows[7]["query_id"]
+    with pytest.raises(InputError, match=rf"'{label}' \(text '!!!', row 8 of {EXAMPLES}\)"):
+        refuse_silent(pairs, Heard.of(pairs))
+    assert pairs.readable().sizes.sum() < pairs.sizes.sum()

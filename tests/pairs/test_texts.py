@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+
 import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 
 from rootward.errors import InputError
 from rootward.pairs import Ids, Pairs, Texts
 from rootward.pairs.glosses import gloss_of
+from rootward.pairs.heard import Heard, refuse_silent
 from rootward.pairs.normal import LONGEST, normal_form
 
 
@@ -52,8 +57,10 @@ def test_every_name_and_synonym_asks_for_what_its_node_asks_for():
     assert named.document_ids == shop().document_ids
 
 
-def test_synonyms_that_mean_several_nodes_can_be_left_out():
-    named = shop(synonyms=(("footwear",), ("Footwear", "shoe", "trainer"), ("trainer",))).by_name(unambiguous=True)
+def test_synonyms_that_mean_several_nodes_are_left_out_unless_asked_for():
+    pairs = shop(synonyms=(("footwear",), ("Footwear", "shoe", "trainer"), ("trainer",)))
+    assert pairs.by_name(unambiguous=False).n_queries == 8
+    named = pairs.by_name()
     assert list(named.query_ids) == ["a", "b", "c"]
     assert named.notes == ("Left out 5 synonyms that are names of several nodes.",)
 
@@ -77,11 +84,11 @@ def test_glosses_ask_for_what_their_node_asks_for():
     ids = Ids(["a", "b"])
     texts = Texts(("shoe", "sneaker"), (("footwear",), ()), ("Worn on feet.", 'worn, on feet; "she ran in sneakers"'))
     pairs = Pairs.from_arrays(ids, ids, [0, 1, 1], [0, 1, 0], [0, 0, 1], query_texts=texts, document_texts=texts)
-    named = pairs.by_name(glosses=True)
+    named = pairs.by_name(glosses=True, unambiguous=False)
     assert list(named.query_ids)[2:] == ["a: footwear", "a (definition)", "b (definition)", "b (example 1)"]
     assert named.query_texts.names[-1] == "she ran in sneakers"
     assert named.relevant("b (example 1)") == named.relevant("b (definition)") == [("b", 0), ("a", 1)]
-    alone = pairs.by_name(glosses=True, unambiguous=True)  # both definitions have one normal form
+    alone = pairs.by_name(glosses=True)  # both definitions have one normal form
     assert list(alone.query_ids)[2:] == ["a: footwear", "b (example 1)"]
     assert alone.notes == ("Left out 2 synonyms and glosses that are names of several nodes.",)
 
@@ -91,9 +98,9 @@ def test_a_gloss_that_only_repeats_its_node_is_no_other_query():
     glosses = ('Foot wear; "a foot-wear"; "A shoe"; "a shoe!"', "foot wear")
     texts = Texts(("shoe", "foot"), (("foot-wear",), ()), glosses)
     pairs = Pairs.from_arrays(ids, ids, [0, 1], [0, 1], [0, 0], query_texts=texts)
-    named = pairs.by_name(glosses=True)
+    named = pairs.by_name(glosses=True, unambiguous=False)
     assert list(named.query_ids)[2:] == ["a: foot-wear", "a (example 1)", "a (example 2)", "b (definition)"]
-    alone = pairs.by_name(glosses=True, unambiguous=True)  # a's synonym is what b is defined as
+    alone = pairs.by_name(glosses=True)  # a's synonym is what b is defined as
     assert list(alone.query_ids)[2:] == ["a (example 1)", "a (example 2)"]
 
 
@@ -208,3 +215,67 @@ def test_the_order_of_rows_decides_nothing():
 def test_splits_that_mean_nothing_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         many().split(**options)
+
+
+# -- texts that say nothing --------------------------------------------------------------------------------------------
+
+ODD = "query,document,distance\nred shoe,a,0\n?!,b,0\n\nboot,b,0\n😀,c,0\nboot,c,1\n?!,c,1\n"
+
+
+@pytest.fixture
+def odd(tmp_path):
+    path = tmp_path / "clicks.csv"
+    path.write_text(ODD, encoding="utf-8")
+    return path
+
+
+def refusal(pairs: Pairs) -> str:
+    with pytest.raises(InputError) as refused:
+        refuse_silent(pairs, Heard.of(pairs))
+    return str(refused.value)
+
+
+def test_a_query_without_letters_is_named_by_the_line_of_its_file(odd):
+    told = refusal(Pairs.from_table(odd))
+    assert "2 queries without a letter or digit in their text: '?!' (row 3 of clicks.csv) and '😀' (row 6 of" in told
+    assert "pairs.readable(), on the command line --skip-unreadable" in told
+
+
+def test_so_it_is_in_parquet_in_packed_files_and_on_disk(odd, tmp_path):
+    table = pyarrow.csv.read_csv(odd)
+    pyarrow.parquet.write_table(table, tmp_path / "clicks.parquet")
+    assert "'?!' (row 2 of clicks.parquet)" in refusal(Pairs.from_table(tmp_path / "clicks.parquet"))
+    (tmp_path / "clicks.csv.gz").write_bytes(gzip.compress(ODD.encode()))
+    assert "'?!' (row 3 of clicks.csv.gz)" in refusal(Pairs.from_table(tmp_path / "clicks.csv.gz"))
+    assert "'?!' (row 3 of clicks.csv)" in refusal(Pairs.from_table(odd, on_disk=tmp_path / "folder"))
+
+
+def test_slices_and_splits_know_the_file_too_and_a_file_that_is_gone_is_no_fault(odd):
+    pairs = Pairs.from_table(odd).near(0)
+    assert "(row 3 of clicks.csv)" in refusal(pairs)
+    odd.unlink()
+    assert "text: '?!' and '😀'." in refusal(pairs)
+
+
+def test_many_are_counted_and_the_first_are_named():
+    ids = Ids(["shoe", *("?" * n for n in range(1, 1_501))])
+    told = refusal(Pairs.from_arrays(ids, Ids(["a"]), range(1_501), [0] * 1_501, [0] * 1_501))
+    assert "1,500 queries" in told
+    assert "'?', '??', '???' and 1,497 more." in told
+
+
+def test_a_name_without_letters_is_told_beside_its_id():
+    assert "in 1 query without a letter or digit in its text: 'b' (text '?!')." in refusal(
+        shop(names=("Shoe", "?!", ""))
+    )
+
+
+def test_what_cannot_be_read_can_be_left_out_with_a_note(odd):
+    pairs = Pairs.from_table(odd)
+    kept = pairs.readable()
+    assert kept.query_ids == pairs.query_ids
+    assert kept.sizes.tolist() == [1, 0, 2, 0]
+    (note,) = kept.notes
+    assert note.startswith("Left out 2 queries without a letter or digit in their text: '?!' (row 3 of clicks.csv)")
+    refuse_silent(kept, Heard.of(kept))
+    assert kept.readable() is kept

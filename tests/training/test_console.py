@@ -64,6 +64,36 @@ def test_the_time_left_of_a_resumed_run_is_reckoned_from_where_it_went_on(tmp_pa
     assert lines[0].endswith("about 2 s left")
 
 
+def test_where_validations_are_rare_steps_are_told_every_half_minute(shoes, capsys, clock):
+    fitted(shoes, recipes.decoupled(steps=150, validate_every=100), settings=TOLD)  # 75 s, a validation after 50
+    lines = progress(capsys)
+    assert [line.split()[1] for line in lines] == ["60/150", "100/150", "150/150"]
+    assert re.match(r"decoupled 60/150  loss \d\.\d+  about 45 s left$", lines[0])
+    assert ["recall" in line for line in lines] == [False, True, True]
+
+
+def test_the_bar_moves_with_every_slow_step_and_not_with_every_quick_one(monkeypatch):
+    class Clock:
+        now = 0.0
+
+        def monotonic(self):
+            return self.now
+
+    told, moves = Clock(), []
+    monkeypatch.setattr(console, "time", told)
+    monkeypatch.setattr(console.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(Bar, "update", lambda self, task, **shown: moves.append(shown["completed"]))
+    stage = recipes.decoupled(steps=2_000).stages[0]
+    display = console.Display(True)
+    display.began(stage, 0, None)
+    for step in range(1, 2_001):
+        told.now += 20 if step <= 3 else 0.001
+        display.stepped(stage, step, 1.0)
+    assert moves[:3] == [1, 2, 3]
+    assert moves[-1] == 2_000
+    assert 15 < len(moves) < 30  # two seconds of quick steps, ten moves each
+
+
 class Stopping:
     def __init__(self, stop):
         self.stop = stop

@@ -2,10 +2,11 @@ from itertools import pairwise
 
 import pytest
 
+from rootward.encoders import DualEncoder, new_encoder
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Ids, Pairs
 from rootward.training import Stage, recipes
-from rootward.training.defaults import resolve
+from rootward.training.defaults import CHEAP, ENCODED, costs_of, resolve
 from rootward.training.loop import rate_at, scale_at
 
 
@@ -126,3 +127,57 @@ def test_tau_rises_and_the_rate_falls_over_the_stage():
     assert (rate_at(stage, 0), rate_at(stage, 50), rate_at(stage, 100)) == pytest.approx((0.5, 0.25, 0))
     constant = stage.model_copy(update={"decay": "constant"})
     assert rate_at(constant, 99) == 0.5
+
+
+# -- where documents go through a network ------------------------------------------------------------------------------
+
+AS_EVER = {
+    "tree of 200": {"candidates": "all", "negatives": None, "batch_size": 32, "steps": 2_000, "validate_every": 100},
+    "large flat catalogue": {"candidates": "sampled", "negatives": 2_048, "batch_size": 512, "steps": 2_000},
+}
+
+
+def test_tables_and_texts_of_no_network_are_trained_as_ever():
+    for name, expected in AS_EVER.items():
+        filled = resolve(Stage(), DATA[name], 64).model_dump()
+        assert filled | expected | {"warmup": 0.0} == filled
+        assert (filled["learning_rate"], filled["momentum"]) == (0.2, 0.8)
+
+
+def test_documents_that_are_encoded_in_each_step_are_few_and_trained_for_less_long():
+    tree = Hierarchy.random_dag(366, multi_parent_share=0.0).pairs()
+    filled = resolve(Stage(), tree, 128, ENCODED)
+    assert (filled.candidates, filled.negatives, filled.log_q) == ("sampled", 64, True)
+    assert (filled.steps, filled.warmup, filled.batch_size) == (200, 0.1, 45)
+    assert filled.validate_every == 10
+    large = resolve(Stage(), DATA["large flat catalogue"], 128, ENCODED)
+    assert (large.batch_size, large.steps, large.validate_every) == (64, 3 * 469, 469)
+    drawn = resolve(Stage(sampler="regular", loss="softmax"), DATA["large flat catalogue"], 128, ENCODED)
+    assert (drawn.batch_size, drawn.steps) == (64, 3 * 469)
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda s: f"{s.name}-{s.loss}-{s.optimizer}")
+@pytest.mark.parametrize("name", DATA)
+def test_what_is_given_stays_there_too_and_filling_in_twice_changes_nothing(name, stage):
+    filled = resolve(stage, DATA[name], 16, ENCODED)
+    assert resolve(filled, DATA[name], 16, ENCODED) == filled
+    assert resolve(filled, DATA[name], 16) == filled
+    assert 1 <= filled.validate_every <= max(filled.steps, stage.validate_every or 1)
+    given = Stage(**GIVEN, warmup=0.0, candidates="all")
+    assert resolve(given, DATA[name], 16, ENCODED).model_dump() | GIVEN | {"warmup": 0.0, "candidates": "all"} == (
+        resolve(given, DATA[name], 16, ENCODED).model_dump()
+    )
+
+
+def test_only_a_full_tower_that_reads_documents_encodes_them(tmp_path):
+    ids = Ids(["boots", "rain boots"])
+    pairs = Pairs.from_arrays(ids, ids, [0, 1, 1], [0, 1, 0], [0, 0, 1])
+    encoder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
+    on = {"dim": 4, "encoder": encoder, "cache": tmp_path / "cache"}
+    full = {
+        kind: costs_of(DualEncoder.text(pairs, "full", documents=kind, **on)) for kind in ("tied", "text", "lookup")
+    }
+    assert full == {"tied": ENCODED, "text": ENCODED, "lookup": CHEAP}
+    others = [DualEncoder.lookup(pairs, 4), DualEncoder.text(pairs, dim=4)]
+    others += [DualEncoder.text(pairs, tower, **on) for tower in ("frozen", "joint")]
+    assert [costs_of(model) for model in others] == [CHEAP] * 4

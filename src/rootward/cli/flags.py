@@ -68,3 +68,8 @@ def _parameters(kind: Any) -> list[Parameter]:
 def given(**flags: Any) -> dict[str, Any]:
     """The flags that were given; the others keep the defaults of whatever they are passed to."""
     return {name: value for name, value in flags.items() if value is not None and value is not False and value != []}
+
+
+def said(**switches: bool | None) -> dict[str, bool]:
+    """Switches with two names, --this and --that, of which one was given: False is an answer here."""
+    return {name: value for name, value in switches.items() if value is not None}

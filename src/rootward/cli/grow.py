@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rootward.cli.flags import EncoderAgain, Quiet, flag, given
+from rootward.cli.flags import EncoderAgain, Quiet, flag, given, said
 from rootward.cli.output import STDOUT, put, refuse_files, refuse_run_folder, say, show
 from rootward.cli.sources import SourceFlags, read_as
 from rootward.errors import InputError, PairsError
@@ -37,6 +37,14 @@ def grow(
     glosses: Annotated[
         bool | None,
         flag("--glosses", panel=_GROWTH, help="Of a run that reads, as given to train: definitions are queries too."),
+    ] = None,
+    unambiguous: Annotated[
+        bool | None,
+        flag(
+            "--unambiguous/--ambiguous",
+            panel=_GROWTH,
+            help="Of a run that reads, as given to train: whether names of several nodes are left out.",
+        ),
     ] = None,
     seed: Annotated[
         int | None, flag("--seed", metavar="N", panel=_GROWTH, help="Of every random choice. Default: 0.")
@@ -71,15 +79,17 @@ def grow(
 
     trained = Run.load(run, encoder=encoder, progress=not quiet)
     before, reads = trained.pairs, trained.model.reads_texts
-    if glosses is not None and not reads:
-        raise InputError(f"--glosses belongs to a run that reads texts; {run} looks its queries up. Leave it out.")
+    named = given(glosses=glosses) | said(unambiguous=unambiguous)
+    if named and not reads:
+        flags = " and ".join(f"--{name}" for name in named)
+        raise InputError(f"{flags} belongs to a run that reads texts; {run} looks its queries up. Leave it out.")
     after: Pairs | Diff
     if changes is not None:
         after, name = Diff.load(changes), None
     else:
         found = read_as(source, before)
-        after, name = found.pairs.by_name(**given(glosses=glosses)) if reads else found.pairs, found.name
-        for note in found.pairs.notes:
+        after, name = found.pairs.by_name(**named) if reads else found.pairs, found.name
+        for note in after.notes:
             say(note, quiet)
     change = after if isinstance(after, Diff) else _change(before, after)
     if change is not None and save_diff is not None:

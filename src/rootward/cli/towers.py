@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from inspect import signature
-from typing import TYPE_CHECKING, Annotated, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from rootward.cli.flags import flag, given
+from rootward.cli.flags import flag, given, said
 from rootward.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from rootward.encoders import DualEncoder
     from rootward.pairs import Pairs
     from rootward.training import Recipe
+    from rootward.training.defaults import Costs
 
 DIM = 64
 _LOOKUP = "lookup"
@@ -73,6 +75,24 @@ class TowerFlags:
         bool,
         flag("--glosses", panel=_TOWER, help="Of a tower that reads: definitions and their examples are queries too."),
     ] = False
+    unambiguous: Annotated[
+        bool | None,
+        flag(
+            "--unambiguous/--ambiguous",
+            panel=_TOWER,
+            help="Of a tower that reads: leave out synonyms and glosses that are names of several nodes, and say how "
+            "many they are; or keep them, though one text cannot have the answers of both. Default: --unambiguous.",
+        ),
+    ] = None
+    skip_unreadable: Annotated[
+        bool,
+        flag(
+            "--skip-unreadable",
+            panel=_TOWER,
+            help="Of a tower that reads: go on without queries whose text has no letter or digit, and say how many "
+            "they are. Else they are an error.",
+        ),
+    ] = False
     word_pairs: Annotated[
         bool,
         flag(
@@ -81,6 +101,16 @@ class TowerFlags:
             help="Of a static or joint tower: a vector for every two words in a row as well.",
         ),
     ] = False
+    drop: Annotated[
+        float | None,
+        flag(
+            "--drop",
+            metavar="SHARE",
+            panel=_TOWER,
+            help="Of a tower that reads: share of a text's features, or of an encoder's outputs, that each step leaves "
+            "out at random. Default: 0.1.",
+        ),
+    ] = None
     hidden: Annotated[
         int | None,
         flag(
@@ -90,6 +120,16 @@ class TowerFlags:
             panel=_TOWER,
             help="Of a frozen, joint or full tower: width of a hidden layer in the head; without it the head is one "
             "matrix.",
+        ),
+    ] = None
+    cache: Annotated[
+        Path | None,
+        flag(
+            "--cache",
+            metavar="FOLDER",
+            panel=_TOWER,
+            help="Of a frozen or joint tower: where to keep what the encoder made of each text, which the run "
+            "remembers. Default: $ROOTWARD_CACHE, else the user's cache folder.",
         ),
     ] = None
     chunk: Annotated[
@@ -103,6 +143,20 @@ class TowerFlags:
             "Default: 64.",
         ),
     ] = None
+    pace: Annotated[
+        float | None,
+        flag(
+            "--pace",
+            metavar="SHARE",
+            panel=_TOWER,
+            help="Of a full tower: the step of an encoder's weight as a share of the learning rate. Default: 0.0001.",
+        ),
+    ] = None
+
+    @property
+    def all_given(self) -> dict[str, Any]:
+        """The flags that were given, --ambiguous among them: a False that was said."""
+        return given(**vars(self)) | said(unambiguous=self.unambiguous)
 
     @property
     def reads_texts(self) -> bool:
@@ -116,6 +170,13 @@ class TowerFlags:
             return self.dim
         return _text_dim() if self.reads_texts else DIM
 
+    @property
+    def costs(self) -> Costs:
+        """What the model will cost in a step, before it is made: as `costs_of` it."""
+        from rootward.training.defaults import CHEAP, ENCODED  # noqa: PLC0415
+
+        return ENCODED if self.tower == "full" and self.documents != _LOOKUP else CHEAP
+
 
 _READING = ("static", "frozen", "joint", "full")
 ON_ENCODER = ("frozen", "joint", "full")
@@ -123,10 +184,17 @@ _BELONGS = {
     "encoder": ON_ENCODER,
     "documents": _READING,
     "glosses": _READING,
+    "unambiguous": _READING,
+    "skip_unreadable": _READING,
     "word_pairs": ("static", "joint"),
+    "drop": _READING,
     "hidden": ON_ENCODER,
+    "cache": ("frozen", "joint"),
     "chunk": ("full",),
+    "pace": ("full",),
 }
+
+_OF_PAIRS = ("glosses", "unambiguous", "skip_unreadable")  # what is trained on, not what
 
 
 def _text_dim() -> int:
@@ -153,7 +221,7 @@ def refuse(flags: TowerFlags) -> None:
             "folder: --encoder all-MiniLM-L6-v2. --tower static needs none."
         )
     tower = flags.tower or _LOOKUP
-    for name in given(**vars(flags)):
+    for name in flags.all_given:
         towers = _BELONGS.get(name, (tower,))
         if tower not in towers:
             dashed = f"--{name.replace('_', '-')}"
@@ -169,8 +237,17 @@ def _refuse_unknown(what: str, value: str | None, choices: tuple[str, ...]) -> N
 
 
 def pairs_for(flags: TowerFlags, pairs: Pairs) -> Pairs:
-    """What the tower is trained on: towers that read have a query for every name and synonym, and for glosses."""
-    return pairs.by_name(**given(glosses=flags.glosses)) if flags.reads_texts else pairs
+    """What the tower is trained on: towers that read have a query for every name and synonym, and for glosses.
+
+    Raises:
+        InputError: some of pairs on disk are to be skipped.
+    """
+    if not flags.reads_texts:
+        return pairs
+    if flags.skip_unreadable and pairs.folder is not None:
+        raise InputError("--skip-unreadable makes a copy in memory of pairs on disk; leave such rows out of the table.")
+    named = pairs.by_name(**given(glosses=flags.glosses), **said(unambiguous=flags.unambiguous))
+    return named.readable() if flags.skip_unreadable else named
 
 
 def model_for(flags: TowerFlags, pairs: Pairs, recipe: Recipe, seed: int | None, progress: bool) -> DualEncoder:
@@ -183,5 +260,5 @@ def model_for(flags: TowerFlags, pairs: Pairs, recipe: Recipe, seed: int | None,
 
     if not flags.reads_texts:
         return DualEncoder.lookup(pairs, flags.width, start=recipe.start, **given(seed=seed))
-    options = {name: value for name, value in vars(flags).items() if name != "glosses"}
+    options = {name: value for name, value in vars(flags).items() if name not in _OF_PAIRS}
     return DualEncoder.text(pairs, progress=progress, **given(**options, seed=seed))

@@ -93,7 +93,8 @@ def train(
     """
     refuse_files(json=json)
     if resume is not None:
-        others = given(**vars(source), **{**vars(tower), "encoder": None}, **vars(recipe), out=out)
+        others = given(**vars(source), **vars(recipe), out=out) | tower.all_given
+        others.pop("encoder", None)  # where it is now
         if others:
             raise InputError(
                 f"--resume goes on with what {resume} was started with; leave out "
@@ -135,7 +136,7 @@ def _trained(
     say(f"{found.stem}: {pairs!r}", quiet)
     for stage in recipe.stages:
         timed = flags.minutes is not None and stage.steps is None and stage.epochs is None
-        say(told(resolve(stage, pairs, tower.width), None if not timed else flags.minutes), quiet)
+        say(told(resolve(stage, pairs, tower.width, tower.costs), None if not timed else flags.minutes), quiet)
     return start_training(
         model_for(tower, pairs, recipe, flags.seed, not quiet),
         pairs,

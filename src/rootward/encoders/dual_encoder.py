@@ -49,6 +49,7 @@ class DualEncoder:
             and *shown* by ascending height, nearest first.
         thresholds: float32, n_queries; where a query's answer set ends, NaN while unknown. `train` sets them.
         query_texts, document_texts: names, where the source had them.
+        notes: what `text` found in the texts that its user should know, a sentence each; `train` tells them.
     """
 
     query_tower: Tower
@@ -60,6 +61,7 @@ class DualEncoder:
     thresholds: Tensor = field(default_factory=lambda: torch.empty(0))
     query_texts: Texts | None = None
     document_texts: Texts | None = None
+    notes: tuple[str, ...] = ()
     _fingerprinted: tuple[Seen, str] | None = field(default=None, init=False, repr=False)
     _names: Names | None = field(default=None, init=False, repr=False)
 
@@ -159,6 +161,7 @@ class DualEncoder:
 
         What is read is each query's name, its id where it has none; `Pairs.by_name` makes every name and synonym a
         query of its own. The features that count, and how rare they are, are taken from the queries that have pairs.
+        Texts of several queries with different answers, and those too long to be read whole, are counted in `notes`.
 
         Args:
             pairs: their ids, texts and relevant sets are taken over.
@@ -195,7 +198,8 @@ class DualEncoder:
         check_dim(dim)
         how = Reading(dim, drop, seed, word_pairs, encoder, hidden, cache, progress, chunk, pace)
         begin = reader_start(tower, how)
-        return cls.from_towers(pairs, *text_start(pairs, begin, documents, dim, seed))
+        queries, of_documents, notes = text_start(pairs, begin, documents, dim, seed)
+        return replace(cls.from_towers(pairs, queries, of_documents), notes=notes)
 
     @property
     def dim(self) -> int:

@@ -24,8 +24,8 @@ from rootward.encoders.tied import Reader, TiedTower
 from rootward.encoders.towers import LookupTower, Tower
 from rootward.errors import InputError
 from rootward.pairs import Pairs
+from rootward.pairs.heard import Heard, notes_on, refuse_silent
 from rootward.pairs.ids import Rows
-from rootward.pairs.normal import normal_form
 from rootward.pairs.texts import what_is_read
 from rootward.rng import stream
 
@@ -65,8 +65,10 @@ def construct_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
     return queries, documents
 
 
-def text_start(pairs: Pairs, begin: Begin, documents: Documents, dim: int, seed: int) -> tuple[Tower, Tower]:
-    """A text tower for the queries, and its documents; `DualEncoder.text` says the rest.
+def text_start(
+    pairs: Pairs, begin: Begin, documents: Documents, dim: int, seed: int
+) -> tuple[Tower, Tower, tuple[str, ...]]:
+    """A text tower for the queries, its documents, and notes on the texts; `DualEncoder.text` says the rest.
 
     Args:
         pairs: their texts are read.
@@ -79,25 +81,15 @@ def text_start(pairs: Pairs, begin: Begin, documents: Documents, dim: int, seed:
     if documents not in get_args(Documents):
         raise InputError(f"documents must be one of {', '.join(map(repr, get_args(Documents)))}, got {documents!r}.")
     texts = what_is_read(pairs.query_ids, pairs.query_texts)
-    answered = np.flatnonzero(pairs.sizes)
-    _refuse_silent(pairs, texts, answered)
-    query = begin(texts, answered)
+    heard = Heard.of(pairs)
+    refuse_silent(pairs, heard)
+    notes = notes_on(pairs, heard, documents != "lookup")
+    query = begin(texts, np.flatnonzero(pairs.sizes))
     own = _directions(seed, "documents", pairs.n_documents, dim)
     if documents == "lookup":
-        return query, LookupTower(own)
+        return query, LookupTower(own), notes
     named = query.reading(what_is_read(pairs.document_ids, pairs.document_texts))
-    return query, named.apart() if documents == "text" else TiedTower.begin(named, own)
-
-
-def _refuse_silent(pairs: Pairs, texts: Sequence[str], answered: Rows) -> None:
-    silent = [row for row in answered if not normal_form(texts[row])]
-    if silent:
-        row = int(silent[0])
-        raise InputError(
-            f"Query {pairs.query_ids[row]!r} (row {row}) has the text {texts[row]!r}, without a letter or digit to "
-            f"learn from{f', and so have {len(silent) - 1:,} more' if len(silent) > 1 else ''}. Give it a name, or "
-            f"leave its pairs out."
-        )
+    return query, named.apart() if documents == "text" else TiedTower.begin(named, own), notes
 
 
 @dataclass(frozen=True)

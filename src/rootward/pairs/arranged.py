@@ -49,3 +49,18 @@ def arranged(
         )
     offsets = offsets_of(np.bincount(q, minlength=len(query_ids)))
     return Arranged(offsets, d.astype(np.int32), hops.astype(np.int32))
+
+
+def check_arrays(n_queries: int, offsets: npt.NDArray[np.int64], n_pairs: int, n_distances: int) -> None:
+    """Refuse arrays that do not fit each other.
+
+    Raises:
+        PairsError: they do not.
+    """
+    if len(offsets) != n_queries + 1 or offsets[0] != 0 or offsets[-1] != n_pairs:
+        raise PairsError(
+            f"offsets must run from 0 to {n_pairs} with {n_queries + 1} entries, "
+            f"got {len(offsets)} from {offsets[:1]} to {offsets[-1:]}."
+        )
+    if n_distances != n_pairs:
+        raise PairsError(f"{n_pairs} documents need as many distances, got {n_distances}.")

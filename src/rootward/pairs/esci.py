@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from rootward.errors import InputError, TableError, did_you_mean
 from rootward.pairs.ids import Ids, Rows
 from rootward.pairs.normal import normal_form
+from rootward.pairs.origin import Origin
 from rootward.pairs.parts import Parts
 from rootward.pairs.texts import Texts
 
@@ -69,6 +70,11 @@ def read_esci(
         _named(titles),
         notes,
     )
+
+
+def origin_in(folder: str | os.PathLike[str]) -> Origin:
+    """Where its queries stand."""
+    return Origin(Path(folder) / EXAMPLES, "query_id")
 
 
 def _levels(levels: Mapping[str, int] | None) -> dict[str, int]:

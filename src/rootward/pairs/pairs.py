@@ -13,15 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from rootward.errors import PairsError
-from rootward.pairs.arranged import arranged
+from rootward.pairs.arranged import arranged, check_arrays
 from rootward.pairs.by_name import by_name
 from rootward.pairs.columns import Format, Source
 from rootward.pairs.composition import completed
-from rootward.pairs.esci import Locale, Part, Version, read_esci
+from rootward.pairs.esci import Locale, Part, Version, origin_in, read_esci
 from rootward.pairs.folder import read_folder
+from rootward.pairs.heard import readable
 from rootward.pairs.heights import heights
 from rootward.pairs.ids import Ids, Rows
 from rootward.pairs.on_disk import Reading, table_to_folder
+from rootward.pairs.origin import Origin
 from rootward.pairs.ragged import PAIRS_AT_A_TIME, counts_of, expand, offsets_of, spans
 from rootward.pairs.shared import shared_texts
 from rootward.pairs.splits import PairSample, Split, held_out, sampled
@@ -44,6 +46,7 @@ class Pairs:
         distances: int32 hops, 0 for the exact match, one a pair.
         query_texts, document_texts: names where the source has them, else None.
         notes: what the reader of the source did that its user should know, a sentence each.
+        origin: the file that queries of a table were read from, where messages look up their rows; None elsewhere.
         folder: where these very pairs lie on disk and are read from as they are needed; None in memory.
 
     Raises:
@@ -58,17 +61,11 @@ class Pairs:
     query_texts: Texts | None = None
     document_texts: Texts | None = None
     notes: tuple[str, ...] = ()
+    origin: Origin | None = None
     folder: Path | None = field(default=None, init=False)  # so that no slice takes it over
 
     def __post_init__(self) -> None:
-        n_pairs = len(self.documents)
-        if len(self.offsets) != len(self.query_ids) + 1 or self.offsets[0] != 0 or self.offsets[-1] != n_pairs:
-            raise PairsError(
-                f"offsets must run from 0 to {n_pairs} with {len(self.query_ids) + 1} entries, "
-                f"got {len(self.offsets)} from {self.offsets[:1]} to {self.offsets[-1:]}."
-            )
-        if len(self.distances) != n_pairs:
-            raise PairsError(f"{n_pairs} documents need as many distances, got {len(self.distances)}.")
+        check_arrays(len(self.query_ids), self.offsets, len(self.documents), len(self.distances))
 
     @classmethod
     def from_arrays(
@@ -137,8 +134,11 @@ class Pairs:
         given = Reading(source, query, document, distance, levels, drop_others, format, delimiter)
         if on_disk is not None:
             table_to_folder(Path(on_disk), given, progress=progress)
-            return cls.load(on_disk)
-        return cls.from_arrays(**read_table(**given._asdict())._asdict())
+            pairs = cls.load(on_disk)
+        else:
+            pairs = cls.from_arrays(**read_table(**given._asdict())._asdict())
+        vars(pairs).update(origin=Origin.of(source, query, format, delimiter))
+        return pairs
 
     @classmethod
     def from_esci(
@@ -169,7 +169,8 @@ class Pairs:
                 product that is not there.
             InputError: a part, locale, version or levels that are none.
         """
-        return cls.from_arrays(**read_esci(folder, part=part, locale=locale, version=version, levels=levels)._asdict())
+        parts = read_esci(folder, part=part, locale=locale, version=version, levels=levels)
+        return replace(cls.from_arrays(**parts._asdict()), origin=origin_in(folder))
 
     # -- on disk ---------------------------------------------------------------------------------------------
 
@@ -262,10 +263,8 @@ class Pairs:
         """
         row = self.query_ids.row(query)
         part = slice(self.offsets[row], self.offsets[row + 1])
-        return [
-            (self.document_ids[d], hops)
-            for d, hops in zip(self.documents[part].tolist(), self.distances[part].tolist(), strict=True)
-        ]
+        found = zip(self.documents[part].tolist(), self.distances[part].tolist(), strict=True)
+        return [(self.document_ids[document], hops) for document, hops in found]
 
     def of(self, rows: npt.ArrayLike) -> tuple[Rows, Rows]:
         """The pairs of these query rows: (place of the query among `rows`, index of the pair), both int64."""
@@ -289,7 +288,7 @@ class Pairs:
         chances = self.weights if weights is None else weights
         return np.bincount(self.distances, chances, self.max_distance + 1).astype(np.float64)
 
-    def by_name(self, *, unambiguous: bool = False, glosses: bool = False) -> Pairs:
+    def by_name(self, *, unambiguous: bool = True, glosses: bool = False) -> Pairs:
         """A query for every name and every synonym, with the relevant set of its node: what text towers learn from.
 
         The name of a node is a query with the node's own id and row; the synonyms follow, as "node id: synonym".
@@ -297,12 +296,16 @@ class Pairs:
         has no names the ids are all that queries are called by, and the pairs stay as they are.
 
         Args:
-            unambiguous: leave out synonyms and glosses whose normal form is also a name or gloss of another node; a
-                note counts them.
+            unambiguous: leave out synonyms and glosses whose normal form is also a name or gloss of another node, as
+                one text has one vector, which cannot answer for both; a note counts them.
             glosses: a query too for every definition, "node id (definition)", and for each of the quoted examples
                 behind it, "node id (example 1)"; see `rootward.pairs.glosses`.
         """
         return by_name(self, unambiguous, glosses)
+
+    def readable(self) -> Pairs:
+        """Without the pairs of queries whose text has no letter or digit; rows and ids stay, a note counts them."""
+        return readable(self)
 
     def completed(self, max_distance: int | None = None) -> Pairs:
         """With the pairs that follow from these: d is relevant to q where it is to some e that is relevant to q.
@@ -336,9 +339,8 @@ class Pairs:
         sizes = np.zeros(self.n_queries, np.int64)
         sizes[wanted] = self.sizes[wanted]
         _, index = self.of(np.flatnonzero(sizes))
-        return replace(
-            self, offsets=offsets_of(sizes), documents=self.documents[index], distances=self.distances[index]
-        )
+        documents, distances = self.documents[index], self.distances[index]
+        return replace(self, offsets=offsets_of(sizes), documents=documents, distances=distances)
 
     def near(self, high: int) -> Pairs:
         """Pairs at most `high` hops apart. Queries and documents keep their rows and ids."""

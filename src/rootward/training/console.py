@@ -18,7 +18,13 @@ from rootward.training.loop import Progress
 from rootward.training.stage import Stage
 
 LINE_SECONDS = 2.0
-"""Between two lines of progress where there is no terminal, at least; a stage's last one comes at once."""
+"""Between two lines of validations where there is no terminal, at least; a stage's last one comes at once."""
+
+SILENT_SECONDS = 30.0
+"""After so long without a line there, the next step is told: between two validations an hour may pass."""
+
+BAR_SECONDS = 0.1
+"""Between two moves of the bar, at least: some of a millisecond's steps, each of a minute's."""
 
 
 class Display:
@@ -36,7 +42,7 @@ class Display:
             disable=not self.terminal,
         )
         self._task: TaskID | None = None
-        self._first_step, self._began, self._said = 0, 0.0, 0.0
+        self._first_step, self._began, self._said, self._moved = 0, 0.0, 0.0, 0.0
 
     def __enter__(self) -> Display:
         self._bar.start()
@@ -59,16 +65,23 @@ class Display:
     def began(self, stage: Stage, step: int, recall: float | None) -> None:
         """A stage starts, or goes on after this step, where its last validation gave this recall."""
         self._first_step, self._began = step, time.monotonic()
-        self._said = self._began
+        self._said, self._moved = self._began, 0.0
         if self.terminal:
             self._task = self._bar.add_task(
                 stage.name, total=stage.steps, completed=step, loss="...", recall=_percent(recall), speed="..."
             )
 
     def stepped(self, stage: Stage, step: int, loss: float) -> None:
-        """Move the bar."""
-        if self._task is not None and (step % 10 == 0 or step == stage.steps):
+        """Move the bar, or say a line where nothing was said for long."""
+        if not self.shown:
+            return
+        now = time.monotonic()
+        if self._task is not None and (now - self._moved >= BAR_SECONDS or step == stage.steps):
+            self._moved = now
             self._bar.update(self._task, completed=step, loss=f"{loss:.3f}")
+        elif self._task is None and now - self._said >= SILENT_SECONDS and step != stage.steps:
+            assert stage.steps is not None
+            self._line(stage.name, step, stage.steps, f"loss {loss:.3f}")
 
     def reported(self, record: Progress) -> None:
         """Show a validation."""
@@ -76,12 +89,14 @@ class Display:
         if self._task is not None:
             self._bar.update(self._task, recall=recall, speed=f"{record.pairs_per_second:,.0f}")
         elif record.step == record.steps or now - self._said >= LINE_SECONDS:
-            self._said = now
-            left = (record.steps - record.step) * (now - self._began) / max(1, record.step - self._first_step)
-            self.say(
-                f"{record.stage} {record.step:,}/{record.steps:,}  loss {record.loss:.3f}  recall {recall}  "
-                f"{record.pairs_per_second:,.0f} pairs/s" + (f"  about {left:.0f} s left" if left else "")
-            )
+            told = f"loss {record.loss:.3f}  recall {recall}  {record.pairs_per_second:,.0f} pairs/s"
+            self._line(record.stage, record.step, record.steps, told)
+
+    def _line(self, stage: str, step: int, steps: int, told: str) -> None:
+        """A line of progress: how far it is, what is told, and how long the rest of the stage takes."""
+        self._said = time.monotonic()
+        left = (steps - step) * (self._said - self._began) / max(1, step - self._first_step)
+        self.say(f"{stage} {step:,}/{steps:,}  {told}" + (f"  about {left:.0f} s left" if left else ""))
 
 
 def _percent(recall: float | None) -> str:

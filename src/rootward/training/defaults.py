@@ -17,7 +17,21 @@ Rules, with n answered queries, m documents, s = mean |S(q)| and the dimension d
                  `learning_rate_for` so many queries is n / that times as large for fewer
     momentum     0.8 for lazy_adam, whose rows are drawn so seldom that a longer memory is a stale one; else 0.9
     validate_every a twentieth of the stage
+    warmup       none
     mine_every   a pass over the queries, so that each is searched for once a pass
+
+Where documents go through an encoder that is trained (a full tower, its documents no table), each one that competes
+costs a pass through the network in every step, and its weights, which know something already, move by little. There it
+is
+
+    batch_size   queries: n / 8 within 32 and 64; pairs: 64
+    negatives    64 uniform documents a batch, corrected by log-Q for how often each is to be expected; all compete when
+                 that is half of them or more
+    epochs       3, and never fewer than 200 steps
+    warmup       a tenth of the stage, as a first step at full rate undoes what the encoder knows
+    validate_every a twentieth of the stage or a pass over the queries, whichever is longer: all documents are encoded
+
+and the rest as above: on 366 documents a tenth of the steps, each of half the texts or less.
 
 The figures behind these are in docs/lab-log.md.
 """
@@ -25,9 +39,13 @@ The figures behind these are in docs/lab-log.md.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
+from rootward.encoders import DualEncoder
+from rootward.encoders.full import FullTower
+from rootward.encoders.tied import TiedTower
 from rootward.pairs import Pairs
 from rootward.training.stage import Stage
 
@@ -39,19 +57,61 @@ FEWEST_STEPS = 2_000
 SOFT = 4 / 3
 
 
-def resolve(stage: Stage, pairs: Pairs, dim: int) -> Stage:
-    """The stage with every `None` that matters filled in, and `steps` in place of `epochs`."""
+@dataclass(frozen=True)
+class Costs:
+    """What is derived otherwise where every document that competes costs a pass through a network.
+
+    Attributes:
+        largest_batch: queries.
+        pairs_a_batch: where pairs are drawn.
+        negatives: uniform documents a batch; None for what the dimension asks for.
+        epochs: None for what the dimension asks for.
+        fewest_steps: whatever the epochs come to.
+        warmup: share of the stage.
+        once_a_pass: validate no more often.
+    """
+
+    largest_batch: int = 512
+    pairs_a_batch: int = PAIRS_A_BATCH
+    negatives: int | None = None
+    epochs: float | None = None
+    fewest_steps: int = FEWEST_STEPS
+    warmup: float = 0.0
+    once_a_pass: bool = False
+
+
+CHEAP = Costs()
+ENCODED = Costs(64, 64, negatives=64, epochs=3.0, fewest_steps=200, warmup=0.1, once_a_pass=True)
+
+
+def costs_of(model: DualEncoder) -> Costs:
+    """What a document costs in a step of this model's training."""
+    tower = model.document_tower
+    reader = tower.text if isinstance(tower, TiedTower) else tower
+    return ENCODED if isinstance(reader, FullTower) else CHEAP
+
+
+def resolve(stage: Stage, pairs: Pairs, dim: int, costs: Costs = CHEAP) -> Stage:
+    """The stage with every `None` that matters filled in, and `steps` in place of `epochs`.
+
+    Args:
+        stage: what is given is kept.
+        pairs: what is trained on.
+        dim: of the vectors.
+        costs: see `costs_of`; by default those of tables and of texts that are no matter of a network.
+    """
     filled = stage.model_copy(
         update={
-            "batch_size": stage.batch_size or _batch_size(stage, pairs),
+            "batch_size": stage.batch_size or _batch_size(stage, pairs, costs),
+            "warmup": costs.warmup if stage.warmup is None else stage.warmup,
             "learning_rate": _learning_rate(stage, pairs),
             "learning_rate_for": 1,
             "momentum": MOMENTA[stage.optimizer] if stage.momentum is None else stage.momentum,
         }
     )
-    filled = filled.model_copy(update=_candidates(filled, pairs, dim) | _scales(filled, pairs, dim))
-    steps = filled.steps or _steps(filled, pairs, dim)
-    every = filled.validate_every or max(1, -(-steps // 20))
+    filled = filled.model_copy(update=_candidates(filled, pairs, dim, costs) | _scales(filled, pairs, dim))
+    steps = filled.steps or _steps(filled, pairs, dim, costs)
+    every = filled.validate_every or _validate_every(filled, steps, pairs, costs)
     mining = _mining(filled, pairs)
     return filled.model_copy(update={"steps": steps, "epochs": None, "validate_every": every, **mining})
 
@@ -61,16 +121,21 @@ def _learning_rate(stage: Stage, pairs: Pairs) -> float:
     return rate * min(1.0, int(np.count_nonzero(pairs.sizes)) / stage.learning_rate_for)
 
 
-def _batch_size(stage: Stage, pairs: Pairs) -> int:
+def _batch_size(stage: Stage, pairs: Pairs, costs: Costs) -> int:
     if stage.sampler != "all_targets":
-        return PAIRS_A_BATCH
-    return int(np.clip(np.count_nonzero(pairs.sizes) // 8, 32, 512))
+        return costs.pairs_a_batch
+    return int(np.clip(np.count_nonzero(pairs.sizes) // 8, 32, costs.largest_batch))
 
 
-def _candidates(stage: Stage, pairs: Pairs, dim: int) -> dict[str, object]:
+def _validate_every(stage: Stage, steps: int, pairs: Pairs, costs: Costs) -> int:
+    every = max(1, -(-steps // 20))
+    return min(steps, max(every, _pass(stage, pairs))) if costs.once_a_pass else every
+
+
+def _candidates(stage: Stage, pairs: Pairs, dim: int, costs: Costs) -> dict[str, object]:
     if stage.candidates != "sampled":
         return {}
-    negatives = stage.negatives or round(NEGATIVES * min(4.0, max(1.0, 32 / dim)))
+    negatives = stage.negatives or costs.negatives or round(NEGATIVES * min(4.0, max(1.0, 32 / dim)))
     if 2 * negatives >= pairs.n_documents:
         return {"candidates": "all", "negatives": None}
     return {"negatives": negatives}
@@ -93,11 +158,12 @@ def _scales(stage: Stage, pairs: Pairs, dim: int) -> dict[str, float]:
     return {"scale": start, "scale_end": stage.scale_end or start * growth}
 
 
-def _steps(stage: Stage, pairs: Pairs, dim: int) -> int:
+def _steps(stage: Stage, pairs: Pairs, dim: int, costs: Costs) -> int:
     per_epoch = _pass(stage, pairs)
     if stage.epochs is not None:
         return max(1, round(stage.epochs * per_epoch))
-    return max(FEWEST_STEPS, round(per_epoch * max(12.0, 20 * math.sqrt(64 / dim))))
+    epochs = costs.epochs or max(12.0, 20 * math.sqrt(64 / dim))
+    return max(costs.fewest_steps, round(per_epoch * epochs))
 
 
 def _pass(stage: Stage, pairs: Pairs) -> int:

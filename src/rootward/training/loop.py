@@ -163,7 +163,7 @@ def scale_at(stage: Stage, step: int) -> float:
 def rate_at(stage: Stage, step: int) -> float:
     """The learning rate at a step."""
     assert stage.learning_rate is not None and stage.steps is not None
-    rising = round(stage.warmup * stage.steps)
+    rising = round((stage.warmup or 0.0) * stage.steps)
     if step < rising:
         return stage.learning_rate * (step + 1) / (rising + 1)
     falling = 1 - (step - rising) / (stage.steps - rising)

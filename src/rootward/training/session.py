@@ -23,7 +23,7 @@ from rootward.training import recipes
 from rootward.training.batches import Batches
 from rootward.training.checkpoint import CHECKPOINT, Checkpoint
 from rootward.training.console import Display, stoppable
-from rootward.training.defaults import resolve
+from rootward.training.defaults import costs_of, resolve
 from rootward.training.loop import Progress, Watcher, run_stage, seconds_per_step
 from rootward.training.run import (
     PAIRS,
@@ -91,7 +91,9 @@ def train(
     machine = Machine.here(settings)
     _check(model, pairs)
     state = State.of(model, torch.device(machine.device))
-    chosen = recipe.model_copy(update={"stages": tuple(resolve(stage, pairs, model.dim) for stage in recipe.stages)})
+    costs = costs_of(model)
+    stages = tuple(resolve(stage, pairs, model.dim, costs) for stage in recipe.stages)
+    chosen = recipe.model_copy(update={"stages": stages})
     if minutes is not None:
         chosen = _within(minutes, recipe, chosen, pairs, state, seed, machine)
     for place, stage in enumerate(chosen.stages):
@@ -237,7 +239,8 @@ def _within(
     for place, free in enumerate(is_open):
         if free:
             steps = max(1, round(left / sum(is_open) / took[place]))
-            stages[place] = resolve(asked.stages[place].model_copy(update={"steps": steps}), pairs, state.model.dim)
+            timed = asked.stages[place].model_copy(update={"steps": steps})
+            stages[place] = resolve(timed, pairs, state.model.dim, costs_of(state.model))
     return filled.model_copy(update={"stages": tuple(stages)})
 
 
@@ -264,6 +267,8 @@ class _Session:
         with Display(self.settings.progress) as display:
             if changed:
                 display.say(f"Bits may differ from those of a run that was never stopped: {', '.join(changed)}.")
+            for note in self.run.model.notes:
+                display.say(note)
             with stoppable() as stop:
                 self._save()
                 self._write()

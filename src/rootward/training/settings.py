@@ -24,7 +24,8 @@ class Settings:
         precision: of the matrix products: "auto", "float32" or "bfloat16".
         block_bytes: budget for scores held at a time; None for what suits a processor's cache.
         measure: evaluate at the end, which also finds the thresholds of the answer sets.
-        progress: show a bar, or a line every few seconds where standard error is no terminal.
+        progress: show a bar; where standard error is no terminal a line for a validation, at most every two seconds,
+            and for a step where half a minute has passed without one.
     """
 
     device: str = "auto"

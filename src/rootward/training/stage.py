@@ -74,7 +74,9 @@ class Stage(_Checked):
         1, ge=1, description="queries that this rate is for; with fewer it is smaller in proportion"
     )
     decay: Literal["linear", "constant"] = Field("linear", description="of the learning rate, over the stage")
-    warmup: float = Field(0.0, ge=0, lt=1, description="share of the stage in which the rate rises from nothing")
+    warmup: float | None = Field(
+        None, ge=0, lt=1, description="share of the stage in which the rate rises from nothing"
+    )
     momentum: float | None = Field(
         None, ge=0, lt=1, description="of sgd; for the Adams the decay of the gradient's average"
     )
