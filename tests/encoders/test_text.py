@@ -185,6 +185,20 @@ def test_no_text_leans_on_a_query_that_training_did_not_know():
     assert (model.query_vectors() @ found).argmax().item() != pairs.query_ids.row("rain boots")
 
 
+def test_a_query_that_training_did_not_know_leans_by_its_id_as_by_its_text():
+    pairs = by_name()
+    model = DualEncoder.text(pairs.keep(pairs.query_of != pairs.query_ids.row("rain boots")), dim=32)
+    model.thresholds = torch.arange(len(pairs.query_ids), dtype=torch.float32)
+    row = pairs.query_ids.row("rain boots")
+    assert np.flatnonzero(model.unseen()).tolist() == [row]
+    assert not DualEncoder.lookup(pairs, dim=2).unseen().any()
+    by_id, by_text = model.queries(), model.encode_queries(["Rain Boots"])
+    assert_close(by_id.vectors[row], by_text.vectors[0], rtol=0, atol=1e-6)
+    assert by_id.thresholds[row] == by_text.thresholds[0] != row
+    others = np.delete(np.arange(len(pairs.query_ids)), row)
+    assert_close(by_id.vectors[others], model.query_vectors(others))
+
+
 def test_leaning_follows_the_tokens_when_they_change(model):
     before = model.encode_queries(["a sandal"], lean=1.0).vectors
     model.query_tower.tokens.neg_().add_(1.0)
