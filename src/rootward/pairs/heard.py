@@ -123,17 +123,13 @@ def _on_unlike(pairs: Pairs, groups: Sequence[Rows]) -> tuple[str, ...]:
         _listed([shown(pairs.query_ids[row]) for row in group[:2].tolist()], len(group)) for group in groups[:EXAMPLES]
     ]
     more = [f"and {len(groups) - EXAMPLES:,} more"] if len(groups) > EXAMPLES else []
-    what = (
-        "1 text, in whatever spelling, is" if len(groups) == 1 else f"{len(groups):,} texts, in whatever spelling, are"
-    )
-    by_name = (
-        ""
-        if pairs.query_texts is None
-        else (" Synonyms and glosses of several nodes are left out by Pairs.by_name(unambiguous=True), --unambiguous.")
-    )
+    what, are = ("1 text", "is") if len(groups) == 1 else (f"{len(groups):,} texts", "are")
+    by_name = " Synonyms and glosses of several nodes are left out by Pairs.by_name(unambiguous=True), --unambiguous."
+    if pairs.query_texts is None:  # by_name has nothing to do there
+        by_name = ""
     return (
-        f"{what} the text of several queries with different answers, though one text has one vector: "
-        f"{'; '.join([*alike, *more])}. Merge these queries, or tell their texts apart.{by_name}",
+        f"{what}, in whatever spelling, {are} the text of several queries with different answers, though one text "
+        f"has one vector: {'; '.join([*alike, *more])}. Merge these queries, or tell their texts apart.{by_name}",
     )
 
 
@@ -152,12 +148,8 @@ def _told(pairs: Pairs, silent: Rows) -> str:
     for row, label, place in zip(silent.tolist(), labels, places_of(pairs.origin, labels), strict=False):
         besides = ", ".join(filter(None, (f"text {shown(texts[row])}" if texts[row] != label else "", place)))
         found.append(f"{shown(label)} ({besides})" if besides else shown(label))
-    what = (
-        "1 query without a letter or digit in its"
-        if len(silent) == 1
-        else (f"{len(silent):,} queries without a letter or digit in their")
-    )
-    return f"{what} text: {_listed(found, len(silent))}"
+    what, whose = ("1 query", "its") if len(silent) == 1 else (f"{len(silent):,} queries", "their")
+    return f"{what} without a letter or digit in {whose} text: {_listed(found, len(silent))}"
 
 
 def _listed(found: Sequence[str], n: int) -> str:
