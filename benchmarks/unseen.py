@@ -50,16 +50,16 @@ def flags(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--dim", type=int, default=128, help="of our tower; default: %(default)s")
     parser.add_argument("--word-pairs", action="store_true", help="our static and joint towers have pairs of words too")
     parser.add_argument(
-        "--encoder", choices=sentences.ENCODERS, default="minilm", help="of our frozen and joint towers; %(default)s"
+        "--encoder", choices=sentences.NAMES, default="minilm", help="of our frozen and joint towers; %(default)s"
     )
     parser.set_defaults(glosses=False, thesauri=False)  # flags where there are any, and they are no queries anyway
+    parser.add_argument("--neighbours", type=int, default=1, help="training texts that our towers lean on; %(default)s")
     parser.add_argument("--bfloat16", action="store_true", help="MiniLM reads in bfloat16, is tuned in float32")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--steps", type=int, default=600, help="of fine-tuning MiniLM, 64 texts each; default: %(default)s"
     )
     parser.add_argument("--pecos", metavar="PYTHON", help="an interpreter that has libpecos, for the part 'linear'")
-    parser.add_argument("--no-near", action="store_true", help="test queries without near duplicates of training texts")
     parser.add_argument("--queries", type=int, help="so many test queries only, to try it out; no file is written")
     return parser
 
@@ -74,8 +74,8 @@ def texts_of(pairs: Pairs) -> tuple[np.ndarray, list[str]]:
 def measured(name: str, train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace, note: str) -> None:
     """Measure the parts asked for on every kind of test queries; print each row, and write all to results/NAME.json.
 
-    Other parts than the default ones, word pairs, glosses, thesauri, another encoder and --no-near make a file of their
-    own, NAME_PARTS.json.
+    Other parts than the default ones, word pairs, glosses, thesauri, another encoder and several neighbours make a file
+    of their own, NAME_PARTS.json. Where test queries are nearly a training text, the others are measured apart as well.
 
     Raises:
         SystemExit: a part that is none, or one that lacks what it needs.
@@ -84,33 +84,36 @@ def measured(name: str, train: Pairs, tests: dict[str, Pairs], given: argparse.N
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         raise SystemExit(f"--parts holds {', '.join(unknown)}; there are {', '.join(PARTS)}.")
-    near = {kind: near_duplicates(train, test) for kind, test in tests.items()}
-    if given.no_near:
-        tests = {kind: without(test, near[kind]) for kind, test in tests.items()}
     tests = {kind: some(test, given.queries, given.seed) for kind, test in tests.items()}
+    tests |= {f"{kind}, no near duplicates": far for kind, test in tests.items() if (far := apart(train, test))}
     rows = []
     for part in parts:
         for kind, row in PARTS[part](train, tests, given):
             rows.append({"queries": kind, **row})
             print(rows[-1], flush=True)
     if given.queries is None:
-        told = [flag for flag in ("word_pairs", "glosses", "thesauri", "bfloat16", "no_near") if getattr(given, flag)]
+        told = [flag for flag in ("word_pairs", "glosses", "thesauri", "bfloat16") if getattr(given, flag)]
         if given.encoder != "minilm":
             told.append(f"encoder {given.encoder}")
+        if given.neighbours != 1:
+            told.append(f"neighbours {given.neighbours}")
         file = "_".join([name, *(parts if given.parts != DEFAULT else ()), *told]).replace(" ", "_")
         known = f"{np.count_nonzero(train.sizes):,} training texts, {train.n_documents:,} documents; recall in %"
         asked = ", ".join(f"{np.count_nonzero(test.sizes):,} unseen {kind}" for kind, test in tests.items())
-        alike = ", ".join(f"{len(rows_of_kind):,} {kind}" for kind, rows_of_kind in near.items())
-        known += f"; near duplicates of training texts {'left out' if given.no_near else 'among them'}: {alike}"
         switches = "".join(f" --{flag.replace('_', '-')}" for flag in told)
         switches += "" if given.epochs is None else f" --epochs {given.epochs:g}"
         command = f"python benchmarks/{name}.py --parts {given.parts} --seed {given.seed}{switches}"
         save(file, command, rows, f"{asked}; {known}. {note}".strip())
 
 
-def near_duplicates(train: Pairs, test: Pairs) -> np.ndarray:
-    """Rows of the test queries that are nearly a training text or the name of a document; see `Pairs.shared_texts`."""
-    return test.query_ids.rows(label for _, label in train.shared_texts(test, near=True, documents=True))
+def apart(train: Pairs, test: Pairs) -> Pairs | None:
+    """The test queries that are not nearly a training text or a document's name, see `Pairs.shared_texts`.
+
+    None where that leaves none or all.
+    """
+    near = test.query_ids.rows(label for _, label in train.shared_texts(test, near=True, documents=True))
+    far = without(test, near)
+    return far if len(near) and len(far) else None
 
 
 def without(test: Pairs, rows: np.ndarray) -> Pairs:
@@ -164,7 +167,8 @@ def _ours(tower: Any, train: Pairs, tests: dict[str, Pairs], given: argparse.Nam
     known, documents = model.query_vectors(np.flatnonzero(train.sizes)), model.document_vectors()
     for kind, test in tests.items():
         rows, asked = texts_of(test)
-        for case, options in ((f"{tower} tower, leaning on nothing", {"lean": 0.0}), (f"{tower} tower", {})):
+        leanings: list[dict[str, Any]] = [{"lean": 0.0}, {"neighbours": given.neighbours}]
+        for case, options in zip((f"{tower} tower, leaning on nothing", f"{tower} tower"), leanings, strict=True):
             queries = model.encode_queries(asked, **options)
             vectors = spread(queries.vectors, rows, test.n_queries)
             thresholds = torch.nan_to_num(spread(queries.thresholds[:, None], rows, test.n_queries)[:, 0], nan=2.0)

@@ -122,7 +122,7 @@ def test_a_try_on_some_queries_writes_no_file(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(unseen, "save", lambda *_: pytest.fail("a file was written"))
-    given = argparse.Namespace(parts="lexical", queries=2, seed=0, no_near=False)
+    given = argparse.Namespace(parts="lexical", queries=2, seed=0)
     unseen.measured("nothing", TRAIN, {"words": TRAIN}, given, "")
     assert capsys.readouterr().out.count("nearest text expanded") == 2
 
@@ -201,17 +201,22 @@ def test_results_with_glosses_and_word_pairs_have_a_file_of_their_own(
     assert all(0 <= row["overall"] <= 100 for row in kept["figures"])
 
 
-def test_queries_that_are_nearly_training_texts_are_counted_and_can_be_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_left_without_near_duplicates_is_measured_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "RESULTS", tmp_path)
     test = shop(("leather boots", "sandal for the beach", "rainboots", "wet boots"), (3, 2, 3, 3))
-    told = {}
-    for flags, name in (([], "x_lexical"), (["--no-near"], "x_lexical_no_near")):
-        given = unseen.flags("x").parse_args(["--parts", "lexical", *flags])
-        unseen.measured("x", TRAIN, {"words": test}, given, "")
-        told[name] = json.loads((tmp_path / f"{name}.json").read_text())
-    assert "near duplicates of training texts among them: 2 words" in told["x_lexical"]["note"]
-    assert told["x_lexical"]["note"].startswith("4 unseen words; ")
-    assert told["x_lexical_no_near"]["note"].startswith("2 unseen words; ")
-    assert told["x_lexical_no_near"]["command"].endswith(" --no-near")
+    unseen.measured("x", TRAIN, {"words": test}, unseen.flags("x").parse_args(["--parts", "lexical"]), "")
+    told = json.loads((tmp_path / "x_lexical.json").read_text())
+    assert told["note"].startswith("4 unseen words, 2 unseen words, no near duplicates; ")
+    assert [row["queries"] for row in told["figures"]] == ["words", "words, no near duplicates"] * 2
+    left = unseen.apart(TRAIN, test)
+    assert left is not None
+    assert np.flatnonzero(left.sizes).tolist() == [0, 3]
+    assert unseen.apart(TRAIN, TRAIN) is None
+
+
+def test_encoders_side_by_side_are_unit_vectors_after_each_other() -> None:
+    one, other = Letters(), Letters()
+    both = sentences.SideBySide([one, other]).encode(["ab", "cc"])
+    alone = np.asarray(one.encode(["ab", "cc"]), np.float32)
+    alone /= np.linalg.norm(alone, axis=1, keepdims=True)
+    assert both == pytest.approx(np.concatenate([alone, alone], axis=1) / math.sqrt(2), abs=1e-6)

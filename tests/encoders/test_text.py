@@ -199,6 +199,20 @@ def test_a_query_that_training_did_not_know_leans_by_its_id_as_by_its_text():
     assert_close(by_id.vectors[others], model.query_vectors(others))
 
 
+def test_a_text_leans_on_several_the_nearer_the_more(model):
+    own = model.encode_queries(["a sandal"], lean=0.0).vectors[0]
+    known = model.query_vectors(model.query_tower.anchors)
+    (first, second), rows = (known @ own).topk(2)
+    share = 1 / (1 + torch.exp(40 * (second - first)))
+    wanted = torch.nn.functional.normalize(share * known[rows[0]] + (1 - share) * known[rows[1]], dim=0)
+    assert_close(model.encode_queries(["a sandal"], lean=1.0, neighbours=2).vectors[0], wanted)
+    every = model.encode_queries(["a sandal"], neighbours=1_000)
+    assert torch.isfinite(every.vectors).all()  # more than there are is all of them
+    assert_close(every.thresholds, model.encode_queries(["a sandal"]).thresholds, equal_nan=True)
+    with pytest.raises(InputError, match="at least 1; got 0"):
+        model.encode_queries(["a sandal"], neighbours=0)
+
+
 def test_leaning_follows_the_tokens_when_they_change(model):
     before = model.encode_queries(["a sandal"], lean=1.0).vectors
     model.query_tower.tokens.neg_().add_(1.0)

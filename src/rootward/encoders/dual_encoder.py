@@ -17,7 +17,7 @@ from rootward.encoders.full import CHUNK, PACE
 from rootward.encoders.given import as_list, as_table, check_dim, check_pairs
 from rootward.encoders.names import Names
 from rootward.encoders.pieces import Again, tables_of, tensors_of, towers_from
-from rootward.encoders.queries import LEAN, Queries, leaning
+from rootward.encoders.queries import LEAN, Queries, leaning, read_queries
 from rootward.encoders.seen import Seen
 from rootward.encoders.start import (
     Documents,
@@ -236,7 +236,7 @@ class DualEncoder:
         vectors, thresholds = self.query_vectors(rows), self.thresholds[torch.from_numpy(rows)]
         if isinstance(self.query_tower, TextTower) and (unseen := self.unseen(rows)).any():
             where, vectors = torch.from_numpy(unseen), vectors.clone()
-            vectors[where], thresholds[where] = leaning(self.query_tower, vectors[where], self.thresholds, LEAN)
+            vectors[where], thresholds[where] = leaning(self.query_tower, vectors[where], self.thresholds)
         return Queries([self.query_ids[row] for row in rows.tolist()], vectors, thresholds, self.fingerprint())
 
     def unseen(self, rows: npt.ArrayLike | None = None) -> npt.NDArray[np.bool_]:
@@ -254,7 +254,7 @@ class DualEncoder:
         """Whether it encodes texts that are no query of its own, with `encode_queries`."""
         return isinstance(self.query_tower, TextTower)
 
-    def encode_queries(self, texts: Iterable[str], *, lean: float = LEAN) -> Queries:
+    def encode_queries(self, texts: Iterable[str], *, lean: float = LEAN, neighbours: int = 1) -> Queries:
         """Any texts as queries, words that training never saw among them; only of a model with a text tower.
 
         Each goes by its text, leans on the nearest of the queries that training knew, and takes that one's threshold.
@@ -266,20 +266,16 @@ class DualEncoder:
             texts: a list of one or more.
             lean: how far, from 0 to 1: at 0 the text's own vector, at 1 the vector of the nearest known query, whose
                 answers training has seen, in place of it.
+            neighbours: how many it leans on, the nearer the more; four find a little more far up (docs/lab-log.md).
 
         Raises:
             InputError: the model looks its queries up, one string in place of a list, something that is no text, lean
-                outside 0..1.
+                outside 0..1, neighbours below 1.
         """
         if not isinstance(self.query_tower, TextTower):
             raise InputError("This model looks its queries up; only one from DualEncoder.text encodes other texts.")
         asked = as_list(texts, "encode_queries")
-        for row, text in enumerate(asked):
-            if not isinstance(text, str):
-                raise InputError(f"Query {row} is {text!r}, a {type(text).__name__}; needed a text.")
-        if not 0 <= lean <= 1:
-            raise InputError(f"lean is from 0 (the text's own vector) to 1 (the nearest known query's), got {lean}.")
-        found = leaning(self.query_tower, self.query_tower.encode_texts(asked), self.thresholds, lean)
+        found = read_queries(self.query_tower, asked, self.thresholds, lean, neighbours)
         return Queries(asked, *found, self.fingerprint())
 
     def encode_documents(self, texts: Iterable[str]) -> Tensor:

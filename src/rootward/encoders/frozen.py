@@ -113,9 +113,9 @@ class FrozenTower:
             return self.head[0].new_zeros(0, self.dim)
         return self._encoded(read_texts(self.encoder, asked), np.arange(len(asked)))
 
-    def nearest_anchors(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """The anchor nearest to each vector: its row (int64, -1 for a vector of zeros) and its own vector."""
-        return self._anchored.nearest(vectors, self.encode, self.anchors, self.head)
+    def nearest_anchors(self, vectors: Tensor, n: int = 1) -> tuple[Tensor, Tensor]:
+        """The anchor nearest to each vector: its row (int64, -1 for a vector of zeros), and the mean of n."""
+        return self._anchored.nearest(vectors, self.encode, self.anchors, self.head, n)
 
     def forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
         """The vectors of these rows' texts with some entries left out, and the way back to the head."""

@@ -92,10 +92,10 @@ class JointTower:
         listed = list(texts)
         return unit(self.static.encode_texts(listed) + self.frozen.encode_texts(listed))[0]
 
-    def nearest_anchors(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """The anchor nearest to each vector: its row (int64, -1 for a vector of zeros) and its own vector."""
+    def nearest_anchors(self, vectors: Tensor, n: int = 1) -> tuple[Tensor, Tensor]:
+        """The anchor nearest to each vector: its row (int64, -1 for a vector of zeros), and the mean of n."""
         made_of = [table.rows for table in self.tables()]
-        return self._anchored.nearest(vectors, self.encode, self.anchors, made_of)
+        return self._anchored.nearest(vectors, self.encode, self.anchors, made_of, n)
 
     def forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
         """The vectors of these rows' texts, some features and entries left out, and the way back to both halves."""

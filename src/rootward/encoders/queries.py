@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rootward.encoders.static import unit
 from rootward.encoders.towers import TextTower
+from rootward.errors import InputError
 
 LEAN = 0.5
 """How far a text that training never saw leans on the nearest query that it did; see docs/lab-log.md."""
@@ -35,7 +36,27 @@ class Queries:
         return len(self.ids)
 
 
-def leaning(tower: TextTower, own: Tensor, thresholds: Tensor, lean: float) -> tuple[Tensor, Tensor]:
+def read_queries(
+    tower: TextTower, asked: Sequence[object], thresholds: Tensor, lean: float, neighbours: int
+) -> tuple[Tensor, Tensor]:
+    """Vectors and thresholds of any texts, as `DualEncoder.encode_queries` describes them.
+
+    Raises:
+        InputError: something that is no text, lean outside 0..1, neighbours below 1.
+    """
+    for row, text in enumerate(asked):
+        if not isinstance(text, str):
+            raise InputError(f"Query {row} is {text!r}, a {type(text).__name__}; needed a text.")
+    if not 0 <= lean <= 1:
+        raise InputError(f"lean is from 0 (the text's own vector) to 1 (the nearest known query's), got {lean}.")
+    if neighbours < 1:
+        raise InputError(f"neighbours is how many known queries a text leans on, at least 1; got {neighbours}.")
+    return leaning(tower, tower.encode_texts(map(str, asked)), thresholds, lean, neighbours)
+
+
+def leaning(
+    tower: TextTower, own: Tensor, thresholds: Tensor, lean: float = LEAN, neighbours: int = 1
+) -> tuple[Tensor, Tensor]:
     """Texts' own vectors, drawn towards the nearest queries that training knew (n x dim), and those ones' thresholds.
 
     Args:
@@ -43,6 +64,7 @@ def leaning(tower: TextTower, own: Tensor, thresholds: Tensor, lean: float) -> t
         own: n x dim; a vector of zeros stays as it is and has no threshold.
         thresholds: one a row of the tower.
         lean: how far, from 0 to 1.
+        neighbours: on how many, the nearer the more; the threshold is the nearest one's.
     """
-    rows, nearest = tower.nearest_anchors(own)
+    rows, nearest = tower.nearest_anchors(own, neighbours)
     return unit(torch.lerp(own, nearest, lean))[0], torch.where(rows >= 0, thresholds[rows], torch.nan)

@@ -130,9 +130,9 @@ class StaticTower:
         bags = self.vocabulary.bags(texts)
         return self._encoded(bags, np.arange(len(bags)))
 
-    def nearest_anchors(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """The anchor nearest to each vector: its row (int64, -1 for a vector of zeros) and its own vector."""
-        return self._anchored.nearest(vectors, self.encode, self.anchors, [self.tokens])
+    def nearest_anchors(self, vectors: Tensor, n: int = 1) -> tuple[Tensor, Tensor]:
+        """The anchor nearest to each vector: its row (int64, -1 for a vector of zeros), and the mean of n."""
+        return self._anchored.nearest(vectors, self.encode, self.anchors, [self.tokens], n)
 
     def forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
         """The vectors of these rows' texts with some features left out, and the way back to the features' vectors."""

@@ -106,8 +106,11 @@ class TextTower(Tower, Protocol):
         """Vectors of any texts (float32, n x dim); zeros for a text that says nothing to it."""
         ...
 
-    def nearest_anchors(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """The nearest row that training knew the answers of (int64, -1 for a vector of zeros), and its own vector."""
+    def nearest_anchors(self, vectors: Tensor, n: int = 1) -> tuple[Tensor, Tensor]:
+        """The nearest row that training knew the answers of (int64, -1 for a vector of zeros), and its own vector.
+
+        With n above 1 the vector is the mean of the n nearest, the nearer the heavier.
+        """
         ...
 
 

@@ -381,8 +381,7 @@ class Pairs:
     def shared_texts(self, other: Pairs, *, near: bool = False, documents: bool = False) -> list[tuple[str, str]]:
         """Ids (of these pairs, of a query of the others) whose texts have one normal form, among queries with pairs.
 
-        Empty where `other` asks nothing that these pairs have seen, in whatever spelling; with `near` nor nearly so,
-        with `documents` nor as the name of one. `rootward.pairs.shared.shared_texts` says what is near, and why names.
+        With `near` also those nearly so, with `documents` also names of these; see `rootward.pairs.shared`.
         """
         return shared_texts(self, other, near=near, documents=documents)
 
@@ -391,9 +390,8 @@ class Pairs:
     ) -> Split[PairSample]:
         """Train, validation and test pairs drawn as in the paper (arXiv 2509.16411, section 6.1, its sizes by default).
 
-        Each is drawn independently by regular sampling with replacement: q uniform over the queries with pairs, d
-        uniform in S(q). So test pairs may be training pairs too: the task is to memorise. To measure pairs never
-        seen, use `split`.
+        Each is drawn by regular sampling with replacement: q uniform over the queries with pairs, d uniform in S(q). So
+        test pairs may be training pairs too: the task is to memorise. To measure pairs never seen, use `split`.
 
         Raises:
             PairsError: there are no pairs.
