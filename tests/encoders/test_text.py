@@ -213,6 +213,17 @@ def test_a_text_leans_on_several_the_nearer_the_more(model):
         model.encode_queries(["a sandal"], neighbours=0)
 
 
+def test_nothing_leans_where_every_query_has_documents_of_its_own(model):
+    asked = ["a sandal"]
+    assert_close(model.encode_queries(asked).vectors, model.encode_queries(asked, lean=0.5).vectors)
+    shop = Pairs.from_table([("leather shoes", "p1", 0), ("beach sandals", "p2", 0), ("rain boots", "p3", 0)])
+    apart = DualEncoder.text(shop, dim=8)
+    assert_close(apart.encode_queries(asked).vectors, apart.encode_queries(asked, lean=0.0).vectors)
+    shared = Pairs.from_table([("leather shoes", "p1", 0), ("beach sandals", "p1", 0), ("rain boots", "p3", 0)])
+    model = DualEncoder.text(shared, dim=8)
+    assert_close(model.encode_queries(asked).vectors, model.encode_queries(asked, lean=0.5).vectors)
+
+
 def test_leaning_follows_the_tokens_when_they_change(model):
     before = model.encode_queries(["a sandal"], lean=1.0).vectors
     model.query_tower.tokens.neg_().add_(1.0)

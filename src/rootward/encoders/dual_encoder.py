@@ -17,7 +17,7 @@ from rootward.encoders.full import CHUNK, PACE
 from rootward.encoders.given import as_list, as_table, check_dim, check_pairs
 from rootward.encoders.names import Names
 from rootward.encoders.pieces import Again, tables_of, tensors_of, towers_from
-from rootward.encoders.queries import LEAN, Queries, leaning, read_queries
+from rootward.encoders.queries import Queries, leaning, read_queries, usual_lean
 from rootward.encoders.seen import Seen
 from rootward.encoders.start import (
     Documents,
@@ -236,7 +236,8 @@ class DualEncoder:
         vectors, thresholds = self.query_vectors(rows), self.thresholds[torch.from_numpy(rows)]
         if isinstance(self.query_tower, TextTower) and (unseen := self.unseen(rows)).any():
             where, vectors = torch.from_numpy(unseen), vectors.clone()
-            vectors[where], thresholds[where] = leaning(self.query_tower, vectors[where], self.thresholds)
+            lean = usual_lean(self.generality)
+            vectors[where], thresholds[where] = leaning(self.query_tower, vectors[where], self.thresholds, lean)
         return Queries([self.query_ids[row] for row in rows.tolist()], vectors, thresholds, self.fingerprint())
 
     def unseen(self, rows: npt.ArrayLike | None = None) -> npt.NDArray[np.bool_]:
@@ -254,18 +255,17 @@ class DualEncoder:
         """Whether it encodes texts that are no query of its own, with `encode_queries`."""
         return isinstance(self.query_tower, TextTower)
 
-    def encode_queries(self, texts: Iterable[str], *, lean: float = LEAN, neighbours: int = 1) -> Queries:
+    def encode_queries(self, texts: Iterable[str], *, lean: float | None = None, neighbours: int = 1) -> Queries:
         """Any texts as queries, words that training never saw among them; only of a model with a text tower.
 
         Each goes by its text, leans on the nearest of the queries that training knew, and takes that one's threshold.
-        A text that says nothing to the tower (an empty one, punctuation; to a static tower also one without any feature
-        that training has seen) has the zero vector and no threshold, and an index finds nothing for it. Of a text the
-        first `rootward.pairs.normal.LONGEST` characters are read.
+        A text that says nothing to the tower (an empty one, punctuation; to a static tower also one of unseen features
+        alone) has the zero vector, no threshold, no answers. Only `rootward.pairs.normal.LONGEST` characters are read.
 
         Args:
             texts: a list of one or more.
-            lean: how far, from 0 to 1: at 0 the text's own vector, at 1 the vector of the nearest known query, whose
-                answers training has seen, in place of it.
+            lean: how far, from 0 to 1: at 0 the text's own vector, at 1 that of the nearest known query, whose answers
+                training has seen. None is 0.5 where most pairs are with documents that several queries want, else 0.
             neighbours: how many it leans on, the nearer the more; four find a little more far up (docs/lab-log.md).
 
         Raises:
@@ -275,6 +275,7 @@ class DualEncoder:
         if not isinstance(self.query_tower, TextTower):
             raise InputError("This model looks its queries up; only one from DualEncoder.text encodes other texts.")
         asked = as_list(texts, "encode_queries")
+        lean = usual_lean(self.generality) if lean is None else lean
         found = read_queries(self.query_tower, asked, self.thresholds, lean, neighbours)
         return Queries(asked, *found, self.fingerprint())
 
@@ -379,8 +380,7 @@ class DualEncoder:
         Args:
             folder: of the model.
             encoder: of a tower on one, where it is no longer found by its name: as `DualEncoder.text` takes it.
-            cache: folder of a frozen encoder's outputs; None for the one that the model was made with, or where that is
-                gone, for $ROOTWARD_CACHE, else the user's cache folder.
+            cache: folder of a frozen encoder's outputs; None for the model's own, or where that is gone, as for `text`.
             progress: show how far a frozen encoder has read, where outputs are not kept.
 
         Raises:

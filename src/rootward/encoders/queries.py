@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -13,7 +15,7 @@ from rootward.encoders.towers import TextTower
 from rootward.errors import InputError
 
 LEAN = 0.5
-"""How far a text that training never saw leans on the nearest query that it did; see docs/lab-log.md."""
+"""How far a text that training never saw leans on the nearest query that it did, see `usual_lean`."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,18 @@ class Queries:
         return len(self.ids)
 
 
+def usual_lean(generality: npt.NDArray[np.int64]) -> float:
+    """`LEAN` where most pairs are with documents that other queries want as well, else 0.
+
+    In a hierarchy the nearest known query wants most of what an unseen one does; where every query has documents of its
+    own, as searches in a shop, it wants others, and leaning on it only finds these (docs/lab-log.md).
+
+    Args:
+        generality: of each document, how many training queries want it.
+    """
+    return LEAN if 2 * int(generality[generality > 1].sum()) >= int(generality.sum()) else 0.0
+
+
 def read_queries(
     tower: TextTower, asked: Sequence[object], thresholds: Tensor, lean: float, neighbours: int
 ) -> tuple[Tensor, Tensor]:
@@ -55,7 +69,7 @@ def read_queries(
 
 
 def leaning(
-    tower: TextTower, own: Tensor, thresholds: Tensor, lean: float = LEAN, neighbours: int = 1
+    tower: TextTower, own: Tensor, thresholds: Tensor, lean: float, neighbours: int = 1
 ) -> tuple[Tensor, Tensor]:
     """Texts' own vectors, drawn towards the nearest queries that training knew (n x dim), and those ones' thresholds.
 

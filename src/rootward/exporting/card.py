@@ -9,7 +9,7 @@ from rootward.encoders import DualEncoder, Tower
 from rootward.encoders.frozen import FrozenTower
 from rootward.encoders.full import FullTower
 from rootward.encoders.joint import JointTower
-from rootward.encoders.queries import LEAN
+from rootward.encoders.queries import usual_lean
 from rootward.encoders.static import StaticTower
 from rootward.encoders.tied import TiedTower
 from rootward.evaluation import Report
@@ -75,7 +75,7 @@ Queries that training did not see were measured leaning on known ones, as rootwa
 """
 _LEAN = """
 Vectors are the texts' own: rootward's `encode_queries(texts, lean=0)`. Its searches let a text that training never saw
-lean on the nearest query that training knew (`lean={lean}`); that is not in this folder.
+lean on the nearest query that training knew (here `lean={lean:g}`); that is not in this folder.
 """
 
 
@@ -90,7 +90,7 @@ def card(model: DualEncoder, report: Report | None, format: Format) -> str:
         query=_tower(model.query_tower),
         documents=_documents(model),
     )
-    return head + _recall(report) + (_modules_used(model) if modules else _graph_used(model.query_tower))
+    return head + _recall(report) + (_modules_used(model) if modules else _graph_used(model))
 
 
 def _recall(report: Report | None) -> str:
@@ -109,19 +109,20 @@ def _modules_used(model: DualEncoder) -> str:
     reads = reads_documents(model)
     towers = [model.query_tower, model.document_tower] if reads else [model.query_tower]
     hashes = any(isinstance(tower, StaticTower | JointTower) for tower in towers)
-    remark = (_TRUST if hashes else "") + _remarks(towers) + ("" if reads else _TABLE)
+    remark = (_TRUST if hashes else "") + _remarks(towers, model) + ("" if reads else _TABLE)
     asked = '"a document"' if reads else repr(model.document_ids[0])
     return _MODULES.format(trust=", trust_remote_code=True" if hashes else "", asked=asked, remark=remark)
 
 
-def _graph_used(tower: Tower) -> str:
+def _graph_used(model: DualEncoder) -> str:
+    tower = model.query_tower
     inputs = {StaticTower: _FEATURES, JointTower: _BOTH}.get(type(tower), _TOKENS)
-    return _GRAPH.format(inputs=inputs, remark=_remarks([tower]))
+    return _GRAPH.format(inputs=inputs, remark=_remarks([tower], model))
 
 
-def _remarks(towers: Sequence[Tower]) -> str:
+def _remarks(towers: Sequence[Tower], model: DualEncoder) -> str:
     control = any(isinstance(tower, FrozenTower | FullTower) for tower in towers)
-    return (_CONTROL.format(longest=LONGEST) if control else "") + _LEAN.format(lean=LEAN)
+    return (_CONTROL.format(longest=LONGEST) if control else "") + _LEAN.format(lean=usual_lean(model.generality))
 
 
 def _tower(tower: Tower) -> str:
