@@ -50,6 +50,8 @@ def test_without_the_file_it_is_said_how_to_get_it(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
     with pytest.raises(TableError, match="There is no file"):
         read_hyperlex(tmp_path / "nowhere.txt")
+    with pytest.raises(TableError, match="is a folder; needed is the file"):
+        read_hyperlex(tmp_path)
     (tmp_path / "other.txt").write_text("a b c\n")
     with pytest.raises(TableError, match="no column 'WORD1'"):
         read_hyperlex(tmp_path / "other.txt")

@@ -73,7 +73,10 @@ def table(study: Study) -> str:
             here = [*slice_cells(rows, 3), overall_cell(rows)]
             lines.append([f"{panel} {method}", *here, f"{published_figure('Figure 3', method):.1f}"])
     header = ["panel", "0", "1", "2", "overall", "published"]
-    return f"Recall at |S(q)| in % on the (4, 5)-tree, dim {DIM}, seeds: {study.seeds}\n{plain_table(header, lines)}"
+    return (
+        f"Recall at |S(q)| in % on the (4, 5)-tree, dim {DIM}, seeds: {study.seeds}; in-batch, but for finetuning, "
+        f"which goes against all documents\n{plain_table(header, lines)}"
+    )
 
 
 def draw(study: Study, path: Path) -> Path:

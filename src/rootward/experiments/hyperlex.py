@@ -55,6 +55,10 @@ def read_hyperlex(path: str | os.PathLike[str] | None) -> Rated:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         raise TableError(f"There is no file {os.fspath(path)}. {HOW_TO_GET}") from None
+    except IsADirectoryError:
+        raise TableError(
+            f"{os.fspath(path)} is a folder; needed is the file of noun pairs in it. {HOW_TO_GET}"
+        ) from None
     header = lines[0].split() if lines else []
     missing = [column for column in COLUMNS if column not in header]
     if missing:

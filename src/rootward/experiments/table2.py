@@ -128,12 +128,16 @@ def draw(study: Study, path: Path) -> Path:
     ]
     names = ("regular", "pretrain-finetune", "Poincare")
     bars += [(f"published: {name}", published_figure("Table 2", name), "//") for name in names]
+    bars.append(("elsewhere: information content", NO_TRAINING, "//"))
     for place, (name, value, hatch) in enumerate(bars):
         axes.barh(place, value, color="C0" if not hatch else "0.8", hatch=hatch)
         if name.endswith(": diverged"):
             axes.plot([0], [place], "x", color="black", clip_on=False)
+        else:
+            axes.text(max(value, 0.0) + 0.01, place, f"{value:.2f}", va="center", fontsize=8)
     axes.set_yticks(range(len(bars)), [name for name, _, _ in bars])
-    axes.set(xlabel="Spearman's rho with people's ratings", xlim=(0, 1))
+    axes.set(xlabel="Spearman's rho with people's ratings", xlim=(min(-0.05, *(value for _, value, _ in bars)), 1))
+    axes.axvline(0, color="black", linewidth=0.8)
     return save_figure(figure, path)
 
 
