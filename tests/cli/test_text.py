@@ -56,7 +56,7 @@ def test_words_never_seen_are_measured_and_calibrated_on(rootward, words, tmp_pa
     report = json.loads(told.stdout)
     assert (report["n_queries"], report["n_unseen"]) == (9, 8)
     assert report["overall"]["value"] > 0.25
-    assert "8 of the queries were unseen" in rootward("evaluate", words, "--pairs", "held.csv").stdout
+    assert "unseen queries, read as a search reads them: 8" in rootward("evaluate", words, "--pairs", "held.csv").stdout
     copied = shutil.copytree(words, tmp_path / "copied")
     assert rootward("calibrate", copied, "--pairs", "held.csv", "--quiet").exit_code == 0
 

@@ -199,7 +199,7 @@ class Report(_Value):
             if by_score is not None:
                 lines.append(f"{name}: {_percent(shown)} % as shown, {_percent(by_score)} % by score alone")
         if self.n_unseen:
-            lines.insert(0, f"{self.n_unseen:,} of the queries were unseen, and read as a search reads them")
+            lines.insert(0, f"unseen queries, read as a search reads them: {self.n_unseen:,}")
         if self.published is not None:
             lines.append(f"published: {self.published}. {self.published.note}".rstrip(" ."))
         if told := [_in_words(key, value) for key, value in self.extras.items()]:
