@@ -214,7 +214,7 @@ def test_the_card_of_a_joint_tower_says_what_it_is_made_of_and_how_it_is_fed(run
     assert "character n-grams, summed, and the encoder `tiny`, frozen, and a trained head, in equal shares" in card
     assert "trust_remote_code=True" in card
     assert "Documents: a tower of their own" in card
-    assert "(`lean=0.5`); that is not in this folder" in card
+    assert "(here `lean=0.5`); that is not in this folder" in card
     assert "gives zeros for a text" not in card
     card = " ".join((rw.export(run, tmp_path / "two", "onnx") / "README.md").read_text().split())
     assert "tokens and masks beside `features`, `weights`, `texts` and `heard`" in card
