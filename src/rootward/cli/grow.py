@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rootward.growth.diff import Diff
     from rootward.growth.folder import GrownRun
     from rootward.pairs import Pairs
+    from rootward.training import Run
 
 _GROWTH, _OUTPUT = "Growth", "Output"
 
@@ -78,23 +79,15 @@ def grow(
     from rootward.training.run import Run  # noqa: PLC0415
 
     trained = Run.load(run, encoder=encoder, progress=not quiet)
-    before, reads = trained.pairs, trained.model.reads_texts
     named = given(glosses=glosses) | said(unambiguous=unambiguous)
-    if named and not reads:
+    if named and not trained.model.reads_texts:
         flags = " and ".join(f"--{name}" for name in named)
         raise InputError(f"{flags} belongs to a run that reads texts; {run} looks its queries up. Leave it out.")
-    after: Pairs | Diff
-    if changes is not None:
-        after, name = Diff.load(changes), None
-    else:
-        found = read_as(source, before)
-        after, name = found.pairs.by_name(**named) if reads else found.pairs, found.name
-        for note in after.notes:
-            say(note, quiet)
-    change = after if isinstance(after, Diff) else _change(before, after)
+    after, name = _newer(source, trained, named, quiet) if changes is None else (Diff.load(changes), None)
+    change = after if isinstance(after, Diff) else _change(trained.pairs, after)
     if change is not None and save_diff is not None:
         change.save(save_diff)
-    grown = grow_run(run, after, out, source=name, progress=not quiet, encoder=encoder, **given(seed=seed))
+    grown = grow_run(trained, after, out, source=name, progress=not quiet, **given(seed=seed))
     if json is not None:
         put(_told(change, grown), json)
     if json != STDOUT:
@@ -102,6 +95,15 @@ def grow(
             show(str(change))
         show(str(grown.drift))
     say(f"{grown.grown}. The run is in {grown.folder}.", quiet)
+
+
+def _newer(source: SourceFlags, trained: Run, named: dict[str, bool], quiet: bool) -> tuple[Pairs, str | None]:
+    """The pairs of the newer version, made as the run's were, and their named source; what is left out is told."""
+    found = read_as(source, trained.pairs)
+    pairs = found.pairs.by_name(**named) if trained.model.reads_texts else found.pairs
+    for note in pairs.notes:
+        say(note, quiet)
+    return pairs, found.name
 
 
 def _change(before: Pairs, after: Pairs) -> Diff | None:

@@ -34,11 +34,10 @@ class Anchored:
         known = self._known(encode, anchors, made_of)
         if not len(known):
             return torch.full((len(vectors),), -1), torch.zeros_like(vectors)
-        n = min(n, len(known))
-        blocks = [(part @ known.T).topk(n) for part in torch.split(vectors, _BLOCK)]
+        blocks = [(part @ known.T).topk(min(n, len(known))) for part in torch.split(vectors, _BLOCK)]
         scores, best = (torch.cat([block[i] for block in blocks]) for i in (0, 1))
         weights = torch.softmax(_SHARPNESS * scores, 1)
-        near = torch.einsum("qn,qnd->qd", weights, known[best]) if n > 1 else known[best[:, 0]]
+        near = torch.einsum("qn,qnd->qd", weights, known[best])
         something = vectors.any(1)
         rows = torch.where(something, anchors.to(best.device)[best[:, 0]], -1)
         return rows, torch.where(something[:, None], near, 0.0)

@@ -229,16 +229,16 @@ class DualEncoder:
             InputError: one string in place of a list.
         """
         rows = np.arange(len(self.query_ids)) if ids is None else self.query_ids.rows(as_list(ids, "model.queries"))
-        return self.queries_of_rows(rows)
+        return Queries([self.query_ids[row] for row in rows.tolist()], *self.as_searched(rows), self.fingerprint())
 
-    def queries_of_rows(self, rows: npt.NDArray[np.int64]) -> Queries:
-        """As `queries`, by row."""
+    def as_searched(self, rows: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Vectors and thresholds of these query rows as a search takes them: those that are `unseen` lean on others."""
         vectors, thresholds = self.query_vectors(rows), self.thresholds[torch.from_numpy(rows)]
         if isinstance(self.query_tower, TextTower) and (unseen := self.unseen(rows)).any():
             where, vectors = torch.from_numpy(unseen), vectors.clone()
             lean = usual_lean(self.generality)
             vectors[where], thresholds[where] = leaning(self.query_tower, vectors[where], self.thresholds, lean)
-        return Queries([self.query_ids[row] for row in rows.tolist()], vectors, thresholds, self.fingerprint())
+        return vectors, thresholds
 
     def unseen(self, rows: npt.ArrayLike | None = None) -> npt.NDArray[np.bool_]:
         """Which of these query rows, of all when none are named, are read though training did not know their answers.

@@ -108,7 +108,9 @@ class Encoder:
     @cached_property
     def fingerprint(self) -> str | None:
         """As `fingerprint_of`; None for an object that cannot be recognised again. Opens it where it is not known."""
-        return self.expected or fingerprint_of(self.model)
+        if self.expected is None:
+            _ = self.model  # which finds it, where there is one
+        return self.expected
 
     def encode(self, texts: Sequence[str]) -> Outputs:
         """Its outputs (float32, n x width) for texts as `readable` makes them.

@@ -169,7 +169,7 @@ def _as_searched(model: DualEncoder, pairs: Pairs) -> Tensor:
     """The vectors that a search for these queries would take: by their rows in the model, the others by their texts."""
     used = np.flatnonzero(pairs.sizes)
     rows = _rows_known(pairs.query_ids, model.query_ids, used)
-    vectors = _encoded(lambda some: model.queries_of_rows(some).vectors, rows, model.dim)
+    vectors = _encoded(lambda some: model.as_searched(some)[0], rows, model.dim)
     others = used[rows[used] < 0]
     texts = what_is_read(pairs.query_ids, pairs.query_texts) if len(others) else ()
     for start in range(0, len(others), ENCODE_ROWS):

@@ -11,7 +11,7 @@ from typing import Any
 
 from rootward.evaluation.plots import figure_at, save_figure
 from rootward.experiments.beside import percent, recall_line, recall_table
-from rootward.experiments.curves import measured, trained
+from rootward.experiments.curves import Trained, measured, trained
 from rootward.experiments.diverged import FAILED, converged, mark_diverged
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Job, Study
@@ -31,9 +31,13 @@ def grid(measure: Callable[..., Iterable[Row]], **axes: Iterable[Any]) -> Iterat
 
 def outcome(pairs: Pairs, recipe: Recipe, dim: int, seed: int, *, looks: int | None = None) -> Iterator[Row]:
     """One row: recall over all pairs at the end and the curve up to there."""
-    found = trained(pairs, recipe, dim, seed, looks=looks)
+    yield measured_row(trained(pairs, recipe, dim, seed, looks=looks), pairs)
+
+
+def measured_row(found: Trained, pairs: Pairs) -> Row:
+    """Recall over all pairs, the curve up to there, how it was trained and how long."""
     told = {"curve": found.curve, "recipe": found.recipe, "seconds": round(found.run.seconds, 1)}
-    yield {**measured(found.model, pairs)[0], **told}
+    return {**measured(found.model, pairs)[0], **told}
 
 
 def grid_table(study: Study, names: Sequence[str], about: str, more: Sequence[str] = ()) -> str:

@@ -27,7 +27,7 @@ from rootward.experiments.margins import MARGINS
 from rootward.experiments.noise import NOISE
 from rootward.experiments.order import ORDER
 from rootward.experiments.scarce import SCARCE
-from rootward.experiments.study import RESULTS, Experiment, Study, run_study
+from rootward.experiments.study import RESULTS, Experiment, Study, named, run_study
 from rootward.experiments.table1 import TABLE1
 from rootward.experiments.table2 import TABLE2
 from rootward.experiments.tablec1 import TABLEC1
@@ -100,14 +100,11 @@ def reproduce(
     if seeds < 1:
         raise InputError(f"seeds must be at least 1, got {seeds}.")
     options = _options(name, {"source": source, "data": None if data is None else os.fspath(data)})
-    named = {option: Path(value).name if option == "data" else value for option, value in options.items()}
     kept = None
     if out is not None:
         _refuse_taken(Path(out), seeds)
-        kept = Kept.begin(Path(out), {"study": name, "scale": scale, **named})
-    study = run_study(
-        name, EXPERIMENTS[name], scale, range(seeds), told, began=began, kept=kept, options=options, named=named
-    )
+        kept = Kept.begin(Path(out), {"study": name, "scale": scale, **named(options)})
+    study = run_study(name, EXPERIMENTS[name], scale, range(seeds), told, began=began, kept=kept, options=options)
     if out is not None:
         study.save(out)
         draw_study(study, out)

@@ -14,7 +14,7 @@ import numpy as np
 
 from rootward.experiments.curves import measured, trained
 from rootward.experiments.data import pairs_of
-from rootward.experiments.grid import draw_grid, grid, grid_table
+from rootward.experiments.grid import draw_grid, grid, grid_table, measured_row
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.pairs import Pairs
@@ -60,13 +60,10 @@ def _row(scale: str, *, source: str, kept: float, method: str, seed: int) -> Ite
     found = trained(there, methods(scale)[method](), DIM, seed)
     taken = measured(found.model, away, known=there)[0] if len(away) else {"overall": None, "by_distance": []}
     yield {
-        **measured(found.model, there)[0],
+        **measured_row(found, there),
         "away": taken["overall"],
         "away_by_distance": taken["by_distance"],
         "pairs_by_distance": np.bincount(there.distances).tolist(),
-        "curve": found.curve,
-        "recipe": found.recipe,
-        "seconds": round(found.run.seconds, 1),
     }
 
 

@@ -117,14 +117,13 @@ def run_study(
     began: Callable[[Row, int, int], object] | None = None,
     kept: Kept | None = None,
     options: Mapping[str, Any] | None = None,
-    named: Mapping[str, Any] | None = None,
 ) -> Study:
     """Measure everything that is not kept already.
 
     `began` is called before each part with its key, how many are done and how many there are; `told` after it with the
     last of its rows.
 
-    `options` are what `measure` is given, `named` what the study keeps of them: of a path its name, as it may be moved.
+    `options` are what `measure` is given.
 
     A part whose training diverged is a row that says so, see `rootward.experiments.diverged`.
     """
@@ -140,9 +139,12 @@ def run_study(
         if told is not None and measured:
             told(measured[-1])
     kept.done()
-    return Study(
-        name, scale, _seeds_of(rows), tuple(rows), _about(kept.seconds), dict(given if named is None else named)
-    )
+    return Study(name, scale, _seeds_of(rows), tuple(rows), _about(kept.seconds), named(given))
+
+
+def named(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a study keeps of its options: of a path its name, as it may be moved."""
+    return {option: Path(value).name if option == "data" else value for option, value in options.items()}
 
 
 def _seeds_of(rows: Sequence[Row]) -> int:

@@ -43,39 +43,37 @@ class GrownRun:
 
 
 def grow_run(
-    folder: str | Path,
+    run: Run,
     after: Pairs | Diff,
     out: str | Path,
     *,
     seed: int = 0,
     source: str | None = None,
     progress: bool = True,
-    encoder: Any = None,
 ) -> GrownRun:
     """Grow a run into a new folder, as one transaction: `config.json` comes last, and makes it a run.
 
     Args:
-        folder: of the run that is grown; nothing in it changes.
+        run: as `Run.load` read it; nothing in its folder changes.
         after: as for `grow`.
         out: the new folder; it must hold no run.
         seed: of every random choice.
         source: the named source of the new pairs, kept in the report.
         progress: show a bar while measuring.
-        encoder: of a tower on one, where it is no longer found by its name; see `DualEncoder.load`.
 
     Raises:
         RunFolderError: no run, one that is not finished, or `out` holds one.
         InputError: as `grow`.
     """
-    folder, out = Path(folder), Path(out)
+    assert run.folder is not None
+    folder, out = run.folder, Path(out)
     config = read_config(folder)
     about = About.read(folder, config)
-    if not about.finished:
+    if not run.finished:
         raise RunFolderError(f"{folder} is not trained to its end. First: rootward train --resume {folder}")
     history = history_of(folder, config)
     if (out / "config.json").exists():
         raise RunFolderError(f"{out} holds a run already; choose another folder for the grown one.")
-    run = Run.load(folder, encoder=encoder)
     grown = grow(run.model, run.pairs, after, seed=seed)
     told = drift(run.model, run.pairs, grown, history=history, seed=seed)
     report = _measure(grown, about, source, seed, progress)
