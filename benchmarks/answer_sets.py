@@ -23,7 +23,7 @@ from safetensors.numpy import load_file
 from wordnet import TABLE
 
 import rootward as rw
-from rootward.evaluation.calibration import NAME
+from rootward.calibration.calibrate import NAME
 
 
 def sets_of(run: Path, relevant: Relevant, thresholds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

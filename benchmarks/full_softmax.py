@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rootward.training.batches import Batch
-from rootward.training.gradients import gradients
+from rootward.training.loop import gradients
 from rootward.training.losses import Targets, softmax_
 
 N_QUERIES, N_DOCUMENTS, ROUNDS, SCALE = 512, 82_115, 7, 20.0

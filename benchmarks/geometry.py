@@ -25,7 +25,7 @@ from machine import save, timed_process
 
 import rootward as rw
 from rootward.geometry import expected_dimension, smallest_separating
-from rootward.geometry.arcs import arcs
+from rootward.geometry.constructions import arcs
 from rootward.hierarchy import NAMED
 
 SEEDS = (0, 1, 2)

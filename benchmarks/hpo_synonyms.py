@@ -25,7 +25,7 @@ from unseen import flags, measured, texts_of, without
 
 import rootward as rw
 from rootward.pairs import Pairs
-from rootward.pairs.normal import normal_form
+from rootward.texts import normal_form
 
 SCOPES = ("EXACT", "RELATED", "BROAD", "NARROW")
 

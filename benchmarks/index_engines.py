@@ -33,7 +33,8 @@ from machine import save
 
 import rootward as rw
 from rootward.encoders import DualEncoder
-from rootward.pairs import Ids, Pairs
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 from rootward.retrieval import Exact, Index
 from rootward.retrieval.tuning import Sample
 from rootward.training.run import pairs_in

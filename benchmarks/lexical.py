@@ -7,7 +7,7 @@ from scipy.sparse import csr_array, vstack
 
 from rootward.encoders.features import Grams, Vocabulary
 from rootward.experiments import labels
-from rootward.pairs.normal import normal_form
+from rootward.texts import normal_form
 
 Texts = list[str]
 BLOCK = 256  # texts compared with all known ones at a time

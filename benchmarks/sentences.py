@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rootward.encoders.outputs import cache_folder, read_texts
-from rootward.encoders.pretrained import Encoder
+from rootward.encoders.pretrained import Encoder, cache_folder
+from rootward.encoders.pretrained import outputs_of as read_texts
 from rootward.pairs import Pairs
-from rootward.pairs.texts import what_is_read
+from rootward.texts import what_is_read
 
 BATCH = 64
 RATE = 5e-5

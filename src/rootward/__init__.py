@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rootward.calibration import Calibration, calibrate, plot_calibration
     from rootward.diagnosis import (
         Diagnosis,
         diagnose,
@@ -38,28 +39,19 @@ if TYPE_CHECKING:
         UnknownIdError,
         WriteError,
     )
-    from rootward.evaluation import (
-        Calibration,
-        Ranks,
-        Report,
-        calibrate,
-        compare,
-        evaluate,
-        plot_calibration,
-        plot_recall,
-    )
+    from rootward.evaluation import Ranks, Report, compare, evaluate, plot_recall
     from rootward.experiments import (
         Study,
         reproduce,
     )
-    from rootward.exporting import (
-        export,
-    )
     from rootward.geometry import (
         Constructed,
+        Plan,
         Separation,
         construct,
         guaranteed_dimension,
+        plan,
+        plot_plan,
         separation,
     )
     from rootward.growth import (
@@ -78,13 +70,9 @@ if TYPE_CHECKING:
     from rootward.hierarchy import (
         Hierarchy,
     )
+    from rootward.integrations import export
     from rootward.pairs import (
         Pairs,
-    )
-    from rootward.planning import (
-        Plan,
-        plan,
-        plot_plan,
     )
     from rootward.retrieval import (
         Filter,
@@ -167,21 +155,28 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "calibration": ("Calibration", "calibrate", "plot_calibration"),
     "diagnosis": ("Diagnosis", "diagnose", "plot_diagnosis"),
     "encoders": ("DualEncoder",),
     "evaluation": (
-        "Calibration",
         "Ranks",
         "Report",
-        "calibrate",
         "compare",
         "evaluate",
-        "plot_calibration",
         "plot_recall",
     ),
     "experiments": ("Study", "reproduce"),
-    "exporting": ("export",),
-    "geometry": ("Constructed", "Separation", "construct", "guaranteed_dimension", "separation"),
+    "integrations": ("export",),
+    "geometry": (
+        "Constructed",
+        "Plan",
+        "Separation",
+        "construct",
+        "guaranteed_dimension",
+        "plan",
+        "plot_plan",
+        "separation",
+    ),
     "growth": (
         "Diff",
         "Drift",
@@ -197,7 +192,6 @@ _ROOMS = {
     ),
     "hierarchy": ("Hierarchy",),
     "pairs": ("Pairs",),
-    "planning": ("Plan", "plan", "plot_plan"),
     "retrieval": ("Filter", "Hits", "Index"),
     "training": ("Recipe", "Run", "Settings", "Stage", "losses", "recipes", "resume", "train"),
 }

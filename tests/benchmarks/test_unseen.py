@@ -15,7 +15,9 @@ import torch
 from scipy.sparse import csr_array
 
 from letters import Letters
-from rootward.pairs import Ids, Pairs, Texts
+from rootward.ids import Ids
+from rootward.pairs import Pairs
+from rootward.texts import Texts
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import hpo_synonyms

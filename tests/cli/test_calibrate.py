@@ -7,8 +7,9 @@ import shutil
 import pytest
 import torch
 
+from rootward.calibration.calibrate import Calibration
+from rootward.calibration.set_report import SetReport
 from rootward.encoders import DualEncoder
-from rootward.evaluation import Calibration, SetReport
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pairs.esci_files import slice_rows, write_files
+from readers.esci_files import slice_rows, write_files
 
 
 @pytest.fixture(scope="module")

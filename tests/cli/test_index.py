@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
+from rootward.calibration.calibrate import Calibration
 from rootward.encoders import DualEncoder
-from rootward.evaluation import Calibration
 from rootward.retrieval import Index
 
 

@@ -277,7 +277,7 @@ def test_an_interrupted_run_ends_with_130_and_goes_on(rootward, shop, monkeypatc
 
 def test_ctrl_c_while_measuring_ends_with_130_and_the_next_time_it_is_only_measured(rootward, shop, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr("rootward.training.watching.evaluate", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+        patched.setattr("rootward.training.session.evaluate", lambda *_, **__: signal.raise_signal(signal.SIGINT))
         stopped = rootward("train", "--edges", shop, *QUICK, "--out", "a")
     assert (stopped.exit_code, stopped.stdout) == (130, "")
     assert "Training is done, measuring was stopped. Measure with: rootward train --resume a" in stopped.stderr

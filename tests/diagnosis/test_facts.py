@@ -5,10 +5,8 @@ import pytest
 import torch
 
 import planted
-from rootward.diagnosis.answers import STRENGTHS, Answers, answers, bias, hubness, lean
-from rootward.diagnosis.contradictions import support
 from rootward.diagnosis.diagnose import _edges, _parts
-from rootward.diagnosis.geometry import alignment, geometry
+from rootward.diagnosis.measures import STRENGTHS, Answers, alignment, answers, bias, geometry, hubness, lean, support
 from rootward.evaluation import rank_pairs
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs
@@ -131,7 +129,7 @@ def test_wrong_pairs_are_counted_from_below(share):
 
 
 def test_a_sample_of_the_queries_puts_its_support_at_the_right_pairs(monkeypatch):
-    monkeypatch.setattr("rootward.diagnosis.contradictions.MOST_ENTRIES", 3_000)
+    monkeypatch.setattr("rootward.diagnosis.measures.MOST_ENTRIES", 3_000)
     pairs = Hierarchy.perfect_tree(height=5, width=4, root=True).pairs()
     found = support(pairs, stream(0, "test"))
     assert len(found.values) == len(pairs)

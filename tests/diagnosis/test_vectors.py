@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 import rootward as rw
 from rootward.diagnosis.vectors import check_count, encoded, read_ids, read_vectors, with_rows_of
-from rootward.pairs import Ids
+from rootward.ids import Ids
 from shoes import shoes
 
 SHOP = shoes().pairs()

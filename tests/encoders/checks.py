@@ -12,7 +12,8 @@ import torch
 
 from rootward.encoders.static import StaticTower
 from rootward.encoders.towers import Pulled, Tower
-from rootward.pairs import Ids, Pairs
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 from rootward.rng import stream
 
 ORDER = [5, 2, 11, 0, 7, 1, 9, 3, 10, 4, 8, 6]

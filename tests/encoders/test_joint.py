@@ -14,7 +14,8 @@ from rootward.encoders import DualEncoder, TextTower
 from rootward.encoders.joint import JointTower
 from rootward.errors import InputError
 from rootward.hierarchy import Hierarchy
-from rootward.pairs import Ids, Pairs
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 from rootward.retrieval import Index
 from rootward.rng import stream
 from shoes import shoes as shop

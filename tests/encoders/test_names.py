@@ -4,7 +4,9 @@ import pytest
 
 from rootward.encoders import DualEncoder
 from rootward.errors import UnknownIdError
-from rootward.pairs import Ids, Pairs, Texts
+from rootward.ids import Ids
+from rootward.pairs import Pairs
+from rootward.texts import Texts
 
 IDS = ["cat.n.01", "cat.n.03", "caterpillar.n.02", "kat.n.01", "sandal.n.01", "nameless.n.01", "dog"]
 TEXTS = Texts(

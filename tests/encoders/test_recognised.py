@@ -12,9 +12,7 @@ import pytest
 import torch
 
 from rootward.encoders import DualEncoder, new_encoder
-from rootward.encoders.outputs import read_texts
-from rootward.encoders.pretrained import Encoder
-from rootward.encoders.recognised import fingerprint_of
+from rootward.encoders.pretrained import Encoder, fingerprint_of, outputs_of
 from rootward.errors import InputError
 from shoes import shoes
 
@@ -79,12 +77,12 @@ OTHERWISE = [
 
 @pytest.mark.parametrize("other", OTHERWISE)
 def test_rows_of_an_encoder_that_reads_otherwise_are_not_served(other, scratch, tmp_path):
-    read_texts(Encoder.of(opened(scratch)), TEXTS, tmp_path)
+    outputs_of(Encoder.of(opened(scratch)), TEXTS, tmp_path)
     model = other(scratch)
-    read = read_texts(Encoder.of(model), TEXTS, tmp_path)[np.arange(2)]
-    expected = read_texts(Encoder.of(model), TEXTS)[np.arange(2)]
+    read = outputs_of(Encoder.of(model), TEXTS, tmp_path)[np.arange(2)]
+    expected = outputs_of(Encoder.of(model), TEXTS)[np.arange(2)]
     assert np.array_equal(read, expected)
-    assert not np.array_equal(expected, read_texts(Encoder.of(opened(scratch)), TEXTS)[np.arange(2)])
+    assert not np.array_equal(expected, outputs_of(Encoder.of(opened(scratch)), TEXTS)[np.arange(2)])
 
 
 def test_a_model_is_not_given_an_encoder_that_reads_otherwise(scratch, tmp_path):
@@ -100,7 +98,7 @@ def test_a_copy_elsewhere_is_the_same_encoder_before_and_after_reading_and_in_an
     model.encode(TEXTS)
     code = f"""
 from sentence_transformers import SentenceTransformer
-from rootward.encoders.recognised import fingerprint_of
+from rootward.encoders.pretrained import fingerprint_of
 print(fingerprint_of(SentenceTransformer({str(copy)!r}, device="cpu")))
 """
     elsewhere = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

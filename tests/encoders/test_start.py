@@ -8,7 +8,8 @@ from torch.testing import assert_close
 from rootward.encoders import DualEncoder, LookupTower
 from rootward.errors import InputError, UnknownIdError
 from rootward.hierarchy import Hierarchy
-from rootward.pairs import Ids, Pairs
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 from shoes import shoes as shop
 
 

@@ -11,7 +11,9 @@ from safetensors.numpy import load_file
 from rootward.encoders import DualEncoder
 from rootward.encoders.storage import FORMAT
 from rootward.errors import RunFolderError
-from rootward.pairs import Ids, Pairs, Texts
+from rootward.ids import Ids
+from rootward.pairs import Pairs
+from rootward.texts import Texts
 
 TEXTS = Texts(
     names=("sandals", "boots", ""),

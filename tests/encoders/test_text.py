@@ -13,8 +13,10 @@ from rootward.encoders.features import Grams, Vocabulary, _hashed
 from rootward.encoders.towers import Pulled, summed
 from rootward.errors import InputError
 from rootward.hierarchy import Hierarchy
-from rootward.pairs import Ids, Pairs, Texts
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 from rootward.rng import stream
+from rootward.texts import Texts
 from shoes import shoes as shop
 
 NOISE = stream(0, "noise")

@@ -7,7 +7,8 @@ from itertools import product
 
 import numpy as np
 
-from rootward.pairs import Ids, Pairs
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 
 
 @dataclass

@@ -6,7 +6,8 @@ from evaluation.naive import case
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, UnknownIdError
 from rootward.evaluation import evaluate, rank_pairs, ranks_of
-from rootward.pairs import Ids, Pairs
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 
 
 def given(seed=0) -> tuple[DualEncoder, Pairs]:

@@ -7,7 +7,8 @@ from rootward.errors import InputError
 from rootward.evaluation import Ranks, compare, rank_pairs
 from rootward.evaluation.intervals import bootstrap, interval, p_value
 from rootward.evaluation.metrics import query_sums, recall
-from rootward.pairs import Ids, Pairs
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 
 
 def coin_flips(seed: int, n: int = 400, chance: float = 0.7) -> Ranks:

@@ -6,7 +6,8 @@ from evaluation.naive import case, measure
 from rootward.errors import InputError, PairsError
 from rootward.evaluation import answer_order, answer_sets, best, rank_pairs, recall, recall_at, sampled_recall
 from rootward.evaluation.metrics import query_sums
-from rootward.pairs import Ids, Pairs
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 
 
 def line(n: int, scores: list[float], relevant: dict[int, int]):

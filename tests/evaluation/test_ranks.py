@@ -5,12 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.naive import case, measure
+from rootward import scoring as blocks_module
 from rootward.errors import InputError
 from rootward.evaluation import Ranks, rank_pairs
-from rootward.evaluation import blocks as blocks_module
 from rootward.evaluation.metrics import answer_order, recall
-from rootward.evaluation.order import ascents, comparable, in_order, others_at_least
-from rootward.pairs import Ids, Pairs
+from rootward.evaluation.ranks import ascents, comparable, in_order, others_at_least
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 
 ARRAYS = [
     "ranks",

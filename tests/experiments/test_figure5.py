@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from pairs.esci_files import slice_rows, write_files
+from readers.esci_files import slice_rows, write_files
 from rootward import DualEncoder, InputError, Pairs, Study, reproduce, train
 from rootward.cli.app import app
 from rootward.experiments import study_table

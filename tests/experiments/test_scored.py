@@ -18,7 +18,7 @@ from rootward.experiments.labels import InnerProduct, one_versus_all, query_feat
 from rootward.experiments.regions import Boxes, OrderEmbeddings
 from rootward.experiments.scored import _relevant, latency, scored_recall, scores_of, softmax_loss, train_scored
 from rootward.experiments.xr_linear import predicted
-from rootward.pairs import Texts
+from rootward.texts import Texts
 from shoes import shoes
 
 

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from rootward import Hierarchy, InputError, Pairs, construct, guaranteed_dimension
 from rootward.geometry import expected_dimension, smallest_separating
-from rootward.geometry.bound import deviation, n_events
-from rootward.geometry.smallest import lowest
+from rootward.geometry.separation import deviation, lowest, n_events
 from shoes import EDGES
 
 SHOES = Hierarchy.from_edges(EDGES).pairs()

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from rootward import DualEncoder, Hierarchy, Index, InputError, Pairs, RunFolderError, construct, evaluate
 from rootward.geometry import METHODS
-from rootward.geometry.arcs import arcs
-from rootward.geometry.moment_curve import moment_curve
+from rootward.geometry.constructions import arcs, moment_curve
 from shoes import EDGES, SECOND_PARENT
 
 SHOES = Hierarchy.from_edges(EDGES).pairs()

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from rootward.errors import HierarchyError, InputError, PairsError
 from rootward.growth import Diff, diff, lineage
 from rootward.hierarchy import Hierarchy
-from rootward.pairs import Pairs, Texts
+from rootward.pairs import Pairs
+from rootward.texts import Texts
 from shoes import EDGES, shoes
 
 TUESDAY = [

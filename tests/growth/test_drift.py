@@ -3,8 +3,7 @@
 import pytest
 
 from rootward.growth import Drift, add_nodes, drift, remove
-from rootward.growth.drift import Slice, Step, judge
-from rootward.growth.slices import branches
+from rootward.growth.drift import Slice, Step, branches, judge
 from rootward.rng import stream
 from shoes import shoes
 

@@ -9,8 +9,10 @@ from rootward.encoders import DualEncoder
 from rootward.errors import CycleError, HierarchyError, InputError, PairsError, UnknownIdError
 from rootward.growth import Diff, add_documents, add_nodes, add_queries, diff, grow, remove
 from rootward.hierarchy import Hierarchy
-from rootward.pairs import Ids, Pairs, Texts
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 from rootward.retrieval import Index
+from rootward.texts import Texts
 from shoes import EDGES, shoes
 
 

@@ -12,8 +12,8 @@ from rootward.encoders import DualEncoder, LookupTower, OwnTower
 from rootward.errors import InputError
 from rootward.evaluation import answer_thresholds, rank_pairs
 from rootward.growth import add_documents, add_nodes, add_queries, grow, remove
-from rootward.pairs import Texts
 from rootward.retrieval import Index
+from rootward.texts import Texts
 from rootward.training import recipes, train
 from shoes import shoes
 from training.runs import QUIET

@@ -5,7 +5,8 @@ import pytest
 
 from rootward.errors import CycleError, HierarchyError, InputError, UnknownIdError
 from rootward.hierarchy import NAMED, Hierarchy
-from rootward.pairs import Ids, Texts
+from rootward.ids import Ids
+from rootward.texts import Texts
 from shoes import ANCESTORS, EDGES, SECOND_PARENT, shoe_tree, shoes
 
 

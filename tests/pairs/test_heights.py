@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rootward.pairs import Ids, Pairs
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 
 #   kid's sandals -> sandals -> shoes,  boots -> shoes;  one query a node
 ROWS = [(0, 0, 0), (0, 1, 1), (0, 2, 2), (1, 1, 0), (1, 2, 1), (2, 2, 0), (3, 3, 0), (3, 2, 1)]

@@ -13,8 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rootward import ids as mapped
 from rootward.errors import InputError, MissingExtraError, PairsError, TableError, UnknownIdError
-from rootward.pairs import Ids, Pairs, mapped, on_disk
+from rootward.ids import Ids
+from rootward.pairs import Pairs, on_disk
 from rootward.pairs.heights import heights
 from rootward.pairs.on_disk import Reading, table_to_folder
 from shoes import ANCESTORS
@@ -287,7 +289,7 @@ def test_cut_off_anywhere_it_is_not_whole_and_begins_anew(cut, tmp_path, monkeyp
     def gone(*_, **__):
         raise PowerCut
 
-    room = "folder" if cut in ("atomic_write", "write_text") else "on_disk"
+    room = "storage" if cut in ("atomic_write", "write_text") else "on_disk"
     with monkeypatch.context() as broken:
         broken.setattr(f"rootward.pairs.{room}.{cut}", gone)
         broken.setattr(on_disk.shutil, "rmtree", lambda *_, **__: None)  # nobody tidies up after a power cut

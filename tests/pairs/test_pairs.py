@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rootward.csr import expand, is_sorted, offsets_of
 from rootward.errors import PairsError
-from rootward.pairs import Ids, Pairs
-from rootward.pairs.ragged import expand, is_sorted, offsets_of
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 
 
 def test_a_relevant_set_comes_nearest_first(shoes):

@@ -3,7 +3,8 @@ import pytest
 from scipy.stats import chisquare
 
 from rootward.errors import InputError, PairsError
-from rootward.pairs import AllTargets, HeavyTail, Ids, Pairs, Rebalanced, Regular
+from rootward.ids import Ids
+from rootward.pairs import AllTargets, HeavyTail, Pairs, Rebalanced, Regular
 from rootward.rng import stream
 
 

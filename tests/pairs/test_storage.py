@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from rootward.errors import TableError
 from rootward.files import atomic_write, sha256
-from rootward.pairs import Ids, Pairs, Texts
+from rootward.ids import Ids
+from rootward.pairs import Pairs
+from rootward.texts import Texts
 
 
 def assert_same(a: Pairs, b: Pairs) -> None:

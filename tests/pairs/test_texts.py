@@ -10,10 +10,10 @@ import pyarrow.parquet
 import pytest
 
 from rootward.errors import InputError
-from rootward.pairs import Ids, Pairs, Texts
-from rootward.pairs.glosses import gloss_of
-from rootward.pairs.heard import Heard, refuse_silent
-from rootward.pairs.normal import LONGEST, normal_form
+from rootward.ids import Ids
+from rootward.pairs import Pairs
+from rootward.pairs.query_texts import Heard, refuse_silent
+from rootward.texts import LONGEST, Texts, gloss_of, normal_form
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import torch
 
 from rootward.errors import InputError
 from rootward.retrieval import Condition, Tunable, Where
-from rootward.retrieval.lineage import Lineage
+from rootward.retrieval.catalogue import Lineage
 
 N_DOCUMENTS, N_QUERIES, DIM = 300, 20, 8
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.scaled import scaled
+from calibration.scaled import scaled
+from rootward.calibration.calibrate import calibrate
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError
-from rootward.evaluation import calibrate
-from rootward.pairs import Ids
+from rootward.ids import Ids
 from rootward.retrieval import Index
 from shoes import ANCESTORS, shoes
 

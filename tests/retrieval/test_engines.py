@@ -6,10 +6,9 @@ import torch
 
 from retrieval.contract import N_DOCUMENTS, QUERIES, EngineContract
 from rootward.retrieval import Exact
-from rootward.retrieval.demand import Demand
-from rootward.retrieval.hnsw import Hnsw
-from rootward.retrieval.ivf import Ivf
-from rootward.retrieval.ivf_sq8 import IvfSq8
+from rootward.retrieval.engines.hnsw import Hnsw
+from rootward.retrieval.engines.ivf import Ivf, IvfSq8
+from rootward.retrieval.engines.lists import Demand
 
 
 def filled(kind, **options):

@@ -6,7 +6,8 @@ import pytest
 from retrieval.test_folder import shop_model
 from rootward.errors import InputError, UnknownIdError
 from rootward.hierarchy import Hierarchy
-from rootward.pairs import Ids, Pairs
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 from rootward.retrieval import Condition, Filter, Index, Lineage
 from shoes import ANCESTORS, shoes
 

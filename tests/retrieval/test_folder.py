@@ -12,10 +12,12 @@ import torch
 
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, RunFolderError, UnknownIdError
-from rootward.pairs import Ids, Pairs, Texts
-from rootward.retrieval import Filter, Index, loading
-from rootward.retrieval.ivf import Ivf
-from rootward.retrieval.ivf_sq8 import IvfSq8
+from rootward.ids import Ids
+from rootward.pairs import Pairs
+from rootward.retrieval import Filter, Index
+from rootward.retrieval import storage as loading
+from rootward.retrieval.engines.ivf import Ivf, IvfSq8
+from rootward.texts import Texts
 from shoes import shoes
 
 ENGINES = ["exact", "ivf", "ivf-sq8", "hnsw"]
@@ -175,8 +177,9 @@ import os, sys
 import numpy as np
 from rootward.pairs import Ids, Pairs
 from rootward.encoders import DualEncoder
-from rootward.retrieval import Index, loading
-from rootward.retrieval.engines import engine_class
+from rootward.retrieval import Index
+from rootward.retrieval import storage as loading
+from rootward.retrieval.engines.registry import engine_class
 from retrieval.test_folder import big_model
 
 loading.BATCH, loading.SNAPSHOT_SECONDS = 100, 0.0

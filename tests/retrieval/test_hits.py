@@ -9,8 +9,10 @@ from rich.console import Console
 
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError
-from rootward.pairs import Ids, Pairs, Texts
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 from rootward.retrieval import Index
+from rootward.texts import Texts
 
 
 @pytest.fixture

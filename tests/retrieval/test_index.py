@@ -9,10 +9,11 @@ import torch
 from retrieval.contract import whole_effort
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, UnknownIdError
-from rootward.evaluation.blocks import top
-from rootward.pairs import Ids, Pairs
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 from rootward.retrieval import Exact, Index
-from rootward.retrieval.exact import best
+from rootward.retrieval.engines.exact import best
+from rootward.scoring import top
 from shoes import shoes
 
 ENGINES = ["exact", "ivf", "ivf-sq8", "hnsw"]

@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from rootward.encoders import DualEncoder
-from rootward.pairs import Ids, Pairs
-from rootward.retrieval import Exact, Index, loading
-from rootward.retrieval.ivf import Ivf
-from rootward.retrieval.placing import pointed_at
+from rootward.ids import Ids
+from rootward.pairs import Pairs
+from rootward.retrieval import Exact, Index
+from rootward.retrieval import storage as loading
+from rootward.retrieval.engines.ivf import Ivf
+from rootward.retrieval.engines.lists import pointed_at
 
 N_QUERIES, N_EACH, DIM = 600, 5, 16
 

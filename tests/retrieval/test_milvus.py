@@ -13,10 +13,12 @@ from milvus_server import FORGETFUL, QUICK, MilvusServer
 from retrieval.contract import DOCUMENTS, QUERIES, EngineContract, table
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, RootwardError
-from rootward.pairs import Ids, Pairs
-from rootward.retrieval import Filter, Index, Where, loading
-from rootward.retrieval.collection import Collection
-from rootward.retrieval.milvus import LIMIT, Milvus
+from rootward.ids import Ids
+from rootward.pairs import Pairs
+from rootward.retrieval import Filter, Index, Where
+from rootward.retrieval import storage as loading
+from rootward.retrieval.engines.collection import Collection
+from rootward.retrieval.engines.milvus import LIMIT, Milvus
 from shoes import shoes
 
 _made: dict[str, str] = {}
@@ -167,7 +169,7 @@ def test_what_is_wrong_with_an_address_or_a_name_is_said(milvus, name):
 
 def test_what_a_limit_of_50_cuts_off_is_told(milvus, monkeypatch):
     engine = collection_of(milvus, "exact", DOCUMENTS)
-    monkeypatch.setattr("rootward.retrieval.milvus.LIMIT", 50)
+    monkeypatch.setattr("rootward.retrieval.engines.milvus.LIMIT", 50)
     lowest = np.full(len(QUERIES), -1e6, np.float32)
     for found in (engine.search(QUERIES, 60), engine.range(QUERIES, lowest)):
         assert np.diff(found.offsets).tolist() == [50] * len(QUERIES)

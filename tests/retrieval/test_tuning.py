@@ -8,11 +8,11 @@ import torch
 
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError
-from rootward.pairs import Ids, Pairs
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 from rootward.retrieval import Index, Where
-from rootward.retrieval.hnsw import Hnsw
-from rootward.retrieval.ivf import alike, lists_for
-from rootward.retrieval.ivf_sq8 import IvfSq8
+from rootward.retrieval.engines.hnsw import Hnsw
+from rootward.retrieval.engines.ivf import IvfSq8, alike, lists_for
 from rootward.retrieval.tuning import Tuned
 
 

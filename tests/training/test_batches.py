@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from rootward.errors import PairsError
-from rootward.pairs import HeavyTail, Ids, Pairs, Rebalanced, Regular
+from rootward.ids import Ids
+from rootward.pairs import HeavyTail, Pairs, Rebalanced, Regular
 from rootward.rng import stream
 from rootward.training import Stage
 from rootward.training.batches import Batches

@@ -13,8 +13,8 @@ from rootward.encoders import DualEncoder
 from rootward.encoders.storage import FORMAT
 from rootward.errors import InputError, RunFolderError
 from rootward.training import Run, resume, train
-from rootward.training.checkpoint import CHECKPOINT
 from rootward.training.console import Display
+from rootward.training.state import CHECKPOINT
 from training.runs import QUIET
 from training.stopping import PAIRS, RECIPES, begun, log
 

@@ -4,7 +4,8 @@ import pytest
 
 from rootward.encoders import DualEncoder, new_encoder
 from rootward.hierarchy import Hierarchy
-from rootward.pairs import Ids, Pairs
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 from rootward.training import Stage, recipes
 from rootward.training.defaults import CHEAP, ENCODED, costs_of, resolve
 from rootward.training.loop import rate_at, scale_at

@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from rootward.training.batches import Batch
-from rootward.training.gradients import gradients
+from rootward.training.loop import gradients
 from rootward.training.losses import LOSSES, Targets
 from training import naive
 

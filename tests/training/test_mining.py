@@ -10,15 +10,15 @@ from torch.testing import assert_close
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError
 from rootward.hierarchy import Hierarchy
-from rootward.pairs import Ids, Pairs
-from rootward.retrieval.exact import Exact
+from rootward.ids import Ids
+from rootward.pairs import Pairs
+from rootward.retrieval.engines.exact import Exact
 from rootward.training import Settings, Stage, loop, recipes, train
-from rootward.training.batches import Batches
+from rootward.training.batches import Batches, Mined, mine
 from rootward.training.defaults import resolve
-from rootward.training.gradients import gradients
+from rootward.training.loop import gradients
 from rootward.training.losses import LOSSES
-from rootward.training.mining import Mined, mine
-from rootward.training.watching import validate
+from rootward.training.session import validate
 from training import naive
 from training.runs import QUIET
 

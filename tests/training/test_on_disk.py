@@ -12,8 +12,8 @@ from rootward.encoders import DualEncoder, features, new_encoder
 from rootward.errors import RunFolderError
 from rootward.evaluation import evaluate
 from rootward.hierarchy import Hierarchy
+from rootward.ids import MappedIds
 from rootward.pairs import Pairs
-from rootward.pairs.mapped import MappedIds
 from rootward.pairs.samplers import HeavyTail, Rebalanced, Regular
 from rootward.retrieval import Index
 from rootward.training import Run, recipes, resume, train
@@ -45,8 +45,8 @@ def on_disk(table) -> Pairs:
 def in_parts(monkeypatch):
     """A few pairs at a time, and few queries to watch and to measure."""
     monkeypatch.setattr("rootward.pairs.pairs.PAIRS_AT_A_TIME", 5)
-    monkeypatch.setattr("rootward.training.watching.VALIDATED_QUERIES", 6)
-    monkeypatch.setattr("rootward.training.watching.MEASURED_SCORES", 0)
+    monkeypatch.setattr("rootward.training.session.VALIDATED_QUERIES", 6)
+    monkeypatch.setattr("rootward.training.session.MEASURED_SCORES", 0)
 
 
 def assert_alike(one: Run, other: Run) -> None:

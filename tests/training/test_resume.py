@@ -263,7 +263,7 @@ def test_ctrl_c_while_measuring_keeps_what_was_trained(tmp_path, monkeypatch, ca
         signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patched:
-        patched.setattr("rootward.training.watching.evaluate", pressed)
+        patched.setattr("rootward.training.session.evaluate", pressed)
         run = begun(RECIPES["best"], tmp_path / "run", settings=replace(QUIET, progress=True))
     assert measured == [1]
     assert (run.finished, run.report) == (True, None)

@@ -17,11 +17,12 @@ from rootward.encoders.towers import Pulled, Table
 from rootward.errors import UnknownIdError
 from rootward.evaluation import evaluate
 from rootward.evaluation.evaluate import queries_of
-from rootward.pairs import Pairs, Texts
+from rootward.pairs import Pairs
 from rootward.retrieval import Index
+from rootward.texts import Texts
 from rootward.training import Run, Settings, recipes, resume, train
 from rootward.training.loop import rate_at
-from rootward.training.watching import validate
+from rootward.training.session import validate
 from shoes import DEFINITIONS, SYNONYMS, shoes
 from training.runs import QUIET
 from training.stopping import assert_same

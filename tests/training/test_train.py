@@ -5,7 +5,8 @@ import torch
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, PairsError, UnknownIdError
 from rootward.evaluation import evaluate
-from rootward.pairs import Ids, Pairs
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 from rootward.training import Settings, recipes, train
 from training.runs import LOSSES, QUIET, SHORT, fitted, same, vectors
 

@@ -18,10 +18,9 @@ from rootward.cli.construct import construct
 from rootward.cli.diagnose import diagnose
 from rootward.cli.evaluate import evaluate
 from rootward.cli.export import export
-from rootward.cli.flags import spread
+from rootward.cli.flags import FAILURE, INPUT, INTERRUPTED, spread
 from rootward.cli.grow import grow
 from rootward.cli.index import index
-from rootward.cli.output import FAILURE, INPUT, INTERRUPTED
 from rootward.cli.plan import plan
 from rootward.cli.report import report
 from rootward.cli.reproduce import reproduce

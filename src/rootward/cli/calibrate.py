@@ -5,13 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from rootward.cli.flags import EncoderAgain, Quiet, RunFolder, flag, given
-from rootward.cli.output import STDOUT, put, refuse_files, refuse_plot, say, show
+from rootward.cli.flags import (
+    STDOUT,
+    EncoderAgain,
+    Quiet,
+    RunFolder,
+    flag,
+    given,
+    put,
+    refuse_files,
+    refuse_plot,
+    say,
+    show,
+)
 from rootward.cli.sources import SourceFlags, read
 from rootward.errors import InputError
 
 if TYPE_CHECKING:
-    from rootward.evaluation import Calibration
+    from rootward.calibration.calibrate import Calibration
     from rootward.pairs import Pairs
 
 _CALIBRATION, _OUTPUT = "Calibration", "Output"
@@ -73,9 +84,9 @@ def calibrate(
     aim = _aim(by)
     refuse_plot(plot)
     refuse_files(json=json)
+    from rootward.calibration import plot_calibration  # noqa: PLC0415
+    from rootward.calibration.calibrate import calibrate as calibrated  # noqa: PLC0415
     from rootward.encoders import DualEncoder  # noqa: PLC0415
-    from rootward.evaluation import calibrate as calibrated  # noqa: PLC0415
-    from rootward.evaluation import plot_calibration  # noqa: PLC0415
     from rootward.training.run import pairs_in  # noqa: PLC0415
 
     model = DualEncoder.load(run, encoder=encoder, progress=not quiet)
@@ -95,7 +106,7 @@ def calibrate(
 
 
 def _out_of_reach(calibration: Calibration, run: Path) -> str:
-    from rootward.evaluation.calibration import NAME  # noqa: PLC0415
+    from rootward.calibration.calibrate import NAME  # noqa: PLC0415
 
     left = "The calibration that it had stays." if (run / NAME).is_file() else "Nothing was written."
     return (

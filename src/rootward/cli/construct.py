@@ -7,8 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from rootward.cli.flags import Quiet, flag, given
-from rootward.cli.output import STDOUT, put, refuse_files, refuse_run_folder, say
+from rootward.cli.flags import STDOUT, Quiet, flag, given, put, refuse_files, refuse_run_folder, say
 from rootward.cli.sources import SourceFlags, read
 from rootward.errors import InputError
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rootward.cli.flags import Quiet, flag, given
-from rootward.cli.output import STDOUT, put, refuse_files, refuse_plot, say, show
+from rootward.cli.flags import STDOUT, Quiet, flag, given, put, refuse_files, refuse_plot, say, show
 from rootward.cli.sources import SourceFlags, read
 from rootward.cli.towers import ON_ENCODER
 from rootward.errors import InputError
@@ -146,7 +145,7 @@ def diagnose(
 
 def _of_run(run: Path, source: SourceFlags, encoder: str | None, progress: bool) -> _Subject:
     """A run's vectors with its own pairs, or with others of the same ids."""
-    from rootward.diagnosis.known import known_of  # noqa: PLC0415
+    from rootward.diagnosis.diagnose import known_of  # noqa: PLC0415
     from rootward.diagnosis.vectors import with_rows_of  # noqa: PLC0415
     from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.training.run import pairs_in  # noqa: PLC0415

@@ -5,8 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from rootward.cli.flags import EncoderAgain, Quiet, RunFolder, flag, given
-from rootward.cli.output import STDOUT, put, refuse_files, refuse_plot, say, show
+from rootward.cli.flags import (
+    STDOUT,
+    EncoderAgain,
+    Quiet,
+    RunFolder,
+    flag,
+    given,
+    put,
+    refuse_files,
+    refuse_plot,
+    say,
+    show,
+)
 from rootward.cli.sources import Source, SourceFlags, read
 from rootward.errors import InputError
 

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rootward.cli.flags import EncoderAgain, flag, given
-from rootward.cli.output import refuse_folder, say
+from rootward.cli.flags import EncoderAgain, flag, given, refuse_folder, say
 from rootward.errors import RunFolderError
 
 _OUTPUT = "Output"
@@ -54,7 +53,7 @@ def export(
         raise RunFolderError(f"{out} is there already; choose another folder to export to.")
     refuse_folder(out)
     from rootward.evaluation import Report  # noqa: PLC0415
-    from rootward.exporting import export as write  # noqa: PLC0415
+    from rootward.integrations.export import export as write  # noqa: PLC0415
     from rootward.training import Run  # noqa: PLC0415
 
     shown = None if report is None else Report.load(report)

@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rootward.cli.flags import EncoderAgain, Quiet, flag, given, said
-from rootward.cli.output import STDOUT, put, refuse_files, refuse_run_folder, say, show
+from rootward.cli.flags import (
+    STDOUT,
+    EncoderAgain,
+    Quiet,
+    flag,
+    given,
+    put,
+    refuse_files,
+    refuse_run_folder,
+    said,
+    say,
+    show,
+)
 from rootward.cli.sources import SourceFlags, read_as
 from rootward.errors import InputError, PairsError
 

@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from rootward.cli.flags import EncoderAgain, Quiet, RunFolder, flag, given
-from rootward.cli.output import refuse_folder, say
+from rootward.cli.flags import EncoderAgain, Quiet, RunFolder, flag, given, refuse_folder, say
 from rootward.errors import InputError, RunFolderError
 
 if TYPE_CHECKING:

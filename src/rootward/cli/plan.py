@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from rootward.cli.flags import Quiet, flag, given
-from rootward.cli.output import STDOUT, put, refuse_files, refuse_plot, say
+from rootward.cli.flags import STDOUT, Quiet, flag, given, put, refuse_files, refuse_plot, say
 from rootward.cli.sources import SourceFlags, read
 from rootward.errors import InputError
 
@@ -55,8 +54,8 @@ def plan(
       rootward plan --edges taxonomy.csv --plot plan.svg
       rootward plan --obo hp.obo --json - | jq .learned.dim
     """
-    from rootward.planning import plan as search  # noqa: PLC0415
-    from rootward.planning import plot_plan  # noqa: PLC0415
+    from rootward.geometry import plot_plan  # noqa: PLC0415
+    from rootward.geometry.planner import plan as search  # noqa: PLC0415
 
     if no_learned and no_gaussian and plot is not None:
         raise InputError("--plot draws what was tried; leave out --no-learned or --no-gaussian.")

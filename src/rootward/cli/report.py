@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rootward.cli.flags import flag
-from rootward.cli.output import refuse_files, say
+from rootward.cli.flags import flag, refuse_files, say
 
 
 def report(

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rootward.cli.flags import Quiet, flag, given
-from rootward.cli.output import refuse_folder, say
+from rootward.cli.flags import Quiet, flag, given, refuse_folder, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

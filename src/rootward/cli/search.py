@@ -15,16 +15,15 @@ import typer
 
 from rootward.cli.asked import Asked, asked_of
 from rootward.cli.filters import FilterFlags, placed
-from rootward.cli.flags import EncoderAgain, RunFolder, flag, given
-from rootward.cli.output import INPUT, say, show
+from rootward.cli.flags import INPUT, EncoderAgain, RunFolder, flag, given, say, show
 from rootward.errors import InputError
 
 if TYPE_CHECKING:
+    from rootward.calibration.calibrate import Calibration
     from rootward.encoders import DualEncoder, Queries
-    from rootward.evaluation import Calibration
     from rootward.pairs import Pairs
     from rootward.retrieval import Hits
-    from rootward.retrieval.listing import Listing
+    from rootward.retrieval.hits import Listing
 
 _MEANINGS_SHOWN = 5
 _ANSWERS, _OUTPUT = "Answers", "Output"
@@ -178,7 +177,7 @@ def _graph(pairs: Pairs | None, run: Path) -> Pairs:
 
 def calibration_of(run: Path, model: DualEncoder, quiet: bool) -> Calibration | None:
     """The calibration of a run; None where there is none, or it is of other vectors than the model has now."""
-    from rootward.evaluation.calibration import NAME, Calibration  # noqa: PLC0415
+    from rootward.calibration.calibrate import NAME, Calibration  # noqa: PLC0415
 
     if not (run / NAME).is_file():
         return None

@@ -264,7 +264,7 @@ def read_as(flags: SourceFlags, pairs: Pairs) -> Source:
         InputError: as `read`.
     """
     from rootward.errors import PairsError  # noqa: PLC0415
-    from rootward.growth.lineage import lineage  # noqa: PLC0415
+    from rootward.growth.diff import lineage  # noqa: PLC0415
 
     kind, options = chosen(flags)
     if kind in ("source", "pairs", "esci") or set(_OF_PAIRS) & set(options):
@@ -297,8 +297,8 @@ def _tree(kind: str, path: Path, options: dict[str, Any]) -> Hierarchy:
 def _labelled(path: Path, options: dict[str, Any]) -> Pairs:
     """Pairs of a table with labels, or of a file that `Pairs.save` wrote, which has no columns to name."""
     from rootward.pairs import Pairs  # noqa: PLC0415
-    from rootward.pairs.folder import is_folder  # noqa: PLC0415
-    from rootward.pairs.storage import is_saved  # noqa: PLC0415
+    from rootward.pairs.storage import is_folder  # noqa: PLC0415
+    from rootward.readers.labels import is_saved  # noqa: PLC0415
 
     max_distance = options.pop("max_distance", None)
     if max_distance is not None and (is_folder(path) or "on_disk" in options):

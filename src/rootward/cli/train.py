@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from rootward.cli.flags import flag, given
-from rootward.cli.output import STDOUT, put, refuse_files, refuse_run_folder, say, show
+from rootward.cli.flags import STDOUT, flag, given, put, refuse_files, refuse_run_folder, say, show
 from rootward.cli.recipes import RecipeFlags, field_lines, recipe_lines, recipe_of, told
 from rootward.cli.sources import SourceFlags, read, stem_of
 from rootward.cli.towers import TowerFlags, model_for, pairs_for, refuse

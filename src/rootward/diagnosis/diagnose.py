@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,18 +13,20 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
-from rootward.diagnosis.answers import answers, bias, hubness
-from rootward.diagnosis.contradictions import Support, support
 from rootward.diagnosis.diagnosis import Diagnosis
 from rootward.diagnosis.facts import Contradictions, Facts, Known, Margin, Part
-from rootward.diagnosis.geometry import alignment, geometry
+from rootward.diagnosis.measures import Support, alignment, answers, bias, geometry, hubness, support
 from rootward.diagnosis.probe import probe, wider
 from rootward.diagnosis.verdict import RECOVERED, is_biased, is_healthy, verdict
+from rootward.encoders.storage import read_config
 from rootward.errors import InputError, PairsError
 from rootward.evaluation import Ranks, rank_pairs, recall
-from rootward.evaluation.blocks import checked
 from rootward.pairs import Pairs
 from rootward.rng import stream
+from rootward.scoring import checked
+from rootward.training.loop import Progress as Step
+from rootward.training.run import About, read_log
+from rootward.training.stage import Stage
 
 MEASURED_SCORES = 2_000_000_000  # at most: 24,000 queries of WordNet, about 5 s
 ANSWERED_SCORES = 20_000_000  # of the pass that tries corrections: 240 queries of WordNet
@@ -236,3 +239,35 @@ class _Bar:
     def told(self, done: int, total: int) -> None:
         """Move the bar."""
         self._bar.update(self._task, completed=done, total=total)
+
+
+def known_of(folder: Path) -> Known | None:
+    """The recipe and the course of a run; None of a model that was saved without one.
+
+    Raises:
+        RunFolderError: no such folder, or none of ours.
+    """
+    config = read_config(folder)
+    if "run" not in config:
+        return None
+    about = About.read(folder, config)
+    stages = about.recipe.stages
+    return Known(
+        recipe=about.recipe.name,
+        in_batch=any(stage.candidates == "batch" and not stage.log_q for stage in stages),
+        far_only=_is_far_only(stages[-1]),
+        finished=about.finished,
+        rise=_rise([record for record in read_log(folder) if record.stage == stages[-1].name]),
+    )
+
+
+def _is_far_only(stage: Stage) -> bool:
+    return stage.sampler == "heavy_tail" or (stage.regular_share is not None and stage.regular_share < 0.5)
+
+
+def _rise(records: list[Step]) -> float | None:
+    """Recall gained over the last fifth of the validations; None where fewer than five say anything."""
+    recalls = [record.recall for record in records if record.recall is not None]
+    if len(recalls) < 5:
+        return None
+    return recalls[-1] - recalls[-1 - max(1, len(recalls) // 5)]

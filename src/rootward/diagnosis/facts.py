@@ -86,7 +86,7 @@ class Bias(Fact):
 
 
 class Contradictions(Fact):
-    """Pairs that the other pairs speak against: see `rootward.diagnosis.contradictions`.
+    """Pairs that the other pairs speak against: see `rootward.diagnosis.measures`.
 
     Attributes:
         tells: whether pairs hang together well enough for a contradiction to mean anything.

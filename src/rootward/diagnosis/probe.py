@@ -21,8 +21,7 @@ from rootward.pairs import Pairs
 from rootward.rng import stream
 from rootward.training.batches import Batches
 from rootward.training.defaults import resolve
-from rootward.training.gradients import BLOCK_BYTES
-from rootward.training.loop import train_step
+from rootward.training.loop import BLOCK_BYTES, train_step
 from rootward.training.stage import Stage
 from rootward.training.state import State
 

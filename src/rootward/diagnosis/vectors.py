@@ -13,8 +13,10 @@ from safetensors import SafetensorError, safe_open
 
 from rootward.encoders.pretrained import opened_by_name
 from rootward.errors import InputError, TableError, UnknownIdError, did_you_mean
-from rootward.pairs import Ids, Pairs, Texts
-from rootward.pairs.columns import read_columns
+from rootward.ids import Ids
+from rootward.pairs import Pairs
+from rootward.readers.tables import read_columns
+from rootward.texts import Texts
 
 Side = Literal["query", "document"]
 Vectors = npt.NDArray[np.floating[Any]]

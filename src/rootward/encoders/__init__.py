@@ -2,8 +2,8 @@
 
 from rootward.encoders.dual_encoder import DualEncoder
 from rootward.encoders.own import OwnTower
+from rootward.encoders.pretrained import new_encoder
 from rootward.encoders.queries import Queries
-from rootward.encoders.scratch import new_encoder
 from rootward.encoders.towers import LookupTower, Table, TextTower, Tower
 
 __all__ = ["DualEncoder", "LookupTower", "OwnTower", "Queries", "Table", "TextTower", "Tower", "new_encoder"]

@@ -14,11 +14,7 @@ import torch
 from torch import Tensor
 
 from rootward.encoders.full import CHUNK, PACE
-from rootward.encoders.given import as_list, as_table, check_dim, check_pairs
-from rootward.encoders.names import Names
-from rootward.encoders.pieces import Again, tables_of, tensors_of, towers_from
-from rootward.encoders.queries import Queries, leaning, read_queries, usual_lean
-from rootward.encoders.seen import Seen
+from rootward.encoders.queries import Names, Queries, leaning, read_queries, usual_lean
 from rootward.encoders.start import (
     Documents,
     Reading,
@@ -29,10 +25,12 @@ from rootward.encoders.start import (
     reader_start,
     text_start,
 )
-from rootward.encoders.storage import Stored, read_model, write_model
+from rootward.encoders.storage import Again, Stored, read_model, tables_of, tensors_of, towers_from, write_model
 from rootward.encoders.towers import LookupTower, Table, TextTower, Tower
-from rootward.errors import InputError
-from rootward.pairs import Ids, Pairs, Texts
+from rootward.errors import InputError, quoted
+from rootward.ids import Ids
+from rootward.pairs import Pairs
+from rootward.texts import Texts
 
 Start = Literal["constructed", "random", "free"]
 
@@ -260,7 +258,7 @@ class DualEncoder:
 
         Each goes by its text, leans on the nearest of the queries that training knew, and takes that one's threshold.
         A text that says nothing to the tower (an empty one, punctuation; to a static tower also one of unseen features
-        alone) has the zero vector, no threshold, no answers. Only `rootward.pairs.normal.LONGEST` characters are read.
+        alone) has the zero vector, no threshold, no answers. Only `rootward.texts.LONGEST` characters are read.
 
         Args:
             texts: a list of one or more.
@@ -397,4 +395,86 @@ class DualEncoder:
             stored.tensors["thresholds"],
             stored.texts["query"],
             stored.texts["document"],
+        )
+
+
+def check_pairs(pairs: Any, call: str) -> None:
+    """Refuse what are no pairs; `call` is how it is written.
+
+    Raises:
+        InputError: something else, such as a hierarchy or arguments in another order.
+    """
+    if not isinstance(pairs, Pairs):
+        hint = " A hierarchy's are hierarchy.pairs()." if type(pairs).__name__ == "Hierarchy" else ""
+        raise InputError(f"{call} takes pairs first; got a {type(pairs).__name__}.{hint}")
+
+
+def check_dim(dim: Any) -> None:
+    """Refuse a width that is none.
+
+    Raises:
+        InputError: no integer, or below 1.
+    """
+    if isinstance(dim, bool) or not isinstance(dim, int | np.integer):
+        raise InputError(f"dim is a whole number, such as 64; got {dim!r}, a {type(dim).__name__}.")
+    if dim < 1:
+        raise InputError(f"dim must be at least 1, got {dim}.")
+
+
+def as_table(given: Any, side: str) -> Tensor:
+    """A copy of a side's vectors as a float32 matrix.
+
+    Raises:
+        InputError: something that is no matrix of numbers.
+    """
+    needed = f"The {side} vectors must be a matrix of numbers, a row for each {side} id"
+    try:
+        table = torch.as_tensor(given).detach().to(torch.float32, copy=True).contiguous()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{needed}; got a {type(given).__name__} that is none ({error}).") from None
+    if table.ndim != 2:
+        raise InputError(f"{needed}; got shape {tuple(table.shape)}.")
+    return table
+
+
+def as_list(given: Iterable[Any], call: str) -> list[Any]:
+    """Several ids or texts as a list; `call` is where they go.
+
+    Raises:
+        InputError: one string, which Python would take apart into letters, or nothing to go through.
+    """
+    if isinstance(given, str | bytes):
+        shown = quoted(given) if isinstance(given, str) else "..."
+        raise InputError(f"{call} takes a list, also of one: {call}([{shown}]); got a {type(given).__name__}.")
+    try:
+        return list(given)
+    except TypeError:
+        raise InputError(f"{call} takes a list; got {given!r}, a {type(given).__name__}.") from None
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Which tensors and ids a fingerprint was taken of, and torch's count of the changes each tensor had seen.
+
+    Holding the tensors keeps their memory from being given to others, so that the same address means the same one.
+    """
+
+    tensors: list[Tensor]
+    versions: list[int]
+    ids: list[Ids]
+
+    @classmethod
+    def of(cls, tensors: list[Tensor], ids: list[Ids]) -> Seen | None:
+        """None where changes are not counted: tensors made in inference mode."""
+        if any(tensor.is_inference() for tensor in tensors):
+            return None
+        return cls(tensors, [tensor._version for tensor in tensors], ids)
+
+    def same(self, other: Seen) -> bool:
+        """Whether nothing has changed in between."""
+        return (
+            self.versions == other.versions
+            and all(a is b for a, b in zip(self.ids, other.ids, strict=True))
+            and [(each.data_ptr(), each.shape) for each in self.tensors]
+            == [(each.data_ptr(), each.shape) for each in other.tensors]
         )

@@ -14,10 +14,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from rootward.csr import offsets_of
 from rootward.errors import InputError
-from rootward.pairs.mapped import MappedIds
-from rootward.pairs.normal import normal_form
-from rootward.pairs.ragged import offsets_of
+from rootward.ids import MappedIds
+from rootward.texts import normal_form
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]

@@ -13,11 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rootward.encoders.anchors import Anchored
-from rootward.encoders.outputs import Read, read_texts
-from rootward.encoders.pretrained import Encoder
+from rootward.encoders.pretrained import Encoder, Read, outputs_of
 from rootward.encoders.static import across, unit
-from rootward.encoders.towers import Pull, Pulled, Table, check_drop, on_rows
+from rootward.encoders.towers import Anchored, Pull, Pulled, Table, check_drop, on_rows
 from rootward.errors import InputError
 from rootward.rng import stream
 
@@ -92,7 +90,7 @@ class FrozenTower:
 
     def reading(self, texts: Iterable[str]) -> FrozenTower:
         """The same tower, its very head, over other texts."""
-        return replace(self, read=read_texts(self.encoder, list(texts), self.cache))
+        return replace(self, read=outputs_of(self.encoder, list(texts), self.cache))
 
     def knowing(self, anchors: Tensor) -> FrozenTower:
         """The same tower; the rows that training knows the answers of are these."""
@@ -111,7 +109,7 @@ class FrozenTower:
         asked = list(texts)
         if not asked:
             return self.head[0].new_zeros(0, self.dim)
-        return self._encoded(read_texts(self.encoder, asked), np.arange(len(asked)))
+        return self._encoded(outputs_of(self.encoder, asked), np.arange(len(asked)))
 
     def nearest_anchors(self, vectors: Tensor, n: int = 1) -> tuple[Tensor, Tensor]:
         """The anchor nearest to each vector: its row (int64, -1 for a vector of zeros), and the mean of n."""

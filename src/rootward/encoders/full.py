@@ -12,14 +12,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rootward.encoders.anchors import Anchored
 from rootward.encoders.frozen import projected
 from rootward.encoders.pretrained import Encoder, readable
 from rootward.encoders.static import across, unit
-from rootward.encoders.towers import Pull, Pulled, Table, check_drop, on_rows
+from rootward.encoders.towers import Anchored, Pull, Pulled, Table, check_drop, on_rows
 from rootward.errors import InputError
-from rootward.pairs.mapped import MappedIds
-from rootward.pairs.normal import normal_form
+from rootward.ids import MappedIds
+from rootward.texts import normal_form
 
 Weights = Mapping[str, Tensor]
 CHUNK = 64

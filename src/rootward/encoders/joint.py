@@ -11,10 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rootward.encoders.anchors import Anchored
 from rootward.encoders.frozen import FrozenTower
 from rootward.encoders.static import StaticTower, across, unit
-from rootward.encoders.towers import Pull, Pulled, Table
+from rootward.encoders.towers import Anchored, Pull, Pulled, Table
 from rootward.errors import InputError
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,9 @@ from torch import Tensor
 
 from rootward.encoders.static import unit
 from rootward.encoders.towers import TextTower
-from rootward.errors import InputError
+from rootward.errors import InputError, UnknownIdError, did_you_mean, quoted
+from rootward.ids import Ids
+from rootward.texts import Texts
 
 LEAN = 0.5
 """How far a text that training never saw leans on the nearest query that it did, see `usual_lean`."""
@@ -82,3 +86,56 @@ def leaning(
     """
     rows, nearest = tower.nearest_anchors(own, neighbours)
     return unit(torch.lerp(own, nearest, lean))[0], torch.where(rows >= 0, thresholds[rows], torch.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """What the nodes are called, to be asked often: the table is built at the first question that needs it.
+
+    Attributes:
+        ids: of the nodes.
+        texts: their names and synonyms, None where the source had none.
+    """
+
+    ids: Ids
+    texts: Texts | None
+
+    def of(self, ids: Ids, texts: Texts | None) -> bool:
+        """Whether these are the very tables that the names are of."""
+        return self.ids is ids and self.texts is texts
+
+    def find(self, text: str) -> list[str]:
+        """The ids that `text` can mean: the id itself, else every node named so, whatever the case.
+
+        Nodes that have it as their preferred name come before those that have it as a synonym, ids in alphabetical
+        order within each: "cat" gives cat.n.01 first, then the gossip and the tractor.
+
+        Raises:
+            UnknownIdError: nothing is called so; the message names what is close, ids and names.
+        """
+        if text in self.ids:
+            return [text]
+        found = self._meanings.get(text.strip().casefold())
+        if found is None:
+            known = self.ids.like(text.strip()) if self.texts is None else [*self._all_names(), *self.ids]
+            nothing, what = ("No query", "") if self.texts is None else ("Nothing is called", " queries")
+            close = did_you_mean(text.strip(), known)
+            raise UnknownIdError(f"{nothing} {quoted(text)} among {len(self.ids):,}{what}.{close}")
+        return [self.ids[row] for row in found]
+
+    @cached_property
+    def _meanings(self) -> dict[str, list[int]]:
+        """Casefolded name to rows, best first."""
+        if self.texts is None:
+            return {}
+        preferred: defaultdict[str, dict[int, bool]] = defaultdict(dict)  # name -> row -> it is the preferred name
+        for row, (name, synonyms) in enumerate(zip(self.texts.names, self.texts.synonyms, strict=True)):
+            for synonym in synonyms:
+                preferred[synonym.casefold()][row] = False
+            preferred[name.casefold()][row] = True
+        preferred.pop("", None)
+        return {name: sorted(rows, key=lambda row: (not rows[row], self.ids[row])) for name, rows in preferred.items()}
+
+    def _all_names(self) -> list[str]:
+        assert self.texts is not None
+        return [name for row in range(len(self.ids)) for name in self.texts.all_names(row)]

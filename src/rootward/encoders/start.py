@@ -17,17 +17,15 @@ from rootward.encoders.features import Grams, Vocabulary
 from rootward.encoders.frozen import FrozenTower, begin_head
 from rootward.encoders.full import CHUNK, PACE, FullTower, weights_of
 from rootward.encoders.joint import JointTower
-from rootward.encoders.outputs import cache_folder, read_texts
-from rootward.encoders.pretrained import Encoder
-from rootward.encoders.static import StaticTower
-from rootward.encoders.tied import Reader, TiedTower
+from rootward.encoders.pretrained import Encoder, cache_folder, outputs_of
+from rootward.encoders.static import Reader, StaticTower, TiedTower
 from rootward.encoders.towers import LookupTower, Tower
 from rootward.errors import InputError
+from rootward.ids import Rows
 from rootward.pairs import Pairs
-from rootward.pairs.heard import Heard, notes_on, refuse_silent
-from rootward.pairs.ids import Rows
-from rootward.pairs.texts import what_is_read
+from rootward.pairs.query_texts import Heard, notes_on, refuse_silent
 from rootward.rng import stream
+from rootward.texts import what_is_read
 
 TextTowers = Literal["static", "frozen", "joint", "full"]
 Documents = Literal["tied", "text", "lookup"]
@@ -150,7 +148,7 @@ def _frozen(encoder: Encoder, how: Reading) -> Callable[[Sequence[str], Rows], F
     cache = cache_folder(how.cache)
 
     def begin(texts: Sequence[str], answered: Rows) -> FrozenTower:
-        read = read_texts(encoder, texts, cache, how.progress)
+        read = outputs_of(encoder, texts, cache, how.progress)
         head = begin_head(how.seed, read.width, how.dim, how.hidden)
         return FrozenTower(encoder, head, read, torch.from_numpy(answered), how.drop, cache)
 

@@ -18,13 +18,13 @@ from torch import Tensor
 
 from rootward.encoders import DualEncoder
 from rootward.errors import UnknownIdError, did_you_mean
-from rootward.evaluation.blocks import BLOCK_BYTES, Ints
 from rootward.evaluation.published import published_row
-from rootward.evaluation.ranking import rank_pairs
-from rootward.evaluation.ranks import Ranks, fingerprint_of
+from rootward.evaluation.ranks import Ranks, fingerprint_of, rank_pairs
 from rootward.evaluation.report import Report, Scalar
-from rootward.pairs import Ids, Pairs
-from rootward.pairs.texts import what_is_read
+from rootward.ids import Ids
+from rootward.pairs import Pairs
+from rootward.scoring import BLOCK_BYTES, Ints
+from rootward.texts import what_is_read
 
 PUBLISHED_DISTANCE = 8
 """The bound on distances that the published rows were measured with."""

@@ -13,12 +13,14 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from rootward.errors import InputError, PairsError
-from rootward.evaluation.blocks import Ints
-from rootward.evaluation.order import comparable
-from rootward.evaluation.ranks import Ranks
+from rootward.evaluation.ranks import Ranks, comparable
+from rootward.pairs import Pairs
 from rootward.rng import stream
+from rootward.scoring import BLOCK_BYTES, Counter, Floats, Ints, checked, score_blocks
 
 Shares = npt.NDArray[np.float64]
 
@@ -211,3 +213,160 @@ def _hits(ranks: Ranks, k: int | None) -> npt.NDArray[np.bool_]:
 def _check_any(ranks: Ranks) -> None:
     if not len(ranks):
         raise PairsError("There are no pairs to measure; give pairs with at least one query that has an answer.")
+
+
+@dataclass(frozen=True, eq=False)
+class AnswerSets:
+    """The answer set of every query that has pairs, counted.
+
+    Averages give every query the same weight. A set without documents has precision and F1 0.
+
+    Attributes:
+        rows: int64, the query rows.
+        sizes: int64, how many documents each set holds.
+        hits: int64, how many of them are relevant.
+        relevant: int64, |S(q)|.
+    """
+
+    rows: Ints
+    sizes: Ints
+    hits: Ints
+    relevant: Ints
+
+    @property
+    def precision(self) -> float:
+        """Mean share of a set that is relevant."""
+        return float((self.hits / np.maximum(self.sizes, 1)).mean())
+
+    @property
+    def recall(self) -> float:
+        """Mean share of S(q) that is in the set."""
+        return float((self.hits / self.relevant).mean())
+
+    @property
+    def f1(self) -> float:
+        """Mean of each set's F1, 2 hits / (size + |S(q)|)."""
+        return float((2 * self.hits / (self.sizes + self.relevant)).mean())
+
+    @property
+    def exact(self) -> float:
+        """Share of sets that are S(q), no more and no less."""
+        return float(((self.hits == self.relevant) & (self.sizes == self.relevant)).mean())
+
+    def __repr__(self) -> str:
+        return (
+            f"AnswerSets({len(self.rows):,} queries, {self.sizes.mean():.1f} documents each, precision "
+            f"{self.precision:.3f}, recall {self.recall:.3f}, F1 {self.f1:.3f}, exact {self.exact:.3f})"
+        )
+
+
+def answer_sets(
+    queries: Tensor,
+    documents: Tensor,
+    pairs: Pairs,
+    thresholds: npt.ArrayLike | Tensor,
+    *,
+    block_bytes: int = BLOCK_BYTES,
+) -> AnswerSets:
+    """The sets of all documents that score at least the threshold of their query.
+
+    Args:
+        queries, documents, pairs, block_bytes: as for `rank_pairs`.
+        thresholds: one number for all queries, or n_queries of them. Those of queries without pairs are not read.
+
+    Raises:
+        InputError: thresholds that are NaN (not known yet) or of another number, vectors that cannot be scored.
+        PairsError: there are no pairs.
+    """
+    _check_any_pairs(len(pairs))
+    queries, documents = checked(queries, documents)
+    rows = np.flatnonzero(pairs.sizes)
+    dtype = documents.numpy().dtype
+    given = np.asarray(thresholds.cpu() if isinstance(thresholds, Tensor) else thresholds, dtype)
+    if given.shape not in ((), (pairs.n_queries,)):
+        raise InputError(f"thresholds must be one number or {pairs.n_queries:,}, got shape {given.shape}.")
+    wanted: Floats = np.broadcast_to(given, pairs.n_queries)
+    unknown = np.count_nonzero(np.isnan(wanted[rows]))
+    if unknown:
+        raise InputError(f"{unknown:,} of {len(rows):,} queries have no threshold (NaN); training sets them.")
+    sizes, hits = np.zeros(pairs.n_queries, np.int64), np.zeros(pairs.n_queries, np.int64)
+    with Counter() as counter:
+        for block in score_blocks(queries, documents, pairs.sizes, block_bytes):
+            place, index = pairs.of(block.rows)
+            limits = wanted[block.rows]
+            reached = block.scores[place, pairs.documents[index]] >= limits[place]
+            hits[block.rows] = np.bincount(place[reached], minlength=len(block.rows))
+            sizes[block.rows] = counter.at_least(block.scores, np.arange(len(block.rows)), limits)
+    return AnswerSets(rows, sizes[rows], hits[rows], pairs.sizes[rows])
+
+
+def best(ranks: Ranks, k: int) -> AnswerSets:
+    """The sets of the k best documents of each query, of all documents where there are fewer; from ranks alone.
+
+    Ties count against the set, as everywhere: a relevant document that shares the k-th place may not be in it.
+
+    Raises:
+        InputError: k below 1.
+        PairsError: there are no pairs.
+    """
+    if k < 1:
+        raise InputError(f"k counts returned documents and is at least 1, got {k}.")
+    _check_any_pairs(len(ranks))
+    rows = ranks.answered
+    hits = np.bincount(ranks.query_of[ranks.ranks < k], minlength=len(ranks.sizes))[rows]
+    sizes = np.full(len(rows), min(k, ranks.n_documents))
+    return AnswerSets(rows, sizes, hits, ranks.sizes[rows])
+
+
+def _check_any_pairs(n_pairs: int) -> None:
+    if not n_pairs:
+        raise PairsError("There are no pairs to measure; give pairs with at least one query that has an answer.")
+
+
+def answer_thresholds(ranks: Ranks) -> npt.NDArray[np.float32]:
+    """The score at which each query's answer set ends (float32, n_queries; NaN for queries without pairs).
+
+    Half way between the lowest relevant document that is a hit and whatever stands below it: the highest document
+    that is not relevant, or the highest relevant one that is missed. Where every relevant document outscores every
+    other, documents at or above the threshold are S(q) exactly. A query without a hit accepts nothing.
+    """
+    thresholds = np.full(len(ranks.sizes), np.nan, np.float32)
+    rows, hits = ranks.query_of, ranks.hits
+    lowest_hit = np.full(len(ranks.sizes), np.inf)
+    np.minimum.at(lowest_hit, rows[hits], ranks.scores[hits])
+    below = np.full(len(ranks.sizes), -np.inf)
+    np.maximum.at(below, rows[~hits], ranks.scores[~hits])
+    answered = ranks.answered
+    clear = ranks.ceiling[answered] < lowest_hit[answered]
+    under = np.where(clear, np.maximum(below[answered], ranks.ceiling[answered]), below[answered])
+    hit = np.isfinite(lowest_hit[answered])
+    under = np.where(np.isfinite(under), under, lowest_hit[answered] - 1.0)  # everything relevant and hit
+    middle = (np.where(hit, lowest_hit[answered], 0.0) + np.where(hit, under, 0.0)) / 2
+    thresholds[answered] = np.where(hit, middle, np.inf)
+    return thresholds
+
+
+def extend_queries(vectors: Tensor, thresholds: npt.ArrayLike | Tensor) -> Tensor:
+    """Query vectors with minus their threshold as one more coordinate (n x (dim + 1)).
+
+    The inner product with a document from `extend_documents` is score - threshold, so that any engine that can search
+    above one score for all queries finds each query's own answer set above 0.
+
+    Raises:
+        InputError: not one finite threshold a query; queries that abstain have no answers to look for.
+    """
+    column = torch.as_tensor(thresholds, dtype=vectors.dtype, device=vectors.device)
+    if column.shape != (len(vectors),):
+        raise InputError(f"{len(vectors):,} queries need as many thresholds, got shape {tuple(column.shape)}.")
+    wrong = torch.nonzero(~torch.isfinite(column))
+    if len(wrong):
+        raise InputError(
+            f"{len(wrong):,} thresholds are NaN (unknown) or infinite (the query abstains), the first in row "
+            f"{int(wrong[0])}; leave these queries out."
+        )
+    return torch.cat([vectors, -column[:, None]], dim=1)
+
+
+def extend_documents(vectors: Tensor) -> Tensor:
+    """Document vectors with 1 as one more coordinate (n x (dim + 1)); see `extend_queries`."""
+    return torch.cat([vectors, vectors.new_ones(len(vectors), 1)], dim=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,8 +17,8 @@ from rootward.evaluation.intervals import Comparison, bootstrap, compare_ranks, 
 from rootward.evaluation.metrics import AnswerOrder, Shares, answer_order, query_sums, recall
 from rootward.evaluation.published import PublishedRow
 from rootward.evaluation.ranks import Ranks
-from rootward.evaluation.table import markdown_table, plain_table
 from rootward.files import write_text
+from rootward.plots import figure_at, save_figure
 
 VERSION = 2  # 2: n_unseen
 
@@ -317,3 +318,58 @@ def _percent(share: Any) -> str:
     if rounded == 0 and share > 0:
         rounded = 0.01
     return f"{rounded:.2f}"
+
+
+def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned to the right, two spaces apart."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A GitHub table."""
+    lines = [header, ["---:"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def plot_recall(reports: Report | Sequence[Report], path: str | os.PathLike[str]) -> Path:
+    """Recall at |S(q)| against distance: a line a report, its 95 % interval as a band, published rows dashed.
+
+    Args:
+        reports: one or several.
+        path: where to draw, with the suffix .png or .svg.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        InputError: no report, or another suffix.
+    """
+    drawn = [reports] if isinstance(reports, Report) else list(reports)
+    if not drawn:
+        raise InputError("There is no report to draw; give at least one.")
+    figure, axes = figure_at(path)
+    for report in drawn:
+        _draw(axes, report)
+    for row in {report.published: None for report in drawn if report.published is not None}:
+        axes.plot(range(len(row.by_distance)), row.by_distance, "--", color="0.5", label=f"published: {row.method}")
+    axes.set(xlabel="distance (hops)", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    return save_figure(figure, path)
+
+
+def _draw(axes: Any, report: Report) -> None:
+    """One line, and its band where there are intervals."""
+    distances = [each.distance for each in report.slices]
+    recalls = [each.recall for each in report.slices]
+    name = f"{report.label or report.source or 'recall'}, dim {report.dim} (overall {100 * report.overall.value:.1f})"
+    (line,) = axes.plot(distances, [100 * each.value for each in recalls], marker="o", markersize=4, label=name)
+    low, high = ([_or_nan(each.low) for each in recalls], [_or_nan(each.high) for each in recalls])
+    axes.fill_between(distances, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+
+
+def _or_nan(share: float | None) -> float:
+    return float("nan") if share is None else 100 * share

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from rootward.evaluation.plots import figure_at, plain_ticks, save_figure
 from rootward.experiments.beside import percent, recall_line, recall_table
 from rootward.experiments.curves import columns, trained
 from rootward.experiments.data import pairs_of
@@ -40,6 +39,7 @@ from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import OUR_LENGTH, OURS
 from rootward.experiments.xr_linear import BEST, HOW, TIMED, interpreter, predicted
 from rootward.pairs import Pairs
+from rootward.plots import figure_at, plain_ticks, save_figure
 from rootward.rng import stream
 from rootward.training import recipes
 

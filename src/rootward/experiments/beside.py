@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from rootward.evaluation.published import PublishedRow, published_rows
-from rootward.evaluation.table import plain_table
+from rootward.evaluation.report import plain_table
 from rootward.experiments.diverged import with_diverged
 from rootward.experiments.fit import mean
 from rootward.experiments.kept import Row

@@ -19,9 +19,8 @@ from scipy import stats
 
 from rootward.evaluation.intervals import bootstrap, interval
 from rootward.evaluation.metrics import query_sums
-from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.published import published_figure, published_figures, published_rows
-from rootward.evaluation.table import plain_table
+from rootward.evaluation.report import plain_table
 from rootward.experiments.curves import measured, trained
 from rootward.experiments.data import pairs_of
 from rootward.experiments.diverged import converged, labelled, mark_diverged, with_diverged
@@ -30,6 +29,7 @@ from rootward.experiments.grid import grid
 from rootward.experiments.kept import Row, kept_in
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import OUR_LENGTH, OURS
+from rootward.plots import figure_at, save_figure
 from rootward.training import recipes
 
 SOURCE = {"tiny": "tree", "cpu": "wordnet", "paper": "wordnet"}

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rootward.evaluation.plots import figure_at, plain_ticks, save_figure
-from rootward.evaluation.table import plain_table
+from rootward.evaluation.report import plain_table
 from rootward.experiments.beside import overall_cell
 from rootward.experiments.curves import measured, trained
 from rootward.experiments.diverged import converged, labelled
@@ -27,6 +26,7 @@ from rootward.experiments.resources import watched
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import LENGTHS, OUR_LENGTH, OURS
 from rootward.hierarchy import Hierarchy
+from rootward.plots import figure_at, plain_ticks, save_figure
 from rootward.training import Recipe, recipes
 
 VARIED: dict[str, dict[str, tuple[int, ...]]] = {

@@ -8,15 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rootward.evaluation.plots import figure_at, plain_ticks, save_figure
 from rootward.evaluation.published import published_figure
-from rootward.evaluation.table import plain_table
+from rootward.evaluation.report import plain_table
 from rootward.experiments.fit import Interval, mean, slope
 from rootward.experiments.grid import grid
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
+from rootward.geometry.planner import smallest_constructed, smallest_learned
 from rootward.hierarchy import Hierarchy
-from rootward.planning import smallest_constructed, smallest_learned
+from rootward.plots import figure_at, plain_ticks, save_figure
 from rootward.training import recipes
 
 TARGET = 0.95

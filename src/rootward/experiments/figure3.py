@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rootward.evaluation.published import published_figure
-from rootward.evaluation.table import plain_table
+from rootward.evaluation.report import plain_table
 from rootward.experiments.beside import overall_cell, slice_cells
 from rootward.experiments.curves import measured, trained
 from rootward.experiments.data import pairs_of

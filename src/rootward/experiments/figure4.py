@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from rootward.evaluation.table import plain_table
+from rootward.evaluation.report import plain_table
 from rootward.experiments.beside import percent, slice_cells
 from rootward.experiments.diverged import converged, with_diverged
 from rootward.experiments.figure3 import curve

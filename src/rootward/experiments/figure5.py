@@ -21,14 +21,14 @@ from rootward.encoders import DualEncoder
 from rootward.errors import InputError
 from rootward.evaluation.evaluate import ranks_of
 from rootward.evaluation.metrics import recall_at
-from rootward.evaluation.plots import figure_at, plain_ticks, save_figure
-from rootward.evaluation.table import plain_table
+from rootward.evaluation.report import plain_table
 from rootward.experiments.fit import mean
 from rootward.experiments.grid import grid
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.pairs import Pairs
-from rootward.pairs.esci import HOW, Version
+from rootward.plots import figure_at, plain_ticks, save_figure
+from rootward.readers.esci import HOW, Version
 from rootward.rng import stream
 from rootward.training import Recipe, Settings, Stage, train
 

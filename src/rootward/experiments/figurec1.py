@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from rootward.evaluation.plots import figure_at, plain_ticks, save_figure
-from rootward.evaluation.table import plain_table
+from rootward.evaluation.report import plain_table
 from rootward.experiments.beside import overall_cell, slice_cells
 from rootward.experiments.diverged import FAILED, converged, mark_diverged
 from rootward.experiments.figure3 import DIM, LOOKS, curve, training
 from rootward.experiments.fit import mean
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import TWO_STAGES
+from rootward.plots import figure_at, plain_ticks, save_figure
 from rootward.training.recipes import Candidates
 
 SHARES = {"tiny": (0.03, 0.5), "cpu": (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)}

@@ -15,7 +15,6 @@ from typing import get_args
 
 import numpy as np
 
-from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.published import published_figure
 from rootward.experiments.beside import percent, recall_line, recall_table
 from rootward.experiments.curves import columns, measured, trained
@@ -26,6 +25,7 @@ from rootward.experiments.kept import Row
 from rootward.experiments.scored import scored_recall, scores_of
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import OUR_LENGTH, OURS, SOURCE
+from rootward.plots import figure_at, save_figure
 from rootward.rng import stream
 from rootward.training import recipes
 

@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from rootward.encoders import DualEncoder
-from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.published import published_figures
-from rootward.evaluation.table import plain_table
+from rootward.evaluation.report import plain_table
 from rootward.experiments.beside import overall_cell, percent
 from rootward.experiments.curves import finetuned, measured, pretrained
 from rootward.experiments.data import pairs_of
@@ -20,6 +19,7 @@ from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import FINETUNING, LENGTHS, SOURCE
 from rootward.pairs import Pairs
+from rootward.plots import figure_at, save_figure
 from rootward.training import Recipe, recipes
 
 DIM = {"tiny": 16, "cpu": 64, "paper": 64}

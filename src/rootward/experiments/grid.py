@@ -9,13 +9,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from rootward.evaluation.plots import figure_at, save_figure
 from rootward.experiments.beside import percent, recall_line, recall_table
 from rootward.experiments.curves import Trained, measured, trained
 from rootward.experiments.diverged import FAILED, converged, mark_diverged
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Job, Study
 from rootward.pairs import Pairs
+from rootward.plots import figure_at, save_figure
 from rootward.training import Recipe
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from rootward.evaluation.plots import figure_at, save_figure
 from rootward.experiments.diverged import converged, labelled
 from rootward.experiments.kept import Row
+from rootward.plots import figure_at, save_figure
 
 
 def draw_curves(panels: Mapping[str, Sequence[Row]], path: Path, distances: Sequence[int] | None = None) -> Path:

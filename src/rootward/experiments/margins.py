@@ -14,15 +14,15 @@ from torch import Tensor
 
 from rootward.encoders import DualEncoder
 from rootward.evaluation import rank_pairs
-from rootward.evaluation.plots import figure_at, save_figure
-from rootward.evaluation.table import plain_table
+from rootward.evaluation.report import plain_table
 from rootward.experiments.data import pairs_of
 from rootward.experiments.grid import grid
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs
-from rootward.retrieval.faiss_files import faiss
+from rootward.plots import figure_at, save_figure
+from rootward.retrieval.engines.faiss_files import faiss
 from rootward.rng import stream
 from rootward.training import Settings, recipes, train
 

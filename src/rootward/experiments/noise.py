@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 
-from rootward.evaluation.plots import figure_at, save_figure
-from rootward.evaluation.table import plain_table
+from rootward.evaluation.report import plain_table
 from rootward.experiments.data import pairs_of
 from rootward.experiments.fit import mean
 from rootward.experiments.grid import grid
@@ -17,6 +16,7 @@ from rootward.geometry import construct
 from rootward.geometry.noise import against, corrupt
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs
+from rootward.plots import figure_at, save_figure
 
 SHARES = {"tiny": (0.0, 0.1, 0.3), "cpu": (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)}
 SHARES["paper"] = SHARES["cpu"]

@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from rootward.evaluation import answer_order, ranks_of, recall
-from rootward.evaluation.plots import figure_at, save_figure
 from rootward.experiments.curves import columns, trained
 from rootward.experiments.data import pairs_of
 from rootward.experiments.diverged import converged, labelled
 from rootward.experiments.grid import grid, grid_table
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
+from rootward.plots import figure_at, save_figure
 from rootward.training import Recipe, recipes
 
 SOURCE = {"tiny": "dag", "cpu": "animal", "paper": "wordnet"}

@@ -7,7 +7,6 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.published import published_rows
 from rootward.experiments.beside import published_line, published_method, recall_line, recall_table, worst_gap
 from rootward.experiments.curves import Trained, finetuned, joined, measured, pretrained, trained
@@ -15,6 +14,7 @@ from rootward.experiments.data import pairs_of
 from rootward.experiments.diverged import FAILED, labelled, mark_diverged
 from rootward.experiments.kept import Row, kept_in
 from rootward.experiments.study import Experiment, Job, Study
+from rootward.plots import figure_at, save_figure
 from rootward.training import Recipe, recipes
 
 OURS = "ours (decoupled)"

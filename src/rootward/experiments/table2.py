@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from rootward.encoders import DualEncoder
-from rootward.evaluation.plots import figure_at, save_figure
 from rootward.evaluation.published import published_figure
-from rootward.evaluation.table import plain_table
+from rootward.evaluation.report import plain_table
 from rootward.experiments.curves import trained
 from rootward.experiments.data import nouns, pairs_of
 from rootward.experiments.diverged import FAILED, converged, labelled, with_diverged
@@ -28,6 +27,7 @@ from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import OURS, methods
 from rootward.experiments.tablec1 import neighbourhood
 from rootward.hierarchy import Hierarchy
+from rootward.plots import figure_at, save_figure
 from rootward.training import Recipe
 
 TRAININGS = {

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from rootward.encoders import DualEncoder
-from rootward.evaluation.plots import figure_at, save_figure
-from rootward.evaluation.table import plain_table
+from rootward.evaluation.report import plain_table
 from rootward.experiments.curves import trained
 from rootward.experiments.data import nouns, pairs_of
 from rootward.experiments.diverged import converged, labelled, mark_diverged
@@ -20,6 +19,7 @@ from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.experiments.table1 import OURS, methods
 from rootward.pairs import Pairs
+from rootward.plots import figure_at, save_figure
 from rootward.training import Recipe
 
 QUERIES = ("cat.n.01", "recliner.n.01", "motorist.n.01")

@@ -10,8 +10,8 @@ from rootward.encoders import DualEncoder
 from rootward.errors import InputError, PairsError
 from rootward.evaluation import evaluate
 from rootward.geometry.separation import separation
+from rootward.ids import Rows
 from rootward.pairs import Pairs
-from rootward.pairs.ids import Rows
 from rootward.rng import stream
 
 

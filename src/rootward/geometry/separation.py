@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -11,10 +14,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from rootward.csr import expand
+from rootward.encoders.start import construct_start
 from rootward.errors import InputError
-from rootward.evaluation.blocks import Floats, Ints, fitting, highest
 from rootward.pairs import Pairs
-from rootward.pairs.ragged import expand
+from rootward.scoring import Floats, Ints, fitting, highest
 
 ROWS, COLUMNS = 1_024, 4_096
 """Queries and documents of a tile: 16 MB of float32 scores stay in the cache, and the product is wide enough."""
@@ -193,3 +197,155 @@ def _between(below: float, above: float) -> float:
 
 def _percent(share: float) -> str:
     return "100 %" if share == 1 else f"{min(100 * share, 99.999):.3f} %"
+
+
+RATIO = 1.05
+"""Between two dimensions that are tried: the answer is known to 5 %."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One dimension, tried with one seed.
+
+    Attributes:
+        dim, seed: of the construction.
+        separated: whether one threshold served all queries.
+        margin: the margin where it did; None where it did not, as measuring stops once that is clear.
+    """
+
+    dim: int
+    seed: int
+    separated: bool
+    margin: float | None
+
+
+@dataclass(frozen=True)
+class Smallest:
+    """The smallest dimension, to 5 %, that separated all queries with every seed.
+
+    Attributes:
+        dim: that dimension.
+        failed_at: the largest dimension below it that was tried and failed with some seed; 0 where dim is 1.
+        tried: everything that was tried, in order.
+    """
+
+    dim: int
+    failed_at: int
+    tried: tuple[Tried, ...]
+
+
+def smallest_separating(
+    pairs: Pairs, seeds: Sequence[int] = (0, 1, 2), *, progress: Callable[[int, int, int], object] | None = None
+) -> Smallest:
+    """Try dimensions upwards and downwards from where separation is expected, until one works and the one below fails.
+
+    A dimension fails at the first block of queries that is not separated, which is soon where it is far too small.
+    One that works costs a whole product of all queries with all documents for each seed.
+
+    Args:
+        pairs: what is relevant.
+        seeds: all of them have to work.
+        progress: called with (dim, seed, queries measured since the last call).
+    """
+    tried: list[Tried] = []
+
+    def works(dim: int) -> bool:
+        for seed in seeds:
+            queries, documents = construct_start(pairs, dim, seed)
+            shown = None if progress is None else partial(progress, dim, seed)
+            margin = separates(queries, documents, pairs, progress=shown)
+            tried.append(Tried(dim, seed, margin > 0, margin if margin > 0 else None))
+            if margin <= 0:
+                return False
+        return True
+
+    dim, failed_at = lowest(works, expected_dimension(pairs))
+    return Smallest(dim, failed_at, tuple(tried))
+
+
+def lowest(works: Callable[[int], bool], start: int, ratio: float = RATIO) -> tuple[int, int]:
+    """(a dimension that works, one below it that does not or 0): next to each other, or nearer than `ratio`.
+
+    Looks from `start` upwards or downwards with growing strides, then halves what is left. Assumes that what works at
+    one dimension works above it; where that is not so, the answer is still one that works above one that does not.
+    """
+    low, high, stride = 0, 0, ratio
+    if works(start):
+        high = start
+        while not low and high > 1:
+            dim = max(1, min(high - 1, math.floor(high / stride)))
+            low, high = (low, dim) if works(dim) else (dim, high)
+            stride **= 2
+    else:
+        low = start
+        while not high:
+            dim = max(low + 1, math.ceil(low * stride))
+            low, high = (low, dim) if works(dim) else (dim, high)
+            stride **= 2
+    while high - low > 1 and high > ratio * low:
+        dim = min(high - 1, max(low + 1, round(math.sqrt(low * high))))
+        low, high = (low, dim) if works(dim) else (dim, high)
+    return high, low
+
+
+def guaranteed_dimension(pairs: Pairs, *, failure: float = 0.01, gap: float = 0.0) -> int:
+    """A dimension at which Algorithm 1 separates all queries at one threshold, but for a chance of `failure`.
+
+    With s = max |S(q)| and N = n_queries n_documents + 2 n_pairs events that must not happen, it is
+
+        d = (s / x^2) 2 ln(N / failure), where x solves 1 / (1 + x) - 2x = gap,
+
+    so d = 14.93 s ln(N / failure) for gap 0. A guarantee, and generous: `plan` finds the smallest dimension that does,
+    usually two to four times smaller. Relevant sets are taken as exact: see `rootward.geometry.noise` for others.
+
+    Args:
+        pairs: whose sizes are read.
+        failure: chance that some query is not separated, in (0, 1).
+        gap: margin to have at least, as a share of 1 / sqrt(s), in [0, 1); no unit vectors have much more than that
+            (arXiv 2601.20844).
+
+    Raises:
+        InputError: shares out of range, or no pairs.
+    """
+    if not 0 < failure < 1 or not 0 <= gap < 1:
+        raise InputError(f"Needed failure in (0, 1) and gap in [0, 1), got failure={failure}, gap={gap}.")
+    if not len(pairs):
+        raise InputError("There are no pairs, so no dimension is needed.")
+    size = int(pairs.sizes.max())
+    return math.ceil(2 * size * math.log(n_events(pairs) / failure) / deviation(gap) ** 2)
+
+
+def deviation(gap: float) -> float:
+    """The x in (0, 0.366] at which 1 / (1 + x) - 2x equals `gap`: how far, in units of 1/sqrt(s), scores may stray."""
+    b = 2 + gap
+    return (math.sqrt(b * b + 8 * (1 - gap)) - b) / 4
+
+
+def n_events(pairs: Pairs) -> int:
+    """Inner products that must all stay small: of every query with every document, and within each relevant set."""
+    return int(np.count_nonzero(pairs.sizes)) * pairs.n_documents + 2 * len(pairs)
+
+
+def expected_dimension(pairs: Pairs) -> int:
+    """Where Algorithm 1 is to be expected to separate all queries, from the extremes of normal variables: no guarantee.
+
+    A relevant document of a set of size s scores about (1 + sqrt((s - 1) / d) z) / sqrt(s), another z / sqrt(d), with z
+    standard normal. The lowest of all n_s pairs of a size meets the highest of all others at
+
+        sqrt(d) = sqrt(s) Z(n_queries n_documents) + sqrt(s - 1) Z(n_s), Z(n) the 1 / n upper quantile of z,
+
+    for the size where that is largest.
+    """
+    others = _quantile(n_events(pairs))
+    sizes = pairs.sizes[pairs.sizes > 0]
+    counts = np.bincount(sizes, sizes.astype(np.float64))
+    roots = [
+        math.sqrt(size) * others + math.sqrt(size - 1) * _quantile(float(counts[size]))
+        for size in np.flatnonzero(counts).tolist()
+    ]
+    return max(1, round(max(roots) ** 2))
+
+
+def _quantile(n: float) -> float:
+    """The value that one of n standard normals is expected to exceed."""
+    return NormalDist().inv_cdf(1 - 1 / max(2.0, n))

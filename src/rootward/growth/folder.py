@@ -19,7 +19,7 @@ from rootward.growth.drift import Drift, drift
 from rootward.growth.grow import Grown, grow
 from rootward.pairs import Pairs
 from rootward.training.run import REPORT, About, Run, begin_folder, files_of_pairs, read_log, rewrite_log
-from rootward.training.watching import MEASURED_SCORES
+from rootward.training.session import MEASURED_SCORES
 
 GROWTH = "growth"
 """The section of `config.json` that holds the drift since the last training."""

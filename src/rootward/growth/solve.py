@@ -1,4 +1,4 @@
-r"""Vectors for new rows while the others stay where they are.
+"""Vectors for new rows while the others stay where they are.
 
 What moves: the new queries, those whose relevant set has changed, and the new documents. What is wanted of them:
 
@@ -20,13 +20,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from rootward.encoders import DualEncoder
+from rootward.encoders import DualEncoder, LookupTower
+from rootward.encoders.static import Reader, TiedTower
+from rootward.encoders.towers import Tower
+from rootward.ids import Ids, Rows
 from rootward.pairs import Pairs
-from rootward.pairs.ids import Rows
 from rootward.rng import stream
+from rootward.texts import Texts, what_is_read
 from rootward.training.batches import Batch
 from rootward.training.defaults import resolve
-from rootward.training.gradients import gradients
+from rootward.training.loop import gradients
 from rootward.training.losses import LOSSES, Targets
 from rootward.training.optimizers import LazyAdam
 from rootward.training.recipes import decoupled
@@ -252,3 +255,102 @@ def intruded(model: DualEncoder, pairs: Pairs, moving: Moving) -> Rows:
             best = (model.query_vectors(rows) @ documents.T).amax(1)
             found.append(rows[(best >= model.thresholds[rows]).numpy()])
     return np.concatenate(found)
+
+
+Named = tuple[Ids, Texts | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """An encoder over other texts.
+
+    Attributes:
+        model: without thresholds.
+        vectors: a lookup encoder of the very vectors that `model` gives.
+        renamed: rows of queries that were there under another name, so that they have other vectors (int64).
+        renamed_documents: of `documents="text"` the same; documents with vectors of their own keep these.
+    """
+
+    model: DualEncoder
+    vectors: DualEncoder
+    renamed: Rows
+    renamed_documents: Rows
+
+
+def read(
+    model: DualEncoder, after: Pairs, was: tuple[Rows, Rows], thresholds: Tensor, effort: Effort, seed: int
+) -> Read:
+    """The model with the ids and texts of the pairs after, its new documents solved for.
+
+    Args:
+        model: its query tower reads.
+        after: what is relevant now.
+        was: for each query and each document of `after` its row in the model, -1 for new ones.
+        thresholds: float32, one a query of `after`; where answer sets end that are not to take in a new document.
+        effort, seed: of solving.
+    """
+    assert isinstance(model.query_tower, Reader)
+    texts = what_is_read(after.query_ids, after.query_texts)
+    known = torch.from_numpy(np.flatnonzero(after.sizes))
+    queries = model.query_tower.reading(texts).knowing(known)
+    named = _named(model, queries, known, after)
+    said = None if named is None else named.encode().detach().cpu().float()
+    vectors = DualEncoder.from_vectors(after, queries.encode(), _start(model, said, after, was[1]))
+    vectors.thresholds = thresholds
+    new = np.flatnonzero(was[1] < 0)
+    if len(new) and not _is_text(model.document_tower):
+        if named is None:
+            start(vectors, after, np.empty(0, np.int64), new, seed)
+        wanting = np.unique(after.query_of[np.isin(after.documents, new)])
+        solve(vectors, after, Moving(wanting, new), effort, seed, queries_move=False)
+    called = (model.document_ids, model.document_texts), (after.document_ids, after.document_texts)
+    renamed = _renamed(*called, was[1])
+    tower = _tower(model, named, said, vectors.document_vectors(), renamed, was[1])
+    return Read(
+        DualEncoder.from_towers(after, queries, tower),
+        vectors,
+        _renamed((model.query_ids, model.query_texts), (after.query_ids, after.query_texts), was[0]),
+        renamed if _is_text(model.document_tower) else np.empty(0, np.int64),
+    )
+
+
+def _is_text(tower: Tower) -> bool:
+    return isinstance(tower, Reader)
+
+
+def _named(model: DualEncoder, queries: Reader, known: Tensor, after: Pairs) -> Reader | None:
+    """What reads the documents' names; None where documents are a table."""
+    tower, names = model.document_tower, what_is_read(after.document_ids, after.document_texts)
+    if isinstance(tower, TiedTower):
+        return queries.reading(names)
+    return tower.reading(names).knowing(known) if isinstance(tower, Reader) else None
+
+
+def _start(model: DualEncoder, said: Tensor | None, after: Pairs, was: Rows) -> Tensor:
+    """Documents that were there where they were, new ones where their names say, or nowhere."""
+    held = torch.zeros(after.n_documents, model.dim) if said is None else said.clone()
+    if not _is_text(model.document_tower):
+        held[torch.from_numpy(was >= 0)] = model.document_vectors(was[was >= 0]).detach().cpu().float()
+    return held
+
+
+def _tower(
+    model: DualEncoder, named: Reader | None, said: Tensor | None, vectors: Tensor, renamed: Rows, was: Rows
+) -> Tower:
+    """The documents' tower that gives these vectors."""
+    if named is None or said is None:
+        return LookupTower(vectors)
+    before = model.document_tower
+    if not isinstance(before, TiedTower):
+        return named
+    offsets, same = vectors - said, was >= 0
+    same[renamed] = False
+    offsets[torch.from_numpy(same)] = before.offsets[torch.from_numpy(was[same])].cpu()
+    return TiedTower(named, offsets)
+
+
+def _renamed(before: Named, after: Named, was: Rows) -> Rows:
+    """The rows that were there and are called otherwise now."""
+    old, new = what_is_read(*before), what_is_read(*after)
+    rows = [row for row in np.flatnonzero(was >= 0).tolist() if old[was[row]] != new[row]]
+    return np.array(rows, np.int64)

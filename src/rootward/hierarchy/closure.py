@@ -14,8 +14,8 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
+from rootward.csr import expand, offsets_of
 from rootward.errors import InputError
-from rootward.pairs.ragged import expand, offsets_of
 
 Offsets = npt.NDArray[np.int64]
 Rows32 = npt.NDArray[np.int32]

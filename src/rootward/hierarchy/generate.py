@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from rootward.csr import offsets_of
 from rootward.errors import InputError
-from rootward.hierarchy.draft import Draft
-from rootward.pairs import Ids
-from rootward.pairs.ragged import offsets_of
+from rootward.ids import Ids
+from rootward.readers.drafts import Draft
 from rootward.rng import stream
 
 Rows = npt.NDArray[np.int64]

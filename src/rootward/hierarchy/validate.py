@@ -9,11 +9,10 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from rootward.csr import offsets_of
 from rootward.errors import CycleError, HierarchyError
-from rootward.hierarchy.draft import Draft, left_out
-from rootward.pairs import Ids
-from rootward.pairs.ids import holds_control, spaced
-from rootward.pairs.ragged import offsets_of
+from rootward.ids import Ids, holds_control, spaced
+from rootward.readers.drafts import Draft, left_out
 
 Offsets = npt.NDArray[np.int64]
 Parents = npt.NDArray[np.int32]

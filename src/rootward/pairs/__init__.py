@@ -1,10 +1,10 @@
 """Pairs: the waist of the house. Every source becomes them, every training starts from them."""
 
-from rootward.pairs.ids import Ids
+from rootward.ids import Ids
 from rootward.pairs.pairs import Pairs
 from rootward.pairs.samplers import AllTargets, HeavyTail, Rebalanced, Regular, Sampler
 from rootward.pairs.splits import PairSample, Split
-from rootward.pairs.texts import Texts
+from rootward.texts import Texts
 
 __all__ = [
     "AllTargets",

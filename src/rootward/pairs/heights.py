@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from rootward.pairs.ragged import PAIRS_AT_A_TIME, spans
+from rootward.csr import PAIRS_AT_A_TIME, spans
 
 ROUNDS = 20
 TIE_BREAK = 0.3

@@ -16,15 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet
 from rich.console import Console
 
+from rootward.csr import counts_of
 from rootward.errors import InputError, MissingExtraError, TableError
-from rootward.pairs.columns import Columns, Format, Source, column_blocks
-from rootward.pairs.delimited import existing_file
-from rootward.pairs.folder import CONFIG, SIDES, finish, is_folder, read_about
+from rootward.ids import MappedIds, Rows, note_on_spaced, write_labels
 from rootward.pairs.heights import heights
-from rootward.pairs.ids import Rows, note_on_spaced
-from rootward.pairs.mapped import MappedIds, write_labels
-from rootward.pairs.ragged import counts_of
-from rootward.pairs.table import HINT, check_ids, check_levels, labelled, none_left, notes_on, two_distances
+from rootward.pairs.storage import CONFIG, SIDES, finish, is_folder, read_about
+from rootward.readers.labels import HINT, check_ids, check_levels, labelled, none_left, notes_on, two_distances
+from rootward.readers.tables import Columns, Format, Source, column_blocks, existing_file
 
 BLOCK_ROWS = 250_000
 MEMORY = "1GB"

@@ -3,90 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from rootward.errors import PairsError
-from rootward.pairs.arranged import arranged, check_arrays
-from rootward.pairs.by_name import by_name
-from rootward.pairs.columns import Format, Source
-from rootward.pairs.composition import completed
-from rootward.pairs.esci import Locale, Part, Version, origin_in, read_esci
-from rootward.pairs.folder import read_folder
-from rootward.pairs.heard import readable
-from rootward.pairs.heights import heights
-from rootward.pairs.ids import Ids, Rows
+from rootward.ids import Rows
+from rootward.pairs.arrays import PairArrays
 from rootward.pairs.on_disk import Reading, table_to_folder
-from rootward.pairs.origin import Origin
-from rootward.pairs.ragged import PAIRS_AT_A_TIME, counts_of, expand, offsets_of, spans
-from rootward.pairs.shared import shared_texts
-from rootward.pairs.splits import PairSample, Split, held_out, sampled
-from rootward.pairs.storage import read_pairs, write_pairs
-from rootward.pairs.table import read_table
-from rootward.pairs.texts import Texts
+from rootward.pairs.query_texts import by_name, readable
+from rootward.pairs.splits import PairSample, Split, held_out, sampled, shared_texts
+from rootward.pairs.storage import read_folder, read_pairs, write_pairs
+from rootward.readers.esci import Locale, Part, Version, origin_in, read_esci
+from rootward.readers.labels import Origin, read_table
+from rootward.readers.tables import Format, Source
+
+P = TypeVar("P", bound=PairArrays)
 
 
-@dataclass(frozen=True, eq=False)
-class Pairs:
-    """Matching (query, document) pairs with their distance, as CSR from query to documents.
+@dataclass(frozen=True, eq=False, repr=False)
+class Pairs(PairArrays):
+    """Matching (query, document) pairs with their distance: what every source becomes and every training starts from.
 
-    The relevant set S(q) of query row q is `documents[offsets[q]:offsets[q + 1]]`, nearest first, documents of
-    the same distance in ascending row order. A query may have none; it is then left out of every average.
-
-    Attributes:
-        query_ids, document_ids: the users' labels; sources with one kind of node use one table for both sides.
-        offsets: int64, n_queries + 1.
-        documents: int32 document rows, one a pair.
-        distances: int32 hops, 0 for the exact match, one a pair.
-        query_texts, document_texts: names where the source has them, else None.
-        notes: what the reader of the source did that its user should know, a sentence each.
-        origin: the file that queries of a table were read from, where messages look up their rows; None elsewhere.
-        folder: where these very pairs lie on disk and are read from as they are needed; None in memory.
-
-    Raises:
-        PairsError: arrays that do not fit each other.
+    The arrays, what follows from them and their slices are those of `PairArrays`; added here are the sources that need
+    no hierarchy, files, texts as queries, and parts for training.
     """
-
-    query_ids: Ids
-    document_ids: Ids
-    offsets: npt.NDArray[np.int64]
-    documents: npt.NDArray[np.int32]
-    distances: npt.NDArray[np.int32]
-    query_texts: Texts | None = None
-    document_texts: Texts | None = None
-    notes: tuple[str, ...] = ()
-    origin: Origin | None = None
-    folder: Path | None = field(default=None, init=False)  # so that no slice takes it over
-
-    def __post_init__(self) -> None:
-        check_arrays(len(self.query_ids), self.offsets, len(self.documents), len(self.distances))
-
-    @classmethod
-    def from_arrays(
-        cls,
-        query_ids: Ids,
-        document_ids: Ids,
-        queries: npt.ArrayLike,
-        documents: npt.ArrayLike,
-        distances: npt.ArrayLike,
-        *,
-        query_texts: Texts | None = None,
-        document_texts: Texts | None = None,
-        notes: tuple[str, ...] = (),
-    ) -> Pairs:
-        """Pairs from one (query row, document row, distance) per pair, in any order.
-
-        Raises:
-            PairsError: a row outside its table, a distance that is no whole number from 0, or one pair given twice.
-        """
-        arrays = arranged(query_ids, document_ids, queries, documents, distances)
-        return cls(query_ids, document_ids, *arrays, query_texts, document_texts, notes)
 
     @classmethod
     def from_table(
@@ -172,8 +116,6 @@ class Pairs:
         parts = read_esci(folder, part=part, locale=locale, version=version, levels=levels)
         return replace(cls.from_arrays(**parts._asdict()), origin=origin_in(folder))
 
-    # -- on disk ---------------------------------------------------------------------------------------------
-
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything, also ids without pairs and texts, to one Parquet file; whole or not at all."""
         return write_pairs(path, self)
@@ -192,102 +134,6 @@ class Pairs:
             return pairs
         return cls.from_arrays(**read_pairs(path)._asdict())
 
-    # -- sizes -----------------------------------------------------------------------------------------------
-
-    @property
-    def n_queries(self) -> int:
-        """How many queries there are, those without pairs among them."""
-        return len(self.query_ids)
-
-    @property
-    def n_documents(self) -> int:
-        """How many documents there are, those relevant to no query among them."""
-        return len(self.document_ids)
-
-    def __len__(self) -> int:
-        return len(self.documents)
-
-    def __repr__(self) -> str:
-        return (
-            f"Pairs({len(self):,} pairs, {self.n_queries:,} queries, {self.n_documents:,} documents, "
-            f"distances 0..{self.max_distance}, |S(q)| {self.sizes.mean() if len(self.sizes) else 0:.1f} on average)"
-        )
-
-    @property
-    def max_distance(self) -> int:
-        """The largest distance of any pair; 0 when there are no pairs."""
-        return int(self.distances.max()) if len(self) else 0
-
-    @cached_property
-    def sizes(self) -> npt.NDArray[np.int64]:
-        """|S(q)| of every query (int64, n_queries)."""
-        return np.diff(self.offsets)
-
-    @cached_property
-    def generality(self) -> npt.NDArray[np.int64]:
-        """How many queries each document is relevant to (int64, n_documents): large for what stands high."""
-        return counts_of(self.documents, self.n_documents)
-
-    @cached_property
-    def heights(self) -> npt.NDArray[np.float32]:
-        """How high each document stands (float32, n_documents), see `rootward.pairs.heights`: the order to show."""
-        return heights(self.offsets, self.documents, self.distances, self.generality)
-
-    @property
-    def depths(self) -> npt.NDArray[np.int64]:
-        """Hops to the farthest document of each query, its depth as far as pairs tell; -1 without pairs (int64)."""
-        depths = np.full(self.n_queries, -1, np.int64)
-        np.maximum.at(depths, self.query_of, self.distances.astype(np.int64))
-        return depths
-
-    # -- looking inside --------------------------------------------------------------------------------------
-
-    @property
-    def query_of(self) -> npt.NDArray[np.int64]:
-        """The query row of every pair (int64, n_pairs)."""
-        return np.repeat(np.arange(self.n_queries), self.sizes)
-
-    def queries_at(self, index: npt.ArrayLike) -> Rows:
-        """The query rows of these pairs, by index (int64)."""
-        return np.searchsorted(self.offsets, np.asarray(index), side="right") - 1
-
-    def parts(self) -> Iterator[tuple[slice, slice]]:
-        """Everything, some million pairs at a time: (query rows, their pairs), for what need not be in memory whole."""
-        return spans(self.offsets, PAIRS_AT_A_TIME)
-
-    def relevant(self, query: str) -> list[tuple[str, int]]:
-        """S(q) of one query id as (document id, distance), nearest first.
-
-        Raises:
-            UnknownIdError: no such query.
-        """
-        row = self.query_ids.row(query)
-        part = slice(self.offsets[row], self.offsets[row + 1])
-        found = zip(self.documents[part].tolist(), self.distances[part].tolist(), strict=True)
-        return [(self.document_ids[document], hops) for document, hops in found]
-
-    def of(self, rows: npt.ArrayLike) -> tuple[Rows, Rows]:
-        """The pairs of these query rows: (place of the query among `rows`, index of the pair), both int64."""
-        return expand(self.offsets, np.asarray(rows, np.int64))
-
-    @cached_property
-    def weights(self) -> npt.NDArray[np.float64]:
-        """The chance of each pair under regular sampling: q uniform over queries with pairs, d uniform in S(q)."""
-        return self.weights_of(slice(0, self.n_queries))
-
-    def weights_of(self, queries: slice) -> npt.NDArray[np.float64]:
-        """`weights` of the pairs of these query rows."""
-        sizes = self.sizes[queries]
-        return np.repeat(1.0 / (np.maximum(sizes, 1) * max(1, np.count_nonzero(self.sizes))), sizes)
-
-    def shares(self, weights: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
-        """The share of each distance 0..max_distance (float64) under these weights of pairs, such as a sampler's.
-
-        None is regular sampling. Adds up to what the weights add up to, 1 for those of a sampler.
-        """
-        chances = self.weights if weights is None else weights
-        return np.bincount(self.distances, chances, self.max_distance + 1).astype(np.float64)
-
     def by_name(self, *, unambiguous: bool = True, glosses: bool = False) -> Pairs:
         """A query for every name and every synonym, with the relevant set of its node: what text towers learn from.
 
@@ -299,7 +145,7 @@ class Pairs:
             unambiguous: leave out synonyms and glosses whose normal form is also a name or gloss of another node, as
                 one text has one vector, which cannot answer for both; a note counts them.
             glosses: a query too for every definition, "node id (definition)", and for each of the quoted examples
-                behind it, "node id (example 1)"; see `rootward.pairs.glosses`.
+                behind it, "node id (example 1)"; see `rootward.texts`.
         """
         return by_name(self, unambiguous, glosses)
 
@@ -318,39 +164,6 @@ class Pairs:
             max_distance: leave out what follows at more hops; None is the largest distance that is there.
         """
         return completed(self, max_distance)
-
-    # -- slices ----------------------------------------------------------------------------------------------
-
-    def keep(self, wanted: npt.ArrayLike) -> Pairs:
-        """The pairs where `wanted` (bool, n_pairs) holds. Queries and documents keep their rows and ids.
-
-        Raises:
-            PairsError: not one truth value a pair.
-        """
-        mask = np.asarray(wanted, np.bool_)
-        if mask.shape != self.documents.shape:
-            raise PairsError(f"keep needs one True or False for each of {len(self)} pairs, got shape {mask.shape}.")
-        kept = np.r_[0, np.cumsum(mask)]
-        return replace(self, offsets=kept[self.offsets], documents=self.documents[mask], distances=self.distances[mask])
-
-    def of_queries(self, rows: npt.ArrayLike) -> Pairs:
-        """The pairs of these query rows. Queries and documents keep their rows and ids."""
-        wanted = np.unique(np.asarray(rows, np.int64))
-        sizes = np.zeros(self.n_queries, np.int64)
-        sizes[wanted] = self.sizes[wanted]
-        _, index = self.of(np.flatnonzero(sizes))
-        documents, distances = self.documents[index], self.distances[index]
-        return replace(self, offsets=offsets_of(sizes), documents=documents, distances=distances)
-
-    def near(self, high: int) -> Pairs:
-        """Pairs at most `high` hops apart. Queries and documents keep their rows and ids."""
-        return self.keep(self.distances <= high)
-
-    def far(self, low: int) -> Pairs:
-        """Pairs at least `low` hops apart. Queries and documents keep their rows and ids."""
-        return self.keep(self.distances >= low)
-
-    # -- parts for training ----------------------------------------------------------------------------------
 
     def split(
         self,
@@ -381,7 +194,7 @@ class Pairs:
     def shared_texts(self, other: Pairs, *, near: bool = False, documents: bool = False) -> list[tuple[str, str]]:
         """Ids (of these pairs, of a query of the others) whose texts have one normal form, among queries with pairs.
 
-        With `near` also those nearly so, with `documents` also names of these; see `rootward.pairs.shared`.
+        With `near` also those nearly so, with `documents` also names of these; see `rootward.pairs.splits`.
         """
         return shared_texts(self, other, near=near, documents=documents)
 
@@ -398,3 +211,48 @@ class Pairs:
             InputError: a negative number of pairs.
         """
         return sampled(self, train=train, validation=validation, test=test, seed=seed)
+
+
+def completed(pairs: P, max_distance: int | None) -> P:
+    """See `Pairs.completed`."""
+    bound = pairs.max_distance if max_distance is None else max_distance
+    row_of = _query_rows(pairs)
+    while True:
+        fuller = _composed(pairs, row_of, bound)
+        if len(fuller) == len(pairs) and np.array_equal(fuller.distances, pairs.distances):
+            return pairs
+        pairs = fuller
+
+
+def _query_rows(pairs: PairArrays) -> Rows:
+    """The query row of each document that is also a query, -1 for the others."""
+    if pairs.query_ids == pairs.document_ids:
+        return np.arange(pairs.n_documents)
+    known = pairs.query_ids
+    return np.array([known.row(label) if label in known else -1 for label in pairs.document_ids], np.int64)
+
+
+def _composed(pairs: P, row_of: Rows, bound: int) -> P:
+    """These pairs and every (q, d) with a document e between them, at the least distance of all ways."""
+    query_of, documents, distances = pairs.query_of, pairs.documents.astype(np.int64), pairs.distances.astype(np.int64)
+    first = np.flatnonzero((row_of[documents] >= 0) & (distances > 0))
+    place, second = pairs.of(row_of[documents[first]])
+    first = first[place]
+    hops = distances[first] + distances[second]
+    fitting = (distances[second] > 0) & (hops <= bound)
+    queries = np.r_[query_of, query_of[first[fitting]]]
+    above = np.r_[documents, documents[second[fitting]]]
+    hops = np.r_[distances, hops[fitting]]
+    keys = queries * pairs.n_documents + above
+    order = np.lexsort((hops, keys))
+    nearest = order[np.r_[True, np.diff(keys[order]) > 0]] if len(order) else order
+    return type(pairs).from_arrays(
+        pairs.query_ids,
+        pairs.document_ids,
+        queries[nearest],
+        above[nearest],
+        hops[nearest],
+        query_texts=pairs.query_texts,
+        document_texts=pairs.document_texts,
+        notes=pairs.notes,
+    )

@@ -15,17 +15,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from rootward.csr import offsets_of, sums_of
 from rootward.errors import InputError, PairsError
-from rootward.pairs.ids import Rows
-from rootward.pairs.ragged import offsets_of, sums_of
-
-if TYPE_CHECKING:
-    from rootward.pairs.pairs import Pairs
+from rootward.ids import Rows
+from rootward.pairs.arrays import PairArrays
 
 Weights = npt.NDArray[np.float64]
 
@@ -55,7 +53,7 @@ class _Even:
         PairsError: there are no pairs.
     """
 
-    pairs: Pairs
+    pairs: PairArrays
 
     def __post_init__(self) -> None:
         _check_any(self.pairs)
@@ -99,7 +97,7 @@ class HeavyTail:
         PairsError: no pair is farther than distance 0.
     """
 
-    pairs: Pairs
+    pairs: PairArrays
 
     def __post_init__(self) -> None:
         _check_any(self.pairs)
@@ -158,7 +156,7 @@ class Rebalanced:
         PairsError: no pair is farther than distance 0.
     """
 
-    pairs: Pairs
+    pairs: PairArrays
     p: float
 
     def __post_init__(self) -> None:
@@ -213,7 +211,7 @@ class AllTargets(_Even):
         return (rows[start : start + batch] for start in range(0, len(rows), batch))
 
 
-def _check_any(pairs: Pairs) -> None:
+def _check_any(pairs: PairArrays) -> None:
     if not len(pairs):
         raise PairsError("There are no pairs to draw from; every split and slice for training needs at least one.")
 

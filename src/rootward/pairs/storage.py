@@ -12,10 +12,12 @@ One row a query, then one row a document; where both sides are the same nodes, o
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,22 +26,19 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from rootward.errors import TableError
-from rootward.files import atomic_write
-from rootward.pairs.ids import Ids
-from rootward.pairs.parts import Parts
-from rootward.pairs.texts import Texts
-
-if TYPE_CHECKING:
-    from rootward.pairs.pairs import Pairs
+from rootward.files import atomic_write, sha256, write_text
+from rootward.ids import Ids, MappedIds
+from rootward.pairs.arrays import PairArrays
+from rootward.readers.drafts import Parts
+from rootward.readers.labels import SAVED_KEY
+from rootward.texts import Texts
 
 VERSION = 1
 PAIRS = "pairs.parquet"
 """What a run calls the file of its pairs."""
 
-_KEY = b"rootward.pairs"
 
-
-def write_pairs(path: str | os.PathLike[str], pairs: Pairs) -> Path:
+def write_pairs(path: str | os.PathLike[str], pairs: PairArrays) -> Path:
     """Write `pairs` to one Parquet file, whole or not at all."""
     # Sources with one kind of node share their tables; so does what is read back.
     one_table = pairs.query_ids == pairs.document_ids and pairs.query_texts == pairs.document_texts
@@ -59,7 +58,7 @@ def write_pairs(path: str | os.PathLike[str], pairs: Pairs) -> Path:
         "document_texts": pairs.document_texts is not None,
         "notes": pairs.notes,
     }
-    table = table.replace_schema_metadata({_KEY: json.dumps(about)})
+    table = table.replace_schema_metadata({SAVED_KEY: json.dumps(about)})
     return atomic_write(path, lambda to: pyarrow.parquet.write_table(table, to, compression="zstd"))
 
 
@@ -87,17 +86,9 @@ def read_pairs(path: str | os.PathLike[str]) -> Parts:
     return both._replace(notes=tuple(about["notes"]))
 
 
-def is_saved(source: object) -> bool:
-    """Whether this is the path of a file that `write_pairs` wrote, by what the file says of itself."""
-    try:
-        return isinstance(source, (str, os.PathLike)) and _KEY in (pyarrow.parquet.read_schema(source).metadata or {})
-    except (pa.ArrowException, OSError):
-        return False
-
-
 def _about(path: Path, table: Any) -> dict[str, Any]:
     """What the file says of itself."""
-    found = (table.schema.metadata or {}).get(_KEY)
+    found = (table.schema.metadata or {}).get(SAVED_KEY)
     if found is None:
         raise TableError(
             f"{path.name} was not written by Pairs.save; read a table of labelled pairs with Pairs.from_table."
@@ -158,3 +149,98 @@ def _triples(table: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], 
         pa.compute.list_flatten(table[name]).to_numpy().astype(np.int64) for name in ("documents", "distances")
     )
     return queries, documents, distances
+
+
+FOLDER_VERSION = 1
+CONFIG = "config.json"
+MAPPED, HELD = ("offsets", "documents", "distances"), ("generality", "heights")
+SIDES = ("query_ids", "document_ids")
+FILES = (*(f"{name}.npy" for name in (*MAPPED, *HELD, *SIDES)), *(f"{name}.arrow" for name in SIDES))
+_KIND = "pairs"
+
+
+class Mapped(NamedTuple):
+    """What such a folder holds: all of it mapped but the two arrays with an entry a document."""
+
+    query_ids: MappedIds
+    document_ids: MappedIds
+    offsets: npt.NDArray[np.int64]
+    documents: npt.NDArray[np.int32]
+    distances: npt.NDArray[np.int32]
+    generality: npt.NDArray[np.int64]
+    heights: npt.NDArray[np.float32]
+    notes: tuple[str, ...]
+
+
+def is_folder(path: object) -> bool:
+    """Whether this is the path of a whole folder of pairs, by what it says of itself."""
+    return isinstance(path, (str, os.PathLike)) and _config(Path(path)).get("kind") == _KIND
+
+
+def read_folder(folder: Path) -> Mapped:
+    """Open a folder of pairs. Lengths of files are checked, their checksums are not: that would read all of them.
+
+    Raises:
+        TableError: it is none, not whole, damaged, or from a newer version.
+    """
+    about = read_about(folder)
+    for name, (length, _) in about["files"].items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != length:
+            state = "has another length than it was written with" if path.is_file() else "is missing"
+            raise TableError(f"{path} {state}. Delete the folder and make it again from its table.")
+    sides = [MappedIds(folder, name) for name in SIDES]
+    mapped = [np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in MAPPED]
+    held = [np.load(folder / f"{name}.npy") for name in HELD]
+    return Mapped._make([*sides, *mapped, *held, tuple(about["notes"])])
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """What the folder says of itself: "source", "notes", "files" and the "fingerprint" of these.
+
+    Raises:
+        TableError: it is no folder of pairs, not whole, or from a newer version.
+    """
+    about = _config(folder)
+    if about.get("kind") != _KIND:
+        inside = folder / PAIRS
+        if inside.is_file():
+            raise TableError(
+                f"{folder} is a folder; that of a run is {inside}. A whole run is loaded by rootward.Run.load."
+            )
+        what = "is no folder" if not folder.is_dir() else "is not whole" if not about else "holds something else"
+        raise TableError(
+            f"{folder} {what}; needed are pairs as Pairs.from_table(table, on_disk={str(folder)!r}) writes them."
+        )
+    if about["version"] > FOLDER_VERSION:
+        raise TableError(
+            f"{folder} was written by {about['made_by']} (format {about['version']}, this one reads up to "
+            f"{FOLDER_VERSION}); update rootward to open it."
+        )
+    return about
+
+
+def finish(scratch: Path, folder: Path, source: dict[str, Any] | None, notes: tuple[str, ...]) -> None:
+    """Take all files over from another folder of the same disk, and write `config.json`: the folder is whole."""
+    files = {name: (os.path.getsize(scratch / name), sha256(scratch / name)) for name in FILES}
+    for name in FILES:
+        atomic_write(folder / name, lambda to, name=name: os.replace(scratch / name, to))  # type: ignore[misc]
+    about = {
+        "kind": _KIND,
+        "version": FOLDER_VERSION,
+        "made_by": f"rootward {version('rootward')}",
+        "source": source,
+        "notes": notes,
+        "files": files,
+        "fingerprint": hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16],
+    }
+    write_text(folder / CONFIG, json.dumps(about, indent=2) + "\n")
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """What `config.json` says, nothing where there is none or it is none of ours."""
+    try:
+        found = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,11 +1,11 @@
 """Retrieval: an index over a model's documents, and the hits that come out of it."""
 
-from rootward.retrieval.engine import Condition, Engine, Found, Tunable, Where
-from rootward.retrieval.exact import Exact
+from rootward.retrieval.catalogue import Lineage
+from rootward.retrieval.engines.engine import Condition, Engine, Found, Tunable, Where
+from rootward.retrieval.engines.exact import Exact
 from rootward.retrieval.filters import Filter
 from rootward.retrieval.hits import Hits
 from rootward.retrieval.index import Index
-from rootward.retrieval.lineage import Lineage
 from rootward.retrieval.tuning import Tuned
 
 __all__ = ["Condition", "Engine", "Exact", "Filter", "Found", "Hits", "Index", "Lineage", "Tunable", "Tuned", "Where"]

@@ -10,12 +10,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from rootward.csr import expand
 from rootward.errors import InputError
 from rootward.hierarchy import Hierarchy
-from rootward.pairs import Ids
-from rootward.pairs.ragged import expand
-from rootward.retrieval.engine import Condition, Where
-from rootward.retrieval.lineage import Lineage, levels
+from rootward.ids import Ids
+from rootward.retrieval.catalogue import Lineage, levels
+from rootward.retrieval.engines.engine import Condition, Where
 
 Rows = npt.NDArray[np.int64]
 

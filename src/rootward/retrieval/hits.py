@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -13,14 +14,16 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
+from rootward.calibration.above import Above, missing_above
+from rootward.csr import offsets_of
 from rootward.errors import InputError, UnknownIdError
-from rootward.evaluation.blocks import Floats, Ints
-from rootward.evaluation.upward import Above
-from rootward.pairs import Ids, Pairs, Texts
-from rootward.retrieval.engine import Found
-from rootward.retrieval.listing import Listing
-from rootward.retrieval.repair import with_above
+from rootward.ids import Ids
+from rootward.pairs import Pairs
+from rootward.retrieval.engines.engine import Found
+from rootward.scoring import Floats, Ints
+from rootward.texts import Texts
 
 Flags = npt.NDArray[np.bool_]
 
@@ -263,3 +266,108 @@ def shown(found: Found, accepted: npt.NDArray[np.bool_], heights: npt.NDArray[np
     """
     key = np.where(accepted, heights[found.rows], 0.0)
     return np.lexsort((found.rows, -found.scores, key, ~accepted, found.place))
+
+
+_TO_THE_LEFT = ("id", "name", "")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Answers to one query.
+
+    Attributes:
+        title: the query.
+        columns: heading to one cell a row.
+        accepted: one truth value a row: it belongs to the answer set. A line, and a dim style, set the others apart.
+        remarks: lines below.
+    """
+
+    title: str
+    columns: Mapping[str, Sequence[str]]
+    accepted: tuple[bool, ...]
+    remarks: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        widths = [max(map(len, (name, *cells))) for name, cells in self.columns.items()]
+        lines = [self._line(list(self.columns), widths)]
+        for i, row in enumerate(self._rows()):
+            if self._ends_before(i):
+                lines.append("-" * len(lines[0]))
+            lines.append(self._line(row, widths))
+        if not self.accepted:
+            lines.append("(nothing)")
+        return "\n".join([self.title, *lines, *self.remarks])
+
+    def __rich__(self) -> Table:
+        table = Table(
+            title=Text(self.title, "bold"),
+            title_justify="left",
+            caption=Text("\n".join(self.remarks)) if self.remarks else None,
+            caption_justify="left",
+        )
+        for name in self.columns:
+            style = {"id": "cyan", "": "green"}.get(name)
+            table.add_column(name, justify="left" if name in _TO_THE_LEFT else "right", style=style)
+        for i, row in enumerate(self._rows()):
+            if self._ends_before(i):
+                table.add_section()
+            table.add_row(*map(Text, row), style=None if self.accepted[i] else "dim")
+        return table
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        return zip(*self.columns.values(), strict=True)
+
+    def _ends_before(self, i: int) -> bool:
+        """Whether the answer set ends between row i - 1 and row i."""
+        return i > 0 and self.accepted[i - 1] and not self.accepted[i]
+
+    def _line(self, cells: Sequence[str], widths: Sequence[int]) -> str:
+        padded = (
+            cell.ljust(width) if name in _TO_THE_LEFT else cell.rjust(width)
+            for name, cell, width in zip(self.columns, cells, widths, strict=True)
+        )
+        return "  ".join(padded).rstrip()
+
+
+_ACCEPTED, _ADDED, _OTHER = range(3)
+
+
+def with_above(
+    found: Found,
+    accepted: npt.NDArray[np.bool_],
+    document_ids: Ids,
+    above: Above,
+    max_distance: int | None,
+    allowed: Ints | None = None,
+) -> tuple[Found, npt.NDArray[np.bool_]]:
+    """What was found with all that stands above accepted documents, and a truth value an entry: it was added.
+
+    Accepted ones come first, then those added, then the others, otherwise in the order they were in. Those added that
+    had been found below the threshold keep their score; the others have none, NaN. Only `allowed` rows are added.
+
+    Raises:
+        InputError: see `missing_above`.
+    """
+    n = len(document_ids)
+    place, rows = missing_above(
+        above, document_ids, found.place[accepted], found.rows[accepted], max_distance=max_distance
+    )
+    if allowed is not None:
+        kept = np.isin(rows, allowed)
+        place, rows = place[kept], rows[kept]
+    keys, known = place * n + rows, found.place * n + found.rows
+    scores = np.full(len(keys), np.nan, found.scores.dtype)
+    _, new, old = np.intersect1d(keys, known, assume_unique=True, return_indices=True)
+    scores[new] = found.scores[old]
+    stays = np.ones(len(known), np.bool_)
+    stays[old] = False
+    places = np.r_[found.place[stays], place]
+    group = np.r_[np.where(accepted, _ACCEPTED, _OTHER)[stays], np.full(len(place), _ADDED)]
+    order = np.lexsort((np.arange(len(places)), group, places))
+    repaired = replace(
+        found,
+        offsets=offsets_of(np.bincount(places, minlength=len(found))),
+        rows=np.r_[found.rows[stays], rows][order],
+        scores=np.r_[found.scores[stays], scores][order],
+    )
+    return repaired, (group == _ADDED)[order]

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from rootward.calibration.calibrate import Calibration
 from rootward.encoders import DualEncoder, Queries
 from rootward.errors import InputError
-from rootward.evaluation import Calibration
 from rootward.hierarchy import Hierarchy
-from rootward.pairs import Ids, Pairs, Texts
+from rootward.ids import Ids
+from rootward.pairs import Pairs
 from rootward.retrieval import storage
-from rootward.retrieval.asked import Asked, as_asked
-from rootward.retrieval.calibrated import with_thresholds
-from rootward.retrieval.catalogue import Catalogue
-from rootward.retrieval.demand import Demand
-from rootward.retrieval.engine import Engine, Found, Shared, Tunable, Where, as_documents
-from rootward.retrieval.engines import engine_class, knows_demand
+from rootward.retrieval.catalogue import Catalogue, Lineage
+from rootward.retrieval.engines.engine import Engine, Found, Shared, Tunable, Where, as_documents
+from rootward.retrieval.engines.lists import Demand
+from rootward.retrieval.engines.registry import engine_class, knows_demand
 from rootward.retrieval.filters import Filter
 from rootward.retrieval.hits import Hits, shown
-from rootward.retrieval.lineage import Lineage
-from rootward.retrieval.loading import load_all
+from rootward.retrieval.storage import load_all
 from rootward.retrieval.tuning import Sample, Tuned, checked_target, tune
+from rootward.scoring import Floats, Ints
+from rootward.texts import Texts
 
 WIDE = 64
 """How many documents are looked at before the nearest are chosen; more where an answer set is larger."""
@@ -379,3 +380,80 @@ class Index:
     def close(self) -> None:
         """Give back what the engine holds, such as a connection. The index is not used afterwards."""
         self.engine.close()
+
+
+class Asked(NamedTuple):
+    """Queries as a search needs them.
+
+    Attributes:
+        ids: what they are called.
+        vectors: n x dim.
+        thresholds: float32, n, on the CPU; NaN where unknown.
+        known: whether any threshold is known.
+    """
+
+    ids: Sequence[str]
+    vectors: Tensor
+    thresholds: npt.NDArray[np.float32]
+    known: bool
+
+    @property
+    def said(self) -> npt.NDArray[np.bool_]:
+        """One a query: False for the zero vector, which scores 0 with every document and so asks for none."""
+        found: npt.NDArray[np.bool_] = (self.vectors != 0).any(dim=1).numpy(force=True)
+        return found
+
+
+def as_asked(queries: Any, fingerprint: str) -> Asked:
+    """The queries as they are, or bare vectors as queries without thresholds.
+
+    Raises:
+        InputError: another model's queries, or something that is neither queries nor a matrix.
+    """
+    if isinstance(queries, Queries):
+        if queries.fingerprint != fingerprint:
+            raise InputError(
+                f"These queries were made by another model, or before it was trained further (fingerprint "
+                f"{queries.fingerprint}, the index has {fingerprint}). Make them with the model that the "
+                f"index was built from, or build the index again."
+            )
+        thresholds = queries.thresholds.numpy(force=True)
+        return Asked(queries.ids, queries.vectors, thresholds, not np.isnan(thresholds).all())
+    try:
+        vectors = torch.as_tensor(queries)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(
+            "search takes encoded queries, model.queries(['an id', ...]), or a matrix of vectors; got "
+            f"{type(queries).__name__} that is neither."
+        ) from None
+    if vectors.ndim != 2:
+        raise InputError(f"Query vectors form a matrix, a row a query; got shape {tuple(vectors.shape)}.")
+    n = len(vectors)
+    return Asked(_numbers(n), vectors, np.full(n, np.nan, np.float32), False)
+
+
+@lru_cache(maxsize=4)
+def _numbers(n: int) -> tuple[str, ...]:
+    """What n bare vectors are called: their rows."""
+    return tuple(map(str, range(n)))
+
+
+def with_thresholds(asked: Asked, calibration: Calibration | None, engine: Engine) -> Asked:
+    """The queries with calibrated thresholds where theirs are unknown (NaN); as they are without a calibration.
+
+    Raises:
+        InputError: vectors of another width, or that are NaN or infinite.
+    """
+    if calibration is None or not (unknown := np.isnan(asked.thresholds)).any():
+        return asked
+
+    def best(vectors: torch.Tensor, k: int) -> tuple[Ints, Floats]:
+        found = engine.search(vectors, k)
+        return found.offsets, found.scores
+
+    vectors = asked.vectors[torch.from_numpy(unknown).to(asked.vectors.device)]
+    if not torch.isfinite(vectors).all():
+        raise InputError("Query vectors have entries that are NaN or infinite; scores need finite numbers.")
+    thresholds = asked.thresholds.astype(np.float32)
+    thresholds[unknown] = calibration.thresholds(vectors, best)
+    return asked._replace(thresholds=thresholds, known=not np.isnan(thresholds).all())

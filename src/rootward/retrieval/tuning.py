@@ -9,13 +9,13 @@ import numpy as np
 from torch import Tensor
 
 from rootward import rng
+from rootward.csr import expand, offsets_of
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError
-from rootward.evaluation.blocks import Floats, Ints
 from rootward.pairs import Pairs
-from rootward.pairs.ragged import expand, offsets_of
-from rootward.retrieval.engine import Engine, Tunable
-from rootward.retrieval.exact import nearest
+from rootward.retrieval.engines.engine import Engine, Tunable
+from rootward.retrieval.engines.exact import nearest
+from rootward.scoring import Floats, Ints
 
 N_QUERIES = 1000
 """So many queries at most: half of them to choose by, the other half to measure what was chosen."""

@@ -10,18 +10,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
-from rootward.encoders.pieces import Again, towers_from
-from rootward.encoders.storage import CONFIG, TEXTS, check_files, read_config, read_texts, towers_in
+from rootward.encoders.storage import CONFIG, TEXTS, Again, check_files, read_config, read_texts, towers_from, towers_in
 from rootward.errors import InputError, RunFolderError, WriteError
+from rootward.evaluation import Report, answer_thresholds, evaluate, recall
+from rootward.evaluation.evaluate import ranks_of
 from rootward.evaluation.ranks import fingerprint_of
 from rootward.files import write_text
+from rootward.ids import Rows
 from rootward.pairs import Pairs
+from rootward.rng import stream
 from rootward.training import recipes
 from rootward.training.batches import Batches
-from rootward.training.checkpoint import CHECKPOINT, Checkpoint
 from rootward.training.console import Display, stoppable
 from rootward.training.defaults import costs_of, resolve
 from rootward.training.loop import Progress, Watcher, run_stage, seconds_per_step
@@ -39,8 +43,7 @@ from rootward.training.run import (
 )
 from rootward.training.settings import Machine, Settings
 from rootward.training.stage import Recipe
-from rootward.training.state import State
-from rootward.training.watching import measure, validate, watched
+from rootward.training.state import CHECKPOINT, Checkpoint, State
 
 MINUTES_SHARE = 0.85  # of a time budget, for the steps themselves; validation and measuring take the rest
 
@@ -376,3 +379,77 @@ class _Session:
             machine=self.machine,
             date=time.strftime("%Y-%m-%d"),
         )
+
+
+VALIDATED_QUERIES = 1_000  # at most, a validation; enough for half a point
+MEASURED_SCORES = 20_000_000_000  # at most, at the end: about 40 s at dim 64 on two cores
+
+
+def watched(pairs: Pairs, seed: int) -> Pairs:
+    """The pairs that validations look at."""
+    rows = _some_queries(pairs, VALIDATED_QUERIES, seed)
+    return pairs if rows is None else _asked(pairs, rows)
+
+
+def validate(model: DualEncoder, pairs: Pairs) -> tuple[float, list[float | None]]:
+    """Overall recall and recall by distance, None at a distance without pairs.
+
+    Queries that training does not know are measured by their own vectors, where `evaluate` lets them lean on the
+    nearest that it does, as a search would: all of those would have to be encoded anew for every validation.
+
+    Raises:
+        PairsError: there are no pairs.
+        UnknownIdError: pairs of ids that the model does not know.
+    """
+    found = recall(ranks_of(model, pairs, as_searched=False))
+    return found.overall, [None if math.isnan(value) else round(value, 5) for value in found.by_distance.tolist()]
+
+
+def measure(run: Run, source: str | None, progress: bool) -> Report:
+    """Recall over all queries, over a sample where there are too many; sets the model's thresholds by the way."""
+    n = max(VALIDATED_QUERIES, MEASURED_SCORES // max(1, run.pairs.n_documents))
+    rows = _some_queries(run.pairs, n, run.seed)
+    pairs = run.pairs if rows is None else _asked(run.pairs, rows)
+    report = evaluate(
+        run.model,
+        pairs,
+        source=source,
+        label=run.recipe.name,
+        seed=run.seed,
+        extras={
+            "recipe": run.recipe.name,
+            "train_seconds": round(run.seconds, 1),
+            "sampled_queries": pairs is not run.pairs,
+        },
+        progress=progress,
+    )
+    assert report.ranks is not None
+    thresholds = torch.from_numpy(answer_thresholds(report.ranks))
+    if len(thresholds) == len(run.model.thresholds):
+        run.model.thresholds = thresholds
+    else:
+        assert rows is not None
+        run.model.thresholds[torch.from_numpy(rows)] = thresholds
+    return report
+
+
+def _some_queries(pairs: Pairs, at_most: int, seed: int) -> Rows | None:
+    """The rows of some queries, drawn at random, ascending; None for all of them where there are few."""
+    answered = np.flatnonzero(pairs.sizes)
+    if len(answered) <= at_most:
+        return None
+    return np.sort(stream(seed, "validation").choice(answered, at_most, replace=False))
+
+
+def _asked(pairs: Pairs, rows: Rows) -> Pairs:
+    """The pairs of these queries. Of pairs on disk the other queries are left out, as measuring has arrays of all."""
+    if pairs.folder is None:
+        return pairs.of_queries(rows)
+    _, index = pairs.of(rows)
+    return Pairs(
+        pairs.query_ids.take(rows),
+        pairs.document_ids,
+        offsets_of(pairs.sizes[rows]),
+        pairs.documents[index],
+        pairs.distances[index],
+    )

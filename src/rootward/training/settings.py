@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 
 from rootward.errors import InputError, did_you_mean
-from rootward.training.gradients import BLOCK_BYTES
+from rootward.training.loop import BLOCK_BYTES
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from rootward.encoders import DualEncoder, Table
 from rootward.encoders.towers import Pulled
 from rootward.errors import RunFolderError
-from rootward.training.checkpoint import Checkpoint, write_checkpoint
-from rootward.training.mining import Mined
+from rootward.files import atomic_write
+from rootward.training.batches import Mined
 from rootward.training.optimizers import Optimizer, optimizer_of
 from rootward.training.stage import Stage
 
@@ -139,3 +145,58 @@ def _on_the_sphere(rows: Tensor) -> Tensor:
     off = (torch.linalg.vector_norm(rows, dim=1) - 1).abs() > OFF_THE_SPHERE
     rows[off] = torch.nn.functional.normalize(rows[off])
     return rows
+
+
+CHECKPOINT = Path("checkpoints") / "last.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `State.save` wrote.
+
+    Attributes:
+        path: of the file.
+        tensors: those of the model, of the optimisers and of the best moment, by name.
+        numbers: place, step, seconds and best of the `State`.
+    """
+
+    path: Path
+    tensors: dict[str, Tensor]
+    numbers: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> Checkpoint:
+        """The checkpoint of a run folder, its checksum checked.
+
+        Raises:
+            RunFolderError: there is none, or one that is damaged.
+        """
+        path = folder / CHECKPOINT
+        if not path.is_file():
+            raise RunFolderError(
+                f"{folder} has no {CHECKPOINT}, so there is nothing to resume. Train without --resume."
+            )
+        try:
+            with safe_open(path, "pt") as file:
+                about = file.metadata() or {}
+                saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            if about["sha256"] != _digest(saved):
+                raise ValueError("its checksum is not the one it was written with")
+            return cls(path, saved, json.loads(about["state"]))
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise RunFolderError(f"{path} is damaged ({error}). Train again without --resume.") from error
+
+
+def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+    """Write `checkpoints/last.safetensors`."""
+    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    about = {"state": json.dumps(numbers), "sha256": _digest(held)}
+    atomic_write(folder / CHECKPOINT, lambda path: save_file(held, path, about))
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(tensor.reshape(-1).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,88 @@
+"""Upward repair: whatever stands above an accepted document is accepted too, where a graph is known."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from rootward.errors import InputError
+from rootward.hierarchy import Hierarchy
+from rootward.ids import Ids
+from rootward.pairs import Pairs
+from rootward.scoring import Ints
+
+Above: TypeAlias = Hierarchy | Pairs
+"""What stands above what: a hierarchy, or the pairs of one, in which documents are queries by the same id."""
+
+
+def missing_above(
+    above: Above, document_ids: Ids, place: Ints, documents: Ints, *, max_distance: int | None = None
+) -> tuple[Ints, Ints]:
+    """What has to be added to sets of documents, so that everything above a document stands in its set.
+
+    If "flip-flops" and "footwear" are accepted and "sandals" and "shoes" are not, these two are missing.
+
+    Args:
+        above: what stands above what, by document id; documents that it does not know have nothing above them.
+        document_ids: of all documents.
+        place: int64, which set each document is in.
+        documents: int64 rows, one a place.
+        max_distance: how many hops above an accepted document are looked at; None: all that `above` has.
+
+    Returns:
+        (place, document rows), both int64, in ascending order, each once.
+
+    Raises:
+        InputError: `above` knows none of the documents, or a negative distance.
+    """
+    if max_distance is not None and max_distance < 0:
+        raise InputError(f"max_distance is a number of hops from 0 up, got {max_distance}; None takes all.")
+    some, which = np.unique(documents, return_inverse=True)
+    below, higher = _pairs_above(above, document_ids, some, max_distance)
+    offsets = np.searchsorted(below, np.arange(len(some) + 1))
+    n_above = np.diff(offsets)[which]
+    entry = np.repeat(np.arange(len(which)), n_above)
+    first = np.cumsum(n_above) - n_above
+    index = np.arange(len(entry)) - first[entry] + offsets[which[entry]]
+    n = len(document_ids)
+    wanted = np.unique(place[entry] * n + higher[index])
+    missing = np.setdiff1d(wanted, place * n + documents, assume_unique=False)
+    return missing // n, missing % n
+
+
+def _pairs_above(above: Above, ids: Ids, documents: Ints, max_distance: int | None) -> tuple[Ints, Ints]:
+    """(place in `documents`, document row above it), by place; itself may be among them."""
+    labels = [ids[row] for row in documents.tolist()]
+    known_by = above.ids if isinstance(above, Hierarchy) else above.query_ids
+    there = np.array([i for i, label in enumerate(labels) if label in known_by], np.int64)
+    if not len(there):
+        if len(documents):
+            raise InputError(
+                f"{above!r} knows none of these documents, such as {labels[0]!r}, so nothing can be said to stand "
+                f"above them. Give the hierarchy of the documents."
+            )
+        return there, there
+    nodes = known_by.rows([labels[i] for i in there.tolist()])
+    if isinstance(above, Hierarchy):
+        closure = above.ancestors([labels[i] for i in there.tolist()], max_distance=max_distance)
+        place, rows = np.repeat(np.arange(len(there)), np.diff(closure.offsets)), closure.ancestors
+        named = above.ids
+    else:
+        place, index = above.of(nodes)
+        near = above.distances[index] <= (above.max_distance if max_distance is None else max_distance)
+        place, rows, named = place[near], above.documents[index[near]], above.document_ids
+    as_document = _renamed(rows, named, ids)
+    kept = as_document >= 0
+    return there[place[kept]], as_document[kept]
+
+
+def _renamed(rows: npt.NDArray[np.int32], of: Ids, to: Ids) -> Ints:
+    """The rows that ids have in another table, -1 where they have none."""
+    if of is to or of == to:
+        return rows.astype(np.int64)
+    some, which = np.unique(rows, return_inverse=True)
+    labels = [of[row] for row in some.tolist()]
+    there = np.array([to.row(label) if label in to else -1 for label in labels], np.int64)
+    return there[which] if len(labels) else rows.astype(np.int64)

@@ -1,0 +1,377 @@
+"""`calibrate`: a model and queries whose answers are known in, a `Calibration` for all other queries out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from torch import Tensor
+
+from rootward.calibration.above import Above
+from rootward.calibration.lists import Lists, best_lists
+from rootward.calibration.rules import RULES, ExpectedSize, FixedSize, Own, Rule, as_array, best_shift, rule_of, shifted
+from rootward.calibration.set_report import (
+    Chances,
+    Measured,
+    Rival,
+    SetFigures,
+    SetReport,
+    calibration_error,
+    measure,
+    reliability,
+    set_slices,
+)
+from rootward.encoders import Queries
+from rootward.errors import InputError, PairsError, UnknownIdError
+from rootward.evaluation.evaluate import Encoder, bar, documents_of, in_rows_of, queries_of
+from rootward.files import atomic_write
+from rootward.pairs import Pairs
+from rootward.pairs.splits import Split
+from rootward.scoring import BLOCK_BYTES, Floats, Ints
+
+By = Literal["f1", "precision"]
+RuleName = Literal["best", "universal", "predicted", "size"]
+
+FEWEST = 8
+"""Queries with answers that can be dealt into three parts."""
+
+_CHOSEN, _MEASURED = 0.25, 0.25  # shares of the queries; the rest is fitted to
+
+
+class Fingerprinted(Encoder, Protocol):
+    """An encoder that can be told from others: a `DualEncoder`."""
+
+    def fingerprint(self) -> str:
+        """Changes whenever a vector or an id does."""
+        ...
+
+
+def calibrate(
+    model: Fingerprinted,
+    pairs: Pairs,
+    *,
+    queries: Queries | Tensor | None = None,
+    by: By = "f1",
+    floor: float = 0.95,
+    rule: RuleName = "best",
+    above: Above | None = None,
+    max_queries: int = 10_000,
+    seed: int = 0,
+    block_bytes: int = BLOCK_BYTES,
+    progress: bool = False,
+) -> Calibration:
+    """Find where the answer sets of queries end whose |S(q)| nobody knows, from queries whose answers are known.
+
+    The queries are dealt into three: half to fit each rule to, a quarter to choose its end and the best rule, a quarter
+    to measure it on. So the figures are those of queries that calibration has not seen. Vectors of one's own come in as
+    `DualEncoder.from_vectors(pairs, queries, documents)`.
+
+    Args:
+        model: whose documents are searched.
+        pairs: the known answers, ids as for `evaluate`. Best are pairs of queries as they will come, such as texts that
+            the model was not trained on.
+        queries: for queries that the model neither knows nor reads: their vectors, row by row of `pairs`, or
+            `Queries` whose ids are those of `pairs`. None takes the model's, as `evaluate` does.
+        by: "f1" aims at the highest mean F1; "precision" at the highest that keeps a mean precision of `floor` over the
+            queries that get a set, with 95 % confidence. Where nothing keeps it, every query abstains.
+        floor: a share from 0 to 1, for by="precision".
+        rule: "universal", "predicted", "size" (see `rootward.calibration.rules`), or the best of them.
+        above: a hierarchy of the documents, or its pairs: sets are measured after upward repair too.
+        max_queries: at most so many are drawn; 10,000 take a minute on two cores for 82,115 documents.
+        seed: of what is drawn and dealt.
+        block_bytes: size of the buffer of scores.
+        progress: show a bar, where standard error is a terminal.
+
+    Raises:
+        PairsError: fewer than eight queries with answers.
+        UnknownIdError: pairs of a document that the model does not know, or of a query that it would have to look up.
+        InputError: an aim that is none, vectors that cannot be scored, queries of another model.
+    """
+    _check_aim(by, floor, rule)
+    known = _drawn(pairs, max_queries, seed)
+    vectors = queries_of(model, known) if queries is None else _given(queries, known, model.fingerprint())
+    known, documents = in_rows_of(model, known), documents_of(model)
+    with bar("Scoring", int(np.count_nonzero(known.sizes)), progress) as advance:
+        lists = best_lists(vectors, documents, known, block_bytes=block_bytes, progress=advance)
+    parts = known.split("queries", validation=_CHOSEN, test=_MEASURED, seed=seed)
+    scored = _Scored(vectors, documents, lists)
+    aim = floor if by == "precision" else None
+    fitted = {name: _fitted(scored, parts.train, parts.validation, name, aim) for name in RULES}
+    worth = {name: scored.measured(parts.validation, each).sets.f1 for name, each in fitted.items()}
+    chosen = fitted[max(worth, key=worth.__getitem__) if rule == "best" else rule]
+    chances = Chances.fit(scored.lists(parts.validation), scored.margins(chosen, parts.validation))
+    report = _report(scored, parts, chosen, fitted, chances, above, {"by": by, "floor": floor})
+    return Calibration(chosen, chances, report, model.fingerprint())
+
+
+# -- what was asked ----------------------------------------------------------------------------------------------
+
+
+def _check_aim(by: str, floor: float, rule: str) -> None:
+    if by not in ("f1", "precision"):
+        raise InputError(f"by is 'f1' or 'precision', got {by!r}.")
+    if not 0 < floor <= 1:
+        raise InputError(f"floor is a precision above 0 and at most 1, such as 0.95, got {floor}.")
+    if rule not in ("best", *RULES):
+        raise InputError(f"No rule {rule!r}; there is 'best', {', '.join(map(repr, RULES))}.")
+
+
+def _drawn(pairs: Pairs, at_most: int, seed: int) -> Pairs:
+    """The pairs of some queries, all of them where there are few.
+
+    Raises:
+        PairsError: too few to deal into three parts.
+        InputError: at most fewer than that.
+    """
+    n = int(np.count_nonzero(pairs.sizes))
+    if at_most < FEWEST:
+        raise InputError(f"max_queries must be at least {FEWEST}, got {at_most}.")
+    if n < FEWEST:
+        raise PairsError(
+            f"Calibration deals queries into three parts and needs at least {FEWEST} with answers, got {n}; some "
+            f"hundreds make it sure."
+        )
+    return pairs if n <= at_most else pairs.split("queries", test=at_most / n, seed=seed).test
+
+
+def _given(queries: Queries | Tensor, pairs: Pairs, fingerprint: str) -> Tensor:
+    """The vectors given, row by row of `pairs`.
+
+    Raises:
+        InputError: queries of another model, or not one vector a query.
+        UnknownIdError: a query with pairs that is not among them.
+    """
+    if isinstance(queries, Queries):
+        if queries.fingerprint != fingerprint:
+            raise InputError(
+                f"These queries were made by another model, or before it was trained further (fingerprint "
+                f"{queries.fingerprint}, the model has {fingerprint}). Make them with this one."
+            )
+        row_of = {label: row for row, label in enumerate(queries.ids)}
+        used = np.flatnonzero(pairs.sizes)
+        missing = [pairs.query_ids[row] for row in used.tolist() if pairs.query_ids[row] not in row_of]
+        if missing:
+            raise UnknownIdError(f"{len(missing):,} queries with pairs have no vector, the first is {missing[0]!r}.")
+        out = queries.vectors.new_zeros(pairs.n_queries, queries.vectors.shape[1])
+        out[torch.from_numpy(used)] = queries.vectors[[row_of[pairs.query_ids[row]] for row in used.tolist()]]
+        return out
+    if queries.ndim != 2 or len(queries) != pairs.n_queries:
+        raise InputError(
+            f"queries must be a matrix with a row for each of the {pairs.n_queries:,} query ids of the pairs, got "
+            f"shape {tuple(queries.shape)}."
+        )
+    return queries.detach().cpu()
+
+
+# -- fitting, choosing, measuring --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """Vectors row by row of the pairs, and the lists of all queries."""
+
+    queries: Tensor
+    documents: Tensor
+    all: Lists
+
+    def lists(self, part: Pairs) -> Lists:
+        return self.all.of(part)
+
+    def margins(self, rule: Rule | FixedSize | Own, part: Pairs) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        lists = self.lists(part)
+        return rule.margins(lists, as_array(self.queries[lists.rows]))
+
+    def measured(self, part: Pairs, rule: Rule | FixedSize | Own, above: Above | None = None) -> Measured:
+        return measure(self.lists(part), self.queries, self.documents, part, rule, above)
+
+
+def _fitted(scored: _Scored, fit: Pairs, choose: Pairs, name: str, floor: float | None) -> Rule:
+    """A rule fitted to one part, its end chosen on another."""
+    lists = scored.lists(fit)
+    rule: Rule = RULES[name].fit(lists, as_array(scored.queries[lists.rows]))
+    return shifted(rule, best_shift(scored.lists(choose), scored.margins(rule, choose), floor))
+
+
+def _report(
+    scored: _Scored,
+    parts: Split[Pairs],
+    rule: Rule,
+    fitted: dict[str, Rule],
+    chances: Chances,
+    above: Above | None,
+    aim: dict[str, str | float],
+) -> SetReport:
+    """Everything measured on the test part."""
+    measured = scored.measured(parts.test, rule, above)
+    bins = reliability(scored.lists(parts.test), scored.margins(rule, parts.test), chances)
+    repaired = measured.repaired
+    n_fitted, n_chosen = (int(np.count_nonzero(part.sizes)) for part in (parts.train, parts.validation))
+    return SetReport.model_validate(
+        {
+            **aim,
+            "rule": rule.name,
+            "met": bool(np.isfinite(rule.shift)),
+            "n_fitted": n_fitted,
+            "n_chosen": n_chosen,
+            "n_queries": len(measured.sets.rows),
+            "n_documents": len(scored.documents),
+            "figures": SetFigures.of(measured.sets),
+            "slices": set_slices(measured, measured.accepted, measured.sets),
+            "bins": bins,
+            "error": calibration_error(bins),
+            "unit": rule.unit,
+            "rivals": _rivals(scored, parts.validation, parts.test, rule, fitted),
+            "repaired": None if repaired is None else SetFigures.of(repaired[0]),
+            "repaired_slices": () if repaired is None else set_slices(measured, repaired[1], repaired[0]),
+        }
+    )
+
+
+def _rivals(scored: _Scored, choose: Pairs, part: Pairs, chosen: Rule, fitted: dict[str, Rule]) -> tuple[Rival, ...]:
+    """The rules that were not chosen, the best fixed k, and each query's own best cut."""
+    lists = scored.lists(choose)
+    k = FixedSize(best_shift(lists, FixedSize().margins(lists, np.empty(0))))
+    named: dict[str, Rule | FixedSize | Own] = {name: rule for name, rule in fitted.items() if rule is not chosen}
+    named |= {f"best fixed k, {int(-k.shift)}": k, "own (knows the answers)": Own()}
+    return tuple(
+        Rival(name=name, figures=SetFigures.of(scored.measured(part, each).sets)) for name, each in named.items()
+    )
+
+
+VERSION = 1
+
+NAME = "calibration.safetensors"
+"""What the file is called in a model's folder."""
+
+Best = Callable[[Tensor, int], tuple[Ints, Floats]]
+"""Query vectors and k to (offsets, scores): the scores of the k best documents of each query, best first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """A rule for where the answer set of any query ends, and how good it is; from `calibrate`.
+
+    Prints its report. `Index.build(model, calibration=...)` answers with it.
+
+    Attributes:
+        rule: gives each document a margin; those at 0 or above are the answer set.
+        chances: from margin to the chance of being relevant.
+        report: what was measured on queries that were not calibrated on.
+        fingerprint: of the model; an index of another one refuses it.
+    """
+
+    rule: Rule
+    chances: Chances
+    report: SetReport
+    fingerprint: str
+
+    def __repr__(self) -> str:
+        return f"Calibration({self.report!r})"
+
+    def __str__(self) -> str:
+        return str(self.report)
+
+    def __eq__(self, other: object) -> bool:
+        """The same rule with the same numbers, of the same model, with the same report."""
+        if not isinstance(other, Calibration):
+            return False
+        mine, theirs = self._tensors(), other._tensors()
+        return (self._about(), mine.keys()) == (other._about(), theirs.keys()) and all(
+            np.array_equal(mine[name], theirs[name]) for name in mine
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def thresholds(self, queries: Tensor, best: Best) -> npt.NDArray[np.float32]:
+        """The score at which the answer set of each query ends (float32, n); infinite where a query abstains.
+
+        Args:
+            queries: vectors, n x dim, of the model that was calibrated.
+            best: asked by the rule "size" alone, which ends a set half way between two documents.
+
+        Raises:
+            InputError: vectors of another width.
+        """
+        vectors = as_array(queries)
+        width = self._width
+        if vectors.ndim != 2 or (width is not None and vectors.shape[1] != width):
+            raise InputError(f"The calibration is of vectors with {width} columns, got shape {vectors.shape}.")
+        if not isinstance(self.rule, ExpectedSize):
+            return self.rule.thresholds(vectors).astype(np.float32)
+        sizes = np.floor(np.clip(self.rule.expected(vectors), 0, np.iinfo(np.int32).max)).astype(np.int64)
+        offsets, scores = best(queries, int(sizes.max(initial=0)) + 1)
+        out = np.full(len(sizes), np.inf)
+        some = np.flatnonzero((sizes > 0) & (np.diff(offsets) > 0))
+        last = offsets[some] + np.minimum(sizes[some], np.diff(offsets)[some]) - 1
+        following = np.minimum(last + 1, offsets[some + 1] - 1)
+        out[some] = (scores[last].astype(np.float64) + scores[following]) / 2
+        return out.astype(np.float32)
+
+    @property
+    def _width(self) -> int | None:
+        """Of the vectors; None where the rule does not look at them."""
+        tensors = self.rule.tensors()
+        shapes = [tensors[name].shape[-1] for name in ("weights", "known") if name in tensors]
+        return shapes[0] if shapes else None
+
+    # -- on disk ---------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write everything to one safetensors file, or into a model's folder; whole or not at all."""
+        path = Path(path)
+        target = path / NAME if path.is_dir() else path
+        tensors = {name: np.ascontiguousarray(array) for name, array in self._tensors().items()}
+        return atomic_write(target, lambda to: save_file(tensors, to, self._about()))
+
+    def _tensors(self) -> dict[str, npt.NDArray[np.float64]]:
+        return {"margins": self.chances.margins, "shares": self.chances.shares, **self.rule.tensors()}
+
+    def _about(self) -> dict[str, str]:
+        return {
+            "rootward.calibration": str(VERSION),
+            "rule": self.rule.name,
+            "shift": repr(self.rule.shift),
+            "fingerprint": self.fingerprint,
+            "report": self.report.to_json(),
+        }
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Calibration:
+        """The calibration that `save` wrote to this file or folder.
+
+        Raises:
+            InputError: no such file, not written by `save`, damaged, or from a newer version.
+        """
+        path = Path(path)
+        path = path / NAME if path.is_dir() else path
+        if not path.is_file():
+            raise InputError(
+                f"There is no calibration {path}. Make one: rootward calibrate RUN, or rootward.calibrate(model, ...)."
+            )
+        try:
+            with safe_open(path, "np") as file:
+                about = file.metadata() or {}
+                version = int(about.get("rootward.calibration", 0))
+                if version > VERSION:
+                    raise InputError(
+                        f"{path.name} was written by a newer rootward (format {version}, this one reads up to "
+                        f"{VERSION}); update rootward to open it."
+                    )
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            chances = Chances(tensors.pop("margins"), tensors.pop("shares"))
+            rule = rule_of(about["rule"], float(about["shift"]), tensors)
+            return cls(rule, chances, SetReport.from_json(about["report"]), about["fingerprint"])
+        except (SafetensorError, ValidationError, json.JSONDecodeError, KeyError) as error:
+            raise InputError(
+                f"{path.name} was not written by Calibration.save, or is damaged: {error}. Calibrate again."
+            ) from error

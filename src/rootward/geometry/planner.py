@@ -1,0 +1,416 @@
+"""`plan`: which dimension a hierarchy needs, as a value that prints, saves and can be drawn."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from rootward.encoders import DualEncoder
+from rootward.errors import InputError, PairsError
+from rootward.evaluation import evaluate
+from rootward.evaluation.report import plain_table
+from rootward.geometry.constructions import forest_arcs
+from rootward.geometry.separation import Smallest, expected_dimension, guaranteed_dimension, lowest, smallest_separating
+from rootward.pairs import Pairs
+from rootward.plots import figure_at, plain_ticks, save_figure
+from rootward.rng import stream
+from rootward.training import Recipe, Settings, recipes, train
+from rootward.training.defaults import resolve
+
+FAILURE = 0.01
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Dimensions for one set of pairs: what is guaranteed, what was found, what training needs.
+
+    Attributes:
+        n_queries, n_documents, n_pairs: sizes; queries without relevant documents are not counted.
+        max_size, mean_size: of the relevant sets, s = max_size.
+        depth: the largest distance of any pair.
+        guaranteed: dimension of our form of theorem 3.1, for all but a share `failure` of the random draws.
+        expected: where the extremes of normal variables put the separation.
+        gaussian: the smallest dimension found to separate every query with every seed; None where not searched.
+        constructed_recall: (dimension, overall recall) of Algorithm 1 on up to 2,000 queries, seed 0.
+        learned: the smallest dimension at which training reached its target; None where not searched.
+        no_arcs: why the pairs are no forest, None where 3 dimensions hold them exactly.
+    """
+
+    n_queries: int
+    n_documents: int
+    n_pairs: int
+    max_size: int
+    mean_size: float
+    depth: int
+    guaranteed: int
+    failure: float
+    expected: int
+    gaussian: Smallest | None
+    constructed_recall: tuple[tuple[int, float], ...]
+    learned: SmallestLearned | None
+    no_arcs: str | None
+
+    @property
+    def order(self) -> float:
+        """The theorem's order of dimension, s ln m."""
+        return self.max_size * math.log(max(2, self.n_documents))
+
+    @property
+    def constant(self) -> float | None:
+        """Fitted here: the dimension found for the construction, as a multiple of s ln m."""
+        return None if self.gaussian is None else self.gaussian.dim / self.order
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON values, with the order and its constant."""
+        return {**asdict(self), "order": self.order, "constant": self.constant}
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+    def __str__(self) -> str:
+        head = (
+            f"{self.n_queries:,} queries, m = {self.n_documents:,} documents, {self.n_pairs:,} pairs, "
+            f"depth {self.depth}\nrelevant sets of up to s = {self.max_size} documents, {self.mean_size:.1f} on "
+            f"average; s ln m = {self.order:,.0f}"
+        )
+        rows = [[what, dim] for what, dim, _ in self.rows()]
+        table = plain_table(["", "dim"], rows).splitlines()
+        remarks = ["what it says", *(remark for *_, remark in self.rows())]
+        return head + "\n\n" + "\n".join(f"{line}  {remark}" for line, remark in zip(table, remarks, strict=True))
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(way, dimension, what the number says and does not say), fewest dimensions first where both are known."""
+        rows = [self._arcs_row()]
+        if self.learned is not None:
+            rows.append(_learned_row(self.learned))
+        rows.append(
+            (
+                "moment curve",
+                f"{2 * self.max_size:,}",
+                "holds any such sets exactly, on paper: the margins are tiny",
+            )
+        )
+        if self.gaussian is not None:
+            rows.append(self._gaussian_row(self.gaussian))
+        rows += [
+            ("gaussian, expected", f"{self.expected:,}", "from the extremes of normal variables; an estimate"),
+            (
+                "gaussian, guaranteed",
+                f"{self.guaranteed:,}",
+                f"theorem: one threshold serves all queries, for {100 * (1 - self.failure):.3g} % of the seeds",
+            ),
+        ]
+        return rows
+
+    def _arcs_row(self) -> tuple[str, str, str]:
+        if self.no_arcs is not None:
+            return "arcs", "-", "no forest with all its ancestors, so 3 dimensions do not hold it"
+        return "arcs", "3", "a forest: every set exactly at threshold 0, in float64"
+
+    def _gaussian_row(self, found: Smallest) -> tuple[str, str, str]:
+        seeds = len({each.seed for each in found.tried})
+        below = f", {found.failed_at:,} does not" if found.failed_at else ""
+        return (
+            "gaussian, found",
+            f"{found.dim:,}",
+            f"one threshold served all queries with {_seeds(seeds)}{below}; = {self.constant:.1f} s ln m",
+        )
+
+
+def _learned_row(found: SmallestLearned) -> tuple[str, str, str]:
+    target = f"{100 * found.target:.4g} %"
+    if found.dim is None:
+        return "learned", f"> {found.failed_at:,}", f"recall at |S(q)| stayed below {target}"
+    below = f"; below {target} at {found.failed_at:,}" if found.failed_at else ""
+    return (
+        "learned",
+        f"{found.dim:,}",
+        f"recall at |S(q)| {100 * found.recall:.1f} % on these pairs, seed {found.seed}{below}; "
+        f"nothing about unseen pairs",
+    )
+
+
+def _seeds(n: int) -> str:
+    return "one seed" if n == 1 else f"all of {n} seeds"
+
+
+def plan(
+    pairs: Pairs,
+    target: float = 0.95,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    gaussian: bool = True,
+    learned: bool = True,
+    recipe: Recipe | None = None,
+    failure: float = FAILURE,
+    progress: bool = False,
+) -> Plan:
+    """The dimensions that these pairs need: guaranteed, constructed and learned.
+
+    Finding what the construction needs scores all queries against all documents a few times at some hundreds or
+    thousands of dimensions; finding what training needs trains at a few dimensions. For WordNet (82,115 nouns) each
+    takes some ten minutes on 2 cores, for a thousand nodes seconds.
+
+    Args:
+        pairs: what has to be retrieved.
+        target: overall recall at |S(q)| that training has to reach, in (0, 1].
+        seeds: with each of which the construction has to separate every query; the first one trains.
+        gaussian, learned: whether to search at all.
+        recipe: of the trainings; None takes `recipes.decoupled()`.
+        failure: share of random draws for which the guaranteed dimension may fail.
+        progress: say on standard error what is tried.
+
+    Raises:
+        InputError: shares out of range, or no seeds.
+        PairsError: there are no pairs.
+    """
+    if not len(seeds):
+        raise InputError("plan needs at least one seed, got none.")
+    if not 0 < target <= 1:
+        raise InputError(f"target is a share in (0, 1], such as 0.95; got {target}.")
+    if not len(pairs):
+        raise PairsError("There are no pairs, so nothing to plan for.")
+    answered = pairs.sizes[pairs.sizes > 0]
+    with watching(progress, len(answered)) as watch:
+        found = smallest_separating(pairs, seeds, progress=watch.measured) if gaussian else None
+        return Plan(
+            n_queries=len(answered),
+            n_documents=pairs.n_documents,
+            n_pairs=len(pairs),
+            max_size=int(answered.max()),
+            mean_size=float(answered.mean()),
+            depth=pairs.max_distance,
+            guaranteed=guaranteed_dimension(pairs, failure=failure),
+            failure=failure,
+            expected=expected_dimension(pairs),
+            gaussian=found,
+            constructed_recall=() if found is None else _curve(pairs, found.dim, seeds[0], watch.say),
+            learned=smallest_learned(pairs, target, recipe=recipe, seed=seeds[0], progress=watch.say)
+            if learned
+            else None,
+            no_arcs=_no_arcs(pairs),
+        )
+
+
+def _no_arcs(pairs: Pairs) -> str | None:
+    try:
+        forest_arcs(pairs)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def _curve(pairs: Pairs, highest: int, seed: int, say: Callable[[str], object]) -> tuple[tuple[int, float], ...]:
+    """Recall of Algorithm 1 at powers of two up to the dimension that separates."""
+    say("recall of the construction by dimension")
+    dims = [*(2**i for i in range(1, 20) if 2**i < highest), highest]
+    return tuple((dim, constructed_recall(pairs, dim, seed=seed)) for dim in dims)
+
+
+RATIO = 1.25
+"""Between two dimensions that are tried: each costs a training."""
+
+START = 8
+SHORT = 0.25
+"""The share of the steps that is tried first: enough where the dimension is generous."""
+
+HOPELESS = 0.5
+"""A short training below this share of the target ends the trial of a dimension."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training: its dimension, steps and overall recall at |S(q)| over all pairs, in [0, 1]."""
+
+    dim: int
+    steps: int
+    recall: float
+
+
+@dataclass(frozen=True)
+class SmallestLearned:
+    """The smallest dimension, to 25 %, at which training reached the target.
+
+    Attributes:
+        dim: that dimension; None where the largest one tried did not reach it.
+        recall: overall recall at |S(q)| reached there.
+        failed_at: the largest dimension tried below, which did not reach it; 0 where dim is 1.
+        target: recall to reach, in (0, 1].
+        seed: of the trainings.
+        tried: everything that was trained, in order.
+    """
+
+    dim: int | None
+    recall: float
+    failed_at: int
+    target: float
+    seed: int
+    tried: tuple[Training, ...]
+
+
+def smallest_learned(
+    pairs: Pairs,
+    target: float = 0.95,
+    *,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    start: int = START,
+    most: int = 1_024,
+    progress: Callable[[str], object] | None = None,
+) -> SmallestLearned:
+    """Train at one dimension after the other until one reaches the target and the next lower one does not.
+
+    Each dimension is first trained for a quarter of its steps, which is enough where it is generous and tells where
+    it is hopeless; else at full length.
+
+    Args:
+        pairs: what to memorise, and to be measured on, all of them.
+        target: overall recall at |S(q)|, in (0, 1].
+        recipe: one stage or several; None takes `recipes.decoupled()`. Its lengths are what is shortened.
+        seed: of every training.
+        start: the first dimension to try.
+        most: the largest.
+        progress: called with a line before each training.
+
+    Raises:
+        InputError: a target out of range.
+        PairsError: there are no pairs.
+    """
+    if not 0 < target <= 1:
+        raise InputError(f"target is a share in (0, 1], such as 0.95; got {target}.")
+    recipe = recipe or recipes.decoupled()
+    tried: list[Training] = []
+
+    def reached(dim: int, share: float) -> float:
+        shortened = _shortened(recipe, pairs, dim, share)
+        steps = sum(stage.steps or 0 for stage in shortened.stages)
+        if progress is not None:
+            progress(f"training at dim {dim}, {steps:,} steps")
+        tried.append(Training(dim, steps, _recall(pairs, dim, shortened, seed)))
+        return tried[-1].recall
+
+    def works(dim: int) -> bool:
+        if dim > most:
+            return True  # ends the search; told apart below
+        short = reached(dim, SHORT)
+        return short >= target or (short >= HOPELESS * target and reached(dim, 1.0) >= target)
+
+    dim, failed_at = lowest(works, min(start, most), RATIO)
+    recall = max((each.recall for each in tried if each.dim == dim), default=0.0)
+    return SmallestLearned(None if dim > most else dim, recall, min(failed_at, most), target, seed, tuple(tried))
+
+
+def _shortened(recipe: Recipe, pairs: Pairs, dim: int, share: float) -> Recipe:
+    """The recipe with every length derived for this dimension, times `share`."""
+    stages = []
+    for stage in recipe.stages:
+        steps = resolve(stage, pairs, dim).steps
+        assert steps is not None
+        stages.append(stage.model_copy(update={"epochs": None, "steps": max(1, round(share * steps))}))
+    return recipe.model_copy(update={"stages": tuple(stages)})
+
+
+def _recall(pairs: Pairs, dim: int, recipe: Recipe, seed: int) -> float:
+    model = DualEncoder.lookup(pairs, dim, start=recipe.start, seed=seed)
+    train(model, pairs, recipe, seed=seed, settings=Settings(progress=False, measure=False))
+    return float(evaluate(model, pairs, bootstrap=0, progress=False).overall.value)
+
+
+SAMPLE = 2_000
+"""Queries that recall is measured on, against all documents: enough for half a point."""
+
+CONSTRUCTED_RATIO = 1.02
+
+
+def constructed_recall(pairs: Pairs, dim: int, *, seed: int = 0, sample: int = SAMPLE) -> float:
+    """Overall recall at |S(q)| of the Gaussian construction, in [0, 1], on `sample` of the queries or all of fewer."""
+    answered = np.flatnonzero(pairs.sizes)
+    some = pairs.of_queries(stream(seed, "constructed recall").permutation(answered)[:sample])
+    model = DualEncoder.lookup(pairs, dim, seed=seed)
+    return float(evaluate(model, some, bootstrap=0).overall.value)
+
+
+def smallest_constructed(pairs: Pairs, target: float = 0.95, *, seed: int = 0, start: int = 32) -> int:
+    """The smallest dimension, to 2 %, at which the Gaussian construction has a higher recall than `target`."""
+    dim, _ = lowest(lambda dim: constructed_recall(pairs, dim, seed=seed) > target, start, CONSTRUCTED_RATIO)
+    return dim
+
+
+def plot_plan(plan: Plan, path: str | os.PathLike[str]) -> Path:
+    """Recall at |S(q)| against dimension: constructed and learned, with the dimensions that the plan names.
+
+    Args:
+        plan: from `plan`.
+        path: where to draw, with the suffix .png or .svg.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        InputError: another suffix.
+    """
+    figure, axes = figure_at(path)
+    if plan.constructed_recall:
+        dims, recalls = zip(*plan.constructed_recall, strict=True)
+        axes.plot(dims, [100 * each for each in recalls], marker="o", markersize=4, label="constructed (Algorithm 1)")
+    if plan.learned is not None:
+        best = {each.dim: each.recall for each in sorted(plan.learned.tried, key=lambda each: (each.dim, each.recall))}
+        axes.plot(list(best), [100 * each for each in best.values()], marker="s", markersize=4, label="learned")
+        axes.axhline(100 * plan.learned.target, color="0.7", linewidth=0.8)
+    if plan.gaussian is not None:
+        axes.axvline(plan.gaussian.dim, color="C0", linestyle="--", label="all queries at one threshold: found")
+    axes.axvline(plan.guaranteed, color="0.5", linestyle=":", label="... guaranteed by the theorem")
+    axes.set_xscale("log")
+    plain_ticks(axes.xaxis)
+    axes.set(xlabel="dimension", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return save_figure(figure, path)
+
+
+@dataclass(eq=False)
+class Watch:
+    """Says what is tried; nothing where nobody looks."""
+
+    shown: bool
+    bar: Progress
+    n_queries: int
+    _trial: tuple[int, int] | None = field(default=None, init=False)
+    _task: TaskID | None = field(default=None, init=False)
+
+    def measured(self, dim: int, seed: int, n_queries: int) -> None:
+        """So many more queries were measured at this dimension with this seed."""
+        if (dim, seed) != self._trial:
+            self._trial = (dim, seed)
+            self.say(f"construction at dim {dim:,}, seed {seed}", self.n_queries)
+        if self._task is not None:
+            self.bar.advance(self._task, n_queries)
+
+    def say(self, text: str, total: int | None = None) -> None:
+        """What is tried now, and how many queries that takes where it is known."""
+        if self.bar.disable:
+            if self.shown:
+                print(text, file=sys.stderr, flush=True)
+            return
+        if self._task is not None:
+            self.bar.remove_task(self._task)
+        self._task = self.bar.add_task(text, total=total)
+
+
+@contextmanager
+def watching(shown: bool, n_queries: int) -> Iterator[Watch]:
+    """A watch on standard error while dimensions are tried."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    terminal = shown and sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not terminal) as bar:
+        yield Watch(shown, bar, n_queries)

@@ -1,0 +1,260 @@
+"""Ids are the user's labels, rows are integers; this is the table between them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from bisect import bisect_left, bisect_right
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from rootward.errors import InputError, UnknownIdError, did_you_mean
+from rootward.files import atomic_write
+
+Rows = npt.NDArray[np.int64]
+
+CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+"""Not in any id that is read: control characters, other than tabs and line ends. Some of them end texts elsewhere."""
+_CONTROL = re.compile(CONTROL)
+
+
+class Ids(Sequence[str]):
+    """Immutable table of unique ids; row i holds the i-th id, as text.
+
+    Anything hashable may be given (integers, UUIDs, strings); it is kept as `str(id)`.
+
+    Raises:
+        InputError: an id is empty, or two ids are the same text.
+    """
+
+    __slots__ = ("__dict__", "_labels")
+
+    def __init__(self, labels: Iterable[Hashable], *, what: str = "id") -> None:
+        self._labels: Sequence[str] = tuple(label if type(label) is str else str(label) for label in labels)
+        if len(self._row_of) != len(self._labels):
+            first_row: dict[str, int] = {}
+            for row, label in enumerate(self._labels):
+                if label in first_row:
+                    raise InputError(
+                        f"{what} {label!r} stands in rows {first_row[label]} and {row}; every {what} must be unique."
+                    )
+                first_row[label] = row
+        if "" in self._row_of:
+            raise InputError(f"The {what} in row {self._row_of['']} is empty; every {what} needs a text.")
+
+    @cached_property
+    def _row_of(self) -> Mapping[str, int]:
+        return {label: row for row, label in enumerate(self._labels)}
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[str]: ...
+    def __getitem__(self, row: int | slice) -> str | Sequence[str]:
+        return self._labels[row]
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._labels)
+
+    def __contains__(self, label: object) -> bool:
+        return (label if isinstance(label, str) else str(label)) in self._row_of
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Ids) and self._labels == other._labels)
+
+    def __hash__(self) -> int:
+        return hash(self._labels)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self._labels[:3]))
+        return f"Ids({len(self):,}: {shown}{', ...' if len(self) > 3 else ''})"
+
+    def row(self, label: Hashable) -> int:
+        """The row of one id.
+
+        Raises:
+            UnknownIdError: no such id; the message names the nearest ones.
+        """
+        text = str(label)
+        row = self._row_of.get(text)
+        if row is None:
+            raise UnknownIdError(f"No id {text!r} among {len(self):,}.{did_you_mean(text, self.like(text))}")
+        return row
+
+    def like(self, label: str) -> Iterable[str]:
+        """The ids among which one that is spelled a little otherwise would be: all of them."""
+        return self._labels
+
+    def hash_into(self, digest: Any) -> None:
+        """Feed all ids to a hash of `hashlib`, with a unit separator between two of them."""
+        digest.update("\x1f".join(self._labels).encode())
+
+    def rows(self, labels: Iterable[Hashable]) -> Rows:
+        """The rows of several ids, in their order (int64).
+
+        Raises:
+            UnknownIdError: one of them is not there.
+        """
+        table = self._row_of
+        try:
+            return np.fromiter((table[label] for label in labels), np.int64)  # type: ignore[index]
+        except (KeyError, TypeError):
+            return np.fromiter((self.row(label) for label in labels), np.int64)
+
+    def take(self, rows: npt.ArrayLike) -> Ids:
+        """The ids of these rows, as a table of its own."""
+        return Ids(self._labels[row] for row in np.asarray(rows, np.int64).tolist())
+
+
+def holds_control(label: str) -> bool:
+    """Whether a label cannot be an id because of a control character in it."""
+    return _CONTROL.search(label) is not None
+
+
+def spaced(ids: Ids, what: str) -> tuple[str, ...]:
+    """A note on ids that are others with white space around them: as a rule one thing, spelled in two ways."""
+    found = [label for label in ids if label != label.strip() and label.strip() in ids]
+    return note_on_spaced(len(found), min(found, default=""), what)
+
+
+def note_on_spaced(n: int, first: str, what: str) -> tuple[str, ...]:
+    """The sentence about n such ids, the first of them as an example; none for none."""
+    if not n:
+        return ()
+    others, it = (f"{what} is another", "it") if n == 1 else (f"{what}s are others", "them")
+    return (f"{n:,} {others} with white space around {it}, kept apart: {first!r} beside {first.strip()!r}.",)
+
+
+BATCH = 1 << 16
+_LIKE = 1_000  # ids on either side of where a label would stand
+
+
+class MappedIds(Ids):
+    """`Ids` in two files. A look-up takes some 25 reads in place of a dictionary of all ids.
+
+    Args:
+        folder: of the files, which nobody may change.
+        name: of both, without suffix.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+        self._labels = self._column = _Labels(folder / f"{name}.arrow")
+        self._order = np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
+
+    @cached_property
+    def _row_of(self) -> Mapping[str, int]:
+        return _RowOf(self._column, self._order)
+
+    def like(self, label: str) -> Iterable[str]:
+        """The ids that stand near this label in alphabetical order."""
+        place = bisect_left(self._order, label, key=self._labels.__getitem__)
+        return [self._labels[row] for row in self._order[max(0, place - _LIKE) : place + _LIKE].tolist()]
+
+    def hash_into(self, digest: Any) -> None:
+        """As `Ids.hash_into`, a batch at a time."""
+        for place, batch in enumerate(self._column.batches):
+            if place:
+                digest.update(b"\x1f")
+            digest.update("\x1f".join(batch.to_pylist()).encode())
+
+    def copy_to(self, folder: Path, name: str) -> list[str]:
+        """Put both files into another folder under this name, by a hard link where that can be; what they are called.
+
+        Nothing is done where they are linked there already.
+        """
+        names = [f"{name}{suffix}" for suffix in (".arrow", ".npy")]
+        for called in names:
+            given, to = self._folder / f"{self._name}{Path(called).suffix}", folder / called
+            if not (to.exists() and os.path.samefile(given, to)):
+                atomic_write(to, lambda path, given=given: _link(given, path))  # type: ignore[misc]
+        return names
+
+
+def write_labels(path: Path, labels: Iterable[pa.Array]) -> int:
+    """Write the Arrow file of a table of ids, given some at a time; how many there are."""
+    schema = pa.schema([("id", pa.large_string())])
+    n = 0
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
+        for part in labels:
+            for start in range(0, len(part), BATCH):
+                file.write_batch(pa.record_batch([part[start : start + BATCH].cast(pa.large_string())], schema=schema))
+            n += len(part)
+    return n
+
+
+def _link(given: Path, to: Path) -> None:
+    try:
+        os.link(given, to)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(given, to)
+
+
+class _Labels(Sequence[str]):
+    """The column of text."""
+
+    def __init__(self, path: Path) -> None:
+        self._table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()  # maps, reads nothing
+        self.batches: list[Any] = self._table.column(0).chunks
+        self._starts = np.cumsum([0, *map(len, self.batches)]).tolist()
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[str]: ...
+    def __getitem__(self, row: int | slice) -> str | Sequence[str]:
+        if isinstance(row, slice):
+            return tuple(self[each] for each in range(*row.indices(len(self))))
+        place = int(row) + (len(self) if row < 0 else 0)
+        if not 0 <= place < len(self):
+            raise IndexError(f"row {row} of {len(self)}")
+        which = bisect_right(self._starts, place) - 1
+        label: str = self.batches[which][place - self._starts[which]].as_py()
+        return label
+
+    def __iter__(self) -> Iterator[str]:
+        for batch in self.batches:
+            yield from batch.to_pylist()
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _Labels):
+            return self is other or bool(self._table.equals(other._table))
+        if not isinstance(other, Sequence) or len(other) != len(self):
+            return False
+        return all(one == two for one, two in zip(self, other, strict=True))
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))  # that of an equal tuple
+
+
+class _RowOf(Mapping[str, int]):
+    """Label to row, by bisection of the rows in alphabetical order: that of code points, in Python as on disk."""
+
+    def __init__(self, labels: _Labels, order: npt.NDArray[np.integer]) -> None:
+        self._labels, self._order = labels, order
+
+    def __getitem__(self, label: str) -> int:
+        place = bisect_left(self._order, label, key=self._labels.__getitem__)
+        row = int(self._order[place]) if place < len(self._order) else -1
+        if row < 0 or self._labels[row] != label:
+            raise KeyError(label)
+        return row
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._labels)

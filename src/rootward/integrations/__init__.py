@@ -1,0 +1,5 @@
+"""Integrations: trained models for other libraries."""
+
+from rootward.integrations.export import export
+
+__all__ = ["export"]

@@ -1,0 +1,255 @@
+"""`export`: a trained text model as a folder that other libraries load."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+from safetensors.torch import save_file
+
+from rootward.encoders import DualEncoder, Tower
+from rootward.encoders.frozen import FrozenTower
+from rootward.encoders.full import FullTower
+from rootward.encoders.joint import JointTower
+from rootward.encoders.queries import usual_lean
+from rootward.encoders.static import StaticTower, TiedTower
+from rootward.errors import InputError, RunFolderError
+from rootward.evaluation import Report
+from rootward.integrations.onnx import write_graph
+from rootward.integrations.sentence_transformers import reads_documents, write_modules
+from rootward.texts import LONGEST, what_is_read
+from rootward.training import Run
+
+
+def export(
+    trained: Run | DualEncoder,
+    folder: str | Path,
+    format: Format = "sentence-transformers",
+    *,
+    report: Report | None = None,
+) -> Path:
+    """Write a text model for other libraries, with a model card (README.md) that shows its recall by distance.
+
+    sentence-transformers: `SentenceTransformer(folder)` gives the vectors of `encode_queries(texts, lean=0)` by
+    `encode_query` and the documents' by `encode_document`: documents="text" are read by their own tower, others are a
+    table, asked for by their ids or, where it is theirs alone, by their names. Frozen and full towers become standard
+    modules. A static tower, and the static half of a joint one, hashes its features, for which there is no standard
+    module: its folder needs rootward installed and `SentenceTransformer(folder, trust_remote_code=True)`.
+
+    onnx: `query.onnx`, from tokens (frozen, full), weighted features (static) or both (joint; for these two
+    `rootward.integrations.onnx.features_of` makes them of texts), to vectors; beside it `documents.safetensors` (tensor
+    `documents`) and `documents.json` (their ids, row by row), and of an encoder `tokenizer.json`.
+
+    Args:
+        trained: a run, whose report goes into the card, or a model.
+        folder: to be made; it must not be there yet, and is whole or not there.
+        format: see above.
+        report: for the card in place of the run's own, which is of the queries that it was trained on: such as
+            `rw.evaluate(run.model, split.test)`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: neither run nor model, no such format, a model that reads no texts or has a tower of one's own, a
+            report that is none or of another model, or an encoder that cannot be written or gives other vectors than
+            its modules.
+        RunFolderError: the folder is there already, or cannot be made.
+        MissingExtraError: sentence-transformers or onnx is needed and not installed.
+    """
+    if not isinstance(trained, Run | DualEncoder):
+        raise InputError(
+            f"export takes a run or a model, got {trained!r}; rw.Run.load(folder) and rw.DualEncoder.load(folder) read "
+            "them."
+        )
+    model, own = (trained.model, trained.report) if isinstance(trained, Run) else (trained, None)
+    if format not in get_args(Format):
+        raise InputError(f"format must be one of {', '.join(map(repr, get_args(Format)))}, got {format!r}.")
+    if not model.reads_texts:
+        raise InputError(
+            "This model looks its queries up and reads no texts, so there is nothing to export but its tables; "
+            "model.query_vectors() and model.document_vectors() are these."
+        )
+    if report is not None:
+        _check_report(report, model)
+    shown = own if report is None else report
+    folder = Path(folder)
+    if folder.exists():
+        raise RunFolderError(f"{folder} is there already; choose another folder to export to.")
+
+    def fill(to: Path) -> None:
+        write_modules(model, to) if format == "sentence-transformers" else _write_onnx(model, to)
+        (to / "README.md").write_text(card(model, shown, format), encoding="utf-8")
+
+    return _whole(folder, fill)
+
+
+def _check_report(report: Report, model: DualEncoder) -> None:
+    """Refuse what is no report, or one that cannot be of this model.
+
+    Raises:
+        InputError: see above.
+    """
+    if not isinstance(report, Report):
+        raise InputError(
+            f"report is what rw.evaluate gives or rw.Report.load reads; got {report!r}, a {type(report).__name__}."
+        )
+    measured, here = (report.dim, report.n_documents), (model.dim, len(model.document_ids))
+    if measured != here:
+        raise InputError(
+            f"The report is of {measured[1]:,} documents at dim {measured[0]}, the model has {here[1]:,} at dim "
+            f"{here[0]}. Measure this model: rw.evaluate(model, pairs)."
+        )
+
+
+def _write_onnx(model: DualEncoder, folder: Path) -> None:
+    write_graph(model.query_tower, what_is_read(model.query_ids, model.query_texts), folder)
+    documents = model.document_vectors().detach().to("cpu", torch.float32).contiguous()
+    save_file({"documents": documents}, folder / "documents.safetensors")
+    (folder / "documents.json").write_text(json.dumps(list(model.document_ids), ensure_ascii=False), encoding="utf-8")
+
+
+def _whole(folder: Path, fill: Callable[[Path], None]) -> Path:
+    """A folder that is filled under another name and gets its own when it is whole."""
+    temporary = folder.with_name(f".{secrets.token_hex(6)}.{folder.name}")
+    try:
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        raise RunFolderError(f"{folder} cannot be made ({error.strerror}); choose another folder.") from error
+    try:
+        fill(temporary)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+Format = Literal["sentence-transformers", "onnx"]
+
+_HEAD = """---
+library_name: {library}
+pipeline_tag: sentence-similarity
+tags:
+- hierarchical-retrieval
+- dual-encoder
+- rootward
+---
+
+# Hierarchical retrieval
+
+A dual encoder for hierarchical retrieval: a query's exact match and everything above it, by one inner product.
+{n_queries:,} queries and {n_documents:,} documents were known to its training; vectors have {dim} dimensions, those of
+queries lie on the unit sphere. Query tower: {query}. Documents: {documents}. Made with rootward.
+"""
+
+_MODULES = """
+## Use
+
+```python
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("path/to/this/folder"{trust})
+queries = model.encode_query(["a text"])
+documents = model.encode_document([{asked}])
+scores = queries @ documents.T
+```
+{remark}"""
+
+_GRAPH = """
+## Use
+
+`query.onnx` gives `vectors` of {inputs}. `documents.safetensors` holds the documents' vectors, `documents.json` their
+ids, row by row; the score of a pair is the inner product.
+{remark}"""
+
+_MADE = "as `rootward.integrations.onnx.features_of` makes them of the run's query tower and some texts"
+_FEATURES = f"`features`, `weights`, `texts` and `n_texts`, {_MADE}"
+_TOKENS = "token ids and masks, as `tokenizer.json` makes them"
+_BOTH = f"an encoder's tokens and masks beside `features`, `weights`, `texts` and `heard`, {_MADE}"
+
+_TRUST = """
+Words and n-grams are hashed, which no standard module does: rootward must be installed (`pip install rootward`), and
+`trust_remote_code=True` lets its modules be imported.
+"""
+_TABLE = """
+Documents are a table: `encode_document` takes their ids, or names that only one of them has; other texts give zeros.
+"""
+_CONTROL = """
+Texts are read as the encoder's own tokeniser reads them; rootward itself takes control characters for spaces, reads
+{longest:,} characters at most and gives zeros for a text without a letter or digit.
+"""
+_MEASURED_LEANING = """
+Queries that training did not see were measured leaning on known ones, as rootward searches; more on that below.
+"""
+_LEAN = """
+Vectors are the texts' own: rootward's `encode_queries(texts, lean=0)`. Its searches let a text that training never saw
+lean on the nearest query that training knew (here `lean={lean:g}`); that is not in this folder.
+"""
+
+
+def card(model: DualEncoder, report: Report | None, format: Format) -> str:
+    """The model card in Markdown; `report` is shown as it was measured, with its queries; without one it says so."""
+    modules = format == "sentence-transformers"
+    head = _HEAD.format(
+        library="sentence-transformers" if modules else "onnx",
+        n_queries=len(model.query_ids),
+        n_documents=len(model.document_ids),
+        dim=model.dim,
+        query=_tower(model.query_tower),
+        documents=_documents(model),
+    )
+    return head + _recall(report) + (_modules_used(model) if modules else _graph_used(model))
+
+
+def _recall(report: Report | None) -> str:
+    """The figures under a title that says whose they are: what training knew is no measure of what it did not."""
+    title = "## Recall at |S(q)| by distance"
+    if report is None:
+        return f"\n{title}\n\nNot measured.\n"
+    seen, unseen = report.n_queries - report.n_unseen, report.n_unseen
+    counts = ((seen, "training queries"), (unseen, "queries that training did not see"))
+    whose = " and ".join(f"{count:,} {kind}" for count, kind in counts if count)
+    leaning = _MEASURED_LEANING if unseen else ""
+    return f"\n{title}, of {whose}\n\n{report.to_markdown().strip()}\n{leaning}"
+
+
+def _modules_used(model: DualEncoder) -> str:
+    reads = reads_documents(model)
+    towers = [model.query_tower, model.document_tower] if reads else [model.query_tower]
+    hashes = any(isinstance(tower, StaticTower | JointTower) for tower in towers)
+    remark = (_TRUST if hashes else "") + _remarks(towers, model) + ("" if reads else _TABLE)
+    asked = '"a document"' if reads else repr(model.document_ids[0])
+    return _MODULES.format(trust=", trust_remote_code=True" if hashes else "", asked=asked, remark=remark)
+
+
+def _graph_used(model: DualEncoder) -> str:
+    tower = model.query_tower
+    inputs = {StaticTower: _FEATURES, JointTower: _BOTH}.get(type(tower), _TOKENS)
+    return _GRAPH.format(inputs=inputs, remark=_remarks([tower], model))
+
+
+def _remarks(towers: Sequence[Tower], model: DualEncoder) -> str:
+    control = any(isinstance(tower, FrozenTower | FullTower) for tower in towers)
+    return (_CONTROL.format(longest=LONGEST) if control else "") + _LEAN.format(lean=usual_lean(model.generality))
+
+
+def _tower(tower: Tower) -> str:
+    if isinstance(tower, JointTower):
+        return f"{_tower(tower.static)}, and {_tower(tower.frozen)}, in equal shares"
+    if isinstance(tower, FrozenTower | FullTower):
+        how = "frozen" if isinstance(tower, FrozenTower) else "trained on"
+        return f"the encoder `{tower.encoder.name.rstrip('/').rpartition('/')[2]}`, {how}, and a trained head"
+    return "words and character n-grams, summed" if isinstance(tower, StaticTower) else str(tower.settings()["kind"])
+
+
+def _documents(model: DualEncoder) -> str:
+    if reads_documents(model):
+        return "a tower of their own that reads their texts"
+    tied = isinstance(model.document_tower, TiedTower)
+    return "the vector of their name and one of their own" if tied else "a table"

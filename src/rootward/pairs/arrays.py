@@ -1,0 +1,257 @@
+"""`PairArrays`: matching pairs as arrays, what follows from them, and slices of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from rootward.csr import PAIRS_AT_A_TIME, counts_of, expand, is_sorted, offsets_of, spans
+from rootward.errors import PairsError
+from rootward.ids import Ids, Rows
+from rootward.pairs.heights import heights
+from rootward.readers.labels import Origin
+from rootward.texts import Texts
+
+
+@dataclass(frozen=True, eq=False)
+class PairArrays:
+    """Matching (query, document) pairs with their distance, as CSR from query to documents.
+
+    The relevant set S(q) of query row q is `documents[offsets[q]:offsets[q + 1]]`, nearest first, documents of
+    the same distance in ascending row order. A query may have none; it is then left out of every average.
+
+    Attributes:
+        query_ids, document_ids: the users' labels; sources with one kind of node use one table for both sides.
+        offsets: int64, n_queries + 1.
+        documents: int32 document rows, one a pair.
+        distances: int32 hops, 0 for the exact match, one a pair.
+        query_texts, document_texts: names where the source has them, else None.
+        notes: what the reader of the source did that its user should know, a sentence each.
+        origin: the file that queries of a table were read from, where messages look up their rows; None elsewhere.
+        folder: where these very pairs lie on disk and are read from as they are needed; None in memory.
+
+    Raises:
+        PairsError: arrays that do not fit each other.
+    """
+
+    query_ids: Ids
+    document_ids: Ids
+    offsets: npt.NDArray[np.int64]
+    documents: npt.NDArray[np.int32]
+    distances: npt.NDArray[np.int32]
+    query_texts: Texts | None = None
+    document_texts: Texts | None = None
+    notes: tuple[str, ...] = ()
+    origin: Origin | None = None
+    folder: Path | None = field(default=None, init=False)  # so that no slice takes it over
+
+    def __post_init__(self) -> None:
+        check_arrays(len(self.query_ids), self.offsets, len(self.documents), len(self.distances))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        query_ids: Ids,
+        document_ids: Ids,
+        queries: npt.ArrayLike,
+        documents: npt.ArrayLike,
+        distances: npt.ArrayLike,
+        *,
+        query_texts: Texts | None = None,
+        document_texts: Texts | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Self:
+        """Pairs from one (query row, document row, distance) per pair, in any order.
+
+        Raises:
+            PairsError: a row outside its table, a distance that is no whole number from 0, or one pair given twice.
+        """
+        arrays = arranged(query_ids, document_ids, queries, documents, distances)
+        return cls(query_ids, document_ids, *arrays, query_texts, document_texts, notes)
+
+    # -- sizes -----------------------------------------------------------------------------------------------
+
+    @property
+    def n_queries(self) -> int:
+        """How many queries there are, those without pairs among them."""
+        return len(self.query_ids)
+
+    @property
+    def n_documents(self) -> int:
+        """How many documents there are, those relevant to no query among them."""
+        return len(self.document_ids)
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def __repr__(self) -> str:
+        return (
+            f"Pairs({len(self):,} pairs, {self.n_queries:,} queries, {self.n_documents:,} documents, "
+            f"distances 0..{self.max_distance}, |S(q)| {self.sizes.mean() if len(self.sizes) else 0:.1f} on average)"
+        )
+
+    @property
+    def max_distance(self) -> int:
+        """The largest distance of any pair; 0 when there are no pairs."""
+        return int(self.distances.max()) if len(self) else 0
+
+    @cached_property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """|S(q)| of every query (int64, n_queries)."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def generality(self) -> npt.NDArray[np.int64]:
+        """How many queries each document is relevant to (int64, n_documents): large for what stands high."""
+        return counts_of(self.documents, self.n_documents)
+
+    @cached_property
+    def heights(self) -> npt.NDArray[np.float32]:
+        """How high each document stands (float32, n_documents), see `rootward.pairs.pairs`: the order to show."""
+        return heights(self.offsets, self.documents, self.distances, self.generality)
+
+    @property
+    def depths(self) -> npt.NDArray[np.int64]:
+        """Hops to the farthest document of each query, its depth as far as pairs tell; -1 without pairs (int64)."""
+        depths = np.full(self.n_queries, -1, np.int64)
+        np.maximum.at(depths, self.query_of, self.distances.astype(np.int64))
+        return depths
+
+    # -- looking inside --------------------------------------------------------------------------------------
+
+    @property
+    def query_of(self) -> npt.NDArray[np.int64]:
+        """The query row of every pair (int64, n_pairs)."""
+        return np.repeat(np.arange(self.n_queries), self.sizes)
+
+    def queries_at(self, index: npt.ArrayLike) -> Rows:
+        """The query rows of these pairs, by index (int64)."""
+        return np.searchsorted(self.offsets, np.asarray(index), side="right") - 1
+
+    def parts(self) -> Iterator[tuple[slice, slice]]:
+        """Everything, some million pairs at a time: (query rows, their pairs), for what need not be in memory whole."""
+        return spans(self.offsets, PAIRS_AT_A_TIME)
+
+    def relevant(self, query: str) -> list[tuple[str, int]]:
+        """S(q) of one query id as (document id, distance), nearest first.
+
+        Raises:
+            UnknownIdError: no such query.
+        """
+        row = self.query_ids.row(query)
+        part = slice(self.offsets[row], self.offsets[row + 1])
+        found = zip(self.documents[part].tolist(), self.distances[part].tolist(), strict=True)
+        return [(self.document_ids[document], hops) for document, hops in found]
+
+    def of(self, rows: npt.ArrayLike) -> tuple[Rows, Rows]:
+        """The pairs of these query rows: (place of the query among `rows`, index of the pair), both int64."""
+        return expand(self.offsets, np.asarray(rows, np.int64))
+
+    @cached_property
+    def weights(self) -> npt.NDArray[np.float64]:
+        """The chance of each pair under regular sampling: q uniform over queries with pairs, d uniform in S(q)."""
+        return self.weights_of(slice(0, self.n_queries))
+
+    def weights_of(self, queries: slice) -> npt.NDArray[np.float64]:
+        """`weights` of the pairs of these query rows."""
+        sizes = self.sizes[queries]
+        return np.repeat(1.0 / (np.maximum(sizes, 1) * max(1, np.count_nonzero(self.sizes))), sizes)
+
+    def shares(self, weights: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
+        """The share of each distance 0..max_distance (float64) under these weights of pairs, such as a sampler's.
+
+        None is regular sampling. Adds up to what the weights add up to, 1 for those of a sampler.
+        """
+        chances = self.weights if weights is None else weights
+        return np.bincount(self.distances, chances, self.max_distance + 1).astype(np.float64)
+
+    # -- slices ----------------------------------------------------------------------------------------------
+
+    def keep(self, wanted: npt.ArrayLike) -> Self:
+        """The pairs where `wanted` (bool, n_pairs) holds. Queries and documents keep their rows and ids.
+
+        Raises:
+            PairsError: not one truth value a pair.
+        """
+        mask = np.asarray(wanted, np.bool_)
+        if mask.shape != self.documents.shape:
+            raise PairsError(f"keep needs one True or False for each of {len(self)} pairs, got shape {mask.shape}.")
+        kept = np.r_[0, np.cumsum(mask)]
+        return replace(self, offsets=kept[self.offsets], documents=self.documents[mask], distances=self.distances[mask])
+
+    def of_queries(self, rows: npt.ArrayLike) -> Self:
+        """The pairs of these query rows. Queries and documents keep their rows and ids."""
+        wanted = np.unique(np.asarray(rows, np.int64))
+        sizes = np.zeros(self.n_queries, np.int64)
+        sizes[wanted] = self.sizes[wanted]
+        _, index = self.of(np.flatnonzero(sizes))
+        documents, distances = self.documents[index], self.distances[index]
+        return replace(self, offsets=offsets_of(sizes), documents=documents, distances=distances)
+
+    def near(self, high: int) -> Self:
+        """Pairs at most `high` hops apart. Queries and documents keep their rows and ids."""
+        return self.keep(self.distances <= high)
+
+    def far(self, low: int) -> Self:
+        """Pairs at least `low` hops apart. Queries and documents keep their rows and ids."""
+        return self.keep(self.distances >= low)
+
+
+class Arranged(NamedTuple):
+    """CSR from query to documents, as `Pairs` has it."""
+
+    offsets: npt.NDArray[np.int64]
+    documents: npt.NDArray[np.int32]
+    distances: npt.NDArray[np.int32]
+
+
+def arranged(
+    query_ids: Ids, document_ids: Ids, queries: npt.ArrayLike, documents: npt.ArrayLike, distances: npt.ArrayLike
+) -> Arranged:
+    """The arrays of these pairs; `Pairs.from_arrays` says what is refused."""
+    q, d = (np.asarray(rows, np.int64) for rows in (queries, documents))
+    given = np.asarray(distances)
+    hops = given.astype(np.int64)
+    if not len(q) == len(d) == len(hops):
+        raise PairsError(
+            f"Each pair needs a query, a document and a distance, got {len(q)}, {len(d)} and {len(hops)} of them."
+        )
+    for rows, ids, side in ((q, query_ids, "query"), (d, document_ids, "document")):
+        if len(rows) and (rows.min() < 0 or rows.max() >= len(ids)):
+            raise PairsError(f"{side} rows must lie in 0..{len(ids) - 1}, got {rows.min()}..{rows.max()}.")
+    wrong = np.flatnonzero((hops != given) | (hops < 0) | (hops > np.iinfo(np.int32).max))
+    if len(wrong):
+        raise PairsError(f"Distances are whole numbers of hops from 0; pair {wrong[0]} has {given[wrong[0]]}.")
+    if not is_sorted(q, hops, d):  # a saved file is, and sorting is most of the work
+        order = np.lexsort((d, hops, q))
+        q, d, hops = q[order], d[order], hops[order]
+    twice = np.sort(q * len(document_ids) + d)
+    again = np.flatnonzero(twice[1:] == twice[:-1])
+    if len(again):
+        row, doc = divmod(int(twice[again[0]]), len(document_ids))
+        raise PairsError(
+            f"The pair ({query_ids[row]!r}, {document_ids[doc]!r}) is given twice; keep one, with one distance."
+        )
+    offsets = offsets_of(np.bincount(q, minlength=len(query_ids)))
+    return Arranged(offsets, d.astype(np.int32), hops.astype(np.int32))
+
+
+def check_arrays(n_queries: int, offsets: npt.NDArray[np.int64], n_pairs: int, n_distances: int) -> None:
+    """Refuse arrays that do not fit each other.
+
+    Raises:
+        PairsError: they do not.
+    """
+    if len(offsets) != n_queries + 1 or offsets[0] != 0 or offsets[-1] != n_pairs:
+        raise PairsError(
+            f"offsets must run from 0 to {n_pairs} with {n_queries + 1} entries, "
+            f"got {len(offsets)} from {offsets[:1]} to {offsets[-1:]}."
+        )
+    if n_distances != n_pairs:
+        raise PairsError(f"{n_pairs} documents need as many distances, got {n_distances}.")

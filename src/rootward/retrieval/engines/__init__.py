@@ -1,0 +1,1 @@
+"""Engines: how the best documents are found, exactly or approximately, here or on a server."""

@@ -1,0 +1,266 @@
+"""What every engine is: vectors in, rows and scores out. Ids, thresholds and display order are the index's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from rootward.csr import offsets_of
+from rootward.errors import InputError
+from rootward.retrieval.catalogue import Lineage
+from rootward.retrieval.engines.collection import Ledger
+from rootward.scoring import Floats, Ints, checked
+
+Flags = npt.NDArray[np.bool_]
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Documents found for some queries, as CSR: those of query i are entries offsets[i]:offsets[i + 1].
+
+    Engines give them best first, equal scores in ascending row order.
+
+    Attributes:
+        offsets: int64, n_queries + 1.
+        rows: int64 document rows.
+        scores: one a row; true inner products, whatever the engine works with inside.
+        exact: whether nothing can have been missed (other than what `truncated` says).
+        truncated: one a query, True where a limit (of `cap`, or of the engine's own) cut off documents that should
+            have been returned; None where that cannot be.
+    """
+
+    offsets: Ints
+    rows: Ints
+    scores: Floats
+    exact: bool = True
+    truncated: Flags | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @cached_property
+    def place(self) -> Ints:
+        """Which query each entry belongs to (int64)."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    def take(self, order: npt.NDArray[np.integer[Any]]) -> Found:
+        """The entries in another order, each within its query."""
+        return replace(self, rows=self.rows[order], scores=self.scores[order])
+
+    def of(self, queries: Flags) -> Found:
+        """Without the entries of queries that are False here."""
+        if queries.all():
+            return self
+        kept = queries[self.place]
+        sizes = np.where(queries, np.diff(self.offsets), 0)
+        return replace(self, offsets=offsets_of(sizes), rows=self.rows[kept], scores=self.scores[kept])
+
+    def first(self, k: int) -> Found:
+        """The first k entries of each query."""
+        sizes = np.diff(self.offsets)
+        if not len(sizes) or sizes.max() <= k:
+            return self
+        kept = np.arange(self.offsets[-1]) - self.offsets[self.place] < k
+        return replace(self, offsets=offsets_of(np.minimum(sizes, k)), rows=self.rows[kept], scores=self.scores[kept])
+
+    def capped(self, cap: int | None) -> Found:
+        """At most the first `cap` entries of each query, with `truncated` set where there were more."""
+        if cap is None:
+            return self
+        cut = np.diff(self.offsets) > cap
+        return replace(self.first(cap), truncated=cut if self.truncated is None else cut | self.truncated)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One fact about a document, for engines that keep facts: its `field` is, or holds, one of `values`.
+
+    "row" and "depth" are one number a document; "ancestors" is its list of ancestor rows, itself included
+    (`Lineage`). So `Condition("ancestors", (17,))` is: stands below document 17, or is it.
+    """
+
+    field: Literal["row", "depth", "ancestors"]
+    values: tuple[int, ...] | range
+
+
+@dataclass(frozen=True, eq=False)
+class Where:
+    """Which documents may be found.
+
+    Attributes:
+        rows: int64, ascending: the allowed document rows. Always there, and always the whole truth.
+        conditions: the same said in facts, all of which must hold, so that an engine that keeps a `Lineage` may send
+            an expression in place of a long list; None where facts cannot say it.
+    """
+
+    rows: Ints
+    conditions: tuple[Condition, ...] | None = None
+
+
+class Engine(Protocol):
+    """A way to search document vectors by inner product; higher is better. Documents are rows, integers from 0 up.
+
+    Queries may be float32 vectors of the right width on any device. Exact engines put the lower row first where two
+    documents score the same, and keep that one; others at least show them in this order.
+    """
+
+    @property
+    def name(self) -> str:
+        """What `Index.build(engine=...)` calls it."""
+        ...
+
+    @property
+    def exact(self) -> bool:
+        """Whether every search misses nothing and settles ties by row; a single `Found` may be exact anyway."""
+        ...
+
+    @property
+    def durable(self) -> bool:
+        """Whether what was upserted outlives this process without `save`: a server's does, files are a snapshot."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors."""
+        ...
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What `load` needs to know beside the files, as JSON values. No passwords."""
+        ...
+
+    def count(self) -> int:
+        """How many documents there are."""
+        ...
+
+    def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
+        """The k best allowed documents of each query; all of them where there are fewer."""
+        ...
+
+    def range(
+        self, queries: Tensor, thresholds: npt.NDArray[np.float32], where: Where | None = None, cap: int | None = None
+    ) -> Found:
+        """The allowed documents that score at least the threshold of their query; with `cap` the best so many."""
+        ...
+
+    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, lineage: Lineage | None = None) -> None:
+        """Put in documents, in place of those of the same rows.
+
+        Args:
+            rows: n different integers from 0 up.
+            vectors: n x dim.
+            lineage: of these documents, in this order, for engines that keep facts; the others ignore it.
+
+        Raises:
+            InputError: another width, entries that are NaN or infinite, a row given twice. Nothing was changed then.
+        """
+        ...
+
+    def delete(self, rows: npt.ArrayLike) -> None:
+        """Take out documents. Rows that are not there are passed over."""
+        ...
+
+    def commit(self) -> None:
+        """Make every change before it visible to every search after it; where `durable`, also safe."""
+        ...
+
+    def save(self, folder: Path, mark: str) -> tuple[str, ...]:
+        """Write a snapshot and return its files' names, each with `mark` in it, so that no earlier file is touched.
+
+        Every file is whole or not there (`rootward.files`). A durable engine has nothing to write and returns ().
+        """
+        ...
+
+    @classmethod
+    def load(cls, folder: Path, files: tuple[str, ...], settings: Settings) -> Self:
+        """The engine that `save` wrote, or that `settings` lead to; checksums were checked before."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held; the engine is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """An engine that looks at more or fewer documents; `Index.build` finds the least effort for a recall."""
+
+    effort: int
+    """How much is looked at: probed lists, or the breadth of a walk. May be set at any time."""
+
+    @property
+    def effort_name(self) -> str:
+        """What the effort counts, for people: "probes of lists around queries", "efSearch"."""
+        ...
+
+    def efforts(self) -> list[int]:
+        """Values worth trying, ascending; the last one is all there is to give."""
+        ...
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """An engine whose documents stand where other processes see them, with notes beside them on whose they are."""
+
+    ledger: Ledger
+    facts: bool
+    """Whether conditions are told in place of rows; only where the documents were put in with their lineage."""
+
+
+# -- what every engine checks and does alike -----------------------------------------------------------------------
+
+
+def as_queries(queries: Tensor, dim: int, dtype: torch.dtype = torch.float32) -> npt.NDArray[Any]:
+    """Queries on the CPU, contiguous, in this type, as NumPy has them.
+
+    Raises:
+        InputError: another width, or entries that are NaN or infinite.
+    """
+    if queries.ndim != 2 or queries.shape[1] != dim:
+        raise InputError(
+            f"Queries must be a matrix with {dim} columns, as the documents have; got shape {tuple(queries.shape)}."
+        )
+    vectors = np.ascontiguousarray((queries if queries.dtype == dtype else queries.to(dtype)).numpy(force=True))
+    # One product tells finite from not in a tenth of the time of a look at each entry; a sum may overflow, though.
+    flat = vectors.ravel()
+    if not math.isfinite(flat @ flat) and not np.isfinite(flat).all():
+        raise InputError("Query vectors have entries that are NaN or infinite; scores need finite numbers.")
+    return vectors
+
+
+def as_documents(rows: npt.ArrayLike, vectors: Tensor, dim: int) -> tuple[Ints, Tensor]:
+    """Rows (int64) and vectors on the CPU, in ascending order of the rows.
+
+    Raises:
+        InputError: not one row a vector, a row below 0 or given twice, another width, entries that are not finite.
+    """
+    numbers = np.asarray(rows, np.int64)
+    if vectors.ndim != 2 or vectors.shape[1] != dim:
+        raise InputError(f"Documents must be a matrix with {dim} columns; got shape {tuple(vectors.shape)}.")
+    if numbers.shape != (len(vectors),):
+        raise InputError(f"{len(vectors):,} vectors need one row number each, got {numbers.size:,}.")
+    _, vectors = checked(vectors[:0], vectors)
+    order = np.argsort(numbers, kind="stable")
+    numbers = numbers[order]
+    if len(numbers) and numbers[0] < 0:
+        raise InputError(f"Rows are integers from 0 up, got {numbers[0]}.")
+    if len(twice := np.flatnonzero(np.diff(numbers) == 0)):
+        raise InputError(f"Row {numbers[twice[0]]} was given twice; a document has one vector.")
+    return numbers, vectors[torch.from_numpy(order)]
+
+
+def best_first(place: Ints, rows: Ints, scores: Floats, n_queries: int, *, exact: bool) -> Found:
+    """`Found` of loose entries: each of query place[i], in any order."""
+    order = np.lexsort((rows, -scores, place))
+    sizes = np.bincount(place, minlength=n_queries)
+    return Found(offsets_of(sizes), rows[order], scores[order], exact)

@@ -1,0 +1,183 @@
+"""FAISS HNSW: documents in a graph, a query walks towards its nearest. For the plain k best, and nothing else.
+
+A walk that has to end at a threshold, or step over most documents, misses many (measured: .72 of a range at 1M), so
+`range` and filtered searches scan the same float32 vectors instead, exactly.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from rootward.files import atomic_write
+from rootward.retrieval.catalogue import Lineage
+from rootward.retrieval.engines import faiss_files
+from rootward.retrieval.engines.engine import Found, Settings, Where, as_documents, as_queries
+from rootward.retrieval.engines.exact import above, nearest
+from rootward.retrieval.engines.faiss_files import faiss, selector
+from rootward.retrieval.engines.ivf import in_row_order
+from rootward.scoring import Ints
+
+REBUILT_ABOVE = 0.1
+"""`commit` builds the graph again when more than this share of its nodes are documents no longer."""
+
+_BREADTHS = [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096]
+
+
+class Hnsw:
+    """A graph over float32 vectors. Make one with `prepared`, or `load`.
+
+    FAISS cannot take a node out of its graph. What is deleted or replaced stays as a way to others and is never
+    returned; `commit` builds the graph anew when that is more than a tenth of it.
+    """
+
+    name = "hnsw"
+    exact = False
+    durable = False
+    effort_name = "efSearch"
+
+    def __init__(self, index: Any, rows: Ints, effort: int = 64) -> None:
+        self._index = index
+        self._rows = rows  # of each node of the graph; -1 where it is a document no longer
+        self.effort = effort
+
+    @classmethod
+    def prepared(cls, documents: Tensor, *, links: int = 32, breadth: int = 64) -> Self:
+        """An engine without documents, for vectors as wide as these.
+
+        Args:
+            documents: n x dim; only the width counts, nothing is learned.
+            links: edges of a node; memory is 8 bytes for each.
+            breadth: how widely places for a new node are looked for; more is slower and finds better ones.
+
+        Raises:
+            MissingExtraError: FAISS is not installed.
+        """
+        return cls(_empty(documents.shape[1], links, breadth), np.empty(0, np.int64))
+
+    # -- what it is --------------------------------------------------------------------------------------------
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors."""
+        return int(self._index.d)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How broad a search walks."""
+        return {"efSearch": self.effort}
+
+    def efforts(self) -> list[int]:
+        """Breadths worth trying."""
+        return list(_BREADTHS)
+
+    def count(self) -> int:
+        """How many documents there are."""
+        return int(np.count_nonzero(self._rows >= 0))
+
+    # -- searching ---------------------------------------------------------------------------------------------
+
+    def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
+        """The k best documents that a walk finds; with `where` the k best allowed ones, exactly."""
+        vectors = torch.from_numpy(as_queries(queries, self.dim))
+        k = min(k, self.count())
+        if where is not None or not k or not len(vectors):
+            return nearest(vectors, *self._allowed(where), k)
+        scores, nodes = self._walk(vectors.numpy(), k)
+        if len(short := np.flatnonzero(nodes[:, -1] < 0)):
+            # a walk can end in a corner of the graph with fewer than k; these few are scanned
+            whole = nearest(vectors[torch.from_numpy(short)], *self._allowed(None), k)
+            rows = self._rows[nodes]
+            rows[short], scores[short] = whole.rows.reshape(-1, k), whole.scores.reshape(-1, k)
+        else:
+            rows = self._rows[nodes]
+        in_row_order(rows, scores)
+        return Found(np.arange(len(vectors) + 1) * k, rows.ravel(), scores.ravel(), exact=False)
+
+    def _walk(self, vectors: npt.NDArray[np.float32], k: int) -> tuple[npt.NDArray[np.float32], Ints]:
+        """(scores, nodes), n x k; -1 where fewer were found."""
+        alive = self._rows >= 0
+        chosen, _bits = (None, None) if alive.all() else selector(alive)
+        only = {} if chosen is None else {"sel": chosen}
+        parameters = faiss().SearchParametersHNSW(efSearch=max(self.effort, k), **only)
+        found: tuple[npt.NDArray[np.float32], Ints] = self._index.search(vectors, k, params=parameters)
+        return found
+
+    def range(
+        self, queries: Tensor, thresholds: npt.NDArray[np.float32], where: Where | None = None, cap: int | None = None
+    ) -> Found:
+        """The allowed documents that score at least the threshold of their query, exactly: every one is scored."""
+        vectors = torch.from_numpy(as_queries(queries, self.dim))
+        return above(vectors, *self._allowed(where), thresholds).capped(cap)
+
+    def _allowed(self, where: Where | None) -> tuple[Tensor, Ints]:
+        """(vectors, rows) of the documents that may be found, in ascending order of the rows."""
+        nodes = np.flatnonzero(self._rows >= 0)
+        if where is not None:
+            nodes = nodes[np.isin(self._rows[nodes], where.rows, assume_unique=True)]
+        nodes = nodes[np.argsort(self._rows[nodes])]
+        in_place = len(nodes) == len(self._rows) and bool((np.diff(nodes) > 0).all())
+        vectors = torch.from_numpy(self._vectors())
+        return vectors if in_place else vectors[torch.from_numpy(nodes)], self._rows[nodes]
+
+    def _vectors(self) -> npt.NDArray[np.float32]:
+        """The vectors of all nodes: a view of FAISS' own memory."""
+        if not len(self._rows):
+            return np.empty((0, self.dim), np.float32)
+        flat = faiss().downcast_index(self._index.storage).get_xb()
+        view: npt.NDArray[np.float32] = faiss().rev_swig_ptr(flat, len(self._rows) * self.dim)
+        return view.reshape(-1, self.dim)
+
+    # -- changing ----------------------------------------------------------------------------------------------
+
+    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, lineage: Lineage | None = None) -> None:
+        """Put in documents, in place of those of the same rows; see `Engine.upsert`."""
+        new, documents = as_documents(rows, vectors, self.dim)
+        self.delete(new)
+        if len(new):
+            self._index.add(documents.float().numpy())
+            self._rows = np.concatenate([self._rows, new])
+
+    def delete(self, rows: npt.ArrayLike) -> None:
+        """Take out documents; rows that are not there are passed over."""
+        self._rows = np.where(np.isin(self._rows, np.asarray(rows, np.int64)), -1, self._rows)
+
+    def commit(self) -> None:
+        """Build the graph again where too much of it is documents no longer. Changes are seen before that too."""
+        if np.count_nonzero(self._rows < 0) > REBUILT_ABOVE * len(self._rows):
+            vectors, rows = self._allowed(None)
+            links, breadth = self._index.hnsw.nb_neighbors(1), self._index.hnsw.efConstruction
+            fresh = _empty(self.dim, links, breadth)
+            if len(rows):
+                fresh.add(np.ascontiguousarray(vectors.numpy()))
+            self._index, self._rows = fresh, rows
+
+    # -- on disk -----------------------------------------------------------------------------------------------
+
+    def save(self, folder: Path, mark: str) -> tuple[str, ...]:
+        """Write a FAISS file, and the rows of its nodes."""
+        graph, rows = f"hnsw-{mark}.faiss", f"hnsw-{mark}.safetensors"
+        faiss_files.write(self._index, folder / graph)
+        atomic_write(folder / rows, lambda path: save_file({"rows": torch.from_numpy(self._rows)}, path))
+        return graph, rows
+
+    @classmethod
+    def load(cls, folder: Path, files: tuple[str, ...], settings: Settings) -> Self:
+        """The engine that `save` wrote."""
+        graph, rows = files
+        return cls(faiss_files.read(folder / graph), load_file(folder / rows)["rows"].numpy(), settings["efSearch"])
+
+    def close(self) -> None:
+        """Nothing is held but memory."""
+
+
+def _empty(dim: int, links: int, breadth: int) -> Any:
+    index = faiss().IndexHNSWFlat(dim, links, faiss().METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction = breadth
+    return index

@@ -1,0 +1,492 @@
+"""Milvus: the documents in a collection of a server, for more than one machine.
+
+What the server does in its own way, and what is done about it here:
+
+- Its range search over lists stops early (44 % of the answers on random vectors, though all lists are probed), so a
+  range is a top-k that grows until it reaches below the threshold.
+- It searches fresh documents, above some 5,000 of them, by a coarse index of its own (46 % there) until they are
+  flushed, indexed and handed over, so `commit` waits for that.
+- Which of the documents with one score it returns is left open; where all are scored, ties are asked for again.
+- Scores of quantised vectors are off by half a percent, so they are computed again from the vectors.
+- k is at most 16,384; what is cut off there is told as `truncated`.
+- HNSW is not offered: a collection has one index, and HNSW answers range and filtered queries wrong.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from rootward.csr import offsets_of
+from rootward.errors import InputError
+from rootward.retrieval.catalogue import Lineage
+from rootward.retrieval.engines.collection import MOST_ANCESTORS, TIMEOUT, Collection, Ledger
+from rootward.retrieval.engines.engine import (
+    Condition,
+    Found,
+    Settings,
+    Tunable,
+    Where,
+    as_documents,
+    as_queries,
+    best_first,
+)
+from rootward.scoring import Floats, Ints
+
+KINDS = {"exact": "FLAT", "ivf": "IVF_FLAT", "ivf-sq8": "IVF_SQ8"}
+LIMIT = 16_384
+"""The most that the server returns for a query."""
+WIDE = 64
+"""How many documents a range looks at first; four times as many where that was not enough."""
+MESSAGE_BYTES = 8 * 2**20
+"""Size of a batch of documents, and of one of hits; the server refuses messages above 64 MB."""
+FRESH = 4_000
+"""So many new documents are searched one by one; above, the server makes its coarse index."""
+Consistency = Literal["Bounded", "Strong"]
+
+
+class Milvus:
+    """Documents in a collection, every one of them scored; `MilvusLists` looks at fewer.
+
+    `prepared` and `opened` make one of the two.
+
+    Changes are safe once their call returns, and seen by everybody once `commit` returns. Rows are the collection's
+    keys; the users' ids stay in the `Index`.
+
+    Args:
+        collection: made by `prepared`.
+        consistency: what a search may miss of what *other* processes changed and did not commit: "Bounded", at most
+            the last 5 seconds of it; "Strong", nothing, and each search waits for that, about 0.2 s. What this engine
+            changed is always seen. Take "Strong" where the collection is loaded in several replicas.
+    """
+
+    name = "milvus"
+    exact = True
+    durable = True
+
+    def __init__(self, collection: Collection, consistency: Consistency = "Bounded") -> None:
+        self.collection, self.consistency, self.ledger = collection, consistency, Ledger(collection)
+        self.kind = collection.notes()["kind"]
+        fields = collection.fields()
+        self._dim = int(fields["vector"]["params"]["dim"])
+        self._keeps_facts = "ancestors" in fields
+        self.facts = collection.notes().get("lineage") != "none"
+        self._changed, self._fresh = False, 0
+        if not collection.loaded() and collection.indexed():
+            collection.load()
+        self._loaded = collection.loaded()
+
+    @staticmethod
+    def prepared(
+        documents: Tensor,
+        *,
+        uri: str = "http://localhost:19530",
+        collection: str = "",
+        kind: str = "ivf",
+        facts: bool = True,
+        consistency: Consistency = "Bounded",
+        timeout: float = TIMEOUT,
+        token: str | None = None,
+    ) -> Milvus:
+        """A new collection for vectors like these, empty; or the one of this name, if rootward made it like this.
+
+        Args:
+            documents: n x dim, of which only the width counts.
+            uri: where the server listens.
+            collection: its name; letters, digits and underscores.
+            kind: "exact", "ivf" or "ivf-sq8".
+            facts: keep each document's lineage, so that filters by the hierarchy are short expressions.
+            consistency: see `Milvus`.
+            timeout: seconds after which a call that the server does not answer is given up.
+            token: "user:password" where the server asks for it; by default the environment variable MILVUS_TOKEN.
+
+        Raises:
+            MissingExtraError: pymilvus is not installed.
+            InputError: no server, no name, a kind that is not there, a collection of this name with something else.
+        """
+        if kind not in KINDS:
+            raise InputError(
+                f"On Milvus there is {', '.join(map(repr, KINDS))}, got {kind!r}. HNSW is left out: a collection has "
+                f"one index, and HNSW answers range and filtered queries wrong."
+            )
+        there, dim = Collection(uri, collection, timeout, token), documents.shape[1]
+        if not there.exists():
+            there.create(dim, facts, {"kind": kind})
+        engine = over(there, consistency)
+        asked, found = (kind, dim, facts), (engine.kind, engine.dim, engine._keeps_facts)
+        if asked != found:
+            raise InputError(
+                f"The collection {collection!r} at {uri} is there already, with kind, width and facts {found}; asked "
+                f"for {asked}. Choose another name."
+            )
+        return engine
+
+    @staticmethod
+    def opened(
+        uri: str,
+        collection: str,
+        *,
+        consistency: Consistency = "Bounded",
+        timeout: float = TIMEOUT,
+        token: str | None = None,
+    ) -> Milvus:
+        """The engine over a collection that is there. Arguments as for `prepared`.
+
+        Raises:
+            MissingExtraError: pymilvus is not installed.
+            InputError: no server, no such collection, or one that is not rootward's.
+        """
+        there = Collection(uri, collection, timeout, token)
+        if not there.exists():
+            raise InputError(f"The server at {uri} has no collection {collection!r}.")
+        return over(there, consistency)
+
+    # -- what it is --------------------------------------------------------------------------------------------
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors."""
+        return self._dim
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Where the collection is, and how it is asked."""
+        there = self.collection
+        return {
+            "uri": there.uri,
+            "collection": there.name,
+            "timeout": there.timeout,
+            "consistency": self.consistency,
+        }
+
+    def count(self) -> int:
+        """How many documents there are."""
+        return self.collection.count(consistency=self._level) if self._loaded else 0
+
+    @property
+    def _level(self) -> str:
+        """After a change that was not committed, reads wait until it is seen."""
+        return "Strong" if self._changed else self.consistency
+
+    # -- searching ---------------------------------------------------------------------------------------------
+
+    def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
+        """The k best allowed documents of each query; all of them where there are fewer."""
+        vectors = torch.from_numpy(as_queries(queries, self.dim))
+        found = self._nearest(vectors, min(k + self.exact, LIMIT), where)
+        if self.exact:
+            found = self._with_ties(vectors, found, k, where)
+        return found.first(k) if k <= LIMIT else self._told_if_cut(found, where)
+
+    def range(
+        self, queries: Tensor, thresholds: npt.NDArray[np.float32], where: Where | None = None, cap: int | None = None
+    ) -> Found:
+        """The allowed documents that score at least the threshold of their query; with `cap` the best so many."""
+        vectors = torch.from_numpy(as_queries(queries, self.dim))
+        k = min(WIDE if cap is None else cap + 1, LIMIT)
+        found = self._down_to(vectors, thresholds, k, where, cap)
+        kept = found.scores >= thresholds[found.place]
+        sizes = np.bincount(found.place[kept], minlength=len(found))
+        reached = Found(offsets_of(sizes), found.rows[kept], found.scores[kept], self.exact)
+        return self._told_if_cut(reached, where).capped(cap)
+
+    def _down_to(
+        self, vectors: Tensor, floors: npt.NDArray[np.float32], k: int, where: Where | None, cap: int | None = None
+    ) -> Found:
+        """The best documents of each query, k at first, then more, until the last one scores below its floor.
+
+        Or until there are no more, the server returns no more, or more than `cap` are found.
+        """
+        parts = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))]
+        left = np.arange(len(vectors))
+        while len(left):
+            found = self._nearest(vectors[left], k, where)
+            goes_on = np.zeros(len(left), np.bool_)
+            if k < LIMIT and (cap is None or k <= cap):
+                full = np.flatnonzero(np.diff(found.offsets) == k)
+                goes_on[full] = found.scores[found.offsets[full + 1] - 1] >= floors[left[full]]
+            done = ~goes_on[found.place]
+            parts.append((left[found.place[done]], found.rows[done], found.scores[done]))
+            left, k = left[goes_on], min(4 * k, LIMIT)
+        place, rows, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return best_first(place, rows, scores, len(vectors), exact=self.exact)
+
+    def _with_ties(self, vectors: Tensor, found: Found, k: int, where: Where | None) -> Found:
+        """The same, with all documents of the k-th score where there are several, so that the lowest rows are kept."""
+        several = np.flatnonzero(np.diff(found.offsets) > k)
+        last = found.scores[found.offsets[several] + k - 1]
+        tied = several[found.scores[found.offsets[several] + k] == last]
+        if not len(tied):
+            return found
+        again = self._down_to(vectors[tied], found.scores[found.offsets[tied] + k - 1], min(4 * k, LIMIT), where)
+        kept = ~np.isin(found.place, tied)
+        return best_first(
+            np.concatenate([found.place[kept], tied[again.place]]),
+            np.concatenate([found.rows[kept], again.rows]),
+            np.concatenate([found.scores[kept], again.scores]),
+            len(found),
+            exact=True,
+        )
+
+    def _told_if_cut(self, found: Found, where: Where | None) -> Found:
+        """The same, with `truncated` set where the server's limit may have cut documents off."""
+        full = np.diff(found.offsets) >= LIMIT
+        if not full.any() or (self.count() if where is None else len(where.rows)) <= LIMIT:
+            return found
+        return Found(found.offsets, found.rows, found.scores, found.exact, full)
+
+    def _nearest(self, vectors: Tensor, k: int, where: Where | None) -> Found:
+        """The server's k nearest of each query, asked in blocks whose answers fit a message."""
+        if not self._loaded or not len(vectors) or not k or (where is not None and not len(where.rows)):
+            return Found(
+                np.zeros(len(vectors) + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32), self.exact
+            )
+        told, step = (
+            expression(where, self.facts and self._keeps_facts),
+            max(1, min(LIMIT, MESSAGE_BYTES // (k * self._hit_bytes))),
+        )
+        hits = [
+            self._hits(vectors[start : start + step].numpy(), k, told, self._probing(where))
+            for start in builtins.range(0, len(vectors), step)
+        ]
+        sizes, rows, scores = (np.concatenate(part) if len(part) > 1 else part[0] for part in zip(*hits, strict=True))
+        found = Found(offsets_of(sizes), rows, scores, self.exact)
+        return found.take(np.lexsort((found.rows, -found.scores, found.place)))
+
+    def _hits(self, block: Floats, k: int, told: str, probing: dict[str, Any]) -> tuple[Ints, Ints, Floats]:
+        """(how many each query of a block has, rows, scores)."""
+        answer = self._answer(block, k, told, probing)
+        sizes = np.array([len(hits.ids) for hits in answer], np.int64)
+        rows = np.array([row for hits in answer for row in hits.ids], np.int64)
+        return sizes, rows, np.array([score for hits in answer for score in hits.distances], np.float32)
+
+    def _answer(self, block: Floats, k: int, told: str, probing: dict[str, Any], **more: Any) -> Any:
+        return self.collection.ask(
+            "search",
+            data=list(block),
+            anns_field="vector",
+            limit=k,
+            filter=told,
+            search_params={"metric_type": "IP", "params": probing},
+            consistency_level=self._level,
+            **more,
+        )
+
+    def _probing(self, where: Where | None) -> dict[str, Any]:
+        return {}
+
+    @property
+    def _hit_bytes(self) -> int:
+        return 16
+
+    # -- changing ----------------------------------------------------------------------------------------------
+
+    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, lineage: Lineage | None = None) -> None:
+        """Put in documents, in place of those of the same rows; see `Engine.upsert`."""
+        names, ordered = as_documents(rows, vectors, self.dim)
+        lists = self._lists(lineage.take(np.argsort(np.asarray(rows, np.int64), kind="stable")) if lineage else None)
+        values = ordered.float().numpy()
+        step = self.batch_rows
+        for start in builtins.range(0, len(names), step):
+            data = [
+                {"row": int(names[i]), "vector": values[i], **(lists[i] if lists else self._nowhere)}
+                for i in builtins.range(start, min(start + step, len(names)))
+            ]
+            self.collection.ask("upsert", data=data)
+            self._changed, self._fresh = True, self._fresh + len(data)
+
+    @property
+    def batch_rows(self) -> int:
+        """How many documents are sent at a time."""
+        return max(1, MESSAGE_BYTES // (4 * self.dim + 256 * self._keeps_facts + 16))
+
+    @property
+    def _nowhere(self) -> dict[str, Any]:
+        return {"depth": -1, "ancestors": []} if self._keeps_facts else {}
+
+    def _lists(self, lineage: Lineage | None) -> list[dict[str, Any]]:
+        """The facts of each document, as its fields; empty where none are kept or given."""
+        if lineage is None or not self._keeps_facts:
+            return []
+        longest = int(np.diff(lineage.offsets).max(initial=0))
+        if longest > MOST_ANCESTORS:
+            raise InputError(
+                f"A document has {longest:,} ancestors; Milvus holds at most {MOST_ANCESTORS:,} in a list. Make the "
+                f"collection without facts, and filters are told as rows."
+            )
+        ancestors = np.split(lineage.ancestors, lineage.offsets[1:-1])
+        pairs = zip(lineage.depth.tolist(), ancestors, strict=True)
+        return [{"depth": depth, "ancestors": rows.tolist()} for depth, rows in pairs]
+
+    def delete(self, rows: npt.ArrayLike) -> None:
+        """Take out documents; rows that are not there are passed over."""
+        gone = np.unique(np.asarray(rows, np.int64)).tolist()
+        for start in builtins.range(0, len(gone), LIMIT):
+            self.collection.ask("delete", ids=gone[start : start + LIMIT])
+            self._changed = True
+
+    def commit(self) -> None:
+        """Make every change seen by every search after it: flushed, indexed, loaded, and once read strongly.
+
+        After the strong read a "Bounded" search sees the same; before it, it may show what was just deleted.
+        """
+        if self._loaded and not self._changed:
+            return
+        self.collection.ask("flush")
+        if not self._loaded:
+            self.collection.index(KINDS[self.kind], self._index_parameters())
+            self.collection.load()
+            self._loaded = True
+        elif self._fresh > FRESH:
+            self.collection.hand_over()
+        self.collection.count(consistency="Strong")
+        self._changed, self._fresh = False, 0
+
+    def _index_parameters(self) -> dict[str, Any]:
+        return {}
+
+    # -- on disk -----------------------------------------------------------------------------------------------
+
+    def save(self, folder: Path, mark: str) -> tuple[str, ...]:
+        """Nothing: the server keeps the documents."""
+        return ()
+
+    @classmethod
+    def load(cls, folder: Path, files: tuple[str, ...], settings: Settings) -> Milvus:
+        """The engine over the same collection."""
+        known = ("uri", "collection", "consistency", "timeout", "token")
+        engine = Milvus.opened(**{name: settings[name] for name in known if name in settings})
+        if "effort" in settings and isinstance(engine, Tunable):
+            engine.effort = settings["effort"]
+        return engine
+
+    def drop(self) -> None:
+        """Take the collection off the server, with all that is in it; the engine is not used afterwards."""
+        self.collection.ask("drop_collection")
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back; the collection stays, ready for others."""
+        self.collection.close()
+
+
+def over(there: Collection, consistency: Consistency = "Bounded") -> Milvus:
+    """The engine over a collection, of the class that its kind wants.
+
+    Raises:
+        InputError: rootward did not make it.
+    """
+    kind = there.notes().get("kind")
+    if kind not in KINDS:
+        raise InputError(f"The collection {there.name!r} at {there.uri} was not made by rootward; it stays as it is.")
+    if kind == "exact":
+        return Milvus(there, consistency)
+
+    return MilvusLists(there, consistency)
+
+
+class MilvusLists(Milvus):
+    """Documents in lists (IVF), of which `effort` are looked at; with "ivf-sq8" a byte a number in memory."""
+
+    exact = False
+    effort_name = "probes"
+
+    def __init__(self, collection: Collection, consistency: Consistency = "Bounded") -> None:
+        super().__init__(collection, consistency)
+        self.effort, self._lists_made = 1, 0
+        self._measure()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As of `Milvus`, and how many lists are looked at."""
+        return {**super().settings, "effort": self.effort}
+
+    def _measure(self) -> None:
+        """How many documents and lists there are. A sixteenth of the lists is where an untuned search starts."""
+        index = self.collection.indexed()
+        before, self._lists_made = self._lists_made, int(index["nlist"]) if index else 0
+        self._count = self.count()
+        if self._lists_made != before:
+            self.effort = max(1, self._lists_made // 16)
+
+    def efforts(self) -> list[int]:
+        """1, 2, 4, ... lists, and all of them."""
+        lists = max(1, self._lists_made)
+        return [2**i for i in range(math.ceil(math.log2(lists)))] + [lists]
+
+    def commit(self) -> None:
+        """As `Milvus.commit`; the first one makes the lists."""
+        super().commit()
+        self._measure()
+
+    def _index_parameters(self) -> dict[str, Any]:
+        """4 sqrt(n) lists, as many as a quarter of a list has documents."""
+        return {"nlist": max(1, min(65_536, round(4 * math.sqrt(self._fresh))))}
+
+    def _probing(self, where: Where | None) -> dict[str, Any]:
+        """As many more lists as documents are forbidden: each holds fewer that count."""
+        share = 1.0 if where is None else len(where.rows) / max(1, self._count)
+        return {"nprobe": max(1, min(self._lists_made, math.ceil(self.effort / max(share, 1e-9))))}
+
+    def _hits(self, block: Floats, k: int, told: str, probing: dict[str, Any]) -> tuple[Ints, Ints, Floats]:
+        """(how many each query of a block has, rows, scores); those of quantised documents from their vectors."""
+        if self.kind != "ivf-sq8":
+            return super()._hits(block, k, told, probing)
+        answer = self._answer(block, k, told, probing, output_fields=["vector"])
+        sizes = np.array([len(hits.ids) for hits in answer], np.int64)
+        rows = np.array([row for hits in answer for row in hits.ids], np.int64)
+        vectors = np.array([hit["entity"]["vector"] for hits in answer for hit in hits], np.float32)
+        queries = np.repeat(block, sizes, axis=0)
+        return sizes, rows, np.einsum("ij,ij->i", vectors.reshape(len(rows), self.dim), queries)
+
+    @property
+    def _hit_bytes(self) -> int:
+        return 16 + 4 * self.dim * (self.kind == "ivf-sq8")
+
+
+MAX_RUNS = 32
+"""Rows in at most so many unbroken runs are told as bounds, others one by one."""
+
+
+def expression(where: Where | None, facts: bool) -> str:
+    """The documents that may be found, as text; "" for all of them.
+
+    Conditions are told where the engine knows what they are about (`facts`), and the rows themselves otherwise:
+    a server reads 1,000 of these in 10 ms, 10,000 in 200 ms. So "below document 17" is
+    `array_contains(ancestors, 17)`, and rows 3, 4, 5, 9 are `(row >= 3 and row <= 5) or row == 9`.
+    """
+    if where is None:
+        return ""
+    conditions = where.conditions
+    if conditions and all(facts or condition.field == "row" for condition in conditions):
+        return " and ".join(f"({_told(condition)})" for condition in conditions)
+    return _rows(where.rows)
+
+
+def _told(condition: Condition) -> str:
+    values = condition.values
+    if condition.field == "row":
+        return _rows(np.unique(np.asarray(values, np.int64)))
+    if condition.field == "depth":
+        if isinstance(values, range) and values.step == 1:
+            return f"depth >= {values.start} and depth < {values.stop}"
+        return f"depth in {list(values)}"
+    if len(values) == 1:
+        return f"array_contains(ancestors, {values[0]})"
+    return f"array_contains_any(ancestors, {list(values)})"
+
+
+def _rows(rows: Ints) -> str:
+    breaks = np.flatnonzero(np.diff(rows) > 1) + 1
+    if len(breaks) >= MAX_RUNS:
+        return f"row in {rows.tolist()}"
+    runs = [(int(run[0]), int(run[-1])) for run in np.split(rows, breaks) if len(run)]
+    told = [f"row == {first}" if first == last else f"(row >= {first} and row <= {last})" for first, last in runs]
+    return " or ".join(told) or "row in []"

@@ -1,0 +1,119 @@
+"""What the ids are called: names, synonyms and definitions, row by row."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rootward.errors import InputError
+from rootward.ids import Ids
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts of n nodes; row i belongs to the id with row i.
+
+    Attributes:
+        names: the preferred name, "" where there is none.
+        synonyms: other names of the same thing, the preferred one left out.
+        definitions: a gloss or description, "" where there is none.
+    """
+
+    names: tuple[str, ...]
+    synonyms: tuple[tuple[str, ...], ...]
+    definitions: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.names) == len(self.synonyms) == len(self.definitions):
+            raise InputError(
+                f"Texts need one row per node in each column, got {len(self.names)} names, "
+                f"{len(self.synonyms)} lists of synonyms and {len(self.definitions)} definitions."
+            )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def take(self, rows: npt.ArrayLike) -> Texts:
+        """The texts of these rows, in their order."""
+        wanted = np.asarray(rows, np.int64).tolist()
+        return Texts(
+            tuple(self.names[row] for row in wanted),
+            tuple(self.synonyms[row] for row in wanted),
+            tuple(self.definitions[row] for row in wanted),
+        )
+
+    def all_names(self, row: int) -> tuple[str, ...]:
+        """The preferred name, if there is one, and the synonyms."""
+        return ((self.names[row],) if self.names[row] else ()) + self.synonyms[row]
+
+
+def what_is_read(ids: Ids, texts: Texts | None) -> Sequence[str]:
+    """The text that stands for each row: its name; its id where it has none, as in labelled tables."""
+    if texts is None:
+        return ids
+    return [name or label for name, label in zip(texts.names, ids, strict=True)]
+
+
+LONGEST = 2_000
+"""Characters of a text that count; what stands behind them is not read."""
+
+
+class _Characters(dict[int, "int | str | None"]):
+    """What becomes of a character, by its code: letters, marks and numbers stay, the invisible go, others part words.
+
+    Filled as characters are met; for `str.translate`.
+    """
+
+    def __missing__(self, code: int) -> int | str | None:
+        kind = unicodedata.category(chr(code))
+        kept: int | str | None = code if kind[0] in "LMN" else None if kind == "Cf" else " "
+        self[code] = kept
+        return kept
+
+
+_CHARACTERS = _Characters()
+
+
+def normal_form(text: str) -> str:
+    """A text as its words in lower case, a space between two of them: "Broad (nasal)\\tBridge" is "broad nasal bridge".
+
+    Compatibility forms are one (NFKC: full-width letters, ligatures, superscripts), case is folded ("ß" is "ss"),
+    letters, marks and digits of every script stay, invisible format characters (soft hyphen, joiners) vanish, and
+    everything else, punctuation and control characters, stands between words. Of a text longer than `LONGEST`
+    characters only so many count. A text without a letter or digit has the normal form "".
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text[:LONGEST]).casefold())
+    return " ".join(folded.translate(_CHARACTERS).split())
+
+
+_EXAMPLES = re.compile(r";\s*(?=\")")  # 'a small cat; "the kitten slept"'
+_QUOTED = re.compile(r'"([^"]+)"?')
+
+
+class Gloss(NamedTuple):
+    """What a node means, and sentences that use its name.
+
+    Attributes:
+        definition: "" where there is none.
+        examples: without their quotes, in order.
+    """
+
+    definition: str
+    examples: tuple[str, ...]
+
+
+def gloss_of(text: str) -> Gloss:
+    """A gloss as WordNet writes it, taken apart: 'shoes with straps; "she wore sandals"'.
+
+    Examples begin behind a semicolon with a double quote; who is quoted, and what else stands between two examples, is
+    left out. Quotes within a definition stay there.
+    """
+    definition, *examples = _EXAMPLES.split(text.strip(), maxsplit=1)
+    found = _QUOTED.findall(examples[0]) if examples else []
+    return Gloss(definition.strip(), tuple(example.strip() for example in found if normal_form(example)))
