@@ -28,6 +28,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 import rootward as rw
+from rootward.encoders import Queries
 from rootward.encoders.pretrained import cache_folder
 from rootward.evaluation import Ranks
 from rootward.evaluation.metrics import answer_sets
@@ -158,7 +159,7 @@ def _encoder(given: argparse.Namespace) -> Any:
 
 
 def _ours(tower: Any, train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace, **made_of: Any) -> Rows:
-    """Three rows of one of our towers; wall_s holds what the encoder reads, unless it is kept from an earlier run."""
+    """Four rows of one of our towers; wall_s holds what the encoder reads, unless it is kept from an earlier run."""
     began = time.perf_counter()
     model = rw.DualEncoder.text(train, tower, dim=given.dim, seed=given.seed, progress=True, **made_of)
     recipe = rw.recipes.decoupled(**({} if given.epochs is None else {"epochs": given.epochs}))
@@ -177,6 +178,8 @@ def _ours(tower: Any, train: Pairs, tests: dict[str, Pairs], given: argparse.Nam
             yield kind, figures(case, ranks, more, **took)
         near = nearest_by(known, model.encode_queries(asked, lean=0.0).vectors)
         yield kind, figures(f"{tower} tower, nearest text expanded", *expanded(near, train, test), **took)
+        first = first_shown(model, model.encode_queries(asked, neighbours=given.neighbours), train)
+        yield kind, figures(f"{tower} tower, own first answer expanded", *expanded(first, train, test), **took)
 
 
 def _minilm(train: Pairs, tests: dict[str, Pairs], given: argparse.Namespace) -> Rows:
@@ -255,6 +258,18 @@ def nearest_by(known: Tensor, asked: Tensor) -> csr_array:
     values, indices = (torch.cat([getattr(each, name) for each in best]) for name in ("values", "indices"))
     offsets = np.arange(0, values.numel() + 1, values.shape[1])
     return csr_array((values.numpy().ravel(), indices.numpy().ravel(), offsets), shape=(len(asked), len(known)))
+
+
+def first_shown(model: rw.DualEncoder, queries: Queries, train: Pairs) -> csr_array:
+    """The training text that is the first of ten shown answers (queries x training texts, one a row).
+
+    A query without an answer, or whose first answer is no training text, has none.
+    """
+    place = {train.query_ids[row]: i for i, row in enumerate(np.flatnonzero(train.sizes).tolist())}
+    hits = rw.Index.build(model).search(queries, k=10)
+    found = [(i, place[ids[0]]) for i, ids in enumerate(hits.ids) if ids and ids[0] in place]
+    rows, columns = np.array(found, np.int64).reshape(-1, 2).T
+    return csr_array((np.ones(len(found)), (rows, columns)), shape=(len(queries), len(place)))
 
 
 def expanded(nearest: csr_array, train: Pairs, test: Pairs) -> tuple[Ranks, dict[str, float]]:

@@ -31,7 +31,7 @@ class Numbers(OwnTower):
 @pytest.fixture(scope="module")
 def page() -> dict[str, object]:
     """The example, run as it stands there."""
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    *_, code = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     names: dict[str, object] = {}
     torch.manual_seed(0)
     exec(compile(code, str(PAGE), "exec"), names)
