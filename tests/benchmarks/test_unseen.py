@@ -199,7 +199,8 @@ def test_results_with_glosses_and_word_pairs_have_a_file_of_their_own(
     )
     assert kept["note"].startswith("8 unseen synonyms; ")
     cases = [row["case"] for row in kept["figures"]]
-    assert cases == ["joint tower, leaning on nothing", "joint tower", "joint tower, nearest text expanded"]
+    expanded = ["joint tower, nearest text expanded", "joint tower, own first answer expanded"]
+    assert cases == ["joint tower, leaning on nothing", "joint tower", *expanded]
     assert all(0 <= row["overall"] <= 100 for row in kept["figures"])
 
 
