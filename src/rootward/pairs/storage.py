@@ -29,8 +29,7 @@ from rootward.errors import TableError
 from rootward.files import atomic_write, sha256, write_text
 from rootward.ids import Ids, MappedIds
 from rootward.pairs.arrays import PairArrays
-from rootward.readers.drafts import Parts
-from rootward.readers.labels import SAVED_KEY
+from rootward.readers.labels import SAVED_KEY, LabelledPairs
 from rootward.texts import Texts
 
 VERSION = 1
@@ -62,7 +61,7 @@ def write_pairs(path: str | os.PathLike[str], pairs: PairArrays) -> Path:
     return atomic_write(path, lambda to: pyarrow.parquet.write_table(table, to, compression="zstd"))
 
 
-def read_pairs(path: str | os.PathLike[str]) -> Parts:
+def read_pairs(path: str | os.PathLike[str]) -> LabelledPairs:
     """Read what `write_pairs` wrote.
 
     Raises:
@@ -78,11 +77,11 @@ def read_pairs(path: str | os.PathLike[str]) -> Parts:
     about = _about(path, table)
     if about["one_table"]:
         ids, texts = _side(path, table, "both", about["query_texts"])
-        both = Parts(ids, ids, *_triples(table), texts, texts)
+        both = LabelledPairs(ids, ids, *_triples(table), texts, texts)
     else:
         query_ids, query_texts = _side(path, table, "query", about["query_texts"])
         document_ids, document_texts = _side(path, table, "document", about["document_texts"])
-        both = Parts(query_ids, document_ids, *_triples(table), query_texts, document_texts)
+        both = LabelledPairs(query_ids, document_ids, *_triples(table), query_texts, document_texts)
     return both._replace(notes=tuple(about["notes"]))
 
 
