@@ -1,4 +1,4 @@
-"""`Hierarchy`: an immutable directed acyclic graph, with one constructor for each format."""
+"""`Hierarchy`: an immutable directed acyclic graph, with a constructor for each format, and those that ship."""
 
 from __future__ import annotations
 
@@ -260,18 +260,9 @@ class Hierarchy:
         Raises:
             InputError: a number outside its range.
         """
-        return cls._of(
-            generate.random_dag(
-                n_nodes,
-                seed=seed,
-                n_roots=n_roots,
-                branching=branching,
-                irregularity=irregularity,
-                max_depth=max_depth,
-                multi_parent_share=multi_parent_share,
-                max_parents=max_parents,
-            )
-        )
+        levels: Any = {"n_roots": n_roots, "branching": branching, "max_depth": max_depth}
+        parents: Any = {"multi_parent_share": multi_parent_share, "max_parents": max_parents}
+        return cls._of(generate.random_dag(n_nodes, seed=seed, irregularity=irregularity, **levels, **parents))
 
     # -- sizes and shape -------------------------------------------------------------------------------------------
 
@@ -429,13 +420,12 @@ class Hierarchy:
         )
 
     def with_synonyms(self, thesaurus: ThesaurusSource | Hierarchy) -> Hierarchy:
-        """This hierarchy, its nodes with the further names that a thesaurus has for them.
+        """This hierarchy with the synonyms that a thesaurus has for its nodes.
 
-        For texts that users write and the source does not have: synonyms of a search engine, another ontology of the
-        same field. Where a group of texts that mean one thing holds the name or a synonym of one node, its other
-        texts become synonyms of that node. Names are matched by normal form (case, punctuation). Unclear ones are
-        left out, and a note counts it: groups that may be several nodes, texts that stand in several groups and so
-        may mean something else, texts that several nodes would have.
+        A thesaurus may be the synonyms of a search engine, or another ontology of the same field. Where a group of
+        texts that mean one thing holds the name or a synonym of one node, its other texts become synonyms of that
+        node. Names are matched by normal form (case, punctuation). What is unclear is left out, and a note counts it:
+        groups that may be several nodes, texts in several groups, texts that several nodes would have.
 
         Args:
             thesaurus: groups of texts, as an iterable; another hierarchy, whose nodes' names and synonyms are the
@@ -455,7 +445,7 @@ class Hierarchy:
         return replace(self, texts=replace(texts, synonyms=synonyms), notes=(*self.notes, found.note(thesaurus)))
 
     def names(self) -> list[tuple[str, ...]]:
-        """What every node is called, row by row: its name and its synonyms, its id where it has neither."""
+        """The name and synonyms of every node, row by row; its id where it has neither."""
         if self.texts is None:
             return [(node,) for node in self.ids]
         return [self.texts.all_names(row) or (node,) for row, node in enumerate(self.ids)]
@@ -467,7 +457,7 @@ class Hierarchy:
     ) -> Pairs:
         """Every node as a query, with itself and its ancestors as relevant documents.
 
-        What is left out of every S(q), its own included, stays in both id tables and still competes.
+        Documents that are left out of every S(q) stay in both id tables and still compete.
 
         Args:
             max_distance: leave out ancestors more hops away; None keeps all.

@@ -80,7 +80,7 @@ def find_circle(offsets: Offsets, parents: Parents) -> list[int]:
 
 
 def circle_error(circle: list[int], ids: Ids, edges: str = "") -> CycleError:
-    """The error that prints this circle of rows; `edges` says where its edges were given."""
+    """The error that prints this circle of rows; `edges` names their places in the source."""
     labels = [ids[row] for row in circle]
     shown = labels if len(labels) <= 21 else [*labels[:10], f"... {len(labels) - 20} more ...", *labels[-10:]]
     return CycleError(

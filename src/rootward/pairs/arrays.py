@@ -143,7 +143,7 @@ class PairArrays:
 
     @cached_property
     def heights(self) -> npt.NDArray[np.float32]:
-        """How high each document stands (float32, n_documents), the order in which answers are shown; see `heights`."""
+        """How far each document is above the leaves (float32, n_documents), to order answers by; see `heights`."""
         return heights(self.offsets, self.documents, self.distances, self.generality)
 
     @property
@@ -284,7 +284,9 @@ def heights(
     counts: npt.NDArray[np.int64],
     at_a_time: int = PAIRS_AT_A_TIME,
 ) -> npt.NDArray[np.float32]:
-    """How high each document stands: within a query's relevant set nearer documents have smaller numbers (float32).
+    """How far each document is above the leaves, by distances alone (float32): the order in which answers are shown.
+
+    Within the relevant set of a query nearer documents have smaller numbers.
 
     The heights h, with one depth c a query, that fit distance(q, d) = h(d) + c(q) best over all pairs in least squares,
     found by solving for each in turn; `ROUNDS` rounds settle them. In a tree this is the hops above the leaves, up to

@@ -122,7 +122,7 @@ class HeavyTail:
     def draw(self, rng: np.random.Generator, size: int) -> Rows:
         """Indices of `size` pairs (int64); O(size |S(q)|)."""
         queries = _pick(rng, self._queries, size)
-        # All hops of a query's pairs lie on one line of whole numbers, each pair owning as many as its distance. A
+        # The hops of a query's pairs are laid out on one line of whole numbers, each pair as long as its distance. A
         # uniform point on it falls to a pair in exact proportion to its distance, and never to one of length 0.
         point = rng.integers(self._hops[queries])
         _, index = self.pairs.of(queries)

@@ -85,13 +85,21 @@ def held_out(
     if by != "pairs" and low:
         raise InputError(f"low={low} holds out far pairs; holding out queries takes all their pairs. Use by='pairs'.")
     if by == "texts":
-        group, free = _text_groups(pairs, among)
+        texts = what_is_read(pairs.query_ids, pairs.query_texts)
+        forms, group = np.unique(np.array([normal_form(text) for text in texts], np.object_), return_inverse=True)
+        allowed = np.ones(pairs.n_queries, np.bool_) if among is None else np.asarray(among, np.bool_)
+        if allowed.shape != (pairs.n_queries,):
+            raise InputError(
+                f"among needs one True or False for each of {pairs.n_queries} queries, got {allowed.shape}."
+            )
+        answered = pairs.sizes > 0
+        free = np.bincount(group[answered], minlength=len(forms)) > 0  # which groups may be held out
+        free[group[answered & ~allowed]] = False
         tags = _tags(len(free), np.flatnonzero(free), validation, test, stream(seed, "split", "texts"))
         tags = tags[group][pairs.query_of]
     elif by == "queries":  # sorted by id, so that the order of a file's rows decides nothing
         rows = np.argsort(_ranks(pairs.query_ids))
-        answered = rows[pairs.sizes[rows] > 0]
-        tags = _tags(pairs.n_queries, answered, validation, test, stream(seed, "split", "queries"))
+        tags = _tags(pairs.n_queries, rows[pairs.sizes[rows] > 0], validation, test, stream(seed, "split", "queries"))
         tags = tags[pairs.query_of]
     elif by == "pairs":
         order = np.lexsort((_ranks(pairs.document_ids)[pairs.documents], _ranks(pairs.query_ids)[pairs.query_of]))
@@ -128,19 +136,6 @@ def _tags(n: int, order: Rows, validation: float, test: float, rng: np.random.Ge
     tags[shuffled[:n_test]] = _TEST
     tags[shuffled[n_test : n_test + n_validation]] = _VALIDATION
     return tags
-
-
-def _text_groups(pairs: PairArrays, among: npt.ArrayLike | None) -> tuple[Rows, npt.NDArray[np.bool_]]:
-    """The group of every query, by normal form in alphabetical order, and which groups may be held out."""
-    read = what_is_read(pairs.query_ids, pairs.query_texts)
-    forms, group = np.unique(np.array([normal_form(text) for text in read], np.object_), return_inverse=True)
-    allowed = np.ones(pairs.n_queries, np.bool_) if among is None else np.asarray(among, np.bool_)
-    if allowed.shape != (pairs.n_queries,):
-        raise InputError(f"among needs one True or False for each of {pairs.n_queries} queries, got {allowed.shape}.")
-    answered = pairs.sizes > 0
-    free = np.bincount(group[answered], minlength=len(forms)) > 0
-    free[group[answered & ~allowed]] = False
-    return group, free
 
 
 def _ranks(ids: Ids) -> Rows:

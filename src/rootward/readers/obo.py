@@ -124,7 +124,7 @@ def _cut_off(path: Path, last: _Term, terms: dict[str, _Term]) -> tuple[str, ...
         if file.read() in b"\r\n":
             return ()
     strange = [parent for _, parent in last.parents[-1:] if parent not in terms] or ([] if last.name else [last.id])
-    note = f"{path.name} ends without a line end, at {{!r}}, which it says nothing else of: is the file cut off there?"
+    note = f"{path.name} ends without a line end, at {{!r}}, of which it has nothing else: is the file cut off there?"
     return tuple(note.format(node) for node in strange)
 
 

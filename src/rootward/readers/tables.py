@@ -122,7 +122,7 @@ def column_blocks(
         hint: what to do when a column has another name, for the message.
 
     Raises:
-        InputError: a `format` that is not known or cannot be told, names that are not different, no kind of source.
+        InputError: a `format` that is not known or cannot be inferred, two equal names, a source of another type.
         TableError: no such file, no rows, a column that is missing or there twice, a row with too many or too few
             fields, bytes that are not UTF-8. Rows are counted from 1: lines as an editor shows them in CSV and TSV
             (the header is line 1), rows of data elsewhere. Some are raised only when their block is reached.

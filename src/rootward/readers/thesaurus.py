@@ -30,8 +30,8 @@ class NewSynonyms:
 
     Attributes:
         by_node: for every node the new synonyms, in the order of the groups.
-        unclear: how many groups gave nothing, because what they share with nodes could mean several.
-        disputed: how many texts would have gone to several nodes, and went to none.
+        unclear: how many groups gave nothing, because their texts name several nodes.
+        disputed: how many texts several nodes would have got, so that none did.
     """
 
     by_node: tuple[tuple[str, ...], ...]
