@@ -1,4 +1,4 @@
-"""Ragged rows without loops: CSR offsets and what they gather."""
+"""CSR: offsets of ragged rows, gathering, counting and blocks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 PAIRS_AT_A_TIME = 1 << 22
-"""Where arrays with an entry a pair may be larger than memory: a hundred megabytes of work."""
+"""Pairs in a block where arrays may be larger than memory: about a hundred megabytes."""
 
 
 def offsets_of(sizes: npt.ArrayLike) -> npt.NDArray[np.int64]:
@@ -32,7 +32,7 @@ def is_sorted(*keys: npt.NDArray[np.int64]) -> bool:
 def expand(
     offsets: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Everything the given CSR rows hold: (place in `rows`, index into the CSR's values), in the order of `rows`.
+    """Gather CSR rows: (place in `rows`, index into the CSR's values), in the order of `rows`.
 
     With offsets [0, 2, 2, 5] and rows [2, 0]: places [0, 0, 0, 1, 1], indices [2, 3, 4, 0, 1].
     """
@@ -44,7 +44,7 @@ def expand(
 
 
 def counts_of(rows: npt.NDArray[np.integer], n: int) -> npt.NDArray[np.int64]:
-    """How often each of 0..n - 1 stands in an array, which may be larger than memory."""
+    """How often each of 0..n - 1 is in an array, which may be larger than memory."""
     counts = np.zeros(n, np.int64)
     for start in range(0, len(rows), PAIRS_AT_A_TIME):
         counts += np.bincount(rows[start : start + PAIRS_AT_A_TIME], minlength=n)
@@ -57,7 +57,7 @@ def sums_of(sizes: npt.NDArray[np.int64], values: npt.ArrayLike) -> npt.NDArray[
 
 
 def spans(offsets: npt.NDArray[np.int64], at_most: int) -> Iterator[tuple[slice, slice]]:
-    """(rows, values) of a CSR, so many rows at a time as have `at_most` values, and at least one row.
+    """(rows, values) slices of a CSR in blocks of whole rows with `at_most` values, and at least one row.
 
     With offsets [0, 2, 2, 5, 6] and 4: rows 0..1 with values 0..1, then rows 2..3 with values 2..5.
     """

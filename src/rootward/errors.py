@@ -1,18 +1,18 @@
-"""What rootward raises on purpose.
+"""Exceptions that rootward raises on purpose.
 
     RootwardError
-    ├── InputError                what the user gave cannot be used; the command line exits with 2
+    ├── InputError                the input cannot be used; the command line exits with 2
     │   ├── TableError            a file: its name and row, what stood there, what was needed
     │   ├── HierarchyError        edges that are no hierarchy
     │   │   └── CycleError        ... because they run in a circle; `.cycle` holds the ids
     │   ├── PairsError            pairs that cannot be trained on or measured
     │   ├── UnknownIdError        an id that is not there, with the nearest that are
     │   ├── RunFolderError        a run folder that is missing, damaged or from a newer version
-    │   ├── WriteError            a file that could not be written: a full disk, a folder in its place; an OSError too
+    │   ├── WriteError            a file that could not be written: a full disk, a folder in its place; also an OSError
     │   └── MissingExtraError     an optional package is needed here; the message has the install line
-    └── TrainingError             training went wrong (a loss that is no number)
+    └── TrainingError             training failed (a loss that is not a number)
 
-Every message says what was given, what was needed and what to do.
+Every message says what the input was, what was needed and what to do.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from collections.abc import Iterable, Sequence
 
 
 class RootwardError(Exception):
-    """The root of everything that rootward raises on purpose."""
+    """Base of all exceptions that rootward raises on purpose."""
 
 
 class InputError(RootwardError, ValueError):
-    """What the user gave cannot be used."""
+    """Input that cannot be used."""
 
 
 class TableError(InputError):
-    """A file that cannot be read as it was meant to be."""
+    """A table or file that cannot be read."""
 
 
 class HierarchyError(InputError):
@@ -58,7 +58,7 @@ class RunFolderError(InputError):
 
 
 class WriteError(InputError, OSError):
-    """A file that could not be written; `errno` says why where the system told."""
+    """A file that could not be written; `errno` is the system's number for the reason, where there is one."""
 
     def __init__(self, message: str, errno: int | None = None) -> None:
         super().__init__(message)
@@ -66,20 +66,20 @@ class WriteError(InputError, OSError):
 
 
 class MissingExtraError(InputError, ImportError):
-    """An optional package is needed at this door and is not installed."""
+    """An optional package is needed and is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs an optional package. Install it with: pip install 'rootward[{extra}]'")
 
 
 class TrainingError(RootwardError):
-    """Training went wrong in a way that going on would not mend."""
+    """Training that cannot go on."""
 
 
 def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:
-    """The known words most like `word`, best first, whatever the case: material for 'Did you mean ...?'.
+    """The known words most like `word`, best first, whatever the case.
 
-    Looks at words of similar length that begin alike first, so that it stays quick among a million ids.
+    Among many ids only words of similar length that begin alike are compared, so that a million take little time.
     """
     wanted = word.casefold()
     pool = [w for w in known if abs(len(w) - len(word)) <= 3]
@@ -90,11 +90,11 @@ def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """' Did you mean 'a' or 'b'?' with a leading space, or nothing when no known word is close."""
+    """' Did you mean 'a' or 'b'?' with a leading space, or "" when no known word is close."""
     close = nearest(word, known)
     return f" Did you mean {' or '.join(repr(w) for w in close)}?" if close else ""
 
 
 def quoted(text: str, most: int = 80) -> str:
-    """A text in quotes, as a message echoes it: cut where it is longer than `most`, so that the message stays one."""
+    """A text in quotes for a message, cut where it is longer than `most`."""
     return repr(text) if len(text) <= most else f"{text[:most]!r}..."

@@ -1,4 +1,4 @@
-"""Ids are the user's labels, rows are integers; this is the table between them."""
+"""Row-to-id tables: ids are the user's labels, rows are integers; in memory or mapped from disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rootward.files import atomic_write
 Rows = npt.NDArray[np.int64]
 
 CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
-"""Not in any id that is read: control characters, other than tabs and line ends. Some of them end texts elsewhere."""
+"""No id may hold these: control characters other than tabs and line ends."""
 _CONTROL = re.compile(CONTROL)
 
 
@@ -92,7 +92,7 @@ class Ids(Sequence[str]):
         return row
 
     def like(self, label: str) -> Iterable[str]:
-        """The ids among which one that is spelled a little otherwise would be: all of them."""
+        """Ids to search for a similar spelling: all of them."""
         return self._labels
 
     def hash_into(self, digest: Any) -> None:
@@ -122,13 +122,13 @@ def holds_control(label: str) -> bool:
 
 
 def spaced(ids: Ids, what: str) -> tuple[str, ...]:
-    """A note on ids that are others with white space around them: as a rule one thing, spelled in two ways."""
+    """A note on ids that equal others but for white space around them: most often one thing in two spellings."""
     found = [label for label in ids if label != label.strip() and label.strip() in ids]
     return note_on_spaced(len(found), min(found, default=""), what)
 
 
 def note_on_spaced(n: int, first: str, what: str) -> tuple[str, ...]:
-    """The sentence about n such ids, the first of them as an example; none for none."""
+    """The sentence on n such ids, the first of them as an example; none for n=0."""
     if not n:
         return ()
     others, it = (f"{what} is another", "it") if n == 1 else (f"{what}s are others", "them")
@@ -136,14 +136,14 @@ def note_on_spaced(n: int, first: str, what: str) -> tuple[str, ...]:
 
 
 BATCH = 1 << 16
-_LIKE = 1_000  # ids on either side of where a label would stand
+_LIKE = 1_000  # ids on either side of the place of a label
 
 
 class MappedIds(Ids):
     """`Ids` in two files. A look-up takes some 25 reads in place of a dictionary of all ids.
 
     Args:
-        folder: of the files, which nobody may change.
+        folder: of the files, which must not change.
         name: of both, without suffix.
     """
 
@@ -157,51 +157,51 @@ class MappedIds(Ids):
         return _RowOf(self._column, self._order)
 
     def like(self, label: str) -> Iterable[str]:
-        """The ids that stand near this label in alphabetical order."""
+        """The ids near this label in alphabetical order."""
         place = bisect_left(self._order, label, key=self._labels.__getitem__)
         return [self._labels[row] for row in self._order[max(0, place - _LIKE) : place + _LIKE].tolist()]
 
     def hash_into(self, digest: Any) -> None:
-        """As `Ids.hash_into`, a batch at a time."""
+        """As `Ids.hash_into`, in batches."""
         for place, batch in enumerate(self._column.batches):
             if place:
                 digest.update(b"\x1f")
             digest.update("\x1f".join(batch.to_pylist()).encode())
 
     def copy_to(self, folder: Path, name: str) -> list[str]:
-        """Put both files into another folder under this name, by a hard link where that can be; what they are called.
+        """Hard-link, or else copy, both files to another folder under this name; the names of the two files.
 
-        Nothing is done where they are linked there already.
+        Files that are linked there already stay.
         """
+
+        def link(path: Path) -> None:
+            try:
+                os.link(source, path)
+            except OSError:  # another disk, or one without links
+                shutil.copyfile(source, path)
+
         names = [f"{name}{suffix}" for suffix in (".arrow", ".npy")]
-        for called in names:
-            given, to = self._folder / f"{self._name}{Path(called).suffix}", folder / called
-            if not (to.exists() and os.path.samefile(given, to)):
-                atomic_write(to, lambda path, given=given: _link(given, path))  # type: ignore[misc]
+        for file in names:
+            source, to = self._folder / f"{self._name}{Path(file).suffix}", folder / file
+            if not (to.exists() and os.path.samefile(source, to)):
+                atomic_write(to, link)
         return names
 
 
 def write_labels(path: Path, labels: Iterable[pa.Array]) -> int:
-    """Write the Arrow file of a table of ids, given some at a time; how many there are."""
+    """Write the Arrow file of a table of ids from arrays of them; how many there are."""
     schema = pa.schema([("id", pa.large_string())])
     n = 0
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
-        for part in labels:
-            for start in range(0, len(part), BATCH):
-                file.write_batch(pa.record_batch([part[start : start + BATCH].cast(pa.large_string())], schema=schema))
-            n += len(part)
+        for array in labels:
+            for start in range(0, len(array), BATCH):
+                file.write_batch(pa.record_batch([array[start : start + BATCH].cast(pa.large_string())], schema=schema))
+            n += len(array)
     return n
 
 
-def _link(given: Path, to: Path) -> None:
-    try:
-        os.link(given, to)
-    except OSError:  # another disk, or one without links
-        shutil.copyfile(given, to)
-
-
 class _Labels(Sequence[str]):
-    """The column of text."""
+    """The labels of a mapped table, a column of text."""
 
     def __init__(self, path: Path) -> None:
         self._table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()  # maps, reads nothing

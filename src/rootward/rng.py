@@ -1,6 +1,6 @@
-"""One seed into named, independent streams.
+"""Named, independent random streams from one seed.
 
-Every random choice names its stream, so that adding a choice in one place moves no number in another:
+Every random choice names its stream, so that a new choice changes no number of another:
 
     stream(0, "split").permutation(10)
     stream(0, "batches", 3)          # the third epoch's order

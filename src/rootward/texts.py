@@ -1,4 +1,4 @@
-"""What the ids are called: names, synonyms and definitions, row by row."""
+"""Names, synonyms and definitions of nodes, the normal form of a text, and glosses."""
 
 from __future__ import annotations
 
@@ -54,20 +54,20 @@ class Texts:
 
 
 def what_is_read(ids: Ids, texts: Texts | None) -> Sequence[str]:
-    """The text that stands for each row: its name; its id where it has none, as in labelled tables."""
+    """The text of each row that towers read: its name; its id where it has none, as in labelled tables."""
     if texts is None:
         return ids
     return [name or label for name, label in zip(texts.names, ids, strict=True)]
 
 
 LONGEST = 2_000
-"""Characters of a text that count; what stands behind them is not read."""
+"""Characters of a text that are read; the rest is ignored."""
 
 
 class _Characters(dict[int, "int | str | None"]):
-    """What becomes of a character, by its code: letters, marks and numbers stay, the invisible go, others part words.
+    """Code of a character -> what replaces it: letters, marks and numbers stay, invisible ones go, others are spaces.
 
-    Filled as characters are met; for `str.translate`.
+    For `str.translate`; filled as it is used.
     """
 
     def __missing__(self, code: int) -> int | str | None:
@@ -81,12 +81,12 @@ _CHARACTERS = _Characters()
 
 
 def normal_form(text: str) -> str:
-    """A text as its words in lower case, a space between two of them: "Broad (nasal)\\tBridge" is "broad nasal bridge".
+    """The words of a text in lower case, a space between them: "Broad (nasal)\\tBridge" is "broad nasal bridge".
 
     Compatibility forms are one (NFKC: full-width letters, ligatures, superscripts), case is folded ("ß" is "ss"),
     letters, marks and digits of every script stay, invisible format characters (soft hyphen, joiners) vanish, and
-    everything else, punctuation and control characters, stands between words. Of a text longer than `LONGEST`
-    characters only so many count. A text without a letter or digit has the normal form "".
+    everything else, such as punctuation and control characters, separates words. Of a text longer than `LONGEST`
+    characters only these count. A text without a letter or digit has the normal form "".
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text[:LONGEST]).casefold())
     return " ".join(folded.translate(_CHARACTERS).split())
@@ -97,7 +97,7 @@ _QUOTED = re.compile(r'"([^"]+)"?')
 
 
 class Gloss(NamedTuple):
-    """What a node means, and sentences that use its name.
+    """A definition and sentences that use the name.
 
     Attributes:
         definition: "" where there is none.
@@ -109,9 +109,9 @@ class Gloss(NamedTuple):
 
 
 def gloss_of(text: str) -> Gloss:
-    """A gloss as WordNet writes it, taken apart: 'shoes with straps; "she wore sandals"'.
+    """Parse a gloss as WordNet writes it: 'shoes with straps; "she wore sandals"'.
 
-    Examples begin behind a semicolon with a double quote; who is quoted, and what else stands between two examples, is
+    Examples begin behind a semicolon with a double quote; what stands between two examples, such as a source, is
     left out. Quotes within a definition stay there.
     """
     definition, *examples = _EXAMPLES.split(text.strip(), maxsplit=1)

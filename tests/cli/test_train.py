@@ -12,8 +12,7 @@ import torch
 
 from rootward import training
 from rootward.evaluation import Report, evaluate
-from rootward.hierarchy import NAMED, Hierarchy
-from rootward.hierarchy.named import NamedSource
+from rootward.hierarchy import NAMED, Hierarchy, NamedSource
 from rootward.retrieval import Index
 from rootward.training import Run, Stage, recipes
 from shoes import shoes

@@ -90,7 +90,7 @@ def test_answers_are_ordered_by_distance_then_row(edges):
 
 def test_a_stream_of_a_deep_forest_comes_in_pieces_that_fit(monkeypatch):
     chain = Hierarchy.from_edges([(i, i - 1) for i in range(1, 50)])
-    monkeypatch.setattr(closure, "_PIECE", 100)
+    monkeypatch.setattr(closure, "_PAIRS_AT_A_TIME", 100)
     pieces = list(chain.iter_ancestors())
     assert max(map(len, pieces)) <= 100
     assert sum(map(len, pieces)) == 50 * 51 // 2

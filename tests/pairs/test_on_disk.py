@@ -17,8 +17,9 @@ from rootward import ids as mapped
 from rootward.errors import InputError, MissingExtraError, PairsError, TableError, UnknownIdError
 from rootward.ids import Ids
 from rootward.pairs import Pairs, on_disk
-from rootward.pairs.heights import heights
-from rootward.pairs.on_disk import Reading, table_to_folder
+from rootward.pairs.arrays import heights
+from rootward.pairs.on_disk import table_to_folder
+from rootward.readers.labels import PairTable
 from shoes import ANCESTORS
 from shoes import shoes as shop
 
@@ -41,10 +42,6 @@ def write(path: Path, rows, delimiter=",", head=("query", "document", "distance"
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, delimiter=delimiter).writerows([head, *rows])
     return path
-
-
-def reading(source) -> Reading:
-    return Reading(source, "query", "document", "distance", None, False, None, None)
 
 
 def triples(pairs: Pairs) -> list[tuple[str, str, int]]:
@@ -99,7 +96,7 @@ def test_the_shop_on_disk_has_the_answers_said_aloud(tmp_path):
     ("kind", "rows"), [("csv", 3), ("tsv", 3), ("tsv", 99), ("parquet", 3), ("table", 3), ("rows", 3)]
 )
 def test_a_messy_table_in_blocks_of_any_size(kind, rows, kinds, tmp_path):
-    table_to_folder(tmp_path / "pairs", reading(kinds[kind]), rows=rows)
+    table_to_folder(tmp_path / "pairs", PairTable(kinds[kind]), rows=rows)
     pairs = Pairs.load(tmp_path / "pairs")
     assert_equal(pairs, Pairs.from_table(kinds[kind]))
     assert pairs.notes[0].startswith("2 rows repeat a pair of ")
@@ -112,7 +109,7 @@ def test_any_table_whatever_its_order(seed, tmp_path, monkeypatch):
     rng = np.random.default_rng(seed)
     queries, documents = rng.integers(0, (40, 3, 90)[seed], 300), rng.integers(0, 30, 300)
     rows = [(f"q{q}", f"d{d}", int(q + d) % 4) for q, d in zip(queries.tolist(), documents.tolist(), strict=True)]
-    table_to_folder(tmp_path, reading(rows), rows=11)
+    table_to_folder(tmp_path, PairTable(rows), rows=11)
     assert_equal(Pairs.load(tmp_path), Pairs.from_table(rows))
 
 
@@ -209,7 +206,7 @@ def test_what_is_wrong_is_told_as_in_memory(fault, tmp_path):
     with pytest.raises((TableError, PairsError)) as in_memory:
         Pairs.from_table(path)
     with pytest.raises(type(in_memory.value)) as on_disk:
-        table_to_folder(tmp_path / "p", reading(path), rows=1)
+        table_to_folder(tmp_path / "p", PairTable(path), rows=1)
     assert str(on_disk.value) == str(in_memory.value)
     assert list((tmp_path / "p").iterdir()) == []
 
@@ -221,9 +218,9 @@ def test_rows_are_counted_on_over_blocks(tmp_path):
     )
     for source, said in ((iter(rows), "Row 11 of the given rows"), (tmp_path / "t.parquet", "Row 9 of t.parquet")):
         with pytest.raises(TableError, match=said):
-            table_to_folder(tmp_path / "p", reading(source), rows=2)
+            table_to_folder(tmp_path / "p", PairTable(source), rows=2)
     with pytest.raises(TableError, match="Row 3 of the given rows must be a tuple"):
-        table_to_folder(tmp_path / "p", reading([*MESSY[:2], "abc"]), rows=2)
+        table_to_folder(tmp_path / "p", PairTable([*MESSY[:2], "abc"]), rows=2)
 
 
 def test_a_folder_of_other_pairs_is_refused(tmp_path, kinds):
@@ -272,9 +269,9 @@ def test_without_duckdb_the_line_to_install_it_with(tmp_path, monkeypatch, messy
 
 
 def test_a_disk_without_room_says_so(tmp_path):
-    given = reading([(f"q{i}" * 50, f"d{i}" * 50, 0) for i in range(20_000)])
+    table = PairTable([(f"q{i}" * 50, f"d{i}" * 50, 0) for i in range(20_000)])
     with pytest.raises(InputError, match=r"The pairs cannot be sorted in .*p: Out of Memory"):
-        table_to_folder(tmp_path / "p", given, memory="1MB")
+        table_to_folder(tmp_path / "p", table, memory="1MB")
 
 
 # -- cut off -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from rootward.errors import InputError
 from rootward.ids import Ids
 from rootward.pairs import Pairs
-from rootward.pairs.query_texts import Heard, refuse_silent
+from rootward.pairs.query_texts import TextCheck, refuse_empty
 from rootward.texts import LONGEST, Texts, gloss_of, normal_form
 
 
@@ -231,7 +231,7 @@ def odd(tmp_path):
 
 def refusal(pairs: Pairs) -> str:
     with pytest.raises(InputError) as refused:
-        refuse_silent(pairs, Heard.of(pairs))
+        refuse_empty(pairs, TextCheck.of(pairs))
     return str(refused.value)
 
 
@@ -277,5 +277,5 @@ def test_what_cannot_be_read_can_be_left_out_with_a_note(odd):
     assert kept.sizes.tolist() == [1, 0, 2, 0]
     (note,) = kept.notes
     assert note.startswith("Left out 2 queries without a letter or digit in their text: '?!' (row 3 of clicks.csv)")
-    refuse_silent(kept, Heard.of(kept))
+    refuse_empty(kept, TextCheck.of(kept))
     assert kept.readable() is kept

@@ -98,7 +98,7 @@ def test_rows_are_counted_as_an_editor_does_also_below_a_text_of_two_lines(edges
 
 @pytest.mark.parametrize("edge", ["ab", ("a",), ("a", "b", "c"), 7])
 def test_an_edge_that_is_no_pair(edge):
-    with pytest.raises(HierarchyError, match=r"Edge 2 .*needed a pair \(child, parent\)"):
+    with pytest.raises(TableError, match=r"Row 2 of the given rows must be a tuple \(child, parent\), got "):
         Hierarchy.from_edges([("x", "y"), edge])
 
 
@@ -216,8 +216,9 @@ def test_a_file_that_is_no_parquet(edges_csv):
 
 
 def test_a_column_of_fractions_is_no_column_of_ids():
-    with pytest.raises(TableError, match=r"Column 'child' of the table is of type double"):
-        Hierarchy.from_edges(pa.table({"child": [1.5], "parent": [2.0]}))
+    with pytest.raises(TableError, match=r"Row 2 of the given table: column 'child' is 1.5 \(double\); text or"):
+        Hierarchy.from_edges(pa.table({"child": [1.0, 1.5], "parent": [2.0, None]}))
+    assert Hierarchy.from_edges(pa.table({"child": [1.0], "parent": [2.0]})).edges() == [("1", "2")]
 
 
 def test_node_tables_with_an_id_twice_or_empty(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from readers.esci_files import slice_rows, write_files
 from rootward.errors import InputError, TableError
 from rootward.pairs import Pairs
-from rootward.pairs.query_texts import Heard, refuse_silent
+from rootward.pairs.query_texts import TextCheck, refuse_empty
 from rootward.readers.esci import EXAMPLES, PRODUCTS
 
 
@@ -117,5 +117,5 @@ def test_a_query_without_letters_is_named_by_its_row_of_the_examples(tmp_path):
     pairs = Pairs.from_esci(write_files(tmp_path / "esci", rows), levels={"E": 0, "S": 1, "C": 2, "I": 3})
     label = rows[7]["query_id"]
     with pytest.raises(InputError, match=rf"'{label}' \(text '!!!', row 8 of {EXAMPLES}\)"):
-        refuse_silent(pairs, Heard.of(pairs))
+        refuse_empty(pairs, TextCheck.of(pairs))
     assert pairs.readable().sizes.sum() < pairs.sizes.sum()

@@ -60,6 +60,13 @@ def test_integers_that_pandas_wrote_as_floats_are_integers():
     assert Pairs.from_table(table).distances.tolist() == [2]
 
 
+def test_ids_that_a_gap_has_made_floats_are_whole_and_scores_may_be_labels():
+    table = pa.table({"query": ["a", "b"], "document": pa.array([7.0, 8.0]), "distance": [0.5, 1.0]})
+    assert list(Pairs.from_table(table, levels={0.5: 1, 1: 0}).document_ids) == ["7", "8"]
+    with pytest.raises(TableError, match=r"Row 1 of the given table: the distance .* is '0.5'; a whole number"):
+        Pairs.from_table(table)
+
+
 def test_labels_may_be_numbers():
     assert Pairs.from_table([("a", "b", 3), ("a", "c", 4)], levels={4: 0, 3: 1}).relevant("a") == [("c", 0), ("b", 1)]
 

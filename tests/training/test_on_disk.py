@@ -98,7 +98,7 @@ def test_so_have_towers_on_an_encoder(tower, in_memory, on_disk, tmp_path):
 def test_samplers_draw_and_weigh_alike_in_parts(kind, in_memory, on_disk, in_parts):
     one, other = kind(in_memory), kind(on_disk)
     assert one.weights.tolist() == other.weights.tolist()
-    parts = [other.weights_of(rows) for rows, _ in on_disk.parts()]
+    parts = [other.weights_of(rows) for rows, _ in on_disk.blocks()]
     assert len(parts) == 9
     assert np.concatenate(parts).tolist() == one.weights.tolist()
     assert one.draw(np.random.default_rng(3), 500).tolist() == other.draw(np.random.default_rng(3), 500).tolist()

@@ -23,7 +23,7 @@ from rootward.encoders.towers import LookupTower, Tower
 from rootward.errors import InputError
 from rootward.ids import Rows
 from rootward.pairs import Pairs
-from rootward.pairs.query_texts import Heard, notes_on, refuse_silent
+from rootward.pairs.query_texts import TextCheck, notes_on, refuse_empty
 from rootward.rng import stream
 from rootward.texts import what_is_read
 
@@ -51,7 +51,7 @@ def construct_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
     """
     documents = _directions(seed, "documents", pairs.n_documents, dim)
     queries = torch.empty(pairs.n_queries, dim)
-    for rows, part in pairs.parts():
+    for rows, part in pairs.blocks():
         offsets = pairs.offsets[rows.start : rows.stop + 1] - part.start
         ones = np.ones(part.stop - part.start, np.float32)
         relevant = csr_array((ones, pairs.documents[part], offsets), shape=(len(offsets) - 1, pairs.n_documents))
@@ -79,9 +79,9 @@ def text_start(
     if documents not in get_args(Documents):
         raise InputError(f"documents must be one of {', '.join(map(repr, get_args(Documents)))}, got {documents!r}.")
     texts = what_is_read(pairs.query_ids, pairs.query_texts)
-    heard = Heard.of(pairs)
-    refuse_silent(pairs, heard)
-    notes = notes_on(pairs, heard, documents != "lookup")
+    check = TextCheck.of(pairs)
+    refuse_empty(pairs, check)
+    notes = notes_on(pairs, check, documents != "lookup")
     query = begin(texts, np.flatnonzero(pairs.sizes))
     own = _directions(seed, "documents", pairs.n_documents, dim)
     if documents == "lookup":

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from functools import cache
 
 from rootward.errors import InputError, did_you_mean
-from rootward.hierarchy import Hierarchy
-from rootward.hierarchy.named import NAMED
+from rootward.hierarchy import NAMED, Hierarchy
 from rootward.pairs import Pairs
 
 

@@ -1,7 +1,6 @@
-"""Hierarchies: readers for every format, ancestors with hops, and the pairs they make."""
+"""Hierarchies: constructors for every format, ancestors with their distance, and the pairs made of them."""
 
 from rootward.hierarchy.closure import Closure
-from rootward.hierarchy.hierarchy import Hierarchy
-from rootward.hierarchy.named import NAMED, NamedSource
+from rootward.hierarchy.hierarchy import NAMED, Hierarchy, NamedSource
 
 __all__ = ["NAMED", "Closure", "Hierarchy", "NamedSource"]

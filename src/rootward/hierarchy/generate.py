@@ -1,4 +1,4 @@
-"""Hierarchies made to measure: perfect trees, and random DAGs as irregular as real ones."""
+"""Generated hierarchies: perfect trees, and random DAGs as irregular as real ones."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy.typing as npt
 from rootward.csr import offsets_of
 from rootward.errors import InputError
 from rootward.ids import Ids
-from rootward.readers.drafts import Draft
+from rootward.readers.edges import EdgeList
 from rootward.rng import stream
 
 Rows = npt.NDArray[np.int64]
 
 
-def perfect_tree(height: int, width: int, *, root: bool) -> Draft:
-    """The draft of a perfect tree; see `Hierarchy.perfect_tree`."""
+def perfect_tree(height: int, width: int, *, root: bool) -> EdgeList:
+    """The edge list of a perfect tree; see `Hierarchy.perfect_tree`."""
     if height < 1 or width < 1 or (height == 1 and not root):
         raise InputError(
             f"A perfect tree needs height >= {1 if root else 2}{'' if root else ' without its root'} and width >= 1, "
@@ -28,7 +28,7 @@ def perfect_tree(height: int, width: int, *, root: bool) -> Draft:
     parents = (children - 1) // width  # numbered level by level, as in a heap
     if not root:
         children, parents = children[width:] - 1, parents[width:] - 1
-    return Draft(Ids(label for level in labels[0 if root else 1 :] for label in level), children, parents)
+    return EdgeList(Ids(label for level in labels[0 if root else 1 :] for label in level), children, parents)
 
 
 def random_dag(
@@ -41,8 +41,8 @@ def random_dag(
     max_depth: int,
     multi_parent_share: float,
     max_parents: int,
-) -> Draft:
-    """The draft of a random DAG; see `Hierarchy.random_dag`."""
+) -> EdgeList:
+    """The edge list of a random DAG; see `Hierarchy.random_dag`."""
     if not 1 <= n_roots <= n_nodes:
         raise InputError(f"n_roots must lie in 1..n_nodes={n_nodes}, got {n_roots}.")
     if branching <= 0 or irregularity < 0 or max_depth < 0 or (max_depth == 0 and n_nodes > n_roots):
@@ -61,7 +61,7 @@ def random_dag(
         starts, first, multi_parent_share, max_parents, stream(seed, "random_dag", "more")
     )
     below = np.arange(n_roots, n_nodes)
-    return Draft(
+    return EdgeList(
         Ids(f"n{row}" for row in range(n_nodes)),
         np.concatenate([below, children]),
         np.concatenate([first, parents]),
@@ -102,7 +102,7 @@ def _more_parents(
     n_more = rng.integers(1, max_parents, len(chosen)) if max_parents > 1 else np.zeros(len(chosen), np.int64)
     children = np.repeat(chosen, n_more)
     choice = n_above[children - n_roots]
-    # Stepping on from the first parent by 1 .. choice - 1, round the circle, never comes back to it.
+    # 1 .. choice - 1 steps from the first parent, modulo choice, never lead back to it.
     parents = (first[children - n_roots] + 1 + (rng.random(len(children)) * (choice - 1)).astype(np.int64)) % choice
     once = np.unique(children * max(n_nodes, 1) + parents)
     return once // max(n_nodes, 1), once % max(n_nodes, 1)

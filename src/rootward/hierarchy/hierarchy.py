@@ -1,8 +1,8 @@
-"""`Hierarchy`: an immutable directed acyclic graph, with one constructor for each format."""
+"""`Hierarchy`: an immutable directed acyclic graph, with a constructor for each format, and those that ship."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self, TypeVar
@@ -16,24 +16,70 @@ from rootward.csr import expand, offsets_of
 from rootward.errors import HierarchyError, InputError
 from rootward.hierarchy import closure, generate
 from rootward.hierarchy.closure import Closure
-from rootward.hierarchy.validate import circle_error, find_circle, settle
+from rootward.hierarchy.validate import checked_edges, circle_error, find_circle
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.readers import edges, nested, networkx, obo, paths, rdf, wordnet
-from rootward.readers.drafts import Draft
+from rootward.readers.edges import EdgeList
 from rootward.readers.networkx import write_networkx
-from rootward.readers.node_tables import FilePath, Format
-from rootward.readers.thesaurus import ThesaurusSource, gained, read_groups
+from rootward.readers.tables import Format
+from rootward.readers.text_files import FilePath
+from rootward.readers.thesaurus import ThesaurusSource, new_synonyms, read_groups
 from rootward.texts import Texts
 
+Rows = npt.NDArray[np.int64]
+Rows32 = npt.NDArray[np.int32]
+Number = TypeVar("Number", bound=np.generic)
 
-class Readers:
-    """The classmethods that read or make a `Hierarchy`; it is their only heir."""
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Hierarchy:
+    """An immutable DAG with edges child -> parent, as CSR: row i's parents are parents[offsets[i]:offsets[i + 1]].
+
+    Make one with a classmethod: `from_edges`, `from_obo`, `wordnet` and so on. Anything hashable may be an id; it is
+    kept as text. The arrays are read-only.
+
+    Attributes:
+        ids: the nodes' labels; row i is the i-th.
+        parent_offsets: int64, n_nodes + 1.
+        parents: int32 rows, ascending within each child.
+        texts: names, synonyms and definitions where the source has them, else None.
+        notes: what was left out when reading, for people to read.
+
+    Raises:
+        HierarchyError: arrays that do not fit each other.
+        CycleError: the edges run in a circle.
+    """
+
+    ids: Ids
+    parent_offsets: Rows
+    parents: Rows32
+    texts: Texts | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parent_offsets", _frozen(np.asarray(self.parent_offsets, np.int64)))
+        object.__setattr__(self, "parents", _frozen(np.asarray(self.parents, np.int32)))
+        offsets, parents, n = self.parent_offsets, self.parents, len(self.ids)
+        if len(offsets) != n + 1 or offsets[0] != 0 or offsets[-1] != len(parents) or (np.diff(offsets) < 0).any():
+            raise HierarchyError(f"parent_offsets must rise from 0 to {len(parents)} with {n + 1} entries.")
+        if len(parents) and not (parents.min() >= 0 and parents.max() < n):
+            raise HierarchyError(f"parents must be rows 0..{n - 1}, got {parents.min()}..{parents.max()}.")
+        keys = np.repeat(np.arange(n), np.diff(offsets)) * n + parents
+        if (np.diff(keys) <= 0).any():
+            raise HierarchyError("parents must ascend within each child, none of them twice.")
+        if self.texts is not None and len(self.texts) != n:
+            raise HierarchyError(f"{n} nodes need as many rows of texts, got {len(self.texts)}.")
+        if circle := find_circle(offsets, parents):
+            raise circle_error(circle, self.ids)
+
+    # -- constructors ----------------------------------------------------------------------------------------------
 
     @classmethod
-    def _of(cls, draft: Draft) -> Self:
-        """The checked hierarchy of a draft."""
-        raise NotImplementedError
+    def _of(cls, found: EdgeList) -> Self:
+        """The hierarchy of an edge list, checked."""
+        offsets, parents, notes = checked_edges(found)
+        return cls(found.ids, offsets, parents, found.texts, notes)
 
     @classmethod
     def from_edges(
@@ -66,16 +112,8 @@ class Readers:
             HierarchyError: an empty child, a node that is its own parent.
             CycleError: the edges run in a circle.
         """
-        draft = edges.read_edges(
-            source,
-            child=child,
-            parent=parent,
-            nodes=nodes,
-            add_missing=add_missing,
-            format=format,
-            delimiter=delimiter,
-        )
-        return cls._of(draft)
+        options: Any = {"nodes": nodes, "add_missing": add_missing, "format": format, "delimiter": delimiter}
+        return cls._of(edges.read_edges(source, child=child, parent=parent, **options))
 
     @classmethod
     def from_paths(
@@ -222,70 +260,9 @@ class Readers:
         Raises:
             InputError: a number outside its range.
         """
-        return cls._of(
-            generate.random_dag(
-                n_nodes,
-                seed=seed,
-                n_roots=n_roots,
-                branching=branching,
-                irregularity=irregularity,
-                max_depth=max_depth,
-                multi_parent_share=multi_parent_share,
-                max_parents=max_parents,
-            )
-        )
-
-
-Rows = npt.NDArray[np.int64]
-Rows32 = npt.NDArray[np.int32]
-Number = TypeVar("Number", bound=np.generic)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Hierarchy(Readers):
-    """An immutable DAG with edges child -> parent, as CSR: row i's parents are parents[offsets[i]:offsets[i + 1]].
-
-    Make one with a classmethod: `from_edges`, `from_obo`, `wordnet` and so on. Anything hashable may be an id; it is
-    kept as text. The arrays are read-only.
-
-    Attributes:
-        ids: the nodes' labels; row i is the i-th.
-        parent_offsets: int64, n_nodes + 1.
-        parents: int32 rows, ascending within each child.
-        texts: names, synonyms and definitions where the source has them, else None.
-        notes: what was left out when reading, for people to read.
-
-    Raises:
-        HierarchyError: arrays that do not fit each other.
-        CycleError: the edges run in a circle.
-    """
-
-    ids: Ids
-    parent_offsets: Rows
-    parents: Rows32
-    texts: Texts | None = None
-    notes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "parent_offsets", _frozen(np.asarray(self.parent_offsets, np.int64)))
-        object.__setattr__(self, "parents", _frozen(np.asarray(self.parents, np.int32)))
-        offsets, parents, n = self.parent_offsets, self.parents, len(self.ids)
-        if len(offsets) != n + 1 or offsets[0] != 0 or offsets[-1] != len(parents) or (np.diff(offsets) < 0).any():
-            raise HierarchyError(f"parent_offsets must rise from 0 to {len(parents)} with {n + 1} entries.")
-        if len(parents) and not (parents.min() >= 0 and parents.max() < n):
-            raise HierarchyError(f"parents must be rows 0..{n - 1}, got {parents.min()}..{parents.max()}.")
-        keys = np.repeat(np.arange(n), np.diff(offsets)) * n + parents
-        if (np.diff(keys) <= 0).any():
-            raise HierarchyError("parents must ascend within each child, none of them twice.")
-        if self.texts is not None and len(self.texts) != n:
-            raise HierarchyError(f"{n} nodes need as many rows of texts, got {len(self.texts)}.")
-        if circle := find_circle(offsets, parents):
-            raise circle_error(circle, self.ids)
-
-    @classmethod
-    def _of(cls, draft: Draft) -> Self:
-        offsets, parents, notes = settle(draft)
-        return cls(draft.ids, offsets, parents, draft.texts, notes)
+        levels: Any = {"n_roots": n_roots, "branching": branching, "max_depth": max_depth}
+        parents: Any = {"multi_parent_share": multi_parent_share, "max_parents": max_parents}
+        return cls._of(generate.random_dag(n_nodes, seed=seed, irregularity=irregularity, **levels, **parents))
 
     # -- sizes and shape -------------------------------------------------------------------------------------------
 
@@ -398,7 +375,7 @@ class Hierarchy(Readers):
     def iter_ancestors(
         self, nodes: Iterable[Hashable] | None = None, *, max_distance: int | None = None, block: int | None = None
     ) -> Iterator[Closure]:
-        """The same piece by piece, each for at most `block` nodes, so that any size can be streamed."""
+        """The same in blocks of at most `block` nodes, so that any size can be streamed."""
         return closure.iter_closure(
             self.parent_offsets, self.parents, self.depth, self._rows(nodes), max_distance=max_distance, block=block
         )
@@ -408,7 +385,7 @@ class Hierarchy(Readers):
             raise InputError(f"Needed a list of ids, got the text {nodes!r}. Write [{nodes!r}].")
         return np.arange(len(self)) if nodes is None else self.ids.rows(nodes)
 
-    # -- parts of it -----------------------------------------------------------------------------------------------
+    # -- subsets --------------------------------------------------------------------------------------------------
 
     def induced(self, nodes: Iterable[Hashable]) -> Hierarchy:
         """The hierarchy on these nodes alone, with the edges between them. Nodes keep their order, not their rows.
@@ -416,7 +393,7 @@ class Hierarchy(Readers):
         Raises:
             UnknownIdError: an id that is not there.
         """
-        return self._part(np.unique(self._rows(nodes)))
+        return self._subset(np.unique(self._rows(nodes)))
 
     def below(self, node: Hashable) -> Hierarchy:
         """The hierarchy of a node and everything below it.
@@ -425,9 +402,9 @@ class Hierarchy(Readers):
             UnknownIdError: no such node.
         """
         reached = breadth_first_order(self._sparse(), self.ids.row(node), directed=True, return_predecessors=False)
-        return self._part(np.sort(reached).astype(np.int64))
+        return self._subset(np.sort(reached).astype(np.int64))
 
-    def _part(self, rows: Rows) -> Hierarchy:
+    def _subset(self, rows: Rows) -> Hierarchy:
         """The hierarchy on these ascending rows."""
         new_row = np.full(len(self), -1, np.int32)
         new_row[rows] = np.arange(len(rows), dtype=np.int32)
@@ -443,13 +420,12 @@ class Hierarchy(Readers):
         )
 
     def with_synonyms(self, thesaurus: ThesaurusSource | Hierarchy) -> Hierarchy:
-        """This hierarchy, its nodes with the further names that a thesaurus has for them.
+        """This hierarchy with the synonyms that a thesaurus has for its nodes.
 
-        For texts that users write and the source does not have: synonyms of a search engine, another ontology of the
-        same field. Where a group of texts that mean one thing holds the name or a synonym of one node, its other
-        texts become synonyms of that node. Names are matched by normal form (case, punctuation). What is unclear is
-        left out, and a note counts it: groups that may be several nodes, texts that stand in several groups and so
-        may mean something else, texts that several nodes would have.
+        A thesaurus may be the synonyms of a search engine, or another ontology of the same field. Where a group of
+        texts that mean one thing holds the name or a synonym of one node, its other texts become synonyms of that
+        node. Names are matched by normal form (case, punctuation). What is unclear is left out, and a note counts it:
+        groups that may be several nodes, texts in several groups, texts that several nodes would have.
 
         Args:
             thesaurus: groups of texts, as an iterable; another hierarchy, whose nodes' names and synonyms are the
@@ -463,25 +439,25 @@ class Hierarchy(Readers):
             InputError: a file of another kind, a group that is no list of texts.
         """
         groups = thesaurus.names() if isinstance(thesaurus, Hierarchy) else read_groups(thesaurus)
-        found = gained(self.names(), groups)
+        found = new_synonyms(self.names(), groups)
         texts = self.texts or Texts(tuple(self.ids), ((),) * len(self), ("",) * len(self))
-        synonyms = tuple(old + new for old, new in zip(texts.synonyms, found.synonyms, strict=True))
+        synonyms = tuple(old + new for old, new in zip(texts.synonyms, found.by_node, strict=True))
         return replace(self, texts=replace(texts, synonyms=synonyms), notes=(*self.notes, found.note(thesaurus)))
 
     def names(self) -> list[tuple[str, ...]]:
-        """What every node is called, row by row: its name and its synonyms, its id where it has neither."""
+        """The name and synonyms of every node, row by row; its id where it has neither."""
         if self.texts is None:
             return [(node,) for node in self.ids]
         return [self.texts.all_names(row) or (node,) for row, node in enumerate(self.ids)]
 
-    # -- onwards ---------------------------------------------------------------------------------------------------
+    # -- conversion ------------------------------------------------------------------------------------------------
 
     def pairs(
         self, *, max_distance: int | None = None, keep_roots: bool = True, leave_out: Iterable[Hashable] = ()
     ) -> Pairs:
         """Every node as a query, with itself and its ancestors as relevant documents.
 
-        What is left out of every S(q), its own included, stays in both id tables and still competes.
+        Documents that are left out of every S(q) stay in both id tables and still compete.
 
         Args:
             max_distance: leave out ancestors more hops away; None keeps all.
@@ -519,3 +495,38 @@ def _frozen(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
     view = array.view()
     view.setflags(write=False)
     return view
+
+
+@dataclass(frozen=True)
+class NamedSource:
+    """A hierarchy that ships with the package, and the settings of its pairs: `rootward train wordnet` needs no file.
+
+    Attributes:
+        load: reads the hierarchy.
+        description: one line for listings.
+        max_distance, keep_roots, leave_out: for `Hierarchy.pairs`.
+    """
+
+    load: Callable[[], Hierarchy]
+    description: str
+    max_distance: int | None = None
+    keep_roots: bool = True
+    leave_out: tuple[str, ...] = ()
+
+    def pairs(self) -> Pairs:
+        """Read the hierarchy and make its pairs."""
+        return self.load().pairs(max_distance=self.max_distance, keep_roots=self.keep_roots, leave_out=self.leave_out)
+
+
+NAMED: dict[str, NamedSource] = {
+    "wordnet": NamedSource(
+        Hierarchy.wordnet,
+        "WordNet 3.0 nouns as in the paper: hypernyms only, at most 8 hops, 'entity' left out",
+        max_distance=8,
+        leave_out=("entity.n.01",),  # the other 7,725 roots are instances whose edges up are not read; they stay
+    ),
+    "wordnet-instances": NamedSource(
+        lambda: Hierarchy.wordnet(instances=True),
+        "WordNet 3.0 nouns with instance hypernyms, every ancestor, the root kept",
+    ),
+}

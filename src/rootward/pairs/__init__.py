@@ -1,4 +1,4 @@
-"""Pairs: the waist of the house. Every source becomes them, every training starts from them."""
+"""Pairs: matching (query, document) pairs, their samplers, splits and files."""
 
 from rootward.ids import Ids
 from rootward.pairs.pairs import Pairs

@@ -1,4 +1,4 @@
-"""`PairArrays`: matching pairs as arrays, what follows from them, and slices of them."""
+"""`PairArrays`: matching pairs as arrays, the measures computed from them, and slices of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,6 @@ import numpy.typing as npt
 from rootward.csr import PAIRS_AT_A_TIME, counts_of, expand, is_sorted, offsets_of, spans
 from rootward.errors import PairsError
 from rootward.ids import Ids, Rows
-from rootward.pairs.heights import heights
 from rootward.readers.labels import Origin
 from rootward.texts import Texts
 
@@ -32,9 +31,9 @@ class PairArrays:
         documents: int32 document rows, one a pair.
         distances: int32 hops, 0 for the exact match, one a pair.
         query_texts, document_texts: names where the source has them, else None.
-        notes: what the reader of the source did that its user should know, a sentence each.
+        notes: what the reader left out or noticed, a sentence each.
         origin: the file that queries of a table were read from, where messages look up their rows; None elsewhere.
-        folder: where these very pairs lie on disk and are read from as they are needed; None in memory.
+        folder: the folder of pairs on disk, whose arrays are mapped; None in memory.
 
     Raises:
         PairsError: arrays that do not fit each other.
@@ -49,10 +48,17 @@ class PairArrays:
     document_texts: Texts | None = None
     notes: tuple[str, ...] = ()
     origin: Origin | None = None
-    folder: Path | None = field(default=None, init=False)  # so that no slice takes it over
+    folder: Path | None = field(default=None, init=False)  # so that slices do not inherit it
 
     def __post_init__(self) -> None:
-        check_arrays(len(self.query_ids), self.offsets, len(self.documents), len(self.distances))
+        n_queries, n_pairs, n_distances = len(self.query_ids), len(self.documents), len(self.distances)
+        if len(self.offsets) != n_queries + 1 or self.offsets[0] != 0 or self.offsets[-1] != n_pairs:
+            raise PairsError(
+                f"offsets must run from 0 to {n_pairs} with {n_queries + 1} entries, "
+                f"got {len(self.offsets)} from {self.offsets[:1]} to {self.offsets[-1:]}."
+            )
+        if n_distances != n_pairs:
+            raise PairsError(f"{n_pairs} documents need as many distances, got {n_distances}.")
 
     @classmethod
     def from_arrays(
@@ -72,7 +78,31 @@ class PairArrays:
         Raises:
             PairsError: a row outside its table, a distance that is no whole number from 0, or one pair given twice.
         """
-        arrays = arranged(query_ids, document_ids, queries, documents, distances)
+        q, d = (np.asarray(rows, np.int64) for rows in (queries, documents))
+        hops_given = np.asarray(distances)
+        hops = hops_given.astype(np.int64)
+        if not len(q) == len(d) == len(hops):
+            raise PairsError(
+                f"Each pair needs a query, a document and a distance, got {len(q)}, {len(d)} and {len(hops)} of them."
+            )
+        for rows, ids, side in ((q, query_ids, "query"), (d, document_ids, "document")):
+            if len(rows) and (rows.min() < 0 or rows.max() >= len(ids)):
+                raise PairsError(f"{side} rows must lie in 0..{len(ids) - 1}, got {rows.min()}..{rows.max()}.")
+        wrong = np.flatnonzero((hops != hops_given) | (hops < 0) | (hops > np.iinfo(np.int32).max))
+        if len(wrong):
+            raise PairsError(f"Distances are whole numbers of hops from 0; pair {wrong[0]} has {hops_given[wrong[0]]}.")
+        if not is_sorted(q, hops, d):  # a saved file is, and sorting is most of the work
+            order = np.lexsort((d, hops, q))
+            q, d, hops = q[order], d[order], hops[order]
+        twice = np.sort(q * len(document_ids) + d)
+        again = np.flatnonzero(twice[1:] == twice[:-1])
+        if len(again):
+            row, doc = divmod(int(twice[again[0]]), len(document_ids))
+            raise PairsError(
+                f"The pair ({query_ids[row]!r}, {document_ids[doc]!r}) is given twice; keep one, with one distance."
+            )
+        offsets = offsets_of(np.bincount(q, minlength=len(query_ids)))
+        arrays = (offsets, d.astype(np.int32), hops.astype(np.int32))
         return cls(query_ids, document_ids, *arrays, query_texts, document_texts, notes)
 
     # -- sizes -----------------------------------------------------------------------------------------------
@@ -108,12 +138,12 @@ class PairArrays:
 
     @cached_property
     def generality(self) -> npt.NDArray[np.int64]:
-        """How many queries each document is relevant to (int64, n_documents): large for what stands high."""
+        """How many queries each document is relevant to (int64, n_documents): large for general ones."""
         return counts_of(self.documents, self.n_documents)
 
     @cached_property
     def heights(self) -> npt.NDArray[np.float32]:
-        """How high each document stands (float32, n_documents), see `rootward.pairs.pairs`: the order to show."""
+        """How far each document is above the leaves (float32, n_documents), to order answers by; see `heights`."""
         return heights(self.offsets, self.documents, self.distances, self.generality)
 
     @property
@@ -123,7 +153,7 @@ class PairArrays:
         np.maximum.at(depths, self.query_of, self.distances.astype(np.int64))
         return depths
 
-    # -- looking inside --------------------------------------------------------------------------------------
+    # -- access ----------------------------------------------------------------------------------------------
 
     @property
     def query_of(self) -> npt.NDArray[np.int64]:
@@ -134,8 +164,8 @@ class PairArrays:
         """The query rows of these pairs, by index (int64)."""
         return np.searchsorted(self.offsets, np.asarray(index), side="right") - 1
 
-    def parts(self) -> Iterator[tuple[slice, slice]]:
-        """Everything, some million pairs at a time: (query rows, their pairs), for what need not be in memory whole."""
+    def blocks(self) -> Iterator[tuple[slice, slice]]:
+        """(query rows, their pairs), some million pairs at a time, for arrays that may be larger than memory."""
         return spans(self.offsets, PAIRS_AT_A_TIME)
 
     def relevant(self, query: str) -> list[tuple[str, int]]:
@@ -145,8 +175,8 @@ class PairArrays:
             UnknownIdError: no such query.
         """
         row = self.query_ids.row(query)
-        part = slice(self.offsets[row], self.offsets[row + 1])
-        found = zip(self.documents[part].tolist(), self.distances[part].tolist(), strict=True)
+        of_row = slice(self.offsets[row], self.offsets[row + 1])
+        found = zip(self.documents[of_row].tolist(), self.distances[of_row].tolist(), strict=True)
         return [(self.document_ids[document], hops) for document, hops in found]
 
     def of(self, rows: npt.ArrayLike) -> tuple[Rows, Rows]:
@@ -202,56 +232,86 @@ class PairArrays:
         """Pairs at least `low` hops apart. Queries and documents keep their rows and ids."""
         return self.keep(self.distances >= low)
 
+    def completed(self, max_distance: int | None = None) -> Self:
+        """With the pairs that follow from these: d is relevant to q where it is to some e that is relevant to q.
 
-class Arranged(NamedTuple):
-    """CSR from query to documents, as `Pairs` has it."""
+        For incomplete pairs whose documents are queries too (by id), as in any hierarchy of one kind of node; the
+        graph itself is not needed. A pair's distance is the least over all ways; pairs given keep theirs unless a
+        way is shorter. Where no document is a query the pairs stay as they are.
 
-    offsets: npt.NDArray[np.int64]
-    documents: npt.NDArray[np.int32]
-    distances: npt.NDArray[np.int32]
+        Args:
+            max_distance: leave out what follows at more hops; None is the largest distance that is there.
+        """
+        pairs, bound = self, self.max_distance if max_distance is None else max_distance
+        known = self.query_ids
+        row_of = np.arange(self.n_documents)  # the query row of each document, -1 where it is no query
+        if known != self.document_ids:
+            row_of = np.array([known.row(label) if label in known else -1 for label in self.document_ids], np.int64)
+        while True:
+            fuller = pairs._with_two_steps(row_of, bound)
+            if len(fuller) == len(pairs) and np.array_equal(fuller.distances, pairs.distances):
+                return pairs
+            pairs = fuller
+
+    def _with_two_steps(self, row_of: Rows, bound: int) -> Self:
+        """These pairs and every (q, d) with a document e between them, at the least distance of all ways."""
+        documents, distances = self.documents.astype(np.int64), self.distances.astype(np.int64)
+        query_of = self.query_of
+        first = np.flatnonzero((row_of[documents] >= 0) & (distances > 0))
+        place, second = self.of(row_of[documents[first]])
+        first = first[place]
+        hops = distances[first] + distances[second]
+        fitting = (distances[second] > 0) & (hops <= bound)
+        queries = np.r_[query_of, query_of[first[fitting]]]
+        above = np.r_[documents, documents[second[fitting]]]
+        hops = np.r_[distances, hops[fitting]]
+        keys = queries * self.n_documents + above
+        order = np.lexsort((hops, keys))
+        nearest = order[np.r_[True, np.diff(keys[order]) > 0]] if len(order) else order
+        texts: Any = {"query_texts": self.query_texts, "document_texts": self.document_texts}
+        arrays = (queries[nearest], above[nearest], hops[nearest])
+        return self.from_arrays(self.query_ids, self.document_ids, *arrays, **texts, notes=self.notes)
 
 
-def arranged(
-    query_ids: Ids, document_ids: Ids, queries: npt.ArrayLike, documents: npt.ArrayLike, distances: npt.ArrayLike
-) -> Arranged:
-    """The arrays of these pairs; `Pairs.from_arrays` says what is refused."""
-    q, d = (np.asarray(rows, np.int64) for rows in (queries, documents))
-    given = np.asarray(distances)
-    hops = given.astype(np.int64)
-    if not len(q) == len(d) == len(hops):
-        raise PairsError(
-            f"Each pair needs a query, a document and a distance, got {len(q)}, {len(d)} and {len(hops)} of them."
-        )
-    for rows, ids, side in ((q, query_ids, "query"), (d, document_ids, "document")):
-        if len(rows) and (rows.min() < 0 or rows.max() >= len(ids)):
-            raise PairsError(f"{side} rows must lie in 0..{len(ids) - 1}, got {rows.min()}..{rows.max()}.")
-    wrong = np.flatnonzero((hops != given) | (hops < 0) | (hops > np.iinfo(np.int32).max))
-    if len(wrong):
-        raise PairsError(f"Distances are whole numbers of hops from 0; pair {wrong[0]} has {given[wrong[0]]}.")
-    if not is_sorted(q, hops, d):  # a saved file is, and sorting is most of the work
-        order = np.lexsort((d, hops, q))
-        q, d, hops = q[order], d[order], hops[order]
-    twice = np.sort(q * len(document_ids) + d)
-    again = np.flatnonzero(twice[1:] == twice[:-1])
-    if len(again):
-        row, doc = divmod(int(twice[again[0]]), len(document_ids))
-        raise PairsError(
-            f"The pair ({query_ids[row]!r}, {document_ids[doc]!r}) is given twice; keep one, with one distance."
-        )
-    offsets = offsets_of(np.bincount(q, minlength=len(query_ids)))
-    return Arranged(offsets, d.astype(np.int32), hops.astype(np.int32))
+ROUNDS = 20
+TIE_BREAK = 0.3
 
 
-def check_arrays(n_queries: int, offsets: npt.NDArray[np.int64], n_pairs: int, n_distances: int) -> None:
-    """Refuse arrays that do not fit each other.
+def heights(
+    offsets: npt.NDArray[np.int64],
+    documents: npt.NDArray[np.int32],
+    distances: npt.NDArray[np.int32],
+    counts: npt.NDArray[np.int64],
+    at_a_time: int = PAIRS_AT_A_TIME,
+) -> npt.NDArray[np.float32]:
+    """How far each document is above the leaves, by distances alone (float32): the order in which answers are shown.
 
-    Raises:
-        PairsError: they do not.
+    Within the relevant set of a query nearer documents have smaller numbers.
+
+    The heights h, with one depth c a query, that fit distance(q, d) = h(d) + c(q) best over all pairs in least squares,
+    found by solving for each in turn; `ROUNDS` rounds settle them. In a tree this is the hops above the leaves, up to
+    a constant. Besides, `TIE_BREAK` times the log of the document's generality, how many queries it is relevant to:
+    it parts a leaf from a node with a few children, which fit alike. Documents relevant to no query come last.
+
+    Generality alone orders 97.0 % of WordNet's relevant pairs by distance, this 98.6 %; pairs that are cut off at some
+    distance, as there, give the highest nodes too small a count.
+
+    Args:
+        offsets, documents, distances: of the pairs, as `Pairs` has them.
+        counts: int64, the generality of each document.
+        at_a_time: pairs that are read together; the result is the same to the bit.
     """
-    if len(offsets) != n_queries + 1 or offsets[0] != 0 or offsets[-1] != n_pairs:
-        raise PairsError(
-            f"offsets must run from 0 to {n_pairs} with {n_queries + 1} entries, "
-            f"got {len(offsets)} from {offsets[:1]} to {offsets[-1:]}."
-        )
-    if n_distances != n_pairs:
-        raise PairsError(f"{n_pairs} documents need as many distances, got {n_distances}.")
+    fitted = np.zeros(len(counts))
+    for _ in range(ROUNDS):
+        total = np.zeros(len(counts))
+        for rows, block in spans(offsets, at_a_time):
+            sizes = np.diff(offsets[rows.start : rows.stop + 1])
+            of = np.repeat(np.arange(len(sizes)), sizes)
+            hops = distances[block].astype(np.float64)
+            depth = np.bincount(of, hops - fitted[documents[block]], len(sizes)) / np.maximum(sizes, 1)
+            np.add.at(total, documents[block], hops - depth[of])  # one after the other, whatever the blocks
+        fitted = total / np.maximum(counts, 1)
+    fitted += TIE_BREAK * np.log(np.maximum(counts, 1))
+    never = counts == 0
+    fitted[never] = fitted[~never].max(initial=0.0) + 1.0
+    return fitted.astype(np.float32)

@@ -1,4 +1,4 @@
-"""`Pairs`: which documents answer which query, and how far above it they stand."""
+"""`Pairs`: which documents are relevant to which query, and how many hops above it; sources, files and splits."""
 
 from __future__ import annotations
 
@@ -6,30 +6,26 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
-import numpy as np
 import numpy.typing as npt
 
-from rootward.ids import Rows
 from rootward.pairs.arrays import PairArrays
-from rootward.pairs.on_disk import Reading, table_to_folder
+from rootward.pairs.on_disk import table_to_folder
 from rootward.pairs.query_texts import by_name, readable
 from rootward.pairs.splits import PairSample, Split, held_out, sampled, shared_texts
 from rootward.pairs.storage import read_folder, read_pairs, write_pairs
 from rootward.readers.esci import Locale, Part, Version, origin_in, read_esci
-from rootward.readers.labels import Origin, read_table
+from rootward.readers.labels import PairTable
 from rootward.readers.tables import Format, Source
-
-P = TypeVar("P", bound=PairArrays)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pairs(PairArrays):
     """Matching (query, document) pairs with their distance: what every source becomes and every training starts from.
 
-    The arrays, what follows from them and their slices are those of `PairArrays`; added here are the sources that need
-    no hierarchy, files, texts as queries, and parts for training.
+    `PairArrays` has the arrays, measures and slices; here are the sources that need no hierarchy, files, query texts,
+    and splits.
     """
 
     @classmethod
@@ -64,8 +60,8 @@ class Pairs(PairArrays):
                 second suffix .gz.
             delimiter: between two fields of a CSV, such as ";" or "tab"; None goes by the format.
             on_disk: a folder to keep the pairs in rather than in memory, for tables larger than that. What is read is
-                the same; of several faults another may be told. A folder that holds the pairs of this very file is
-                taken as it is. Slices (`keep`, `near`, `split`, ...) are in memory.
+                the same; of several faults another may be named. A folder that holds the pairs of this very file is
+                used as it is. Slices (`keep`, `near`, `split`, ...) are in memory.
             progress: show how far it is, with `on_disk`.
 
         Raises:
@@ -75,13 +71,13 @@ class Pairs(PairArrays):
             InputError: a format or levels that cannot be used.
             MissingExtraError: `on_disk` needs DuckDB.
         """
-        given = Reading(source, query, document, distance, levels, drop_others, format, delimiter)
+        table = PairTable(source, query, document, distance, levels, drop_others, format, delimiter)
         if on_disk is not None:
-            table_to_folder(Path(on_disk), given, progress=progress)
+            table_to_folder(Path(on_disk), table, progress=progress)
             pairs = cls.load(on_disk)
         else:
-            pairs = cls.from_arrays(**read_table(**given._asdict())._asdict())
-        vars(pairs).update(origin=Origin.of(source, query, format, delimiter))
+            pairs = cls.from_arrays(**table.read()._asdict())
+        vars(pairs).update(origin=table.origin)
         return pairs
 
     @classmethod
@@ -96,7 +92,7 @@ class Pairs(PairArrays):
     ) -> Pairs:
         """Search queries of a shop and its products, from the two official files of ESCI (arXiv 2206.06588).
 
-        Every product of the locale is a document, its title its name, also where nothing asks for it. Both parts have
+        Every product of the locale is a document, its title its name, also without queries. Both parts have
         the same ids and rows; the test part leaves out queries whose text, in whatever spelling, is that of a training
         query, and a note counts them.
 
@@ -113,8 +109,8 @@ class Pairs(PairArrays):
                 product that is not there.
             InputError: a part, locale, version or levels that are none.
         """
-        parts = read_esci(folder, part=part, locale=locale, version=version, levels=levels)
-        return replace(cls.from_arrays(**parts._asdict()), origin=origin_in(folder))
+        found = read_esci(folder, part=part, locale=locale, version=version, levels=levels)
+        return replace(cls.from_arrays(**found._asdict()), origin=origin_in(folder))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything, also ids without pairs and texts, to one Parquet file; whole or not at all."""
@@ -135,11 +131,11 @@ class Pairs(PairArrays):
         return cls.from_arrays(**read_pairs(path)._asdict())
 
     def by_name(self, *, unambiguous: bool = True, glosses: bool = False) -> Pairs:
-        """A query for every name and every synonym, with the relevant set of its node: what text towers learn from.
+        """A query for every name and every synonym, with the relevant set of its node, for text towers to learn from.
 
         The name of a node is a query with the node's own id and row; the synonyms follow, as "node id: synonym".
         What is another spelling of its node's name, or of a synonym or gloss before it, is left out. Where the source
-        has no names the ids are all that queries are called by, and the pairs stay as they are.
+        has no names the pairs stay as they are.
 
         Args:
             unambiguous: leave out synonyms and glosses whose normal form is also a name or gloss of another node, as
@@ -150,20 +146,8 @@ class Pairs(PairArrays):
         return by_name(self, unambiguous, glosses)
 
     def readable(self) -> Pairs:
-        """Without the pairs of queries whose text has no letter or digit; rows and ids stay, a note counts them."""
+        """Drop the pairs of queries whose text has no letter or digit; rows and ids stay, a note counts them."""
         return readable(self)
-
-    def completed(self, max_distance: int | None = None) -> Pairs:
-        """With the pairs that follow from these: d is relevant to q where it is to some e that is relevant to q.
-
-        For incomplete pairs whose documents are queries too (by id), as in any hierarchy of one kind of node: nothing
-        has to be known of the graph. A pair's distance is the least over all ways; pairs given keep theirs unless a
-        way is shorter. Where no document is a query the pairs stay as they are.
-
-        Args:
-            max_distance: leave out what follows at more hops; None is the largest distance that is there.
-        """
-        return completed(self, max_distance)
 
     def split(
         self,
@@ -178,12 +162,12 @@ class Pairs(PairArrays):
         """Disjoint train, validation and test pairs, held out at random. Rows and ids stay the same in all three.
 
         by="pairs": shares of the pairs at distance >= `low`; nearer ones all stay in train. A query may lose all its
-        pairs to the other parts. by="queries": shares of the queries that have pairs, each with all its pairs.
-        by="texts": the same, queries whose text has one normal form in one part, so that no part has seen a text of
+        pairs to the other two. by="queries": shares of the queries that have pairs, each with all its pairs.
+        by="texts": the same, queries whose text has one normal form together, so that no text of one split is in
         another in some other spelling; `among` (bool, n_queries) says which may be held out, all unless given. Names
-        that are held out are still what documents are read by: let `among` be synonyms, as in the README.
+        that are held out are still read for documents: let `among` be synonyms, as in the README.
 
-        The same seed holds out the same pairs, however the rows of the source were ordered, and the test part does
+        The same seed holds out the same pairs, however the rows of the source were ordered, and the test split does
         not depend on the validation share.
 
         Raises:
@@ -204,55 +188,10 @@ class Pairs(PairArrays):
         """Train, validation and test pairs drawn as in the paper (arXiv 2509.16411, section 6.1, its sizes by default).
 
         Each is drawn by regular sampling with replacement: q uniform over the queries with pairs, d uniform in S(q). So
-        test pairs may be training pairs too: the task is to memorise. To measure pairs never seen, use `split`.
+        test pairs may be training pairs too: the task is to memorise. To measure unseen pairs, use `split`.
 
         Raises:
             PairsError: there are no pairs.
             InputError: a negative number of pairs.
         """
         return sampled(self, train=train, validation=validation, test=test, seed=seed)
-
-
-def completed(pairs: P, max_distance: int | None) -> P:
-    """See `Pairs.completed`."""
-    bound = pairs.max_distance if max_distance is None else max_distance
-    row_of = _query_rows(pairs)
-    while True:
-        fuller = _composed(pairs, row_of, bound)
-        if len(fuller) == len(pairs) and np.array_equal(fuller.distances, pairs.distances):
-            return pairs
-        pairs = fuller
-
-
-def _query_rows(pairs: PairArrays) -> Rows:
-    """The query row of each document that is also a query, -1 for the others."""
-    if pairs.query_ids == pairs.document_ids:
-        return np.arange(pairs.n_documents)
-    known = pairs.query_ids
-    return np.array([known.row(label) if label in known else -1 for label in pairs.document_ids], np.int64)
-
-
-def _composed(pairs: P, row_of: Rows, bound: int) -> P:
-    """These pairs and every (q, d) with a document e between them, at the least distance of all ways."""
-    query_of, documents, distances = pairs.query_of, pairs.documents.astype(np.int64), pairs.distances.astype(np.int64)
-    first = np.flatnonzero((row_of[documents] >= 0) & (distances > 0))
-    place, second = pairs.of(row_of[documents[first]])
-    first = first[place]
-    hops = distances[first] + distances[second]
-    fitting = (distances[second] > 0) & (hops <= bound)
-    queries = np.r_[query_of, query_of[first[fitting]]]
-    above = np.r_[documents, documents[second[fitting]]]
-    hops = np.r_[distances, hops[fitting]]
-    keys = queries * pairs.n_documents + above
-    order = np.lexsort((hops, keys))
-    nearest = order[np.r_[True, np.diff(keys[order]) > 0]] if len(order) else order
-    return type(pairs).from_arrays(
-        pairs.query_ids,
-        pairs.document_ids,
-        queries[nearest],
-        above[nearest],
-        hops[nearest],
-        query_texts=pairs.query_texts,
-        document_texts=pairs.document_texts,
-        notes=pairs.notes,
-    )

@@ -37,7 +37,7 @@ class Sampler(Protocol):
         ...
 
     def weights_of(self, queries: slice) -> Weights:
-        """`weights` of the pairs of these query rows, which one after the other start and stop."""
+        """`weights` of the pairs of a slice of query rows."""
         ...
 
     def draw(self, rng: np.random.Generator, size: int) -> Rows:
@@ -46,8 +46,8 @@ class Sampler(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class _Even:
-    """Every query that has pairs counts alike, and each of its documents.
+class _Uniform:
+    """Every query with pairs counts alike, and so does each of its documents.
 
     Raises:
         PairsError: there are no pairs.
@@ -64,12 +64,12 @@ class _Even:
         return self.pairs.weights
 
     def weights_of(self, queries: slice) -> Weights:
-        """Of the pairs of these query rows."""
+        """`weights` of the pairs of these query rows."""
         return self.pairs.weights_of(queries)
 
 
 @dataclass(frozen=True, eq=False)
-class Regular(_Even):
+class Regular(_Uniform):
     """q uniform over the queries that have pairs, d uniform in S(q).
 
     Raises:
@@ -113,17 +113,17 @@ class HeavyTail:
         return self.weights_of(slice(0, self.pairs.n_queries))
 
     def weights_of(self, queries: slice) -> Weights:
-        """Of the pairs of these query rows."""
-        part = slice(self.pairs.offsets[queries.start], self.pairs.offsets[queries.stop])
+        """`weights` of the pairs of these query rows."""
+        block = slice(self.pairs.offsets[queries.start], self.pairs.offsets[queries.stop])
         heavy = np.repeat(self._hops[queries], self.pairs.sizes[queries])
-        weights: Weights = self.pairs.distances[part] / (np.maximum(heavy, 1) * len(self._queries))
+        weights: Weights = self.pairs.distances[block] / (np.maximum(heavy, 1) * len(self._queries))
         return weights
 
     def draw(self, rng: np.random.Generator, size: int) -> Rows:
         """Indices of `size` pairs (int64); O(size |S(q)|)."""
         queries = _pick(rng, self._queries, size)
-        # All hops of a query's pairs lie on one line of whole numbers, each pair owning as many as its distance. A
-        # uniform point on it falls to a pair in exact proportion to its distance, and never to one without length.
+        # The hops of a query's pairs are laid out on one line of whole numbers, each pair as long as its distance. A
+        # uniform point on it falls to a pair in exact proportion to its distance, and never to one of length 0.
         point = rng.integers(self._hops[queries])
         _, index = self.pairs.of(queries)
         ends = np.cumsum(self.pairs.distances[index], dtype=np.int64)
@@ -135,8 +135,8 @@ class HeavyTail:
     def _hops(self) -> Rows:
         """H(q) of every query (int64, n_queries)."""
         hops = np.zeros(self.pairs.n_queries, np.int64)
-        for rows, part in self.pairs.parts():
-            hops[rows] = sums_of(self.pairs.sizes[rows], self.pairs.distances[part])  # exact below 2**53
+        for rows, block in self.pairs.blocks():
+            hops[rows] = sums_of(self.pairs.sizes[rows], self.pairs.distances[block])  # exact below 2**53
         return hops
 
     @cached_property
@@ -170,7 +170,7 @@ class Rebalanced:
         return self.weights_of(slice(0, self.pairs.n_queries))
 
     def weights_of(self, queries: slice) -> Weights:
-        """Of the pairs of these query rows."""
+        """`weights` of the pairs of these query rows."""
         return self.p * self._regular.weights_of(queries) + (1 - self.p) * self._heavy_tail.weights_of(queries)
 
     def draw(self, rng: np.random.Generator, size: int) -> Rows:
@@ -190,7 +190,7 @@ class Rebalanced:
 
 
 @dataclass(frozen=True, eq=False)
-class AllTargets(_Even):
+class AllTargets(_Uniform):
     """Every query that has pairs once an epoch, in random order, with all of S(q) as its targets.
 
     A target counts 1 / |S(q)| in its query's loss: the expectation of regular sampling over d, without the noise.
@@ -200,7 +200,7 @@ class AllTargets(_Even):
     """
 
     def epoch(self, rng: np.random.Generator, batch: int) -> Iterator[Rows]:
-        """Query rows (int64), `batch` at a time, the last time what is left. `pairs.of(rows)` has the targets.
+        """Query rows (int64), `batch` at a time, the last batch may be smaller. `pairs.of(rows)` has the targets.
 
         Raises:
             InputError: batch below 1.

@@ -29,13 +29,12 @@ from rootward.errors import TableError
 from rootward.files import atomic_write, sha256, write_text
 from rootward.ids import Ids, MappedIds
 from rootward.pairs.arrays import PairArrays
-from rootward.readers.drafts import Parts
-from rootward.readers.labels import SAVED_KEY
+from rootward.readers.labels import SAVED_KEY, LabelledPairs
 from rootward.texts import Texts
 
 VERSION = 1
 PAIRS = "pairs.parquet"
-"""What a run calls the file of its pairs."""
+"""The file name of the pairs in a run folder."""
 
 
 def write_pairs(path: str | os.PathLike[str], pairs: PairArrays) -> Path:
@@ -62,7 +61,7 @@ def write_pairs(path: str | os.PathLike[str], pairs: PairArrays) -> Path:
     return atomic_write(path, lambda to: pyarrow.parquet.write_table(table, to, compression="zstd"))
 
 
-def read_pairs(path: str | os.PathLike[str]) -> Parts:
+def read_pairs(path: str | os.PathLike[str]) -> LabelledPairs:
     """Read what `write_pairs` wrote.
 
     Raises:
@@ -75,19 +74,6 @@ def read_pairs(path: str | os.PathLike[str]) -> Parts:
         table = pyarrow.parquet.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path.name} cannot be read as Parquet: {error}") from error
-    about = _about(path, table)
-    if about["one_table"]:
-        ids, texts = _side(path, table, "both", about["query_texts"])
-        both = Parts(ids, ids, *_triples(table), texts, texts)
-    else:
-        query_ids, query_texts = _side(path, table, "query", about["query_texts"])
-        document_ids, document_texts = _side(path, table, "document", about["document_texts"])
-        both = Parts(query_ids, document_ids, *_triples(table), query_texts, document_texts)
-    return both._replace(notes=tuple(about["notes"]))
-
-
-def _about(path: Path, table: Any) -> dict[str, Any]:
-    """What the file says of itself."""
     found = (table.schema.metadata or {}).get(SAVED_KEY)
     if found is None:
         raise TableError(
@@ -99,7 +85,14 @@ def _about(path: Path, table: Any) -> dict[str, Any]:
             f"{path.name} was written by a newer rootward (format {about['version']}, this one reads up to {VERSION}); "
             f"update rootward to open it."
         )
-    return about
+    if about["one_table"]:
+        ids, texts = _side(path, table, "both", about["query_texts"])
+        both = LabelledPairs(ids, ids, *_triples(table), texts, texts)
+    else:
+        query_ids, query_texts = _side(path, table, "query", about["query_texts"])
+        document_ids, document_texts = _side(path, table, "document", about["document_texts"])
+        both = LabelledPairs(query_ids, document_ids, *_triples(table), query_texts, document_texts)
+    return both._replace(notes=tuple(about["notes"]))
 
 
 # -- arrays and columns ------------------------------------------------------------------------------------------
@@ -129,16 +122,16 @@ def _ragged(offsets: npt.NDArray[np.int64], values: npt.NDArray[np.int32]) -> An
 
 def _side(path: Path, table: Any, side: str, has_texts: bool) -> tuple[Ids, Texts | None]:
     """The ids of one side, and its texts if it has any."""
-    part = table.filter(pa.compute.equal(table["side"], side))
-    if not np.array_equal(part["row"].to_numpy(), np.arange(part.num_rows)):
+    rows = table.filter(pa.compute.equal(table["side"], side))
+    if not np.array_equal(rows["row"].to_numpy(), np.arange(rows.num_rows)):
         raise TableError(
             f"The rows of {path.name} are not in the order in which they were saved; save the pairs again."
         )
-    ids = Ids(part["id"].to_pylist())
+    ids = Ids(rows["id"].to_pylist())
     if not has_texts:
         return ids, None
-    synonyms = tuple(map(tuple, part["synonyms"].to_pylist()))
-    return ids, Texts(tuple(part["name"].to_pylist()), synonyms, tuple(part["definition"].to_pylist()))
+    synonyms = tuple(map(tuple, rows["synonyms"].to_pylist()))
+    return ids, Texts(tuple(rows["name"].to_pylist()), synonyms, tuple(rows["definition"].to_pylist()))
 
 
 def _triples(table: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -153,14 +146,14 @@ def _triples(table: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], 
 
 FOLDER_VERSION = 1
 CONFIG = "config.json"
-MAPPED, HELD = ("offsets", "documents", "distances"), ("generality", "heights")
+MAPPED, IN_MEMORY = ("offsets", "documents", "distances"), ("generality", "heights")
 SIDES = ("query_ids", "document_ids")
-FILES = (*(f"{name}.npy" for name in (*MAPPED, *HELD, *SIDES)), *(f"{name}.arrow" for name in SIDES))
+FILES = (*(f"{name}.npy" for name in (*MAPPED, *IN_MEMORY, *SIDES)), *(f"{name}.arrow" for name in SIDES))
 _KIND = "pairs"
 
 
 class Mapped(NamedTuple):
-    """What such a folder holds: all of it mapped but the two arrays with an entry a document."""
+    """The contents of a folder of pairs, mapped but for the two arrays with an entry a document."""
 
     query_ids: MappedIds
     document_ids: MappedIds
@@ -173,7 +166,7 @@ class Mapped(NamedTuple):
 
 
 def is_folder(path: object) -> bool:
-    """Whether this is the path of a whole folder of pairs, by what it says of itself."""
+    """Whether this is the path of a complete folder of pairs, by its `config.json`."""
     return isinstance(path, (str, os.PathLike)) and _config(Path(path)).get("kind") == _KIND
 
 
@@ -181,7 +174,7 @@ def read_folder(folder: Path) -> Mapped:
     """Open a folder of pairs. Lengths of files are checked, their checksums are not: that would read all of them.
 
     Raises:
-        TableError: it is none, not whole, damaged, or from a newer version.
+        TableError: it is none, incomplete, damaged, or from a newer version.
     """
     about = read_about(folder)
     for name, (length, _) in about["files"].items():
@@ -191,15 +184,15 @@ def read_folder(folder: Path) -> Mapped:
             raise TableError(f"{path} {state}. Delete the folder and make it again from its table.")
     sides = [MappedIds(folder, name) for name in SIDES]
     mapped = [np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in MAPPED]
-    held = [np.load(folder / f"{name}.npy") for name in HELD]
-    return Mapped._make([*sides, *mapped, *held, tuple(about["notes"])])
+    in_memory = [np.load(folder / f"{name}.npy") for name in IN_MEMORY]
+    return Mapped._make([*sides, *mapped, *in_memory, tuple(about["notes"])])
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """What the folder says of itself: "source", "notes", "files" and the "fingerprint" of these.
+    """The `config.json` of a folder of pairs: "source", "notes", "files" and the "fingerprint" of these.
 
     Raises:
-        TableError: it is no folder of pairs, not whole, or from a newer version.
+        TableError: it is no folder of pairs, incomplete, or from a newer version.
     """
     about = _config(folder)
     if about.get("kind") != _KIND:
@@ -221,7 +214,7 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 
 def finish(scratch: Path, folder: Path, source: dict[str, Any] | None, notes: tuple[str, ...]) -> None:
-    """Take all files over from another folder of the same disk, and write `config.json`: the folder is whole."""
+    """Move all files from another folder of the same disk, and write `config.json`, which makes the folder complete."""
     files = {name: (os.path.getsize(scratch / name), sha256(scratch / name)) for name in FILES}
     for name in FILES:
         atomic_write(folder / name, lambda to, name=name: os.replace(scratch / name, to))  # type: ignore[misc]
@@ -238,7 +231,7 @@ def finish(scratch: Path, folder: Path, source: dict[str, Any] | None, notes: tu
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    """What `config.json` says, nothing where there is none or it is none of ours."""
+    """The contents of `config.json`, {} where there is none or it is no JSON object."""
     try:
         found = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -14,8 +14,7 @@ import pyarrow.parquet as pq
 
 from rootward.errors import InputError, TableError, did_you_mean
 from rootward.ids import Ids, Rows
-from rootward.readers.drafts import Parts
-from rootward.readers.labels import Origin
+from rootward.readers.labels import LabelledPairs, Origin, check_levels
 from rootward.texts import Texts, normal_form
 
 Locale = Literal["us", "es", "jp"]
@@ -31,65 +30,63 @@ LABELS = {"E": "Exact", "S": "Substitute", "C": "Complement", "I": "Irrelevant"}
 LEVELS = {"E": 0, "S": 1}
 """Distances of the labels that count; the others are no pairs."""
 
-_ASKED = ("query", "query_id", "product_id", "product_locale", "esci_label", "split")
-_SOLD = ("product_id", "product_title", "product_locale")
+_EXAMPLE_COLUMNS = ("query", "query_id", "product_id", "product_locale", "esci_label", "split")
+_PRODUCT_COLUMNS = ("product_id", "product_title", "product_locale")
 
 
 def read_esci(
     folder: str | os.PathLike[str], *, part: Part, locale: Locale, version: Version, levels: Mapping[str, int] | None
-) -> Parts:
-    """The parts of `Pairs` out of ESCI; `Pairs.from_esci` says what is read and refused."""
+) -> LabelledPairs:
+    """The pairs of one part of ESCI; `Pairs.from_esci` says what is read and refused."""
     for name, value, known in (("locale", locale, Locale), ("version", version, Version), ("part", part, Part)):
         if value not in get_args(known):
             there = ", ".join(map(repr, get_args(known)))
             raise InputError(f"{name}={value!r} is not known; it must be one of {there}.")
     hops_of = _levels(levels)
-    examples = _read(Path(folder) / EXAMPLES, (*_ASKED, f"{version}_version"), locale)
+    examples = _read(Path(folder) / EXAMPLES, (*_EXAMPLE_COLUMNS, f"{version}_version"), locale)
     examples = examples.filter(pc.equal(examples[f"{version}_version"], 1))
-    products = _read(Path(folder) / PRODUCTS, _SOLD, locale)
+    products = _read(Path(folder) / PRODUCTS, _PRODUCT_COLUMNS, locale)
     if not examples.num_rows or not products.num_rows:
         raise TableError(f"{folder} holds no products or no examples of locale {locale!r}, {version} version.")
     document_ids = Ids(_texts(products["product_id"]), what="product id")
     titles = tuple(_texts(products["product_title"]))
-    query_ids, names, asked = _queries(examples)
-    parts, hops = _texts(examples["split"]), _hops(examples["esci_label"], hops_of)
-    in_train, in_test = (np.array([each == name for each in parts]) for name in get_args(Part))
-    seen = _seen(names, asked[in_train])
-    wanted = in_train if part == "train" else in_test & ~seen[asked]
+    labels, text_of = _texts(examples["query_id"]), dict[str, str]()
+    for label, text in zip(labels, _texts(examples["query"]), strict=True):
+        if text_of.setdefault(label, text) != text:
+            raise TableError(f"{EXAMPLES}: the query id {label!r} has the texts {text_of[label]!r} and {text!r}.")
+    query_ids, names = Ids(text_of, what="query id"), tuple(text_of.values())
+    queries, hops = query_ids.rows(labels), _hops(examples["esci_label"], hops_of)
+    split = np.array(_texts(examples["split"]))
+    forms = [normal_form(name) for name in names]
+    in_training = {forms[row] for row in np.unique(queries[split == "train"]).tolist()}
+    repeated = np.array([form in in_training for form in forms], np.bool_)  # of each query: a training text, too
+    wanted = split == "train" if part == "train" else (split == "test") & ~repeated[queries]
     wanted &= hops >= 0
-    left_out = len(np.unique(asked[in_test & seen[asked]])) if part == "test" else 0
+    left_out = len(np.unique(queries[(split == "test") & repeated[queries]])) if part == "test" else 0
     notes = (f"Left out {left_out:,} test queries whose text is that of a training query.",) if left_out else ()
-    return Parts(
-        query_ids,
-        document_ids,
-        asked[wanted],
-        _sold(document_ids, examples["product_id"], wanted),
-        hops[wanted],
-        _named(names),
-        _named(titles),
-        notes,
-    )
+    products_of = [label for label, kept in zip(_texts(examples["product_id"]), wanted.tolist(), strict=True) if kept]
+    missing = next((label for label in products_of if label not in document_ids), None)
+    if missing is not None:
+        raise TableError(f"{EXAMPLES} names the product {missing!r}, which {PRODUCTS} does not have for this locale.")
+    query_texts, document_texts = (Texts(each, ((),) * len(each), ("",) * len(each)) for each in (names, titles))
+    documents = document_ids.rows(products_of)
+    pairs = (queries[wanted], documents, hops[wanted])
+    return LabelledPairs(query_ids, document_ids, *pairs, query_texts, document_texts, notes)
 
 
 def origin_in(folder: str | os.PathLike[str]) -> Origin:
-    """Where its queries stand."""
+    """Where the query ids are from."""
     return Origin(Path(folder) / EXAMPLES, "query_id")
 
 
 def _levels(levels: Mapping[str, int] | None) -> dict[str, int]:
     """The distance of each label, by its letter; labels may be given as letters or as words."""
     letter_of = {name.lower(): letter for letter, word in LABELS.items() for name in (letter, word)}
-    hops_of: dict[str, int] = {}
-    for label, hops in (LEVELS if levels is None else levels).items():
-        letter = letter_of.get(str(label).lower())
-        if letter is None:
-            raise InputError(f"ESCI has no label {label!r}; it has {', '.join(LABELS.values())}.")
-        if isinstance(hops, bool) or not isinstance(hops, (int, np.integer)) or hops < 0:
-            raise InputError(f"levels gives {label!r} the distance {hops!r}; a whole number from 0 is needed.")
-        hops_of[letter] = int(hops)
-    if not hops_of:
-        raise InputError('levels is empty; give each label that counts its distance, such as {"E": 0, "S": 1}.')
-    return hops_of
+    hops_of = check_levels(LEVELS if levels is None else levels) or {}
+    unknown = next((label for label in hops_of if label.lower() not in letter_of), None)
+    if unknown is not None:
+        raise InputError(f"ESCI has no label {unknown!r}; it has {', '.join(LABELS.values())}.")
+    return {letter_of[label.lower()]: hops for label, hops in hops_of.items()}
 
 
 def _read(path: Path, columns: tuple[str, ...], locale: str) -> Any:
@@ -106,31 +103,16 @@ def _read(path: Path, columns: tuple[str, ...], locale: str) -> Any:
         return pq.read_table(path, columns=list(columns), filters=[("product_locale", "=", locale)])
     except pa.ArrowInvalid as error:
         pointer = path.stat().st_size < 1_000 and path.read_bytes().startswith(b"version https://git-lfs")
-        told = (
+        what = (
             "is a pointer of Git LFS: run git lfs pull in that folder" if pointer else f"is no Parquet file ({error})"
         )
-        raise TableError(f"{path} {told}.") from error
+        raise TableError(f"{path} {what}.") from error
 
 
 def _texts(column: Any) -> list[str]:
     """A column as text, "" for a missing value."""
     found: list[str] = pc.fill_null(column.cast(pa.large_string()), "").to_pylist()
     return found
-
-
-def _queries(examples: Any) -> tuple[Ids, tuple[str, ...], Rows]:
-    """Ids and texts of the queries in order of first appearance, and the query of each row.
-
-    Raises:
-        TableError: one query id with two texts.
-    """
-    labels, texts = _texts(examples["query_id"]), _texts(examples["query"])
-    text_of: dict[str, str] = {}
-    for label, text in zip(labels, texts, strict=True):
-        if text_of.setdefault(label, text) != text:
-            raise TableError(f"{EXAMPLES}: the query id {label!r} has the texts {text_of[label]!r} and {text!r}.")
-    ids = Ids(text_of, what="query id")
-    return ids, tuple(text_of.values()), ids.rows(labels)
 
 
 def _hops(column: Any, hops_of: Mapping[str, int]) -> Rows:
@@ -150,27 +132,3 @@ def _hops(column: Any, hops_of: Mapping[str, int]) -> Rows:
     distances = np.array([hops_of.get(letter, -1) for letter in letters], np.int64)
     hops: Rows = distances[coded.indices.to_numpy(zero_copy_only=False)]
     return hops
-
-
-def _seen(names: tuple[str, ...], trained: Rows) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Of each query: whether a training query has its text, in whatever spelling (bool)."""
-    forms = [normal_form(name) for name in names]
-    known = {forms[row] for row in np.unique(trained).tolist()}
-    return np.array([form in known for form in forms], np.bool_)
-
-
-def _sold(ids: Ids, column: Any, wanted: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Rows:
-    """The product row of each wanted row.
-
-    Raises:
-        TableError: a product that the file of products lacks.
-    """
-    labels = [label for label, kept in zip(_texts(column), wanted.tolist(), strict=True) if kept]
-    missing = next((label for label in labels if label not in ids), None)
-    if missing is not None:
-        raise TableError(f"{EXAMPLES} names the product {missing!r}, which {PRODUCTS} does not have for this locale.")
-    return ids.rows(labels)
-
-
-def _named(names: tuple[str, ...]) -> Texts:
-    return Texts(names, ((),) * len(names), ("",) * len(names))

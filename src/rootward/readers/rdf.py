@@ -1,7 +1,4 @@
-"""SKOS thesauri and OWL ontologies, read by rdflib.
-
-rdflib for both: it reads every RDF syntax, and classes need nothing that an ontology library would add.
-"""
+"""SKOS thesauri and OWL ontologies, read by rdflib, which knows every RDF syntax."""
 
 from __future__ import annotations
 
@@ -9,16 +6,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from rootward.errors import InputError, MissingExtraError, TableError
-from rootward.readers.drafts import Draft, draft_of, left_out
-from rootward.readers.node_tables import FilePath, existing_file
+from rootward.readers.edges import EdgeList, left_out
+from rootward.readers.text_files import FilePath, existing_file
 
 _SYNTAX = {".ttl": "turtle", ".rdf": "xml", ".owl": "xml", ".xml": "xml", ".nt": "nt", ".jsonld": "json-ld"}
 _OBO_IN_OWL = "http://www.geneontology.org/formats/oboInOwl#"
 _DEFINITION = "http://purl.obolibrary.org/obo/IAO_0000115"
 
 
-def read_skos(source: FilePath, *, language: str, format: str | None) -> Draft:
-    """The draft of a SKOS file; see `Hierarchy.from_skos`."""
+def read_skos(source: FilePath, *, language: str, format: str | None) -> EdgeList:
+    """The edge list of a SKOS file; see `Hierarchy.from_skos`."""
     rdf = _rdflib("Reading SKOS")
     graph, file_name = _graph(source, format, rdf)
     skos = rdf.SKOS
@@ -27,18 +24,18 @@ def read_skos(source: FilePath, *, language: str, format: str | None) -> Draft:
     if not concepts:
         raise TableError(f"{file_name} holds no skos:Concept and no skos:broader or skos:narrower.")
     words = [skos.prefLabel], [skos.altLabel], [skos.definition]
-    return _draft(rdf, graph, concepts, edges, file_name, language, *words)
+    return _edge_list(rdf, graph, concepts, edges, file_name, language, *words)
 
 
-def read_owl(source: FilePath, *, language: str, format: str | None) -> Draft:
-    """The draft of an OWL file; see `Hierarchy.from_owl`."""
+def read_owl(source: FilePath, *, language: str, format: str | None) -> EdgeList:
+    """The edge list of an OWL file; see `Hierarchy.from_owl`."""
     rdf = _rdflib("Reading OWL")
     graph, file_name = _graph(source, format, rdf)
     classes = set(graph.subjects(rdf.RDF.type, rdf.OWL.Class)) - {rdf.OWL.Thing}
     if not any(isinstance(node, rdf.URIRef) for node in classes):
         raise TableError(f"{file_name} holds no owl:Class with a name.")
     in_owl = rdf.Namespace(_OBO_IN_OWL)
-    return _draft(
+    return _edge_list(
         rdf,
         graph,
         classes,
@@ -72,15 +69,15 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
         with path.open("rb") as file:
             graph.parse(file, format=kind)
     except Exception as error:  # every rdflib parser has exceptions of its own
-        # A parser that steps past the end of the text, or into what is not there, has no words for it.
-        stumbled = isinstance(error, LookupError | AttributeError | TypeError) or not str(error)
-        said = " ".join(str(error).replace(" of <>", "").split()).rstrip(".")
-        what = "it breaks off, or is no such text" if stumbled else said
+        # A parser that runs past the end of the text raises these, with a message that says nothing of the file.
+        unclear = isinstance(error, LookupError | AttributeError | TypeError) or not str(error)
+        message = " ".join(str(error).replace(" of <>", "").split()).rstrip(".")
+        what = "it breaks off, or is no such text" if unclear else message
         raise TableError(f"{path.name} cannot be read as {kind}: {what}. Is format= right?") from error
     return graph, path.name
 
 
-def _draft(
+def _edge_list(
     rdf: Any,
     graph: Any,
     nodes: set[Any],
@@ -90,28 +87,25 @@ def _draft(
     labels: list[Any],
     others: list[Any],
     definitions: list[Any],
-) -> Draft:
+) -> EdgeList:
     """Named, current nodes in the order of their IRIs (RDF has none of its own) and the edges between them."""
-    kept = sorted(node for node in nodes if isinstance(node, rdf.URIRef) and not _is_deprecated(graph, node, rdf))
+
+    def is_deprecated(node: Any) -> bool:
+        return any(str(value).lower() in ("true", "1") for value in graph.objects(node, rdf.OWL.deprecated))
+
+    kept = sorted(node for node in nodes if isinstance(node, rdf.URIRef) and not is_deprecated(node))
     known = set(kept)
     inside = sorted((low, up) for low, up in edges if low in known and up in known)
+    pairs = [(str(low), str(up)) for low, up in inside]
     # Restrictions and other unnamed classes are no nodes, and a class under owl:Thing is a root: no note for those.
     away = [up for low, up in edges if low in known and up not in known and isinstance(up, rdf.URIRef)]
-    n_away = sum(up != rdf.OWL.Thing for up in away)
-    names, synonyms, glosses = {}, {}, {}
-    for node in kept:
-        called = _texts(graph, node, labels, language)
-        names[str(node)] = called[0] if called else ""
-        synonyms[str(node)] = _texts(graph, node, others, language)
-        glosses[str(node)] = next(iter(_texts(graph, node, definitions, language)), "")
-    pairs = [(str(low), str(up)) for low, up in inside]
-    return draft_of(
-        names,
+    return EdgeList.of(
+        {str(node): next(iter(_texts(graph, node, labels, language)), "") for node in kept},
         pairs,
-        synonyms=synonyms,
-        definitions=glosses,
+        synonyms={str(node): _texts(graph, node, others, language) for node in kept},
+        definitions={str(node): next(iter(_texts(graph, node, definitions, language)), "") for node in kept},
         notes=left_out(
-            n_away,
+            sum(up != rdf.OWL.Thing for up in away),
             "edge to a node that is deprecated or not in the file",
             "edges to nodes that are deprecated or not in the file",
         ),
@@ -119,18 +113,14 @@ def _draft(
     )
 
 
-def _is_deprecated(graph: Any, node: Any, rdf: Any) -> bool:
-    return any(str(value).lower() in ("true", "1") for value in graph.objects(node, rdf.OWL.deprecated))
-
-
 def _texts(graph: Any, node: Any, properties: Iterable[Any], language: str) -> list[str]:
-    """What these properties say in the language; else what they say in none; else in whatever there is."""
-    said = [text for name in properties for text in sorted(graph.objects(node, name)) if hasattr(text, "language")]
+    """The values of these properties in the language; else those without a language; else those in any."""
+    values = [text for name in properties for text in sorted(graph.objects(node, name)) if hasattr(text, "language")]
 
     def rank(text: Any) -> int:
         tag = (text.language or "").lower()
         wanted = language.lower()
         return 0 if tag == wanted else 1 if tag.startswith(f"{wanted}-") else 2 if not tag else 3
 
-    best = min(map(rank, said), default=0)
-    return [str(text) for text in said if rank(text) == best]
+    best = min(map(rank, values), default=0)
+    return [str(text) for text in values if rank(text) == best]

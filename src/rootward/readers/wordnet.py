@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from rootward.ids import Ids
-from rootward.readers.drafts import Draft
+from rootward.readers.edges import EdgeList
 from rootward.texts import Texts
 
 
-def read_wordnet(*, instances: bool) -> Draft:
-    """The draft of the noun synsets; see `Hierarchy.wordnet`."""
+def read_wordnet(*, instances: bool) -> EdgeList:
+    """The noun synsets and their edges; see `Hierarchy.wordnet`."""
     with files("rootward.readers").joinpath("data/wordnet-nouns.parquet").open("rb") as file:
         table = pq.read_table(file).combine_chunks()
     lemmas = [tuple(words) for words in table["lemmas"].to_pylist()]
@@ -25,7 +25,7 @@ def read_wordnet(*, instances: bool) -> Draft:
     )
     edges = [_edges(table[column]) for column in (["hypernyms", "instances"] if instances else ["hypernyms"])]
     children, parents = (np.concatenate(ends) for ends in zip(*edges, strict=True))
-    return Draft(Ids(table["id"].to_pylist()), children, parents, texts)
+    return EdgeList(Ids(table["id"].to_pylist()), children, parents, texts)
 
 
 def _edges(column: Any) -> tuple[Any, Any]:

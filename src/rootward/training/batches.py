@@ -208,7 +208,7 @@ class Batches:
         """The chance of each document to be the target of the next pair drawn (Q of the log-Q correction)."""
         sampler = self._all_targets if self.stage.sampler == "all_targets" else self._sampler
         chance = np.zeros(self.pairs.n_documents)
-        for queries, part in self.pairs.parts():
+        for queries, part in self.pairs.blocks():
             np.add.at(chance, self.pairs.documents[part], sampler.weights_of(queries))
         return chance
 
@@ -216,7 +216,7 @@ class Batches:
     def _passed_over(self) -> Floats:
         """The log of the chance of each query not to be that of the next pair drawn."""
         drawn = np.zeros(self.pairs.n_queries)
-        for queries, _ in self.pairs.parts():
+        for queries, _ in self.pairs.blocks():
             drawn[queries] = sums_of(self.pairs.sizes[queries], self._sampler.weights_of(queries))
         passed_over: Floats = np.log1p(-np.minimum(drawn, 1 - 1e-9)).astype(np.float64)
         return passed_over
