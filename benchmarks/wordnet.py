@@ -16,7 +16,7 @@ from machine import save, timed_process
 
 import rootward
 
-TABLE = Path(rootward.__file__).parent / "hierarchy" / "data" / "wordnet-nouns.parquet"
+TABLE = Path(rootward.__file__).parent / "readers" / "data" / "wordnet-nouns.parquet"
 
 
 def main(dims: list[int]) -> None:
