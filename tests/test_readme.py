@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rootward.cli.app import app
+from rootward_paper.__main__ import app as paper
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -44,20 +45,21 @@ def test_the_python_runs_and_finds_what_it_claims(tmp_path, monkeypatch, capsys)
 
 
 COMMANDS = [
-    shlex.split(line, comments=True)[1:]
+    shlex.split(line, comments=True)
     for block in blocks("sh")
     for line in block.splitlines()
-    if line.startswith("rootward ")
+    if line.startswith(("rootward ", "rootward-paper "))
 ]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_flag_of_a_command_is_one_it_has(command) -> None:
-    shown = CliRunner().invoke(app, [command[0], "--help"], env={"COLUMNS": "200"})
+    program, verb, *words = command
+    shown = CliRunner().invoke(paper if program == "rootward-paper" else app, [verb, "--help"], env={"COLUMNS": "200"})
     assert shown.exit_code == 0
-    for word in command:
+    for word in words:
         if word.startswith("-"):
-            assert re.search(rf"(?<!\S){re.escape(word)}(?!\S)", shown.output), f"{command[0]} has no {word}"
+            assert re.search(rf"(?<!\S){re.escape(word)}(?!\S)", shown.output), f"{verb} has no {word}"
 
 
 def test_files_that_the_readme_links_to_are_there() -> None:

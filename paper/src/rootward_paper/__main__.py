@@ -49,7 +49,10 @@ def _command(name: str) -> Callable[..., None]:
 
     def command(
         scale: Annotated[
-            str, flag("--scale", metavar="NAME", panel=_STUDY, help="tiny (a minute), cpu (two cores), paper.")
+            str,
+            flag(
+                "--scale", metavar="NAME", panel=_STUDY, help="tiny (a minute), cpu (two cores), paper. Default: tiny."
+            ),
         ] = "tiny",
         seeds: Annotated[
             int, flag("--seeds", metavar="N", min=1, panel=_STUDY, help="Measure seeds 0..N-1. Default: 3.")

@@ -84,7 +84,7 @@ def table(study: Study) -> str:
         for panel in PUBLISHED
     ]
     fitted = plain_table(["slope", *ways, "published", "theory"], lines)
-    return f"Smallest dimension with recall above 95 %, {study.seeds} seeds, 95 % intervals\n{dims}\n\n{fitted}"
+    return f"Smallest dimension with recall above 95 %, 95 % intervals, seeds: {study.seeds}\n{dims}\n\n{fitted}"
 
 
 def draw(study: Study, path: Path) -> Path:

@@ -120,7 +120,7 @@ def reproduce(
     for option in options:
         if option not in PARTS and option not in _options_of(name):
             able = [other for other in EXPERIMENTS if option in _options_of(other)]
-            raise InputError(f"{name} takes no {option}; {' and '.join(able) or 'no study'} would. Leave it out.")
+            raise InputError(f"{name} takes no {option}: leave it out. Studies that take one: {', '.join(able)}.")
     checkpoint = None
     if out is not None:
         request = {"study": name, "scale": scale, **saved_options(options)}
