@@ -2,8 +2,8 @@
 # make test         an environment, then style, types and tests
 # make test-slow    the proofs at full size
 # make bench        every benchmark, its figures to benchmarks/results
-# make paper        the paper's tables and figures and the studies around it, on two cores: a day; goes on where it was
-# make report       one page of all that benchmarks/results holds of them, report.html, without measuring again
+# make paper        the paper's tables and figures and the studies around it, on two cores: a day; resumes where it stopped
+# make report       one page of the studies in benchmarks/results, report.html, without measuring again
 PYTHON ?= python3
 VENV ?= .venv
 # processes that run the tests side by side
@@ -34,14 +34,14 @@ bench: $(VENV)/.dev
 
 paper: $(VENV)/.dev
 	for name in $(STUDIES); do test -e reports/$$name/results.json || \
-		$(BIN)/rootward reproduce $$name --scale cpu --seeds 3 --out reports/$$name || exit 1; done
-	$(BIN)/rootward report reports -o report.html
+		$(BIN)/rootward-paper $$name --scale cpu --seeds 3 --out reports/$$name || exit 1; done
+	$(BIN)/rootward-paper report reports -o report.html
 
 report: $(VENV)/.dev
-	$(BIN)/rootward report benchmarks/results -o report.html
+	$(BIN)/rootward-paper report benchmarks/results -o report.html
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist src/*.egg-info paper/build paper/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -52,6 +52,6 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[dev]'
+$(VENV)/.dev: pyproject.toml paper/pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[dev]' --editable ./paper
 	touch $@

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.sparse import csr_array, vstack
 
 from rootward.encoders.features import Grams, Vocabulary
-from rootward.experiments import labels
 from rootward.texts import normal_form
+from rootward_paper import baseline_models
 
 Texts = list[str]
 BLOCK = 256  # texts compared with all known ones at a time
@@ -16,7 +16,7 @@ BLOCK = 256  # texts compared with all known ones at a time
 def tf_idf(known: Texts, asked: Texts, n: int) -> csr_array:
     """Cosine of words and character 3- to 5-grams weighted by idf, the n best of each (asked x known)."""
     vocabulary = Vocabulary.of(known, Grams())
-    left, right = (labels.tf_idf(vocabulary, texts) for texts in (asked, known))
+    left, right = (baseline_models.tf_idf(vocabulary, texts) for texts in (asked, known))
     return best_products(left, right, n)
 
 

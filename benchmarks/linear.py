@@ -1,6 +1,6 @@
 """Extreme multi-label classification as a baseline: PECOS XR-Linear on TF-IDF, every document a label.
 
-libpecos wants NumPy 1, so it lives in an environment of its own; rootward.experiments.xr_linear says how to make it.
+libpecos wants NumPy 1, so it lives in an environment of its own; rootward_paper.xr_linear says how to make it.
 
     python benchmarks/hpo_synonyms.py --parts linear --pecos pecos/bin/python
 """
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from rootward.encoders.features import Grams, Vocabulary
-from rootward.experiments.labels import labels_of, tf_idf
-from rootward.experiments.xr_linear import HOW, predicted
+from rootward_paper.baseline_models import labels_of, tf_idf
+from rootward_paper.xr_linear import HOW, predicted
 
 
 def xr_linear(train: Any, known: list[str], asked: list[str], python: str | None) -> Any:

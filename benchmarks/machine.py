@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rootward.experiments.machine import machine
+from rootward_paper.machine import machine
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -15,8 +15,11 @@ from independent import measure, wordnet_relevant
 from machine import save, timed_process
 
 import rootward
+from rootward.evaluation import Report
+from rootward.training.run import REPORT
+from rootward_paper.published import with_published
 
-TABLE = Path(rootward.__file__).parent / "hierarchy" / "data" / "wordnet-nouns.parquet"
+TABLE = Path(rootward.__file__).parent / "readers" / "data" / "wordnet-nouns.parquet"
 
 
 def main(dims: list[int]) -> None:
@@ -27,7 +30,8 @@ def main(dims: list[int]) -> None:
             run = Path(folder) / "run"
             command = [sys.executable, "-m", "rootward", "train", "wordnet", "--dim", str(dim), "--out", str(run)]
             took = timed_process([*command, "--quiet"])
-            print(took.pop("output"))
+            took.pop("output")
+            print(with_published(Report.load(run / REPORT)))
             figures.append({"dim": dim, **took, **measure(run, relevant)})
     save("wordnet", "python benchmarks/wordnet.py " + " ".join(map(str, dims)), figures)
 

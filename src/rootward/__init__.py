@@ -40,10 +40,6 @@ if TYPE_CHECKING:
         WriteError,
     )
     from rootward.evaluation import Ranks, Report, compare, evaluate, plot_recall
-    from rootward.experiments import (
-        Study,
-        reproduce,
-    )
     from rootward.geometry import (
         Constructed,
         Plan,
@@ -120,7 +116,6 @@ __all__ = [
     "Separation",
     "Settings",
     "Stage",
-    "Study",
     "TableError",
     "TrainingError",
     "UnknownIdError",
@@ -148,7 +143,6 @@ __all__ = [
     "plot_recall",
     "recipes",
     "remove",
-    "reproduce",
     "resume",
     "separation",
     "train",
@@ -165,7 +159,6 @@ _ROOMS = {
         "evaluate",
         "plot_recall",
     ),
-    "experiments": ("Study", "reproduce"),
     "integrations": ("export",),
     "geometry": (
         "Constructed",

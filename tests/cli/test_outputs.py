@@ -20,7 +20,6 @@ NOWHERE = "--edges nowhere.csv"  # what would be complained of next
         "evaluate none --plot",
         "calibrate none --json",
         "diagnose none --json",
-        "report none --out",
     ],
 )
 def test_a_file_that_cannot_be_written_is_refused_first_and_by_its_own_name(rootward, tmp_path, command):
@@ -36,7 +35,7 @@ def test_a_file_that_cannot_be_written_is_refused_first_and_by_its_own_name(root
 
 @pytest.mark.parametrize(
     "command",
-    [f"train {NOWHERE}", f"construct {NOWHERE}", f"grow none {NOWHERE}", "index none", "export none", "reproduce best"],
+    [f"train {NOWHERE}", f"construct {NOWHERE}", f"grow none {NOWHERE}", "index none", "export none"],
 )
 def test_a_folder_that_cannot_be_made_is_refused_first(rootward, tmp_path, command):
     (tmp_path / "file.csv").write_text("mine")

@@ -7,8 +7,15 @@ from rich.console import Console
 
 from evaluation.naive import case
 from rootward.errors import InputError, MissingExtraError
-from rootward.evaluation import Report, compare, plot_recall, published_row, published_rows, rank_pairs, recall
+from rootward.evaluation import BesideRow, Report, compare, plot_recall, rank_pairs, recall
 from rootward.evaluation.ranks import Ranks
+
+THEIRS = BesideRow(
+    label="theirs",
+    by_distance=(1.0, 0.908, 0.916, 0.927, 0.926, 0.918, 0.909, 0.873, 0.757),
+    overall=0.923,
+    note="pretrain-finetune, dim 64, Table 1",
+)
 
 
 def ranks(seed: int = 0) -> Ranks:
@@ -27,8 +34,7 @@ def report() -> Report:
         seed=3,
         wall_seconds=1.25,
         extras={"recipe": "decoupled", "epochs": 20},
-        published=published_row("wordnet", 64),
-    )
+    ).with_beside(THEIRS)
 
 
 def test_the_figures_are_those_of_the_metrics(report):
@@ -41,24 +47,24 @@ def test_the_figures_are_those_of_the_metrics(report):
     assert sum(each.share for each in report.slices) == pytest.approx(1)
 
 
-def test_it_prints_a_row_a_distance_then_min_and_overall_with_the_published_row_beside(report):
+def test_it_prints_a_row_a_distance_then_min_and_overall_with_the_row_beside(report):
     lines = str(report).splitlines()
     assert lines[0].startswith("ours, dim 64: 80 queries, 60 documents")
-    assert " ".join(lines[1].split()) == "distance pairs share % recall % 95 % interval published %"
+    assert " ".join(lines[1].split()) == "distance pairs share % recall % 95 % interval theirs %"
     assert [line.split()[0] for line in lines[2:13]] == [*"012345678", "min", "overall"]
     assert [line.split()[-1] for line in lines[2:13]] == [
         f"{value:.1f}" for value in (100.0, 90.8, 91.6, 92.7, 92.6, 91.8, 90.9, 87.3, 75.7, 75.7, 92.3)
     ]
     assert f"{100 * report.overall.value:.2f}" in lines[12]
-    assert "published: pretrain-finetune, dim 64, Table 1 of arXiv 2509.16411" in lines
+    assert "theirs: pretrain-finetune, dim 64, Table 1" in lines
     assert "recipe decoupled, epochs 20" in lines
 
 
-def test_without_draws_or_published_row_their_columns_are_gone():
+def test_without_draws_or_rows_beside_their_columns_are_gone():
     plain = Report.from_ranks(ranks(), dim=8, bootstrap_draws=0)
     assert " ".join(str(plain).splitlines()[1].split()) == "distance pairs share % recall %"
     assert plain.overall.low is None
-    assert "published" not in str(plain)
+    assert plain.beside == ()
 
 
 def test_only_everything_is_shown_as_100_percent(report):
@@ -80,7 +86,7 @@ def test_markdown_is_a_table(report, tmp_path):
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + 9 + 2
     assert {row.count("|") for row in rows} == {7}
-    assert "- published: pretrain-finetune, dim 64" in text
+    assert "- theirs: pretrain-finetune, dim 64" in text
 
 
 def test_a_terminal_gets_the_same_table(report):
@@ -89,6 +95,16 @@ def test_a_terminal_gets_the_same_table(report):
     text = out.file.getvalue()
     assert "overall" in text
     assert "92.3" in text
+
+
+def test_several_rows_beside_have_a_column_each_and_what_they_do_not_know_is_empty(report):
+    other = BesideRow(label="other", by_distance=(0.5, None, 0.25), overall=0.4)
+    both = report.with_beside(other)
+    header, rows = both.cells()
+    assert header[-2:] == ["theirs %", "other %"]
+    assert [row[-1] for row in rows] == ["50.0", "", "25.0", *[""] * 6, "25.0", "40.0"]
+    assert not [line for line in both.remarks() if line.startswith("other")]
+    assert report.beside == (THEIRS,)
 
 
 @pytest.mark.parametrize(
@@ -127,30 +143,6 @@ def test_reports_compare_by_their_ranks(report, tmp_path):
     assert compare(report, kept, bootstrap=50).overall.p == 1.0
 
 
-# -- what was published ------------------------------------------------------------------------------------------
-
-
-def test_published_rows_are_those_of_table_1():
-    assert len(published_rows()) == 8
-    shares = [21.1, 11.8, 12.1, 12.3, 12.1, 11.1, 9.2, 6.3, 4.0]
-    for row in published_rows():
-        assert row.minimum == min(row.by_distance)
-        average = sum(s * r for s, r in zip(shares, row.by_distance, strict=True)) / 100
-        if row.note:
-            assert (row.dim, row.overall) == (32, 87.3)
-            assert average == pytest.approx(84.3, abs=0.2)
-        else:
-            assert average == pytest.approx(row.overall, abs=1.0)  # the noise of a sample of 10,000 pairs
-
-
-def test_the_best_published_row_stands_beside_ours():
-    assert published_row("wordnet", 64).method == "pretrain-finetune"
-    assert published_row("wordnet", 16).overall == 60.1
-    assert published_row("wordnet", 8) is None
-    assert published_row("hpo", 64) is None
-    assert published_row(None, 64) is None
-
-
 # -- plots -------------------------------------------------------------------------------------------------------
 
 
@@ -159,6 +151,28 @@ def test_a_plot_is_drawn_as_png_or_svg(report, tmp_path):
     other = Report.from_ranks(ranks(1), dim=8, label="theirs", bootstrap_draws=0)
     text = plot_recall([report, other], tmp_path / "recall.svg").read_text("utf-8")
     assert "<svg" in text
+
+
+def test_rows_beside_are_drawn_once_and_dashed(report, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("matplotlib.axes.Axes.plot", recorded(drawn))
+    plot_recall([report, report.model_copy(update={"label": "again"})], tmp_path / "recall.svg")
+    (dashed,) = [line for line in drawn if line.get_linestyle() == "--"]
+    assert dashed.get_label() == "theirs"
+    assert list(dashed.get_ydata()) == pytest.approx([100, 90.8, 91.6, 92.7, 92.6, 91.8, 90.9, 87.3, 75.7])
+
+
+def recorded(lines):
+    from matplotlib.axes import Axes  # noqa: PLC0415
+
+    plot = Axes.plot
+
+    def recording(axes, *args, **options):
+        made = plot(axes, *args, **options)
+        lines.extend(made)
+        return made
+
+    return recording
 
 
 def test_a_plot_needs_matplotlib_a_report_and_a_suffix(report, tmp_path, monkeypatch):

@@ -22,8 +22,6 @@ from rootward.cli.flags import FAILURE, INPUT, INTERRUPTED, spread
 from rootward.cli.grow import grow
 from rootward.cli.index import index
 from rootward.cli.plan import plan
-from rootward.cli.report import report
-from rootward.cli.reproduce import reproduce
 from rootward.cli.search import search
 from rootward.cli.train import TrainCommand, train
 from rootward.errors import InputError, RootwardError
@@ -85,9 +83,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    train, evaluate, diagnose, calibrate, index, search, grow, export, construct, plan, reproduce, report
-):  # fmt: skip
+for command in (train, evaluate, diagnose, calibrate, index, search, grow, export, construct, plan):
     kind = TrainCommand if command is train else TyperCommand
     app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))
 

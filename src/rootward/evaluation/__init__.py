@@ -16,24 +16,15 @@ from rootward.evaluation.metrics import (
     recall_at,
     sampled_recall,
 )
-from rootward.evaluation.published import (
-    PublishedFigure,
-    PublishedRow,
-    published_figure,
-    published_figures,
-    published_row,
-    published_rows,
-)
 from rootward.evaluation.ranks import Ranks, rank_pairs
-from rootward.evaluation.report import Report, compare, plot_recall
+from rootward.evaluation.report import BesideRow, Report, compare, plot_recall
 
 __all__ = [
     "AnswerOrder",
     "AnswerSets",
+    "BesideRow",
     "Comparison",
     "Difference",
-    "PublishedFigure",
-    "PublishedRow",
     "Ranks",
     "Recall",
     "Report",
@@ -46,10 +37,6 @@ __all__ = [
     "extend_documents",
     "extend_queries",
     "plot_recall",
-    "published_figure",
-    "published_figures",
-    "published_row",
-    "published_rows",
     "rank_pairs",
     "ranks_of",
     "recall",

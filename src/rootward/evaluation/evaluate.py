@@ -18,16 +18,12 @@ from torch import Tensor
 
 from rootward.encoders import DualEncoder
 from rootward.errors import UnknownIdError, did_you_mean
-from rootward.evaluation.published import published_row
 from rootward.evaluation.ranks import Ranks, fingerprint_of, rank_pairs
 from rootward.evaluation.report import Report, Scalar
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.scoring import BLOCK_BYTES, Ints
 from rootward.texts import what_is_read
-
-PUBLISHED_DISTANCE = 8
-"""The bound on distances that the published rows were measured with."""
 
 ENCODE_ROWS = 4_096
 """How many rows are encoded at a time."""
@@ -77,8 +73,7 @@ def evaluate(
     Args:
         model: a `DualEncoder`.
         pairs: what is relevant; queries without pairs are left out of every average.
-        source: the named source of the pairs; "wordnet" puts the paper's row beside ours, if distances go up to 8 as
-            there.
+        source: the named source of the pairs, kept in the report.
         label: what to call the run in headings and comparisons.
         known: pairs that are no competitors, such as `split.train` when `pairs` is `split.test`.
         bootstrap: draws of queries for the 95 % intervals; 0 leaves them out.
@@ -104,7 +99,6 @@ def evaluate(
         wall_seconds=round(time.perf_counter() - start, 3),
         extras=extras,
         n_unseen=n_unseen(model, pairs),
-        published=published_row(source, model.dim) if pairs.max_distance == PUBLISHED_DISTANCE else None,
     )
 
 

@@ -15,12 +15,11 @@ from rich.table import Table
 from rootward.errors import InputError
 from rootward.evaluation.intervals import Comparison, bootstrap, compare_ranks, interval
 from rootward.evaluation.metrics import AnswerOrder, Shares, answer_order, query_sums, recall
-from rootward.evaluation.published import PublishedRow
 from rootward.evaluation.ranks import Ranks
 from rootward.files import write_text
 from rootward.plots import figure_at, save_figure
 
-VERSION = 2  # 2: n_unseen
+VERSION = 3
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -46,6 +45,27 @@ class Slice(_Value):
     recall: Figure
 
 
+class BesideRow(_Value):
+    """Recall of something else, known from elsewhere, to show beside a report's own.
+
+    Attributes:
+        label: heading of its column, such as "published".
+        by_distance: recall at distance 0, 1, ..., from 0 to 1; None where it is not known.
+        overall: its overall recall.
+        note: what it is and where it is from.
+    """
+
+    label: str
+    by_distance: tuple[float | None, ...]
+    overall: float
+    note: str = ""
+
+    @property
+    def minimum(self) -> float | None:
+        """The lowest recall of a distance."""
+        return min((value for value in self.by_distance if value is not None), default=None)
+
+
 class Report(_Value):
     """Recall at |S(q)| by distance, and the order of answers; prints as a table in percent.
 
@@ -64,7 +84,7 @@ class Report(_Value):
         seed, bootstrap: of the intervals: seed and number of draws of queries.
         wall_seconds: how long measuring took; None where nobody looked at the clock.
         extras: whatever else a reader should know, such as the recipe.
-        published: the paper's row to stand beside, where there is one.
+        beside: rows known from elsewhere, shown in columns of their own; see `with_beside`.
         ranks: the raw results; not saved with the report (`ranks.save`), None after `load`.
     """
 
@@ -84,7 +104,7 @@ class Report(_Value):
     bootstrap: int = 0
     wall_seconds: float | None = None
     extras: dict[str, Scalar] = {}
-    published: PublishedRow | None = None
+    beside: tuple[BesideRow, ...] = ()
     ranks: Ranks | None = Field(default=None, exclude=True, repr=False)
 
     def __eq__(self, other: object) -> bool:
@@ -106,7 +126,6 @@ class Report(_Value):
         wall_seconds: float | None = None,
         extras: dict[str, Scalar] | None = None,
         n_unseen: int = 0,
-        published: PublishedRow | None = None,
     ) -> Report:
         """Every figure, derived from ranks. `bootstrap_draws=0` leaves the intervals out.
 
@@ -150,9 +169,12 @@ class Report(_Value):
             bootstrap=bootstrap_draws,
             wall_seconds=wall_seconds,
             extras=extras or {},
-            published=published,
             ranks=ranks,
         )
+
+    def with_beside(self, *rows: BesideRow) -> Report:
+        """The same report with these rows beside its own, after those that it has."""
+        return self.model_copy(update={"beside": (*self.beside, *rows)})
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -178,19 +200,16 @@ class Report(_Value):
             header.append("95 % interval")
             for row, figure in zip(rows, figures, strict=True):
                 row.append(f"{_percent(figure.low)} to {_percent(figure.high)}")
-        if self.published is not None:
-            header.append("published %")
-            beside = [self._published_at(each.distance) for each in self.slices]
-            for row, value in zip(rows, [*beside, self.published.minimum, self.published.overall], strict=True):
-                row.append("" if value is None else f"{value:.1f}")
+        for other in self.beside:
+            header.append(f"{other.label} %")
+            known = dict(enumerate(other.by_distance))
+            values = [*(known.get(each.distance) for each in self.slices), other.minimum, other.overall]
+            for row, value in zip(rows, values, strict=True):
+                row.append("" if value is None else f"{100 * value:.1f}")
         return header, rows
 
-    def _published_at(self, distance: int) -> float | None:
-        row = self.published
-        return row.by_distance[distance] if row is not None and distance < len(row.by_distance) else None
-
     def remarks(self) -> list[str]:
-        """The lines below the table: unseen queries, order of answers, where the published row is from, extras."""
+        """The lines below the table: unseen queries, order of answers, notes of the rows beside, extras."""
         o = self.order
         lines = [f"answer sets that are exactly S(q): {_percent(o.whole)} %"]
         for name, by_score, shown in (
@@ -201,8 +220,7 @@ class Report(_Value):
                 lines.append(f"{name}: {_percent(shown)} % as shown, {_percent(by_score)} % by score alone")
         if self.n_unseen:
             lines.insert(0, f"unseen queries, read as a search reads them: {self.n_unseen:,}")
-        if self.published is not None:
-            lines.append(f"published: {self.published}. {self.published.note}".rstrip(" ."))
+        lines += [f"{other.label}: {other.note}" for other in self.beside if other.note]
         if told := [_in_words(key, value) for key, value in self.extras.items()]:
             lines.append(", ".join(filter(None, told)))
         if self.wall_seconds is not None:
@@ -219,7 +237,8 @@ class Report(_Value):
         header, rows = self.cells()
         table = Table(title=self.title, caption="\n".join(self.remarks()), caption_justify="left", title_style="bold")
         for name in header:
-            style = {"recall %": "bold green", "published %": "cyan", "95 % interval": "dim"}.get(name)
+            style = {"recall %": "bold green", "95 % interval": "dim"}.get(name)
+            style = "cyan" if name in {f"{other.label} %" for other in self.beside} else style
             table.add_column(name, justify="right", style=style)
         for row in rows:
             table.add_row(*row, end_section=row[0] == str(self.slices[-1].distance))
@@ -336,7 +355,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def plot_recall(reports: Report | Sequence[Report], path: str | os.PathLike[str]) -> Path:
-    """Recall at |S(q)| against distance: a line a report, its 95 % interval as a band, published rows dashed.
+    """Recall at |S(q)| against distance: a line a report, its 95 % interval as a band, rows beside it dashed.
 
     Args:
         reports: one or several.
@@ -352,8 +371,9 @@ def plot_recall(reports: Report | Sequence[Report], path: str | os.PathLike[str]
     figure, axes = figure_at(path)
     for report in drawn:
         _draw(axes, report)
-    for row in {report.published: None for report in drawn if report.published is not None}:
-        axes.plot(range(len(row.by_distance)), row.by_distance, "--", color="0.5", label=f"published: {row.method}")
+    for row in dict.fromkeys(row for report in drawn for row in report.beside):
+        recalls = [_or_nan(value) for value in row.by_distance]
+        axes.plot(range(len(recalls)), recalls, "--", color="0.5", label=row.label)
     axes.set(xlabel="distance (hops)", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
