@@ -17,10 +17,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +36,14 @@ from rootward.encoders.joint import JointTower
 from rootward.encoders.pretrained import Encoder, cache_folder, kept_before, outputs_of
 from rootward.encoders.static import Reader, StaticTower, TiedTower
 from rootward.encoders.towers import LookupTower, Table, Tower
-from rootward.errors import RunFolderError, did_you_mean
-from rootward.files import atomic_write, sha256, write_text
+from rootward.errors import RunFolderError
+from rootward.files import atomic_write
+from rootward.folders import CONFIG, check_files, checksums, read_config, write_config
 from rootward.ids import Ids, MappedIds
 from rootward.texts import Texts, what_is_read
 
-FORMAT = 1
-LOOKUP: Mapping[str, Mapping[str, Any]] = {"query": {"kind": "lookup"}, "document": {"kind": "lookup"}}
-CONFIG, MODEL, IDS, TEXTS = "config.json", "model.safetensors", "ids.parquet", "texts.parquet"
+MODEL, IDS, TEXTS = "model.safetensors", "ids.parquet", "texts.parquet"
 MAPPED = {"query": "query_ids", "document": "document_ids"}
-
-REPORT = "report.json"
-"""Follows from the others, so a run is whole without it, and with one that was measured again."""
 
 
 @dataclass(frozen=True)
@@ -77,76 +71,7 @@ def write_model(folder: Path, stored: Stored, config: Mapping[str, Any], more_fi
         table = _texts_table(stored.texts)
         atomic_write(folder / TEXTS, lambda path: pq.write_table(table, path, compression="zstd"))
         names.append(TEXTS)
-    sections = {**config, "towers": stored.towers}
-    write_config(folder, {**sections, "files": {name: sha256(folder / name) for name in (*names, *more_files)}})
-
-
-def write_config(folder: Path, config: Mapping[str, Any]) -> None:
-    """Write `config.json` with the format's number and our version on top."""
-    head = {"format": FORMAT, "made_by": f"rootward {version('rootward')}"}
-    text = json.dumps({**config, **head}, indent=2, sort_keys=True) + "\n"
-    write_text(folder / CONFIG, text)
-
-
-def read_config(
-    folder: Path, *, what: str = "run", writer: str = "rootward train", remedy: str = "train it again"
-) -> dict[str, Any]:
-    """The `config.json` of a folder that we wrote; `what` it should be, what writes such, what to do if it is broken.
-
-    Raises:
-        RunFolderError: no such folder, no config in it, no JSON in that, or a newer version's format.
-    """
-    path = folder / CONFIG
-    if not path.is_file():
-        if folder.is_file():
-            raise RunFolderError(f"{folder} is a file; needed is the folder of a {what}, as {writer} writes it.")
-        lacks = "has no config.json" if folder.is_dir() else "does not exist"
-        beside = [str(other) for other in folder.parent.glob("*") if (other / CONFIG).is_file()]
-        raise RunFolderError(
-            f"{folder} {lacks}, so it is no {what} of rootward.{did_you_mean(str(folder), beside)} Make one: "
-            f"{writer} ... --out {folder}"
-        )
-    try:
-        config: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RunFolderError(f"{path} is not JSON ({error}). The {what} cannot be read; {remedy}.") from error
-    if not isinstance(config, dict):
-        raise RunFolderError(f"{path} holds no sections of a {what}. It cannot be read; {remedy}.")
-    if config.get("format", 0) > FORMAT:
-        raise RunFolderError(
-            f"{folder} was written by {config.get('made_by', 'a newer rootward')} in format {config['format']}; this "
-            f"version reads up to format {FORMAT}. Upgrade with: pip install --upgrade rootward"
-        )
-    return dict(config)
-
-
-def check_files(
-    folder: Path, config: Mapping[str, Any], only: Container[str] | None = None, *, remedy: str | None = None
-) -> None:
-    """Check that every file that `config.json` lists but `REPORT`, or those of them named, is there and unchanged.
-
-    Args:
-        folder, config: as `read_config` read it.
-        only: names to check; None is all.
-        remedy: what to do about a broken file; a run is trained again.
-
-    Raises:
-        RunFolderError: one is missing, or its bytes are not those that were written.
-    """
-    cut_off = f"; a run that was cut off while it was written goes on with rootward train --resume {folder}"
-    for name, expected in config.get("files", {}).items():
-        if name == REPORT or (only is not None and name not in only):
-            continue
-        path = folder / name
-        if not path.is_file():
-            raise RunFolderError(
-                f"{path} is missing, though {CONFIG} lists it. {remedy or 'Restore it or train again'}."
-            )
-        if sha256(path) != expected:
-            raise RunFolderError(
-                f"{path} is damaged: its checksum is not the one in {CONFIG}. "
-                f"{remedy or 'Restore it or train again' + cut_off}."
-            )
+    write_config(folder, {**config, "towers": stored.towers}, checksums(folder, (*names, *more_files)))
 
 
 def read_model(folder: Path) -> Stored:
@@ -178,8 +103,8 @@ def read_model(folder: Path) -> Stored:
 
 
 def towers_in(config: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """The settings of both towers; two lookup towers where a config does not say, as those of early runs do not."""
-    found: Mapping[str, Mapping[str, Any]] = config.get("towers", LOOKUP)
+    """The settings of both towers."""
+    found: Mapping[str, Mapping[str, Any]] = config["towers"]
     return found
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rootward.encoders import DualEncoder
-from rootward.encoders.storage import CONFIG, read_config
 from rootward.evaluation import recall
 from rootward.evaluation.evaluate import ranks_of
 from rootward.evaluation.metrics import Recall
 from rootward.evaluation.ranks import Ranks
 from rootward.experiments.kept import Row
+from rootward.folders import CONFIG, read_config
 from rootward.pairs import Pairs
 from rootward.training import Recipe, Run, Settings, resume, train
 from rootward.training.run import About

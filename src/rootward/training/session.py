@@ -15,12 +15,13 @@ import torch
 
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
-from rootward.encoders.storage import CONFIG, TEXTS, Again, check_files, read_config, read_texts, towers_from, towers_in
+from rootward.encoders.storage import TEXTS, Again, read_texts, towers_from, towers_in
 from rootward.errors import InputError, RunFolderError, WriteError
 from rootward.evaluation import Report, answer_thresholds, evaluate, recall
 from rootward.evaluation.evaluate import ranks_of
 from rootward.evaluation.ranks import fingerprint_of
 from rootward.files import write_text
+from rootward.folders import CONFIG, REPORT, check_files, read_config
 from rootward.ids import Rows
 from rootward.pairs import Pairs
 from rootward.rng import stream
@@ -31,7 +32,6 @@ from rootward.training.defaults import costs_of, resolve
 from rootward.training.loop import Progress, Watcher, run_stage, seconds_per_step
 from rootward.training.run import (
     PAIRS,
-    REPORT,
     About,
     Run,
     append_log,
