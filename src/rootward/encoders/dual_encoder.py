@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,25 +16,76 @@ import torch
 from torch import Tensor
 
 from rootward.encoders.full import CHUNK, PACE
-from rootward.encoders.queries import Names, Queries, leaning, read_queries, usual_lean
-from rootward.encoders.start import (
-    Documents,
-    Reading,
-    TextTowers,
+from rootward.encoders.registry import (
+    DocumentKind,
+    TextTowerKind,
     construct_start,
     free_start,
     random_start,
-    reader_start,
+    tables_of,
+    tensors_of,
     text_start,
+    towers_from,
 )
-from rootward.encoders.storage import Again, Stored, read_model, tables_of, tensors_of, towers_from, write_model
-from rootward.encoders.towers import LookupTower, Table, TextTower, Tower
-from rootward.errors import InputError, quoted
+from rootward.encoders.storage import Stored, read_model, write_model
+from rootward.encoders.towers import LoadOptions, LookupTower, StartOptions, Table, TextTower, Tower, unit
+from rootward.errors import InputError, UnknownIdError, did_you_mean, quoted
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.texts import Texts
 
 Start = Literal["constructed", "random", "free"]
+
+LEAN = 0.5
+"""How far a text that training never saw leans on the nearest training query, see `usual_lean`."""
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Encoded queries, ready for an index.
+
+    Attributes:
+        ids: the users' labels.
+        vectors: float32, n x dim.
+        thresholds: float32, n, NaN where unknown: documents that score at least this are the query's answer set.
+        fingerprint: of the model that made them, so that an index can refuse another model's queries.
+    """
+
+    ids: Sequence[str]
+    vectors: Tensor
+    thresholds: Tensor
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def usual_lean(generality: npt.NDArray[np.int64]) -> float:
+    """`LEAN` where most pairs are with documents that other queries want as well, else 0.
+
+    In a hierarchy the nearest known query wants most of what an unseen one does; where every query has documents of its
+    own, as searches in a shop, it wants others, and leaning on it only finds these (docs/lab-log.md).
+
+    Args:
+        generality: of each document, how many training queries want it.
+    """
+    return LEAN if 2 * int(generality[generality > 1].sum()) >= int(generality.sum()) else 0.0
+
+
+def lean_on_anchors(
+    tower: TextTower, vectors: Tensor, thresholds: Tensor, lean: float, neighbours: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Texts' own vectors, drawn towards the nearest queries that training knew (n x dim), and those ones' thresholds.
+
+    Args:
+        tower: that made the vectors.
+        vectors: n x dim; a vector of zeros stays as it is and has no threshold.
+        thresholds: one a row of the tower.
+        lean: how far, from 0 to 1.
+        neighbours: on how many, the nearer the more; the threshold is the nearest one's.
+    """
+    rows, nearest = tower.nearest_anchors(vectors, neighbours)
+    return unit(torch.lerp(vectors, nearest, lean))[0], torch.where(rows >= 0, thresholds[rows], torch.nan)
 
 
 @dataclass(eq=False)
@@ -60,7 +113,7 @@ class DualEncoder:
     query_texts: Texts | None = None
     document_texts: Texts | None = None
     notes: tuple[str, ...] = ()
-    _fingerprinted: tuple[Seen, str] | None = field(default=None, init=False, repr=False)
+    _fingerprinted: tuple[list[Any], list[Any], str] | None = field(default=None, init=False, repr=False)
     _names: Names | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -141,10 +194,10 @@ class DualEncoder:
     def text(
         cls,
         pairs: Pairs,
-        tower: TextTowers = "static",
+        tower: TextTowerKind = "static",
         *,
         dim: int = 128,
-        documents: Documents = "tied",
+        documents: DocumentKind = "tied",
         drop: float = 0.1,
         word_pairs: bool = False,
         seed: int = 0,
@@ -194,9 +247,8 @@ class DualEncoder:
         """
         check_pairs(pairs, "DualEncoder.text")
         check_dim(dim)
-        how = Reading(dim, drop, seed, word_pairs, encoder, hidden, cache, progress, chunk, pace)
-        begin = reader_start(tower, how)
-        queries, of_documents, notes = text_start(pairs, begin, documents, dim, seed)
+        options = StartOptions(dim, drop, seed, word_pairs, encoder, hidden, cache, progress, chunk, pace)
+        queries, of_documents, notes = text_start(pairs, tower, documents, options)
         return replace(cls.from_towers(pairs, queries, of_documents), notes=notes)
 
     @property
@@ -235,7 +287,7 @@ class DualEncoder:
         if isinstance(self.query_tower, TextTower) and (unseen := self.unseen(rows)).any():
             where, vectors = torch.from_numpy(unseen), vectors.clone()
             lean = usual_lean(self.generality)
-            vectors[where], thresholds[where] = leaning(self.query_tower, vectors[where], self.thresholds, lean)
+            vectors[where], thresholds[where] = lean_on_anchors(self.query_tower, vectors[where], self.thresholds, lean)
         return vectors, thresholds
 
     def unseen(self, rows: npt.ArrayLike | None = None) -> npt.NDArray[np.bool_]:
@@ -272,10 +324,18 @@ class DualEncoder:
         """
         if not isinstance(self.query_tower, TextTower):
             raise InputError("This model looks its queries up; only one from DualEncoder.text encodes other texts.")
-        asked = as_list(texts, "encode_queries")
+        listed = as_list(texts, "encode_queries")
         lean = usual_lean(self.generality) if lean is None else lean
-        found = read_queries(self.query_tower, asked, self.thresholds, lean, neighbours)
-        return Queries(asked, *found, self.fingerprint())
+        for row, text in enumerate(listed):
+            if not isinstance(text, str):
+                raise InputError(f"Query {row} is {text!r}, a {type(text).__name__}; needed a text.")
+        if not 0 <= lean <= 1:
+            raise InputError(f"lean is from 0 (the text's own vector) to 1 (the nearest known query's), got {lean}.")
+        if neighbours < 1:
+            raise InputError(f"neighbours is how many known queries a text leans on, at least 1; got {neighbours}.")
+        vectors = self.query_tower.encode_texts(map(str, listed))
+        found = lean_on_anchors(self.query_tower, vectors, self.thresholds, lean, neighbours)
+        return Queries(listed, *found, self.fingerprint())
 
     def encode_documents(self, texts: Iterable[str]) -> Tensor:
         """Vectors of any texts as documents (float32, n x dim); only where documents are read, `documents="text"`.
@@ -296,9 +356,10 @@ class DualEncoder:
         Raises:
             UnknownIdError: nothing is called so; the message names what is close.
         """
-        if self._names is None or not self._names.of(self.query_ids, self.query_texts):
-            self._names = Names(self.query_ids, self.query_texts)
-        return self._names.find(text)
+        names = self._names
+        if names is None or names.ids is not self.query_ids or names.texts is not self.query_texts:
+            names = self._names = Names(self.query_ids, self.query_texts)
+        return names.find(text)
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that change whenever a vector or an id does.
@@ -307,9 +368,13 @@ class DualEncoder:
         count is a change made through a NumPy array that shares the memory.
         """
         tensors, ids = self.tensors(), [self.query_ids, self.document_ids]
-        seen = Seen.of(list(tensors.values()), ids)
-        if seen is not None and self._fingerprinted is not None and self._fingerprinted[0].same(seen):
-            return self._fingerprinted[1]
+        values = list(tensors.values())
+        is_counted = not any(each.is_inference() for each in values)
+        state = (
+            [*((each.data_ptr(), each.shape, each._version) for each in values), *map(id, ids)] if is_counted else []
+        )
+        if is_counted and self._fingerprinted is not None and self._fingerprinted[0] == state:
+            return self._fingerprinted[2]
         digest = hashlib.sha256()
         for name, tensor in sorted(tensors.items()):
             digest.update(name.encode())
@@ -317,7 +382,8 @@ class DualEncoder:
         for labels in ids:
             labels.hash_into(digest)
         digits = digest.hexdigest()[:16]
-        self._fingerprinted = None if seen is None else (seen, digits)
+        # The tensors and ids are held too, so that their addresses are not given to others.
+        self._fingerprinted = (state, [*values, *ids], digits) if is_counted else None
         return digits
 
     # -- what it is made of ----------------------------------------------------------------------------------
@@ -387,7 +453,9 @@ class DualEncoder:
         """
         stored = read_model(Path(folder))
         return cls(
-            *towers_from(stored.towers, stored.tensors, stored.ids, stored.texts, Again(encoder, cache, progress)),
+            *towers_from(
+                stored.towers, stored.tensors, stored.ids, stored.texts, LoadOptions(encoder, cache, progress)
+            ),
             stored.ids["query"],
             stored.ids["document"],
             stored.tensors["generality"].numpy(),
@@ -396,6 +464,54 @@ class DualEncoder:
             stored.texts["query"],
             stored.texts["document"],
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """Looks ids up by name; the table of names is built at the first look-up that needs it.
+
+    Attributes:
+        ids: of the nodes.
+        texts: their names and synonyms, None where the source had none.
+    """
+
+    ids: Ids
+    texts: Texts | None
+
+    def find(self, text: str) -> list[str]:
+        """The ids that `text` can mean: the id itself, else every node named so, whatever the case.
+
+        Nodes that have it as their preferred name come before those that have it as a synonym, ids in alphabetical
+        order within each: "cat" gives cat.n.01 first, then the gossip and the tractor.
+
+        Raises:
+            UnknownIdError: nothing is called so; the message names what is close, ids and names.
+        """
+        if text in self.ids:
+            return [text]
+        found = self._meanings.get(text.strip().casefold())
+        if found is None:
+            if self.texts is None:
+                known: Iterable[str] = self.ids.like(text.strip())
+            else:
+                known = [*(name for row in range(len(self.ids)) for name in self.texts.all_names(row)), *self.ids]
+            nothing, what = ("No query", "") if self.texts is None else ("Nothing is called", " queries")
+            close = did_you_mean(text.strip(), known)
+            raise UnknownIdError(f"{nothing} {quoted(text)} among {len(self.ids):,}{what}.{close}")
+        return [self.ids[row] for row in found]
+
+    @cached_property
+    def _meanings(self) -> dict[str, list[int]]:
+        """Casefolded name to rows, best first."""
+        if self.texts is None:
+            return {}
+        preferred: defaultdict[str, dict[int, bool]] = defaultdict(dict)  # name -> row -> it is the preferred name
+        for row, (name, synonyms) in enumerate(zip(self.texts.names, self.texts.synonyms, strict=True)):
+            for synonym in synonyms:
+                preferred[synonym.casefold()][row] = False
+            preferred[name.casefold()][row] = True
+        preferred.pop("", None)
+        return {name: sorted(rows, key=lambda row: (not rows[row], self.ids[row])) for name, rows in preferred.items()}
 
 
 def check_pairs(pairs: Any, call: str) -> None:
@@ -450,31 +566,3 @@ def as_list(given: Iterable[Any], call: str) -> list[Any]:
         return list(given)
     except TypeError:
         raise InputError(f"{call} takes a list; got {given!r}, a {type(given).__name__}.") from None
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """Which tensors and ids a fingerprint was taken of, and torch's count of the changes each tensor had seen.
-
-    Holding the tensors keeps their memory from being given to others, so that the same address means the same one.
-    """
-
-    tensors: list[Tensor]
-    versions: list[int]
-    ids: list[Ids]
-
-    @classmethod
-    def of(cls, tensors: list[Tensor], ids: list[Ids]) -> Seen | None:
-        """None where changes are not counted: tensors made in inference mode."""
-        if any(tensor.is_inference() for tensor in tensors):
-            return None
-        return cls(tensors, [tensor._version for tensor in tensors], ids)
-
-    def same(self, other: Seen) -> bool:
-        """Whether nothing has changed in between."""
-        return (
-            self.versions == other.versions
-            and all(a is b for a, b in zip(self.ids, other.ids, strict=True))
-            and [(each.data_ptr(), each.shape) for each in self.tensors]
-            == [(each.data_ptr(), each.shape) for each in other.tensors]
-        )

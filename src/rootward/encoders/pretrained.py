@@ -1,4 +1,4 @@
-"""Sentence encoders that somebody else trained: opened by name or path, and recognised again."""
+"""Pretrained sentence encoders: opened by name or path, recognised by a fingerprint; their outputs, cached."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from rootward.texts import LONGEST, normal_form
 
 Outputs = npt.NDArray[np.float32]
 
-AGAIN = "DualEncoder.load(folder, encoder=...), or --encoder on the command line"
-"""How another place of a model's encoder is told, for messages."""
+ENCODER_HINT = "DualEncoder.load(folder, encoder=...), or --encoder on the command line"
+"""How to say where a model's encoder is now, for error messages."""
 
 
 @dataclass(eq=False)
@@ -37,13 +37,13 @@ class Encoder:
     Attributes:
         name: what sentence-transformers loads it by, a name on a hub or the absolute path of a folder; of an object its
             class.
-        given: that object, anything with `encode(list of str) -> n x width`; None for one that goes by its name.
+        instance: that object, anything with `encode(list of str) -> n x width`; None for one that goes by its name.
         expected: the fingerprint of the encoder that it has to be, None for any; once it is open, the one that it has.
         folder: whether the name is known to be that of a folder, so that no hub is asked for it.
     """
 
     name: str
-    given: Any = None
+    instance: Any = None
     expected: str | None = None
     folder: bool = False
 
@@ -68,13 +68,18 @@ class Encoder:
             )
         return cls(type(encoder).__qualname__, encoder, expected)
 
+    @property
+    def short_name(self) -> str:
+        """The last part of its name, for people."""
+        return self.name.rstrip("/").rpartition("/")[2]
+
     def settings(self) -> dict[str, Any]:
-        """How it is found again."""
-        found = {"encoder": self.name, "by_name": self.given is None, "fingerprint": self.fingerprint}
+        """How to find it when the model is loaded."""
+        found = {"encoder": self.name, "by_name": self.instance is None, "fingerprint": self.fingerprint}
         return {**found, "folder": True} if self.folder else found
 
     @classmethod
-    def again(cls, settings: Mapping[str, Any], encoder: Any = None) -> Encoder:
+    def from_settings(cls, settings: Mapping[str, Any], encoder: Any = None) -> Encoder:
         """The encoder of these settings, by its name or as it is given.
 
         Raises:
@@ -83,7 +88,7 @@ class Encoder:
         if encoder is None and not settings["by_name"]:
             raise InputError(
                 f"This model reads with an encoder that was given as an object ({settings['encoder']}), which no file "
-                f"holds. Give it again: {AGAIN}."
+                f"holds. Give it again: {ENCODER_HINT}."
             )
         if encoder is None:
             named = cls.of(settings["encoder"], settings["fingerprint"])
@@ -100,15 +105,15 @@ class Encoder:
             MissingExtraError: sentence-transformers is not installed.
             InputError: it cannot be opened, or is another one.
         """
-        opened = opened_by_name(self.name, self.folder) if self.given is None else self.given
+        opened = opened_by_name(self.name, self.folder) if self.instance is None else self.instance
         found = fingerprint_of(opened)
         if found is None:
             return opened
-        if self.expected is not None and not same_encoder(found, self.expected):
+        if self.expected not in (None, found):
             raise InputError(
                 f"The encoder {self.name!r} is not the one that this model was trained with: its fingerprint is "
-                f"{found}, needed is {self.expected}.{weights_alone(found, self.expected)} Give the right one: "
-                f"{AGAIN}."
+                f"{found}, needed is {self.expected}.{_same_weights(found, self.expected)} Give the right one: "
+                f"{ENCODER_HINT}."
             )
         self.expected = found
         return opened
@@ -126,7 +131,7 @@ class Encoder:
         Raises:
             InputError: it gives no finite matrix with a row for each text.
         """
-        quiet: dict[str, Any] = {} if self.given is not None else {"show_progress_bar": False}
+        quiet = {"show_progress_bar": False} if self.instance is None else {}
         found = np.asarray(self.model.encode(list(texts), **quiet), np.float32)
         if found.ndim != 2 or len(found) != len(texts) or not np.isfinite(found).all():
             raise InputError(
@@ -181,17 +186,14 @@ def without_bars() -> Iterator[None]:
 def _is_path(name: str) -> bool:
     """Whether a name can only be a path: a hub's are `name` or `owner/name`."""
     parts = name.replace(os.sep, "/").split("/")
-    return name.startswith((".", "~")) or os.path.isabs(name) or len(parts) > 2 or _stands_in_folder(parts)
-
-
-def _stands_in_folder(parts: Sequence[str]) -> bool:
-    return len(parts) == 2 and os.path.isdir(parts[0])
+    is_inside = len(parts) == 2 and os.path.isdir(parts[0])
+    return name.startswith((".", "~")) or os.path.isabs(name) or len(parts) > 2 or is_inside
 
 
 def _not_loaded(name: str, reason: str) -> InputError:
     return InputError(
         f"The encoder {name!r} cannot be loaded: {reason} Needed is a folder, or a name that sentence-transformers "
-        f"finds; where the encoder of a model was moved, give the new place: {AGAIN}."
+        f"finds; where the encoder of a model was moved, give the new place: {ENCODER_HINT}."
     )
 
 
@@ -216,29 +218,20 @@ def fingerprint_of(encoder: Any) -> str | None:
     weights: Callable[[], Any] | None = getattr(encoder, "state_dict", None)
     if not callable(weights):
         return None
-    digits = _digits(_parts(weights()))
+    digits = _digits(_weight_bytes(weights()))
     if not hasattr(encoder, "default_prompt_name"):  # that is what makes a sentence-transformers model
         return digits
-    return f"{digits}-{_digits([json.dumps(_plain(_reading(encoder))).encode()])}"
+    return f"{digits}-{_digits([json.dumps(_plain(_preprocessing(encoder))).encode()])}"
 
 
-def same_encoder(found: str, expected: str) -> bool:
-    """Whether it is the expected one; models of earlier versions know the weights of theirs alone."""
-    return found == expected or (_is_whole(found) and found[:_DIGITS] == expected)
-
-
-def weights_alone(found: str, expected: str) -> str:
+def _same_weights(found: str, expected: str) -> str:
     """A sentence for the error about another encoder: of one with the same weights, what else may differ."""
-    if not (_is_whole(found) and _is_whole(expected) and found[:_DIGITS] == expected[:_DIGITS]):
+    if not ("-" in found and "-" in expected and found[:_DIGITS] == expected[:_DIGITS]):
         return ""
     return (
         " Its weights are the right ones, but it reads otherwise: with another prompt, pooling, length or tokenizer, "
         "or in another version of sentence-transformers."
     )
-
-
-def _is_whole(fingerprint: str) -> bool:
-    return len(fingerprint) == 2 * _DIGITS + 1 and fingerprint[_DIGITS] == "-"
 
 
 def _digits(parts: Iterable[bytes]) -> str:
@@ -248,15 +241,13 @@ def _digits(parts: Iterable[bytes]) -> str:
     return digest.hexdigest()[:_DIGITS]
 
 
-def _parts(weights: Any) -> Iterator[bytes]:
-    import torch  # noqa: PLC0415
-
+def _weight_bytes(weights: Any) -> Iterator[bytes]:
     for name, tensor in sorted(weights.items()):
         yield f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode()
         yield tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
-def _reading(model: Any) -> dict[str, Any]:
+def _preprocessing(model: Any) -> dict[str, Any]:
     """What else than weights says what a sentence-transformers model gives for a text."""
     return {
         "modules": [
@@ -272,7 +263,7 @@ def _reading(model: Any) -> dict[str, Any]:
 
 
 def _tokens(tokenizer: Any) -> Any:
-    """How texts become tokens; without truncation and padding, which reading changes: `_reading` has the length."""
+    """How texts become tokens, without truncation and padding: encoding changes those."""
     backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
     if hasattr(backend, "to_str"):
         told = json.loads(backend.to_str())
@@ -300,7 +291,7 @@ BLOCK = 4_096
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
+class EncodedTexts:
     """The outputs of some texts, row by row; equal texts are encoded once.
 
     Attributes:
@@ -332,26 +323,26 @@ class Read:
         return out
 
 
-def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
-    """Where outputs are kept: as given, else $ROOTWARD_CACHE, else `rootward` in the user's cache folder; absolute."""
-    if given is not None:
-        return Path(given).absolute()
-    set_ = os.environ.get("ROOTWARD_CACHE")
-    if set_:
-        return Path(set_).absolute()
+def cache_folder(folder: str | os.PathLike[str] | None = None) -> Path:
+    """Where outputs are kept: this folder, else $ROOTWARD_CACHE, else `rootward` in the user's cache folder."""
+    named = folder if folder is not None else os.environ.get("ROOTWARD_CACHE") or None
+    if named is not None:
+        return Path(named).absolute()
     home = os.environ.get("XDG_CACHE_HOME") or (
         os.environ.get("LOCALAPPDATA") if os.name == "nt" else str(Path.home() / ".cache")
     )
     return Path(home or Path.home() / ".cache") / "rootward"
 
 
-def kept_before(folder: str | None) -> Path:
+def usable_cache(folder: str | None) -> Path:
     """The folder that a model kept its outputs in, where it is still there and may be used; else `cache_folder()`."""
     usable = folder is not None and os.access(folder, os.R_OK | os.W_OK | os.X_OK)
     return cache_folder(folder if usable else None)
 
 
-def outputs_of(encoder: Encoder, texts: Sequence[str], cache: Path | None = None, progress: bool = False) -> Read:
+def encode_cached(
+    encoder: Encoder, texts: Sequence[str], cache: Path | None = None, progress: bool = False
+) -> EncodedTexts:
     """The outputs of these texts: from the cache what is there, the rest encoded and kept; without a cache all encoded.
 
     The key is the encoder's fingerprint and the texts of a block, so that texts which are added at the end cost only
@@ -372,7 +363,7 @@ def outputs_of(encoder: Encoder, texts: Sequence[str], cache: Path | None = None
     )
     blocks = [_block(encoder, distinct[start : start + BLOCK], folder) for start in shown]
     width = blocks[0].shape[1] if blocks else encoder.encode(["nothing"]).shape[1]
-    return Read(blocks, places.astype(np.int64), width)
+    return EncodedTexts(blocks, places.astype(np.int64), width)
 
 
 def _block(encoder: Encoder, texts: list[str], folder: Path | None) -> Outputs:

@@ -12,9 +12,8 @@ import numpy.typing as npt
 import torch
 
 from rootward.encoders import Tower
-from rootward.encoders.joint import JointTower
 from rootward.encoders.pretrained import prompt_of
-from rootward.encoders.static import StaticTower
+from rootward.encoders.towers import BaseTextTower, TokenTable
 from rootward.errors import InputError, MissingExtraError
 from rootward.integrations.sentence_transformers import check_vectors, modules_of, need_library, opened, prompt_before
 
@@ -39,51 +38,50 @@ def write_graph(tower: Tower, texts: Sequence[str], folder: Path) -> None:
         import onnx  # noqa: PLC0415
     except ImportError as error:
         raise MissingExtraError("Exporting to ONNX", "onnx") from error
-    half = tower.static if isinstance(tower, JointTower) else tower
-    if isinstance(half, StaticTower) and half.tokens.nbytes > _LARGEST:
+    table, part = (tower.token_table, tower.encoder_part) if isinstance(tower, BaseTextTower) else (None, None)
+    if table is not None and table.tokens.nbytes > _LARGEST:
         raise InputError(
-            f"The vectors of {len(half.tokens):,} features take {half.tokens.nbytes:,} bytes, and a graph in one file "
-            f"holds {_LARGEST:,}. Export to sentence-transformers, or train with a smaller dim."
+            f"The vectors of {len(table.tokens):,} features take {table.tokens.nbytes:,} bytes, and a graph in one "
+            f"file holds {_LARGEST:,}. Export to sentence-transformers, or train with a smaller dim."
         )
-    if isinstance(tower, StaticTower):
-        onnx.save(_static_graph(tower), str(folder / QUERY))
+    if table is not None and part is None:
+        onnx.save(_static_graph(table), str(folder / QUERY))
     else:
         _encoder_graph(tower, texts, folder)
 
 
-def features_of(tower: StaticTower | JointTower, texts: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
-    """What the graph of a static or joint tower takes for some texts, by name.
+def features_of(tower: BaseTextTower, texts: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
+    """The inputs of the graph of a static or joint tower for some texts, by name.
 
     Both take features and their weights in a row, and which text each is of ("texts"); of a static tower also how many
     texts there are ("n_texts"), of a joint one the tokens and masks of its encoder, which is opened for its tokeniser,
-    and which texts have a letter or digit ("heard").
+    and which texts have a letter or digit ("has_text").
 
     Raises:
-        InputError: no text for a joint tower, or an encoder that has no graph.
+        InputError: a tower that reads no features, no text for a joint tower, or an encoder that has no graph.
         MissingExtraError: sentence-transformers is needed and not installed.
     """
-    asked = list(texts)
-    if isinstance(tower, JointTower):
-        return _read_by_both(tower, asked)
-    bags = tower.vocabulary.bags(asked)
-    return {"features": bags.features, "weights": bags.weights, "texts": bags.texts, "n_texts": np.array([len(bags)])}
-
-
-def _read_by_both(tower: JointTower, texts: list[str]) -> dict[str, npt.NDArray[Any]]:
+    listed, table, part = list(texts), tower.token_table, tower.encoder_part
+    if table is None:
+        raise InputError(f"The graph of a {tower.kind} tower takes tokens, as its tokenizer.json makes them.")
+    if part is None:
+        bags = table.vocabulary.bags(listed)
+        features: dict[str, npt.NDArray[Any]] = {"features": bags.features, "weights": bags.weights, "texts": bags.texts}
+        return {**features, "n_texts": np.array([len(bags)])}
     need_library("Reading texts for a joint tower's graph")
     from rootward.integrations.text_modules import JointText  # noqa: PLC0415
 
-    if not texts:
+    if not listed:
         raise InputError("A graph on an encoder needs a text at least, got none.")
-    reader = JointText(tower.static.vocabulary, opened(tower.frozen.encoder))
-    return {name: each.numpy() for name, each in _tensors(reader.preprocess(texts)).items()}
+    reader = JointText(table.vocabulary, opened(part.encoder))
+    return {name: each.numpy() for name, each in _tensors(reader.preprocess(listed)).items()}
 
 
-def _tensors(given: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    return {name: each for name, each in given.items() if isinstance(each, torch.Tensor)}
+def _tensors(inputs: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    return {name: each for name, each in inputs.items() if isinstance(each, torch.Tensor)}
 
 
-def _static_graph(tower: StaticTower) -> Any:
+def _static_graph(table: TokenTable) -> Any:
     """Gather, weigh, add up by text, put on the sphere; a text without features has the zero vector."""
     from onnx import TensorProto, checker, helper, numpy_helper  # noqa: PLC0415
 
@@ -109,11 +107,11 @@ def _static_graph(tower: StaticTower) -> Any:
         helper.make_tensor_value_info("texts", TensorProto.INT64, ["entries"]),
         helper.make_tensor_value_info("n_texts", TensorProto.INT64, [1]),
     ]
-    outputs = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", tower.dim])]
+    outputs = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", table.tokens.shape[1]])]
     constants = [
-        constant("tokens", tower.tokens.detach().cpu().numpy()),
+        constant("tokens", table.tokens.detach().cpu().numpy()),
         constant("last", [1], np.int64),
-        constant("dim", [tower.dim], np.int64),
+        constant("dim", [table.tokens.shape[1]], np.int64),
         constant("tiny", 1e-12),
     ]
     graph = helper.make_graph(nodes, "static_query", inputs, outputs, constants)
@@ -140,12 +138,12 @@ def _encoder_graph(tower: Tower, texts: Sequence[str], folder: Path) -> None:
     need_library("Exporting a tower on an encoder to ONNX")
     modules = modules_of(tower, {})
     tokenizer = _tokenizer(tower, modules[0])
-    given = _tensors(modules[0].preprocess(["a text", "another, longer text"]))
-    chain = _Chain(modules, list(given)).cpu().eval()
+    inputs = _tensors(modules[0].preprocess(["a text", "another, longer text"]))
+    chain = _Chain(modules, list(inputs)).cpu().eval()
 
-    def encode(asked: list[str]) -> Any:
+    def encode(some: list[str]) -> Any:
         with torch.no_grad():
-            return chain(*_tensors(modules[0].preprocess(asked)).values())
+            return chain(*_tensors(modules[0].preprocess(some)).values())
 
     check_vectors(tower, texts, encode)
     torch._C._jit_set_onnx_log_output_stream("stderr")  # where there is no graph it prints what there is
@@ -154,11 +152,11 @@ def _encoder_graph(tower: Tower, texts: Sequence[str], folder: Path) -> None:
             warnings.simplefilter("ignore")  # of tracing, and of the exporter that needs no package more
             torch.onnx.export(
                 chain,
-                tuple(given.values()),
+                tuple(inputs.values()),
                 str(folder / QUERY),
-                input_names=list(given),
+                input_names=list(inputs),
                 output_names=["vectors"],
-                dynamic_axes={**{name: _sizes(name, each) for name, each in given.items()}, "vectors": {0: "n"}},
+                dynamic_axes={**{name: _sizes(name, each) for name, each in inputs.items()}, "vectors": {0: "n"}},
                 opset_version=_OPSET,
                 dynamo=False,
             )
@@ -168,22 +166,24 @@ def _encoder_graph(tower: Tower, texts: Sequence[str], folder: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
-def _sizes(name: str, given: torch.Tensor) -> dict[int, str]:
+def _sizes(name: str, tensor: torch.Tensor) -> dict[int, str]:
     """Which sizes of an input change from call to call."""
     if name in ("features", "weights", "texts"):
         return {0: "entries"}
-    return {0: "n", 1: "tokens"} if given.ndim == 2 else {0: "n"}
+    return {0: "n", 1: "tokens"} if tensor.ndim == 2 else {0: "n"}
 
 
 def _tokenizer(tower: Tower, first: Any) -> Any:
-    """What makes tokens of texts, as others can use it.
+    """The encoder's tokenizer, as the tokenizers library saves it.
 
     Raises:
         InputError: an encoder of other ways, or one that sets a prompt before each text.
     """
     from sentence_transformers.sentence_transformer.modules import Transformer  # noqa: PLC0415
 
-    if isinstance(tower, JointTower):
+    from rootward.integrations.text_modules import JointText  # noqa: PLC0415
+
+    if isinstance(first, JointText):
         first, prompt = first.encoder[0], prompt_of(first.encoder)
     else:
         prompt = prompt_before(tower)

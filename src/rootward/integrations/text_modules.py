@@ -15,12 +15,10 @@ from torch import Tensor
 
 from rootward.encoders.features import Grams, Vocabulary
 from rootward.encoders.pretrained import prompt_of, readable
-from rootward.encoders.static import StaticTower
 from rootward.errors import RunFolderError
 from rootward.texts import normal_form
 
 WEIGHTS = "model.safetensors"
-_WHERE = ("token", "cache_folder", "revision", "local_files_only")
 
 
 class StaticText(InputModule):  # type: ignore[misc]  # a class of an optional library
@@ -39,11 +37,6 @@ class StaticText(InputModule):  # type: ignore[misc]  # a class of an optional l
         grams = vocabulary.grams
         self.shortest, self.longest, self.pairs = grams.shortest, grams.longest, grams.pairs
         self.tokens = torch.nn.Parameter(tokens)
-
-    @classmethod
-    def of(cls, tower: StaticTower) -> StaticText:
-        """The module of a tower."""
-        return cls(tower.vocabulary, tower.tokens.detach().cpu().clone())
 
     def preprocess(self, inputs: list[str], prompt: str | None = None, **_: Any) -> dict[str, Tensor]:
         """The features of some texts: rows of the table, their weights, and where each text begins."""
@@ -113,7 +106,7 @@ def tensors_in(module: type[Module], model: str, subfolder: str, where: Mapping[
 
 
 ENCODER = "encoder"
-OWN = ("features", "weights", "texts", "heard")
+OWN = ("features", "weights", "texts", "has_text")
 
 
 class JointText(InputModule):  # type: ignore[misc]  # a class of an optional library
@@ -144,7 +137,7 @@ class JointText(InputModule):  # type: ignore[misc]  # a class of an optional li
             "features": torch.from_numpy(bags.features),
             "weights": torch.from_numpy(bags.weights),
             "texts": torch.from_numpy(bags.texts),
-            "heard": torch.tensor([float(bool(normal_form(text))) for text in texts]),
+            "has_text": torch.tensor([float(bool(normal_form(text))) for text in texts]),
         }
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -152,7 +145,7 @@ class JointText(InputModule):  # type: ignore[misc]  # a class of an optional li
         # Neither our features nor the route that leads here are any of the encoder's business.
         theirs = {name: each for name, each in features.items() if name not in (*OWN, "task")}
         found = self.encoder(theirs)
-        return {**features, **found, "sentence_embedding": found["sentence_embedding"] * features["heard"][:, None]}
+        return {**features, **found, "sentence_embedding": found["sentence_embedding"] * features["has_text"][:, None]}
 
     @property
     def max_seq_length(self) -> int | None:
