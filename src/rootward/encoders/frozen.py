@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,8 +19,7 @@ from rootward.encoders.towers import (
     BaseTextTower,
     EncoderPart,
     Head,
-    LoadOptions,
-    SavedTensors,
+    SavedTower,
     StartOptions,
     Table,
     TableGradient,
@@ -94,14 +93,13 @@ class FrozenTower(BaseTextTower):
         return cls(encoder, head, outputs, torch.from_numpy(answered), options.drop, cache)
 
     @classmethod
-    def restore(
-        cls, settings: Mapping[str, Any], saved: SavedTensors, texts: Sequence[str], options: LoadOptions
-    ) -> FrozenTower:
+    def restore(cls, saved: SavedTower) -> FrozenTower:
         """As saved; what is not kept in the cache any more is encoded again."""
+        settings, options = saved.settings, saved.options
         encoder = Encoder.from_settings(settings, options.encoder)
         cache = usable_cache(settings.get("cache")) if options.cache is None else cache_folder(options.cache)
-        outputs = encode_cached(encoder, texts, cache, options.progress)
-        return cls(encoder, saved.head(), outputs, saved.get("anchors"), settings["drop"], cache)
+        outputs = encode_cached(encoder, saved.texts, cache, options.progress)
+        return cls(encoder, saved.head(), outputs, saved.tensor("anchors"), settings["drop"], cache)
 
     def tensors(self) -> dict[str, Tensor]:
         """The head as `named_head` names it, and the "anchors"."""

@@ -20,8 +20,7 @@ from rootward.encoders.towers import (
     BaseTextTower,
     EncoderPart,
     Head,
-    LoadOptions,
-    SavedTensors,
+    SavedTower,
     StartOptions,
     Table,
     TableGradient,
@@ -102,14 +101,12 @@ class FullTower(BaseTextTower):
         return cls(encoder, weights, head, texts, anchors, options.drop, options.chunk, options.pace)
 
     @classmethod
-    def restore(
-        cls, settings: Mapping[str, Any], saved: SavedTensors, texts: Sequence[str], options: LoadOptions
-    ) -> FullTower:
+    def restore(cls, saved: SavedTower) -> FullTower:
         """As saved: the encoder is opened for how it reads, its weights are the saved ones."""
-        encoder = Encoder.from_settings(settings, options.encoder)
-        weights = {name: saved.get(f"weights.{name}", len(rows)) for name, rows in weights_of(encoder).items()}
-        how = {name: settings[name] for name in ("drop", "chunk", "pace")}
-        return cls(encoder, weights, saved.head(), texts, saved.get("anchors"), **how)
+        encoder = Encoder.from_settings(saved.settings, saved.options.encoder)
+        weights = {name: saved.tensor(f"weights.{name}", len(rows)) for name, rows in weights_of(encoder).items()}
+        how = {name: saved.settings[name] for name in ("drop", "chunk", "pace")}
+        return cls(encoder, weights, saved.head(), saved.texts, saved.tensor("anchors"), **how)
 
     def tensors(self) -> dict[str, Tensor]:
         """The "weights" by their names, the head as `named_head` names it; and the "anchors"."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,8 +16,7 @@ from rootward.encoders.towers import (
     Backward,
     BaseTextTower,
     EncoderPart,
-    LoadOptions,
-    SavedTensors,
+    SavedTower,
     StartOptions,
     Table,
     TokenTable,
@@ -66,12 +65,10 @@ class JointTower(BaseTextTower):
         return cls(StaticTower.start(options, texts, answered), FrozenTower.start(options, texts, answered))
 
     @classmethod
-    def restore(
-        cls, settings: Mapping[str, Any], saved: SavedTensors, texts: Sequence[str], options: LoadOptions
-    ) -> JointTower:
+    def restore(cls, saved: SavedTower) -> JointTower:
         """Both halves as saved."""
-        frozen = FrozenTower.restore(settings["frozen"], saved, texts, options)
-        return cls(StaticTower.restore(settings["static"], saved, texts, options), frozen)
+        static, frozen = (replace(saved, settings=saved.settings[half]) for half in ("static", "frozen"))
+        return cls(StaticTower.restore(static), FrozenTower.restore(frozen))
 
     def tensors(self) -> dict[str, Tensor]:
         """Those of both halves under their own names; the "anchors" are one."""

@@ -21,7 +21,7 @@ from rootward.encoders.towers import (
     BaseTextTower,
     LoadOptions,
     LookupTower,
-    SavedTensors,
+    SavedTower,
     StartOptions,
     Table,
     TiedTower,
@@ -160,15 +160,17 @@ def towers_from(
         RunFolderError: a tensor is missing or has other rows, or a kind of tower that this version does not know.
         InputError, MissingExtraError: an encoder that is needed and cannot be used.
     """
-    named = {side: what_is_read(ids[side], texts[side]) for side in ("query", "document")}
-    saved = {"query": SavedTensors(tensors, "queries"), "document": SavedTensors(tensors, "documents")}
+    saved = {
+        side: SavedTower(name, settings[side], tensors, what_is_read(ids[side], texts[side]), options)
+        for side, name in (("query", "queries"), ("document", "documents"))
+    }
 
     def built(side: str) -> Tower:
         kind = settings[side]["kind"]
         if kind == "lookup":
-            return LookupTower(saved[side].get(rows=len(ids[side])), settings[side].get("unit", True))
+            return LookupTower(saved[side].tensor(rows=len(ids[side])), settings[side].get("unit", True))
         if kind in TEXT_TOWERS:
-            return TEXT_TOWERS[kind].restore(settings[side], saved[side], named[side], options)
+            return TEXT_TOWERS[kind].restore(saved[side])
         raise RunFolderError(
             f"A tower of kind {kind!r} is not known here: it is of a newer rootward, or one's own. Put the model "
             "together from its towers: DualEncoder(query_tower, document_tower, ...)."
@@ -177,9 +179,9 @@ def towers_from(
     query, kind = built("query"), settings["document"]["kind"]
     if not isinstance(query, BaseTextTower) or kind not in ("tied", query.kind):
         return query, built("document")
-    document = query.with_texts(named["document"])
+    document = query.with_texts(saved["document"].texts)
     if kind == "tied":
-        return query, TiedTower(document, saved["document"].get("offsets", len(ids["document"])))
-    # A tower of its own kind has saved the tables that it does not share.
+        return query, TiedTower(document, saved["document"].tensor("offsets", len(ids["document"])))
+    # A tower of the same kind has saved the tables that it does not share.
     own = {id(tensor): tensors.get(f"documents.{name}", tensor) for name, tensor in query.tensors().items()}
     return query, document.mapped(lambda rows: own[id(rows)])

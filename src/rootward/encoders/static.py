@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -17,8 +17,7 @@ from rootward.encoders.features import Bags, Floats, Grams, Ints, LateBags, Voca
 from rootward.encoders.towers import (
     Backward,
     BaseTextTower,
-    LoadOptions,
-    SavedTensors,
+    SavedTower,
     StartOptions,
     Table,
     TableGradient,
@@ -115,14 +114,12 @@ class StaticTower(BaseTextTower):
         return cls(vocabulary, tokens, vocabulary.bags_of_rows(texts), torch.from_numpy(answered), options.drop)
 
     @classmethod
-    def restore(
-        cls, settings: Mapping[str, Any], saved: SavedTensors, texts: Sequence[str], options: LoadOptions
-    ) -> StaticTower:
+    def restore(cls, saved: SavedTower) -> StaticTower:
         """As saved; its features are found in the texts again."""
-        hashes = saved.get("hashes")
-        vocabulary = Vocabulary(Grams(**settings["grams"]), hashes, saved.get("idf", len(hashes)))
-        tokens = saved.get("tokens", len(hashes))
-        return cls(vocabulary, tokens, vocabulary.bags_of_rows(texts), saved.get("anchors"), settings["drop"])
+        hashes = saved.tensor("hashes")
+        vocabulary = Vocabulary(Grams(**saved.settings["grams"]), hashes, saved.tensor("idf", len(hashes)))
+        tokens, bags = saved.tensor("tokens", len(hashes)), vocabulary.bags_of_rows(saved.texts)
+        return cls(vocabulary, tokens, bags, saved.tensor("anchors"), saved.settings["drop"])
 
     def tensors(self) -> dict[str, Tensor]:
         """The features, "tokens", with their "hashes" and "idf"; and the "anchors"."""

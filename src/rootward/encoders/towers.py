@@ -259,13 +259,24 @@ class LoadOptions:
 
 
 @dataclass(frozen=True)
-class SavedTensors:
-    """The tensors of a saved model, seen from one side: "queries" or "documents"."""
+class SavedTower:
+    """What there is to load a tower from.
 
-    tensors: Mapping[str, Tensor]
+    Attributes:
+        side: "queries" or "documents".
+        settings: of the tower.
+        tensors: of the whole model, by name.
+        texts: of the tower's rows.
+        options: of the user.
+    """
+
     side: str
+    settings: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+    texts: Sequence[str]
+    options: LoadOptions
 
-    def get(self, name: str | None = None, rows: int | None = None) -> Tensor:
+    def tensor(self, name: str | None = None, rows: int | None = None) -> Tensor:
         """The tensor that a tower has saved by this name, the side's own without one.
 
         Raises:
@@ -280,8 +291,8 @@ class SavedTensors:
 
     def head(self) -> Head:
         """The matrices of a head, saved by the names that `named_head` gives."""
-        second = (self.get("head2"),) if f"{self.side}.head2" in self.tensors else ()
-        return (self.get("head"), *second)
+        second = (self.tensor("head2"),) if f"{self.side}.head2" in self.tensors else ()
+        return (self.tensor("head"), *second)
 
 
 def named_head(head: Head) -> dict[str, Tensor]:
@@ -330,10 +341,8 @@ class BaseTextTower(BaseTower):
 
     @classmethod
     @abstractmethod
-    def restore(
-        cls, settings: Mapping[str, Any], saved: SavedTensors, texts: Sequence[str], options: LoadOptions
-    ) -> Self:
-        """The tower over these texts that `settings` and `tensors` were saved of.
+    def restore(cls, saved: SavedTower) -> Self:
+        """The tower as its `settings` and `tensors` were saved.
 
         Raises:
             RunFolderError: a tensor is missing or has other rows.

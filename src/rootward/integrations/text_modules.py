@@ -1,4 +1,4 @@
-"""The static tower as a module of sentence-transformers; imported by that library when it loads such a folder."""
+"""Towers as modules of sentence-transformers, which imports this file when it loads such a folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,35 @@ from rootward.encoders.pretrained import prompt_of, readable
 from rootward.errors import RunFolderError
 from rootward.texts import normal_form
 
-WEIGHTS = "model.safetensors"
+WEIGHTS, ENCODER = "model.safetensors", "encoder"
+OWN = ("features", "weights", "texts", "has_text")
+
+
+def _write(module: Module, folder: str, **tensors: Tensor) -> None:
+    """Write a module's tensors and its config."""
+    save_file({name: each.detach().cpu().contiguous() for name, each in tensors.items()}, Path(folder) / WEIGHTS)
+    module.save_config(folder)
+
+
+def _read(module: type[Module], model: str, subfolder: str, where: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a module that was written.
+
+    Raises:
+        RunFolderError: the file is missing or damaged.
+    """
+    path = module.load_file_path(model, filename=WEIGHTS, subfolder=subfolder, **where)
+    try:
+        if path is not None:
+            return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise RunFolderError(f"{path} cannot be read ({error}); export the model again.") from error
+    raise RunFolderError(f"{model} has no {subfolder}/{WEIGHTS}; export the model again.")
+
+
+def _where(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the options of a `load` that say where a folder is fetched from."""
+    names = ("token", "cache_folder", "revision", "local_files_only")
+    return {name: options[name] for name in names if name in options}
 
 
 class StaticText(InputModule):  # type: ignore[misc]  # a class of an optional library
@@ -49,14 +77,9 @@ class StaticText(InputModule):  # type: ignore[misc]  # a class of an optional l
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
         """The weighted sums, as "sentence_embedding"."""
-        features["sentence_embedding"] = torch.nn.functional.embedding_bag(
-            features["input_ids"],
-            self.tokens,
-            features["offsets"],
-            mode="sum",
-            per_sample_weights=features["weights"],
-        )
-        return features
+        ids, offsets, weights = (features[name] for name in ("input_ids", "offsets", "weights"))
+        sums = torch.nn.functional.embedding_bag(ids, self.tokens, offsets, mode="sum", per_sample_weights=weights)
+        return {**features, "sentence_embedding": sums}
 
     @property
     def max_seq_length(self) -> float:
@@ -69,48 +92,19 @@ class StaticText(InputModule):  # type: ignore[misc]  # a class of an optional l
 
     def save(self, output_path: str, *_: Any, **__: Any) -> None:
         """Write the weights and the config."""
-        tensors = {"tokens": self.tokens, "hashes": self.vocabulary.hashes, "idf": self.vocabulary.idf}
-        found = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(found, Path(output_path) / WEIGHTS)
-        self.save_config(output_path)
+        _write(self, output_path, tokens=self.tokens, hashes=self.vocabulary.hashes, idf=self.vocabulary.idf)
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **options: Any) -> StaticText:
         """Read what `save` wrote."""
-        where = where_in(options)
+        where = _where(options)
+        tensors = _read(cls, model_name_or_path, subfolder, where)
         config = cls.load_config(model_name_or_path=model_name_or_path, subfolder=subfolder, **where)
-        tensors = tensors_in(cls, model_name_or_path, subfolder, where)
         return cls(Vocabulary(Grams(**config), tensors["hashes"], tensors["idf"]), tensors["tokens"])
 
 
-def where_in(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the options of a `load` that say where a folder is fetched from."""
-    return {
-        name: options[name] for name in ("token", "cache_folder", "revision", "local_files_only") if name in options
-    }
-
-
-def tensors_in(module: type[Module], model: str, subfolder: str, where: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors that a module was saved with.
-
-    Raises:
-        RunFolderError: the file is missing or damaged.
-    """
-    path = module.load_file_path(model, filename=WEIGHTS, subfolder=subfolder, **where)
-    try:
-        if path is not None:
-            return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise RunFolderError(f"{path} cannot be read ({error}); export the model again.") from error
-    raise RunFolderError(f"{model} has no {subfolder}/{WEIGHTS}; export the model again.")
-
-
-ENCODER = "encoder"
-OWN = ("features", "weights", "texts", "has_text")
-
-
 class JointText(InputModule):  # type: ignore[misc]  # a class of an optional library
-    """What both halves of a joint tower read: an encoder's outputs, and beside them a text's features.
+    """The inputs of both halves of a joint tower: an encoder's outputs, and beside them a text's features.
 
     Texts are read as rootward reads them; one without a letter or digit has outputs of zero.
 
@@ -142,7 +136,7 @@ class JointText(InputModule):  # type: ignore[misc]  # a class of an optional li
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
         """The encoder's outputs, as "sentence_embedding"."""
-        # Neither our features nor the route that leads here are any of the encoder's business.
+        # The encoder gets neither our features nor the name of the route.
         theirs = {name: each for name, each in features.items() if name not in (*OWN, "task")}
         found = self.encoder(theirs)
         return {**features, **found, "sentence_embedding": found["sentence_embedding"] * features["has_text"][:, None]}
@@ -162,16 +156,15 @@ class JointText(InputModule):  # type: ignore[misc]  # a class of an optional li
 
     def save(self, output_path: str, *_: Any, **__: Any) -> None:
         """Write the features, the config, and the encoder as a folder of its own."""
-        save_file({"hashes": self.vocabulary.hashes, "idf": self.vocabulary.idf}, Path(output_path) / WEIGHTS)
-        self.save_config(output_path)
+        _write(self, output_path, hashes=self.vocabulary.hashes, idf=self.vocabulary.idf)
         self.encoder.save(str(Path(output_path) / ENCODER), create_model_card=False)
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **options: Any) -> JointText:
         """Read what `save` wrote."""
-        where = where_in(options)
+        where = _where(options)
+        tensors = _read(cls, model_name_or_path, subfolder, where)
         config = cls.load_config(model_name_or_path=model_name_or_path, subfolder=subfolder, **where)
-        tensors = tensors_in(cls, model_name_or_path, subfolder, where)
         at = cls.load_dir_path(model_name_or_path, subfolder=f"{subfolder}/{ENCODER}".lstrip("/"), **where)
         if at is None:
             raise RunFolderError(f"{model_name_or_path} has no {subfolder}/{ENCODER}; export the model again.")
@@ -205,10 +198,9 @@ class AddFeatures(Module):  # type: ignore[misc]  # a class of an optional libra
 
     def save(self, output_path: str, *_: Any, **__: Any) -> None:
         """Write the features' vectors."""
-        save_file({"tokens": self.tokens.detach().cpu().contiguous()}, Path(output_path) / WEIGHTS)
-        self.save_config(output_path)
+        _write(self, output_path, tokens=self.tokens)
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **options: Any) -> AddFeatures:
         """Read what `save` wrote."""
-        return cls(tensors_in(cls, model_name_or_path, subfolder, where_in(options))["tokens"])
+        return cls(_read(cls, model_name_or_path, subfolder, _where(options))["tokens"])
