@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,21 +16,28 @@ from torch import Tensor
 from rootward.encoders.full import CHUNK, PACE
 from rootward.encoders.registry import (
     DocumentKind,
-    TextTowerKind,
     construct_start,
-    free_start,
-    random_start,
     tables_of,
     tensors_of,
     text_start,
     towers_from,
 )
 from rootward.encoders.storage import Stored, read_model, write_model
-from rootward.encoders.towers import LoadOptions, LookupTower, StartOptions, Table, TextTower, Tower, unit
-from rootward.errors import InputError, UnknownIdError, did_you_mean, quoted
+from rootward.encoders.towers import (
+    LoadOptions,
+    LookupTower,
+    StartOptions,
+    Table,
+    TextTower,
+    Tower,
+    random_directions,
+    random_normal,
+    unit,
+)
+from rootward.errors import InputError, quoted
 from rootward.ids import Ids
 from rootward.pairs import Pairs
-from rootward.texts import Texts
+from rootward.texts import NameLookup, Texts
 
 Start = Literal["constructed", "random", "free"]
 
@@ -114,7 +119,7 @@ class DualEncoder:
     document_texts: Texts | None = None
     notes: tuple[str, ...] = ()
     _fingerprinted: tuple[list[Any], list[Any], str] | None = field(default=None, init=False, repr=False)
-    _names: Names | None = field(default=None, init=False, repr=False)
+    _names: NameLookup | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.query_tower.dim != self.document_tower.dim:
@@ -142,13 +147,18 @@ class DualEncoder:
         Raises:
             InputError: dim below 1, or arguments that are something else.
         """
-        check_pairs(pairs, "DualEncoder.lookup")
-        check_dim(dim)
-        begin = {"constructed": construct_start, "random": random_start, "free": free_start}.get(start)
-        if begin is None:
+        _check_pairs(pairs, "DualEncoder.lookup")
+        _check_dim(dim)
+        if start not in get_args(Start):
             raise InputError(f"start must be 'constructed', 'random' or 'free', got {start!r}.")
-        queries, documents = (LookupTower(vectors, unit=start != "free") for vectors in begin(pairs, dim, seed))
-        return cls.from_towers(pairs, queries, documents)
+        if start == "constructed":
+            vectors = construct_start(pairs, dim, seed)
+        else:
+            draw = random_directions if start == "random" else random_normal
+            sizes = {"queries": pairs.n_queries, "documents": pairs.n_documents}
+            queries, documents = (draw(seed, *side, dim) for side in sizes.items())
+            vectors = (queries, documents) if start == "random" else (queries / dim**0.5, documents / dim**0.5)
+        return cls.from_towers(pairs, *(LookupTower(each, unit=start != "free") for each in vectors))
 
     @classmethod
     def from_vectors(
@@ -161,8 +171,8 @@ class DualEncoder:
         Raises:
             InputError: no matrices, the number of rows is not that of the ids, or an entry is not finite.
         """
-        check_pairs(pairs, "DualEncoder.from_vectors")
-        towers = [LookupTower(as_table(given, side)) for given, side in ((queries, "query"), (documents, "document"))]
+        _check_pairs(pairs, "DualEncoder.from_vectors")
+        towers = [LookupTower(_as_table(each, side)) for each, side in ((queries, "query"), (documents, "document"))]
         return cls.from_towers(pairs, *towers)
 
     @classmethod
@@ -172,7 +182,7 @@ class DualEncoder:
         Raises:
             InputError: a tower with another number of rows than there are ids, or two widths.
         """
-        check_pairs(pairs, "DualEncoder.from_towers")
+        _check_pairs(pairs, "DualEncoder.from_towers")
         for tower, ids, side in (
             (query_tower, pairs.query_ids, "query"),
             (document_tower, pairs.document_ids, "document"),
@@ -194,7 +204,7 @@ class DualEncoder:
     def text(
         cls,
         pairs: Pairs,
-        tower: TextTowerKind = "static",
+        tower: str = "static",
         *,
         dim: int = 128,
         documents: DocumentKind = "tied",
@@ -245,8 +255,8 @@ class DualEncoder:
                 letter or digit, or an encoder that cannot be used.
             MissingExtraError: sentence-transformers is needed and not installed.
         """
-        check_pairs(pairs, "DualEncoder.text")
-        check_dim(dim)
+        _check_pairs(pairs, "DualEncoder.text")
+        _check_dim(dim)
         options = StartOptions(dim, drop, seed, word_pairs, encoder, hidden, cache, progress, chunk, pace)
         queries, of_documents, notes = text_start(pairs, tower, documents, options)
         return replace(cls.from_towers(pairs, queries, of_documents), notes=notes)
@@ -278,7 +288,7 @@ class DualEncoder:
             UnknownIdError: an id that is no query of this model.
             InputError: one string in place of a list.
         """
-        rows = np.arange(len(self.query_ids)) if ids is None else self.query_ids.rows(as_list(ids, "model.queries"))
+        rows = np.arange(len(self.query_ids)) if ids is None else self.query_ids.rows(_as_list(ids, "model.queries"))
         return Queries([self.query_ids[row] for row in rows.tolist()], *self.as_searched(rows), self.fingerprint())
 
     def as_searched(self, rows: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
@@ -324,7 +334,7 @@ class DualEncoder:
         """
         if not isinstance(self.query_tower, TextTower):
             raise InputError("This model looks its queries up; only one from DualEncoder.text encodes other texts.")
-        listed = as_list(texts, "encode_queries")
+        listed = _as_list(texts, "encode_queries")
         lean = usual_lean(self.generality) if lean is None else lean
         for row, text in enumerate(listed):
             if not isinstance(text, str):
@@ -348,7 +358,7 @@ class DualEncoder:
                 "Documents of this model have vectors of their own, so others cannot be read. Make it with "
                 "DualEncoder.text(..., documents='text')."
             )
-        return self.document_tower.encode_texts(as_list(texts, "encode_documents"))
+        return self.document_tower.encode_texts(_as_list(texts, "encode_documents"))
 
     def find(self, text: str) -> list[str]:
         """The query ids that `text` can mean: that id itself, else every query so named, best match first.
@@ -358,7 +368,7 @@ class DualEncoder:
         """
         names = self._names
         if names is None or names.ids is not self.query_ids or names.texts is not self.query_texts:
-            names = self._names = Names(self.query_ids, self.query_texts)
+            names = self._names = NameLookup(self.query_ids, self.query_texts)
         return names.find(text)
 
     def fingerprint(self) -> str:
@@ -369,11 +379,10 @@ class DualEncoder:
         """
         tensors, ids = self.tensors(), [self.query_ids, self.document_ids]
         values = list(tensors.values())
-        is_counted = not any(each.is_inference() for each in values)
-        state = (
-            [*((each.data_ptr(), each.shape, each._version) for each in values), *map(id, ids)] if is_counted else []
-        )
-        if is_counted and self._fingerprinted is not None and self._fingerprinted[0] == state:
+        state: list[Any] | None = None
+        if not any(each.is_inference() for each in values):  # of which torch counts no changes
+            state = [*((each.data_ptr(), each.shape, each._version) for each in values), *map(id, ids)]
+        if state is not None and self._fingerprinted is not None and self._fingerprinted[0] == state:
             return self._fingerprinted[2]
         digest = hashlib.sha256()
         for name, tensor in sorted(tensors.items()):
@@ -383,7 +392,7 @@ class DualEncoder:
             labels.hash_into(digest)
         digits = digest.hexdigest()[:16]
         # The tensors and ids are held too, so that their addresses are not given to others.
-        self._fingerprinted = (state, [*values, *ids], digits) if is_counted else None
+        self._fingerprinted = None if state is None else (state, [*values, *ids], digits)
         return digits
 
     # -- what it is made of ----------------------------------------------------------------------------------
@@ -451,11 +460,9 @@ class DualEncoder:
             RunFolderError: the folder is missing, damaged, or from a newer version.
             InputError, MissingExtraError: an encoder that is needed and cannot be opened, or is another one.
         """
-        stored = read_model(Path(folder))
+        stored, options = read_model(Path(folder)), LoadOptions(encoder, cache, progress)
         return cls(
-            *towers_from(
-                stored.towers, stored.tensors, stored.ids, stored.texts, LoadOptions(encoder, cache, progress)
-            ),
+            *towers_from(stored.towers, stored.tensors, stored.ids, stored.texts, options),
             stored.ids["query"],
             stored.ids["document"],
             stored.tensors["generality"].numpy(),
@@ -466,103 +473,37 @@ class DualEncoder:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Names:
-    """Looks ids up by name; the table of names is built at the first look-up that needs it.
-
-    Attributes:
-        ids: of the nodes.
-        texts: their names and synonyms, None where the source had none.
-    """
-
-    ids: Ids
-    texts: Texts | None
-
-    def find(self, text: str) -> list[str]:
-        """The ids that `text` can mean: the id itself, else every node named so, whatever the case.
-
-        Nodes that have it as their preferred name come before those that have it as a synonym, ids in alphabetical
-        order within each: "cat" gives cat.n.01 first, then the gossip and the tractor.
-
-        Raises:
-            UnknownIdError: nothing is called so; the message names what is close, ids and names.
-        """
-        if text in self.ids:
-            return [text]
-        found = self._meanings.get(text.strip().casefold())
-        if found is None:
-            if self.texts is None:
-                known: Iterable[str] = self.ids.like(text.strip())
-            else:
-                known = [*(name for row in range(len(self.ids)) for name in self.texts.all_names(row)), *self.ids]
-            nothing, what = ("No query", "") if self.texts is None else ("Nothing is called", " queries")
-            close = did_you_mean(text.strip(), known)
-            raise UnknownIdError(f"{nothing} {quoted(text)} among {len(self.ids):,}{what}.{close}")
-        return [self.ids[row] for row in found]
-
-    @cached_property
-    def _meanings(self) -> dict[str, list[int]]:
-        """Casefolded name to rows, best first."""
-        if self.texts is None:
-            return {}
-        preferred: defaultdict[str, dict[int, bool]] = defaultdict(dict)  # name -> row -> it is the preferred name
-        for row, (name, synonyms) in enumerate(zip(self.texts.names, self.texts.synonyms, strict=True)):
-            for synonym in synonyms:
-                preferred[synonym.casefold()][row] = False
-            preferred[name.casefold()][row] = True
-        preferred.pop("", None)
-        return {name: sorted(rows, key=lambda row: (not rows[row], self.ids[row])) for name, rows in preferred.items()}
-
-
-def check_pairs(pairs: Any, call: str) -> None:
-    """Refuse what are no pairs; `call` is how it is written.
-
-    Raises:
-        InputError: something else, such as a hierarchy or arguments in another order.
-    """
+def _check_pairs(pairs: Any, call: str) -> None:
     if not isinstance(pairs, Pairs):
         hint = " A hierarchy's are hierarchy.pairs()." if type(pairs).__name__ == "Hierarchy" else ""
         raise InputError(f"{call} takes pairs first; got a {type(pairs).__name__}.{hint}")
 
 
-def check_dim(dim: Any) -> None:
-    """Refuse a width that is none.
-
-    Raises:
-        InputError: no integer, or below 1.
-    """
+def _check_dim(dim: Any) -> None:
     if isinstance(dim, bool) or not isinstance(dim, int | np.integer):
         raise InputError(f"dim is a whole number, such as 64; got {dim!r}, a {type(dim).__name__}.")
     if dim < 1:
         raise InputError(f"dim must be at least 1, got {dim}.")
 
 
-def as_table(given: Any, side: str) -> Tensor:
-    """A copy of a side's vectors as a float32 matrix.
-
-    Raises:
-        InputError: something that is no matrix of numbers.
-    """
+def _as_table(vectors: Any, side: str) -> Tensor:
+    """A copy of a side's vectors as a float32 matrix."""
     needed = f"The {side} vectors must be a matrix of numbers, a row for each {side} id"
     try:
-        table = torch.as_tensor(given).detach().to(torch.float32, copy=True).contiguous()
+        table = torch.as_tensor(vectors).detach().to(torch.float32, copy=True).contiguous()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{needed}; got a {type(given).__name__} that is none ({error}).") from None
+        raise InputError(f"{needed}; got a {type(vectors).__name__} that is none ({error}).") from None
     if table.ndim != 2:
         raise InputError(f"{needed}; got shape {tuple(table.shape)}.")
     return table
 
 
-def as_list(given: Iterable[Any], call: str) -> list[Any]:
-    """Several ids or texts as a list; `call` is where they go.
-
-    Raises:
-        InputError: one string, which Python would take apart into letters, or nothing to go through.
-    """
-    if isinstance(given, str | bytes):
-        shown = quoted(given) if isinstance(given, str) else "..."
-        raise InputError(f"{call} takes a list, also of one: {call}([{shown}]); got a {type(given).__name__}.")
+def _as_list(several: Iterable[Any], call: str) -> list[Any]:
+    """Several ids or texts as a list; one string, which Python would take apart into letters, is refused."""
+    if isinstance(several, str | bytes):
+        shown = quoted(several) if isinstance(several, str) else "..."
+        raise InputError(f"{call} takes a list, also of one: {call}([{shown}]); got a {type(several).__name__}.")
     try:
-        return list(given)
+        return list(several)
     except TypeError:
-        raise InputError(f"{call} takes a list; got {given!r}, a {type(given).__name__}.") from None
+        raise InputError(f"{call} takes a list; got {several!r}, a {type(several).__name__}.") from None

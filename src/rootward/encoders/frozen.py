@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, encode_cached, usable_cache
+from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, encode_cached
 from rootward.encoders.towers import (
     Backward,
     BaseTextTower,
@@ -97,7 +98,10 @@ class FrozenTower(BaseTextTower):
         """As saved; what is not kept in the cache any more is encoded again."""
         settings, options = saved.settings, saved.options
         encoder = Encoder.from_settings(settings, options.encoder)
-        cache = usable_cache(settings.get("cache")) if options.cache is None else cache_folder(options.cache)
+        cache = options.cache if options.cache is not None else settings.get("cache")
+        if options.cache is None and cache is not None and not os.access(cache, os.R_OK | os.W_OK | os.X_OK):
+            cache = None  # of another machine, or deleted
+        cache = cache_folder(cache)
         outputs = encode_cached(encoder, saved.texts, cache, options.progress)
         return cls(encoder, saved.head(), outputs, saved.tensor("anchors"), settings["drop"], cache)
 
@@ -117,11 +121,6 @@ class FrozenTower(BaseTextTower):
     def known(self) -> npt.NDArray[np.bool_]:
         """Whether there is anything to read in a row's text."""
         return self.outputs.known
-
-    @property
-    def description(self) -> str:
-        """What it is made of, in words for a model card."""
-        return f"the encoder `{self.encoder.short_name}`, frozen, and a trained head"
 
     @property
     def encoder_part(self) -> EncoderPart:

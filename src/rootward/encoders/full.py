@@ -127,11 +127,6 @@ class FullTower(BaseTextTower):
         return np.array([bool(normal_form(text)) for text in self.texts], np.bool_)
 
     @property
-    def description(self) -> str:
-        """What it is made of, in words for a model card."""
-        return f"the encoder `{self.encoder.short_name}`, trained on, and a trained head"
-
-    @property
     def encoder_part(self) -> EncoderPart:
         """The encoder with the weights that training gave it, and the head."""
         return EncoderPart(self.encoder, self.weights, self.head)

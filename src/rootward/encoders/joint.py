@@ -88,11 +88,6 @@ class JointTower(BaseTextTower):
         return known
 
     @property
-    def description(self) -> str:
-        """What it is made of, in words for a model card."""
-        return f"{self.static.description}, and {self.frozen.description}, in equal shares"
-
-    @property
     def token_table(self) -> TokenTable:
         """That of the static half."""
         return self.static.token_table

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -67,11 +67,6 @@ class Encoder:
                 f"encode(texts) -> array; got {encoder!r}."
             )
         return cls(type(encoder).__qualname__, encoder, expected)
-
-    @property
-    def short_name(self) -> str:
-        """The last part of its name, for people."""
-        return self.name.rstrip("/").rpartition("/")[2]
 
     def settings(self) -> dict[str, Any]:
         """How to find it when the model is loaded."""
@@ -218,10 +213,12 @@ def fingerprint_of(encoder: Any) -> str | None:
     weights: Callable[[], Any] | None = getattr(encoder, "state_dict", None)
     if not callable(weights):
         return None
-    digits = _digits(_weight_bytes(weights()))
+    digits = _digest(_weight_bytes(weights()))[:_DIGITS]
     if not hasattr(encoder, "default_prompt_name"):  # that is what makes a sentence-transformers model
         return digits
-    return f"{digits}-{_digits([json.dumps(_plain(_preprocessing(encoder))).encode()])}"
+    # Of an object the class: its text may hold its address.
+    text = json.dumps(_preprocessing(encoder), sort_keys=True, default=lambda each: type(each).__name__)
+    return f"{digits}-{_digest([text.encode()])[:_DIGITS]}"
 
 
 def _same_weights(found: str, expected: str) -> str:
@@ -234,11 +231,11 @@ def _same_weights(found: str, expected: str) -> str:
     )
 
 
-def _digits(parts: Iterable[bytes]) -> str:
+def _digest(chunks: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()[:_DIGITS]
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _weight_bytes(weights: Any) -> Iterator[bytes]:
@@ -269,15 +266,6 @@ def _tokens(tokenizer: Any) -> Any:
         told = json.loads(backend.to_str())
         return {name: part for name, part in told.items() if name not in ("truncation", "padding")}
     return tokenizer.get_vocab() if hasattr(tokenizer, "get_vocab") else None
-
-
-def _plain(value: Any) -> Any:
-    """As JSON that is the same in every process: sorted, and of an object, whose text may hold its place, its class."""
-    if isinstance(value, Mapping):
-        return [[str(key), _plain(each)] for key, each in sorted(value.items(), key=lambda item: str(item[0]))]
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return value if value is None or isinstance(value, str | int | float) else type(value).__name__
 
 
 def prompt_of(model: Any) -> str:
@@ -328,16 +316,8 @@ def cache_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     named = folder if folder is not None else os.environ.get("ROOTWARD_CACHE") or None
     if named is not None:
         return Path(named).absolute()
-    home = os.environ.get("XDG_CACHE_HOME") or (
-        os.environ.get("LOCALAPPDATA") if os.name == "nt" else str(Path.home() / ".cache")
-    )
+    home = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("LOCALAPPDATA") if os.name == "nt" else None)
     return Path(home or Path.home() / ".cache") / "rootward"
-
-
-def usable_cache(folder: str | None) -> Path:
-    """The folder that a model kept its outputs in, where it is still there and may be used; else `cache_folder()`."""
-    usable = folder is not None and os.access(folder, os.R_OK | os.W_OK | os.X_OK)
-    return cache_folder(folder if usable else None)
 
 
 def encode_cached(
@@ -355,8 +335,7 @@ def encode_cached(
     rows: dict[str, int] = {}
     places = np.array([rows.setdefault(readable(text), len(rows)) if normal_form(text) else -1 for text in texts])
     distinct = list(rows)
-    kept = cache is not None and encoder.fingerprint is not None
-    folder = cache / "outputs" / str(encoder.fingerprint) if kept and cache is not None else None
+    folder = None if cache is None or encoder.fingerprint is None else cache / "outputs" / encoder.fingerprint
     starts = range(0, len(distinct), BLOCK)
     shown = track(
         starts, f"encoding {len(distinct):,} texts", console=Console(stderr=True), disable=not progress, transient=True
@@ -367,32 +346,18 @@ def encode_cached(
 
 
 def _block(encoder: Encoder, texts: list[str], folder: Path | None) -> Outputs:
+    """The outputs of a block of texts, mapped from its file, which is written where there is none or none of ours."""
     if folder is None:
         return encoder.encode(texts)
-    path = folder / f"{_digest(texts)}.npy"
-    kept = _mapped(path, len(texts))
-    if kept is not None:
-        return kept
+    written = (text.encode("utf-8", "surrogatepass") for text in texts)
+    path = folder / f"{_digest(len(each).to_bytes(8, 'little') + each for each in written)[:32]}.npy"
+    with suppress(OSError, ValueError, EOFError):
+        found: Outputs = np.load(path, mmap_mode="r", allow_pickle=False)
+        if found.ndim == 2 and len(found) == len(texts) and found.dtype == np.float32:
+            return found
     outputs = encoder.encode(texts)
     atomic_write(path, lambda to: np.save(to, outputs))
-    return _mapped(path, len(texts)) if len(outputs) else outputs  # type: ignore[return-value]
-
-
-def _mapped(path: Path, rows: int) -> Outputs | None:
-    """The matrix in a file, None where there is none or it is not one of ours, and has to be made again."""
-    try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return found if found.ndim == 2 and len(found) == rows and found.dtype == np.float32 else None
-
-
-def _digest(texts: Sequence[str]) -> str:
-    digest = hashlib.sha256()
-    for text in texts:
-        written = text.encode("utf-8", "surrogatepass")
-        digest.update(len(written).to_bytes(8, "little") + written)
-    return digest.hexdigest()[:32]
+    return np.load(path, mmap_mode="r") if len(outputs) else outputs
 
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")

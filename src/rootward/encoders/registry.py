@@ -27,7 +27,6 @@ from rootward.encoders.towers import (
     TiedTower,
     Tower,
     random_directions,
-    random_normal,
 )
 from rootward.errors import InputError, RunFolderError
 from rootward.ids import Ids
@@ -38,23 +37,10 @@ from rootward.texts import Texts, what_is_read
 TEXT_TOWERS: dict[str, type[BaseTextTower]] = {
     tower.kind: tower for tower in (StaticTower, FrozenTower, JointTower, FullTower)
 }
-TextTowerKind = Literal["static", "frozen", "joint", "full"]
 DocumentKind = Literal["tied", "text", "lookup"]
 
 
-# -- lookup tables before training -------------------------------------------------------------------------------
-
-
-def random_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Independent directions for every query and every document: unit rows, float32."""
-    queries = random_directions(seed, "queries", pairs.n_queries, dim)
-    return queries, random_directions(seed, "documents", pairs.n_documents, dim)
-
-
-def free_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Independent normal entries of variance 1/dim for every query and document: rows of about unit length, float32."""
-    queries = random_normal(seed, "queries", pairs.n_queries, dim) / dim**0.5
-    return queries, random_normal(seed, "documents", pairs.n_documents, dim) / dim**0.5
+# -- before training ---------------------------------------------------------------------------------------------
 
 
 def construct_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -76,11 +62,8 @@ def construct_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
     return queries, documents
 
 
-# -- text towers before training ---------------------------------------------------------------------------------
-
-
 def text_start(
-    pairs: Pairs, kind: TextTowerKind, documents: DocumentKind, options: StartOptions
+    pairs: Pairs, kind: str, documents: DocumentKind, options: StartOptions
 ) -> tuple[Tower, Tower, tuple[str, ...]]:
     """A text tower for the queries, one for their documents, and notes on the texts; see `DualEncoder.text`.
 

@@ -139,11 +139,6 @@ class StaticTower(BaseTextTower):
         return self.bags.known
 
     @property
-    def description(self) -> str:
-        """What it is made of, in words for a model card."""
-        return "words and character n-grams, summed"
-
-    @property
     def token_table(self) -> TokenTable:
         """The features and their vectors."""
         return TokenTable(self.vocabulary, self.tokens)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -67,18 +67,19 @@ class Tower(Protocol):
     """
 
     @property
+    @abstractmethod
     def dim(self) -> int:
         """Width of the vectors."""
-        ...
 
+    @abstractmethod
     def __len__(self) -> int:
         """How many rows it has a vector for."""
-        ...
 
+    @abstractmethod
     def encode(self, rows: npt.ArrayLike | None = None) -> Tensor:
         """Vectors of these rows (float32, len(rows) x dim), of all rows when none are named."""
-        ...
 
+    @abstractmethod
     def forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Backward]:
         """Vectors of these rows (int64, unique) for a step of training, and the way back.
 
@@ -86,23 +87,22 @@ class Tower(Protocol):
             rows: of a batch.
             noise: of this step and side alone, for what is dropped at random in training.
         """
-        ...
 
+    @abstractmethod
     def tables(self) -> list[Table]:
         """What training changes."""
-        ...
 
+    @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
         """What has to be saved to have this tower back, by name; its tables are among them."""
-        ...
 
+    @abstractmethod
     def settings(self) -> dict[str, Any]:
         """What else has to be known, JSON values only; "kind" says which tower it is."""
-        ...
 
-    def mapped(self, change: Callable[[Tensor], Tensor]) -> Tower:
+    @abstractmethod
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Self:
         """The same tower on other tensors: each one put through `change`, such as to copy it to a device."""
-        ...
 
 
 @runtime_checkable
@@ -110,20 +110,20 @@ class TextTower(Tower, Protocol):
     """A tower that has a vector for any text, not for its own rows alone."""
 
     @property
+    @abstractmethod
     def anchors(self) -> Tensor:
         """The rows that training knows the answers of (int64); other texts lean on the nearest of them."""
-        ...
 
+    @abstractmethod
     def encode_texts(self, texts: Iterable[str]) -> Tensor:
         """Vectors of any texts (float32, n x dim); zeros for a text that says nothing to it."""
-        ...
 
+    @abstractmethod
     def nearest_anchors(self, vectors: Tensor, n: int = 1) -> tuple[Tensor, Tensor]:
         """The nearest row that training knew the answers of (int64, -1 for a vector of zeros), and its own vector.
 
         With n above 1 the vector is the mean of the n nearest, the nearer the heavier.
         """
-        ...
 
 
 _TINY = 1e-12
@@ -157,7 +157,7 @@ def check_drop(drop: float, what: str) -> None:
     """Refuse a share of features or entries that cannot be left out of a step.
 
     Raises:
-        InputError: outside 0..1, or 1.
+        InputError: see above.
     """
     if not 0 <= drop < 1:
         raise InputError(f"drop is the share of {what} left out, at least 0 and below 1; got {drop}.")
@@ -181,7 +181,7 @@ def sum_by_table(gradients: Sequence[TableGradient]) -> list[TableGradient]:
     return out
 
 
-class BaseTower(ABC):
+class BaseTower(Tower):
     """What towers with vectors on the unit sphere share; a subclass has the raw vectors, before they are put there.
 
     Attributes:
@@ -191,20 +191,12 @@ class BaseTower(ABC):
     block: ClassVar[int] = 4_096
 
     @abstractmethod
-    def __len__(self) -> int:
-        """How many rows there are."""
-
-    @abstractmethod
     def raw_vectors(self, rows: Rows) -> Tensor:
         """Vectors of these rows (len(rows) x dim), of any length."""
 
     @abstractmethod
     def raw_forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Backward]:
         """As `forward`, before the vectors are put on the unit sphere."""
-
-    @abstractmethod
-    def tables(self) -> list[Table]:
-        """What training changes."""
 
     @property
     def dim(self) -> int:
@@ -323,7 +315,6 @@ class BaseTextTower(BaseTower):
     Attributes:
         kind: its name in settings, in `DualEncoder.text` and on the command line.
         has_features, has_encoder: what it reads texts with; which options it takes follows from that.
-        description: for model cards.
         anchors: int64, the rows that training knows the answers of.
     """
 
@@ -349,25 +340,12 @@ class BaseTextTower(BaseTower):
             InputError, MissingExtraError: an encoder that is needed and cannot be used.
         """
 
-    @abstractmethod
-    def tensors(self) -> dict[str, Tensor]:
-        """What has to be saved to have this tower back, by name; its tables are among them."""
-
-    @abstractmethod
-    def settings(self) -> dict[str, Any]:
-        """What else has to be known, JSON values only; "kind" says which tower it is."""
-
     # -- what it reads ---------------------------------------------------------------------------------------
 
     @property
     @abstractmethod
     def known(self) -> npt.NDArray[np.bool_]:
         """Whether there is anything to read in a row's text."""
-
-    @property
-    @abstractmethod
-    def description(self) -> str:
-        """What it is made of, in words for a model card."""
 
     @property
     def token_table(self) -> TokenTable | None:
@@ -384,10 +362,6 @@ class BaseTextTower(BaseTower):
     @abstractmethod
     def with_texts(self, texts: Iterable[str]) -> Self:
         """The same tower, its very tables, over other texts."""
-
-    @abstractmethod
-    def mapped(self, change: Callable[[Tensor], Tensor]) -> Self:
-        """The same tower on other tables: each one put through `change`."""
 
     def with_anchors(self, anchors: Tensor) -> Self:
         """The same tower; the rows that training knows the answers of are these (int64)."""

@@ -190,7 +190,7 @@ def card(model: DualEncoder, report: Report | None, format: Format) -> str:
         n_queries=len(model.query_ids),
         n_documents=len(model.document_ids),
         dim=model.dim,
-        query=query.description if isinstance(query, BaseTextTower) else query.settings()["kind"],
+        query=_described(query) if isinstance(query, BaseTextTower) else query.settings()["kind"],
         documents=documents,
     )
     remark = _CONTROL.format(longest=LONGEST) if (False, True) in kinds else ""
@@ -203,6 +203,15 @@ def card(model: DualEncoder, report: Report | None, format: Format) -> str:
     remark = (_TRUST if hashes else "") + remark + ("" if reads else _TABLE)
     trust = ", trust_remote_code=True" if hashes else ""
     return head + _recall(report) + _MODULES.format(trust=trust, example=example, remark=remark)
+
+
+def _described(tower: BaseTextTower) -> str:
+    """What a tower is made of, in words."""
+    words = [] if tower.token_table is None else ["words and character n-grams, summed"]
+    if (part := tower.encoder_part) is not None:
+        name, how = part.encoder.name.rstrip("/").rpartition("/")[2], "trained on" if part.weights else "frozen"
+        words.append(f"the encoder `{name}`, {how}, and a trained head")
+    return ", and ".join(words) + (", in equal shares" if len(words) > 1 else "")
 
 
 def _recall(report: Report | None) -> str:

@@ -124,6 +124,10 @@ class _Chain(torch.nn.Module):
 
 
 def _export(module: torch.nn.Module, inputs: Mapping[str, Tensor], folder: Path) -> None:
+    """Write a graph in which the sizes change that change from call to call."""
+    axes = {name: {0: "n", 1: "tokens"} if each.ndim == 2 else {0: "n"} for name, each in inputs.items()}
+    axes |= {name: {0: "entries"} for name in ("features", "weights", "texts") if name in inputs}
+    axes |= {"n_texts": {}} if "n_texts" in inputs else {}
     torch._C._jit_set_onnx_log_output_stream("stderr")  # where there is no graph it prints what there is
     try:
         with torch.no_grad(), warnings.catch_warnings():
@@ -134,22 +138,13 @@ def _export(module: torch.nn.Module, inputs: Mapping[str, Tensor], folder: Path)
                 str(folder / QUERY),
                 input_names=list(inputs),
                 output_names=["vectors"],
-                dynamic_axes={**{name: _sizes(name, each) for name, each in inputs.items()}, "vectors": {0: "n"}},
+                dynamic_axes={**axes, "vectors": {0: "n"}},
                 opset_version=_OPSET,
                 dynamo=False,
             )
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"This model's encoder has no graph: {reason}. Export to sentence-transformers.") from error
-
-
-def _sizes(name: str, tensor: Tensor) -> dict[int, str]:
-    """Which sizes of an input change from call to call."""
-    if name in ("features", "weights", "texts"):
-        return {0: "entries"}
-    if name == "n_texts":
-        return {}
-    return {0: "n", 1: "tokens"} if tensor.ndim == 2 else {0: "n"}
 
 
 def _tokenizer(tower: Tower, first: Any) -> Any:
