@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Container, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import count
@@ -55,8 +56,6 @@ RUN_FOLDER = FolderKind(
 INDEX_FOLDER = FolderKind("index", "rootward index RUN", "Restore it or build the index again")
 PAIRS_FOLDER = FolderKind("pairs", "Pairs.from_table", "Delete the folder and make it again from its table", TableError)
 
-_HOLDS = {"run": "a run", "index": "an index", "pairs": "pairs", "towers": "a model"}  # by section of a config
-
 
 def checksums(folder: Path, names: Iterable[str]) -> dict[str, tuple[int, str]]:
     """Length in bytes and SHA-256 of each of these files, by name."""
@@ -71,11 +70,10 @@ def write_config(folder: Path, sections: Mapping[str, Any], files: Mapping[str, 
 
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file; empty where there is no such file or it holds something else."""
-    try:
+    with suppress(OSError, ValueError):
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def read_config(folder: Path, kind: FolderKind = RUN_FOLDER) -> dict[str, Any]:
@@ -85,10 +83,10 @@ def read_config(folder: Path, kind: FolderKind = RUN_FOLDER) -> dict[str, Any]:
         RunFolderError: no such folder, no config in it, no JSON in that, or another version's format; of pairs a
             TableError.
     """
-    path, remedy = folder / CONFIG, kind.remedy.format(folder=folder)
+    path = folder / CONFIG
+    if folder.is_file():
+        raise kind.error(f"{folder} is a file; needed is the folder of a {kind.what}, as {kind.writer} writes it.")
     if not path.is_file():
-        if folder.is_file():
-            raise kind.error(f"{folder} is a file; needed is the folder of a {kind.what}, as {kind.writer} writes it.")
         lacks = "has no config.json" if folder.is_dir() else "does not exist"
         beside = [str(other) for other in folder.parent.glob("*") if (other / CONFIG).is_file()]
         raise kind.error(
@@ -97,22 +95,19 @@ def read_config(folder: Path, kind: FolderKind = RUN_FOLDER) -> dict[str, Any]:
         )
     try:
         config: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise kind.error(f"{path} is not JSON ({error}), so the {kind.what} cannot be read. {remedy}.") from error
+    except ValueError:
+        config = None
     if not isinstance(config, dict):
-        raise kind.error(f"{path} holds no JSON object, so the {kind.what} cannot be read. {remedy}.")
+        remedy = kind.remedy.format(folder=folder)
+        raise kind.error(f"{path} is no JSON object, so the {kind.what} cannot be read. {remedy}.")
     written, by = config.get("format", FORMAT), config.get("made_by", "another version of rootward")
-    if written > FORMAT:
+    if written != FORMAT:
+        upgrade = "Upgrade with: pip install --upgrade rootward"
         raise kind.error(
-            f"{folder} was written by {by} in format {written}; this version reads format {FORMAT}. Upgrade with: pip "
-            "install --upgrade rootward"
+            f"{folder} was written by {by} in format {written}; this version reads format {FORMAT}. "
+            f"{upgrade if written > FORMAT else 'Make it again, or read it with that version.'}"
         )
-    if written < FORMAT:
-        raise kind.error(
-            f"{folder} was written by {by} in format {written}; this version reads format {FORMAT}. Make it again, or "
-            "read it with that version."
-        )
-    return dict(config)
+    return config
 
 
 def check_files(
@@ -126,8 +121,7 @@ def check_files(
     """Check that the files that `config.json` lists are there and unchanged; derived ones are left out.
 
     Args:
-        folder, config: as `read_config` read it.
-        kind: of the folder.
+        folder, config, kind: as for, and from, `read_config`.
         only: names to check; None is all.
         lengths_only: compare lengths and compute no checksum, which reads all of a file.
 
@@ -148,7 +142,6 @@ def check_files(
 
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.")  # as `rootward.files` names them
-_SHOWN = 3
 
 
 def check_unused(folder: Path, first: str, own: Container[str]) -> None:
@@ -159,8 +152,7 @@ def check_unused(folder: Path, first: str, own: Container[str]) -> None:
 
     Args:
         folder: where to write.
-        first: the name of the file that is written first.
-        own: the names of all files that are written there.
+        first, own: names of the file that is written first, and of all that are written.
 
     Raises:
         RunFolderError: it holds a run, an index or other files, or is a file.
@@ -171,7 +163,6 @@ def check_unused(folder: Path, first: str, own: Container[str]) -> None:
     free = next(name for i in count(2) if not (name := named.with_name(f"{named.name}-{i}")).exists())
     if (folder / CONFIG).exists():
         config = read_object(folder / CONFIG)
-        what = next((what for section, what in _HOLDS.items() if section in config), "something")
         if not str(config.get("made_by", "")).startswith("rootward"):
             reason = f"a {CONFIG} that rootward has not written; choose an empty or new folder, --out {free}"
         elif "run" in config:
@@ -180,11 +171,12 @@ def check_unused(folder: Path, first: str, own: Container[str]) -> None:
                 f"rootward train --resume {folder}"
             )
         else:
+            what = "an index" if "index" in config else "pairs" if "pairs" in config else "a model"
             reason = f"{what} already; choose another folder, --out {free}"
         raise RunFolderError(f"{folder} holds {reason}")
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     started = first in names
     others = sorted(name for name in names if not (started and (name in own or _TEMPORARY.match(name))))
     if others:
-        shown = ", ".join(others[:_SHOWN]) + (f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else "")
+        shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
         raise RunFolderError(f"{folder} holds other files ({shown}); choose an empty or new folder, --out {free}")

@@ -135,7 +135,7 @@ class DualEncoder:
         """A vector for every query and every document of `pairs`: untrained lookup tables.
 
         Args:
-            pairs: their ids, texts and relevant sets are taken over.
+            pairs: with the ids, texts and relevant sets of both sides.
             dim: width of the vectors, at least 1.
             seed: of the random start.
             start: "constructed": random documents, each query the normalised sum of its relevant documents
@@ -164,9 +164,9 @@ class DualEncoder:
     def from_vectors(
         cls, pairs: Pairs, queries: npt.ArrayLike | Tensor, documents: npt.ArrayLike | Tensor
     ) -> DualEncoder:
-        """A lookup encoder of given vectors (n_queries x dim and n_documents x dim), rows in the order of `pairs`.
+        """A lookup encoder of these vectors (n_queries x dim and n_documents x dim), rows in the order of `pairs`.
 
-        They are copied, so that training changes neither what was given nor, where both are one, two tables at once.
+        They are copied: training does not change the arguments, and both sides may be the same array.
 
         Raises:
             InputError: no matrices, the number of rows is not that of the ids, or an entry is not finite.
@@ -177,16 +177,14 @@ class DualEncoder:
 
     @classmethod
     def from_towers(cls, pairs: Pairs, query_tower: Tower, document_tower: Tower) -> DualEncoder:
-        """An encoder of given towers, those of one's own too (see `Tower`), rows in the order of `pairs`.
+        """An encoder of these towers, also of your own (see `Tower`), rows in the order of `pairs`.
 
         Raises:
             InputError: a tower with another number of rows than there are ids, or two widths.
         """
         _check_pairs(pairs, "DualEncoder.from_towers")
-        for tower, ids, side in (
-            (query_tower, pairs.query_ids, "query"),
-            (document_tower, pairs.document_ids, "document"),
-        ):
+        sides = (query_tower, pairs.query_ids, "query"), (document_tower, pairs.document_ids, "document")
+        for tower, ids, side in sides:
             if len(tower) != len(ids):
                 raise InputError(f"{len(ids):,} {side} ids need as many vectors, got {len(tower):,}.")
         return cls(
@@ -218,14 +216,14 @@ class DualEncoder:
         chunk: int = CHUNK,
         pace: float = PACE,
     ) -> DualEncoder:
-        """Query texts to vectors, so that words which training never saw have one too; untrained.
+        """An untrained text encoder: any text has a vector, also words that training never sees.
 
         What is read is each query's name, its id where it has none; `Pairs.by_name` makes every name and synonym a
         query of its own. The features that count, and how rare they are, are taken from the queries that have pairs.
         Texts of several queries with different answers, and those too long to be read whole, are counted in `notes`.
 
         Args:
-            pairs: their ids, texts and relevant sets are taken over.
+            pairs: with the ids, texts and relevant sets of both sides.
             tower: "static": trainable vectors of words and character n-grams (3 to 5), summed by idf: trains in
                 minutes on two cores. "frozen": a pretrained sentence encoder that stays as it is, and a head that is
                 learnt: what it knows of words that no training text has; after one reading trains as quickly.
@@ -292,7 +290,7 @@ class DualEncoder:
         return Queries([self.query_ids[row] for row in rows.tolist()], *self.as_searched(rows), self.fingerprint())
 
     def as_searched(self, rows: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Vectors and thresholds of these query rows as a search takes them: those that are `unseen` lean on others."""
+        """Vectors and thresholds of these query rows for searching: those that are `unseen` lean on others."""
         vectors, thresholds = self.query_vectors(rows), self.thresholds[torch.from_numpy(rows)]
         if isinstance(self.query_tower, TextTower) and (unseen := self.unseen(rows)).any():
             where, vectors = torch.from_numpy(unseen), vectors.clone()
@@ -301,7 +299,7 @@ class DualEncoder:
         return vectors, thresholds
 
     def unseen(self, rows: npt.ArrayLike | None = None) -> npt.NDArray[np.bool_]:
-        """Which of these query rows, of all when none are named, are read though training did not know their answers.
+        """Which of these query rows (default: all) training did not know the answers of.
 
         Those of a text tower that are none of its anchors, such as names that were held out; none of a lookup table.
         """
@@ -319,7 +317,7 @@ class DualEncoder:
         """Any texts as queries, words that training never saw among them; only of a model with a text tower.
 
         Each goes by its text, leans on the nearest of the queries that training knew, and takes that one's threshold.
-        A text that says nothing to the tower (an empty one, punctuation; to a static tower also one of unseen features
+        A text that the tower cannot read (an empty one, punctuation; for a static tower also one of unseen features
         alone) has the zero vector, no threshold, no answers. Only `rootward.texts.LONGEST` characters are read.
 
         Args:
@@ -391,18 +389,18 @@ class DualEncoder:
         for labels in ids:
             labels.hash_into(digest)
         digits = digest.hexdigest()[:16]
-        # The tensors and ids are held too, so that their addresses are not given to others.
+        # Keeping the tensors and ids keeps their addresses from being used again.
         self._fingerprinted = None if state is None else (state, [*values, *ids], digits)
         return digits
 
     # -- what it is made of ----------------------------------------------------------------------------------
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every tensor of both towers by the name it is saved under; the very ones, not copies."""
+        """Every tensor of both towers by the name it is saved under; not copies."""
         return tensors_of(self.query_tower, self.document_tower)
 
     def tables(self) -> dict[str, Table]:
-        """Those of the tensors that training changes."""
+        """The tensors that training changes, as tables."""
         return tables_of(self.query_tower, self.document_tower)
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> DualEncoder:
@@ -417,7 +415,7 @@ class DualEncoder:
         return replace(self, query_tower=self.query_tower.mapped(once), document_tower=self.document_tower.mapped(once))
 
     def settings(self) -> dict[str, Any]:
-        """What else has to be known to put both towers together again, as `config.json` keeps it."""
+        """Settings of both towers, which loading needs besides the tensors; `config.json` has them."""
         return {"query": self.query_tower.settings(), "document": self.document_tower.settings()}
 
     # -- on disk ---------------------------------------------------------------------------------------------

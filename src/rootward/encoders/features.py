@@ -79,7 +79,7 @@ class Bags:
     Attributes:
         offsets: int64, n + 1.
         features: int64 rows of the vocabulary.
-        weights: float32; the squares of a text's weights add up to 1, those of a text of which nothing is known to 0.
+        weights: float32; the squares of a text's weights add up to 1, those of a text without known features to 0.
     """
 
     offsets: Ints
@@ -96,17 +96,17 @@ class Bags:
 
     @cached_property
     def known(self) -> npt.NDArray[np.bool_]:
-        """Whether anything of a text is known."""
+        """Whether a text has any known feature."""
         return np.diff(self.offsets) > 0
 
     def holding(self, texts: Ints) -> tuple[Bags, Ints]:
-        """Bags that hold these texts, and which of them they are there: these bags themselves."""
+        """Bags that hold these texts, and their rows there: these bags themselves."""
         return self, texts
 
 
 @dataclass(frozen=True, eq=False)
 class LateBags:
-    """As `Bags`, for texts on disk: nothing is kept of a text but the text.
+    """As `Bags`, for texts on disk: features are computed when needed and not kept.
 
     Attributes:
         vocabulary: the features that are known.
@@ -121,12 +121,12 @@ class LateBags:
 
     @cached_property
     def known(self) -> npt.NDArray[np.bool_]:
-        """Whether anything of a text is known."""
-        parts = (np.arange(i, min(i + _AT_A_TIME, len(self))) for i in range(0, len(self), _AT_A_TIME))
-        return np.concatenate([self.holding(part)[0].known for part in parts])
+        """Whether a text has any known feature."""
+        starts = range(0, len(self), _AT_A_TIME)
+        return np.concatenate([self.vocabulary.bags(self.texts[i : i + _AT_A_TIME]).known for i in starts])
 
     def holding(self, texts: Ints) -> tuple[Bags, Ints]:
-        """Bags of these texts alone, and which of them they are there."""
+        """Bags of these texts alone, and their rows there."""
         return self.vocabulary.bags(self.texts[row] for row in texts), np.arange(len(texts))
 
 
@@ -169,7 +169,7 @@ class Vocabulary:
         return len(self.hashes)
 
     def bags_of_rows(self, texts: Iterable[str]) -> Bags | LateBags:
-        """The features of the texts of a tower's rows: of many texts on disk found when they are asked for."""
+        """The features of the texts of a tower's rows; of many texts on disk they are computed when needed."""
         if isinstance(texts, MappedIds) and len(texts) > LATE_FROM:
             return LateBags(self, texts)
         return self.bags(texts)

@@ -128,7 +128,7 @@ class FrozenTower(BaseTextTower):
         return EncoderPart(self.encoder, {}, self.head)
 
     def with_texts(self, texts: Iterable[str]) -> FrozenTower:
-        """The same tower, its very head, over other texts."""
+        """The same tower and head over other texts."""
         return replace(self, outputs=encode_cached(self.encoder, list(texts), self.cache))
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> FrozenTower:
@@ -141,7 +141,7 @@ class FrozenTower(BaseTextTower):
         return replace(self, cache=None).with_texts(listed).encode() if listed else self.encode([])
 
     def tables(self) -> list[Table]:
-        """The head; a vector of length 1 is put together from all of its rows, so each takes a smaller step."""
+        """The head; a vector of length 1 is a sum over all of its rows, so each takes a smaller step."""
         return [Table(matrix, unit=False, rate=len(matrix) ** -0.5) for matrix in self.head]
 
     def raw_vectors(self, rows: Rows) -> Tensor:

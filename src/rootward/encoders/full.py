@@ -132,7 +132,7 @@ class FullTower(BaseTextTower):
         return EncoderPart(self.encoder, self.weights, self.head)
 
     def with_texts(self, texts: Iterable[str]) -> FullTower:
-        """The same tower, its very weights, over other texts."""
+        """The same tower and weights over other texts."""
         return replace(self, texts=texts if isinstance(texts, MappedIds) else list(texts))
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> FullTower:

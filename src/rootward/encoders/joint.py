@@ -101,7 +101,7 @@ class JointTower(BaseTextTower):
         return JointTower(change(self.static), change(self.frozen))
 
     def with_texts(self, texts: Iterable[str]) -> JointTower:
-        """The same tower, its very tokens and head, over other texts."""
+        """The same tower, tokens and head over other texts."""
         listed = list(texts)
         return self._of_both(lambda half: half.with_texts(listed))
 

@@ -30,6 +30,13 @@ ENCODER_HINT = "DualEncoder.load(folder, encoder=...), or --encoder on the comma
 """How to say where a model's encoder is now, for error messages."""
 
 
+_READS_OTHERWISE = (
+    " Its weights are the right ones, but it reads otherwise: with another prompt, pooling, length or tokenizer, or in "
+    "another version of sentence-transformers."
+)
+_DIGITS = 16  # of each part of a fingerprint
+
+
 @dataclass(eq=False)
 class Encoder:
     """A sentence encoder that is opened when its first text is to be encoded, not before.
@@ -75,10 +82,10 @@ class Encoder:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], encoder: Any = None) -> Encoder:
-        """The encoder of these settings, by its name or as it is given.
+        """The encoder of these settings, by its name, or this one in its place.
 
         Raises:
-            InputError: the one that is given is another one, or it was an object and none is given.
+            InputError: this one has another fingerprint, or the saved one was an object and none is passed.
         """
         if encoder is None and not settings["by_name"]:
             raise InputError(
@@ -104,10 +111,12 @@ class Encoder:
         found = fingerprint_of(opened)
         if found is None:
             return opened
-        if self.expected not in (None, found):
+        if self.expected is not None and self.expected != found:
+            whole = "-" in found and "-" in self.expected  # else weights are all that the digits are of
+            same_weights = whole and found[:_DIGITS] == self.expected[:_DIGITS]
             raise InputError(
                 f"The encoder {self.name!r} is not the one that this model was trained with: its fingerprint is "
-                f"{found}, needed is {self.expected}.{_same_weights(found, self.expected)} Give the right one: "
+                f"{found}, needed is {self.expected}.{_READS_OTHERWISE if same_weights else ''} Give the right one: "
                 f"{ENCODER_HINT}."
             )
         self.expected = found
@@ -139,9 +148,7 @@ class Encoder:
 def opened_by_name(name: str, folder: bool = False) -> Any:
     """A sentence-transformers model, by its name on a hub or by its folder.
 
-    Args:
-        name: of the model.
-        folder: whether it is known to be a folder. Then, or where the name reads as the path of one, no hub is asked.
+    No hub is asked where `folder` says that it is one, or where the name can only be the path of one.
 
     Raises:
         MissingExtraError: sentence-transformers is not installed.
@@ -162,7 +169,7 @@ def opened_by_name(name: str, folder: bool = False) -> Any:
 
 @contextmanager
 def without_bars() -> Iterator[None]:
-    """Without the bars of transformers for loading and saving, which no flag of ours turns off; then as they were."""
+    """Turn off the progress bars of transformers for loading and saving; afterwards as before."""
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars  # noqa: PLC0415
     from transformers.utils import logging  # noqa: PLC0415
 
@@ -197,11 +204,8 @@ def readable(text: str) -> str:
     return " ".join("".join(each if each.isprintable() else " " for each in text[:LONGEST]).split())
 
 
-_DIGITS = 16  # of each part of a fingerprint
-
-
 def fingerprint_of(encoder: Any) -> str | None:
-    """What an encoder is recognised by: its own `fingerprint` if it has one; None without that and without weights.
+    """An encoder's fingerprint: its own attribute if it has one, else of its weights; None without either.
 
     Of a module of torch sixteen hex digits of its weights: names, shapes, types and bytes. Of a sentence-transformers
     model as many more behind a dash, of how it reads: its modules and their configs, its prompt, how much of a text it
@@ -221,16 +225,6 @@ def fingerprint_of(encoder: Any) -> str | None:
     return f"{digits}-{_digest([text.encode()])[:_DIGITS]}"
 
 
-def _same_weights(found: str, expected: str) -> str:
-    """A sentence for the error about another encoder: of one with the same weights, what else may differ."""
-    if not ("-" in found and "-" in expected and found[:_DIGITS] == expected[:_DIGITS]):
-        return ""
-    return (
-        " Its weights are the right ones, but it reads otherwise: with another prompt, pooling, length or tokenizer, "
-        "or in another version of sentence-transformers."
-    )
-
-
 def _digest(chunks: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
     for chunk in chunks:
@@ -245,7 +239,7 @@ def _weight_bytes(weights: Any) -> Iterator[bytes]:
 
 
 def _preprocessing(model: Any) -> dict[str, Any]:
-    """What else than weights says what a sentence-transformers model gives for a text."""
+    """What a sentence-transformers model's outputs depend on besides its weights."""
     return {
         "modules": [
             (name, type(module).__name__, module.get_config_dict() if hasattr(module, "get_config_dict") else {})
@@ -263,13 +257,13 @@ def _tokens(tokenizer: Any) -> Any:
     """How texts become tokens, without truncation and padding: encoding changes those."""
     backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
     if hasattr(backend, "to_str"):
-        told = json.loads(backend.to_str())
-        return {name: part for name, part in told.items() if name not in ("truncation", "padding")}
+        config = json.loads(backend.to_str())
+        return {name: value for name, value in config.items() if name not in ("truncation", "padding")}
     return tokenizer.get_vocab() if hasattr(tokenizer, "get_vocab") else None
 
 
 def prompt_of(model: Any) -> str:
-    """What a sentence-transformers model sets before every text that comes without a prompt of its own; mostly ""."""
+    """The default prompt of a sentence-transformers model, which it sets before every text; mostly ""."""
     name = getattr(model, "default_prompt_name", None)
     return "" if name is None else model.prompts.get(name) or ""
 
@@ -301,7 +295,7 @@ class EncodedTexts:
         return self.places >= 0
 
     def __getitem__(self, rows: npt.NDArray[np.int64]) -> Outputs:
-        """The outputs of these rows (float32, n x width), zeros where a text says nothing."""
+        """The outputs of these rows (float32, n x width), zeros where a text has no letter or digit."""
         places = self.places[rows]
         out = np.zeros((len(places), self.width), np.float32)
         which = places // BLOCK
@@ -323,10 +317,10 @@ def cache_folder(folder: str | os.PathLike[str] | None = None) -> Path:
 def encode_cached(
     encoder: Encoder, texts: Sequence[str], cache: Path | None = None, progress: bool = False
 ) -> EncodedTexts:
-    """The outputs of these texts: from the cache what is there, the rest encoded and kept; without a cache all encoded.
+    """The encoder's outputs for these texts; what the cache does not hold is encoded, and kept there.
 
     The key is the encoder's fingerprint and the texts of a block, so that texts which are added at the end cost only
-    themselves. A block is written whole or not at all. An object without a fingerprint is asked every time.
+    themselves. A block is written whole or not at all. An object without a fingerprint encodes everything each time.
 
     Raises:
         InputError, MissingExtraError: an encoder that cannot be used, see `Encoder`; it is opened only where something
@@ -337,10 +331,10 @@ def encode_cached(
     distinct = list(rows)
     folder = None if cache is None or encoder.fingerprint is None else cache / "outputs" / encoder.fingerprint
     starts = range(0, len(distinct), BLOCK)
-    shown = track(
+    bar = track(
         starts, f"encoding {len(distinct):,} texts", console=Console(stderr=True), disable=not progress, transient=True
     )
-    blocks = [_block(encoder, distinct[start : start + BLOCK], folder) for start in shown]
+    blocks = [_block(encoder, distinct[start : start + BLOCK], folder) for start in bar]
     width = blocks[0].shape[1] if blocks else encoder.encode(["nothing"]).shape[1]
     return EncodedTexts(blocks, places.astype(np.int64), width)
 
@@ -384,14 +378,11 @@ def new_encoder(
 
     Args:
         texts: to learn tokens from.
-        folder: to be made.
+        folder: to be made and returned.
         layers, width, heads, mlp: of the transformer; heads divide the width.
         vocabulary: tokens at most.
         longest: tokens of a text that are read.
         seed: of the weights.
-
-    Returns:
-        The folder.
 
     Raises:
         InputError: sizes that do not fit, or texts without a letter.

@@ -40,9 +40,6 @@ TEXT_TOWERS: dict[str, type[BaseTextTower]] = {
 DocumentKind = Literal["tied", "text", "lookup"]
 
 
-# -- before training ---------------------------------------------------------------------------------------------
-
-
 def construct_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
     """Random documents; each query the normalised sum of its relevant documents (arXiv 2509.16411, Algorithm 1).
 
@@ -93,18 +90,17 @@ def _check_options(kind: str, options: StartOptions) -> None:
     if kind not in TEXT_TOWERS:
         raise InputError(f"tower must be one of {', '.join(map(repr, TEXT_TOWERS))}, got {kind!r}.")
     tower = TEXT_TOWERS[kind]
+
+    def owners(flag: str) -> str:
+        *others, last = (name for name, each in TEXT_TOWERS.items() if getattr(each, flag))
+        return f"the {', the '.join(others)} and the {last} tower"
+
     if not tower.has_encoder and (options.encoder is not None or options.hidden is not None):
-        kinds = [name for name, each in TEXT_TOWERS.items() if each.has_encoder]
-        raise InputError(f"encoder and hidden belong to the {_listed(kinds)} tower; leave them out or name one.")
+        raise InputError(f"encoder and hidden belong to {owners('has_encoder')}; leave them out or name one.")
     if not tower.has_features and options.word_pairs:
-        kinds = [name for name, each in TEXT_TOWERS.items() if each.has_features]
-        raise InputError(f"word_pairs belongs to the {_listed(kinds)} tower; leave it out or name one.")
+        raise InputError(f"word_pairs belongs to {owners('has_features')}; leave it out or name one.")
     if tower.has_encoder and options.encoder is None:
         raise InputError(f"A {kind} tower needs an encoder: DualEncoder.text(pairs, {kind!r}, encoder=NAME).")
-
-
-def _listed(kinds: list[str]) -> str:
-    return " and the ".join([", the ".join(kinds[:-1]), kinds[-1]])
 
 
 # -- saved and loaded --------------------------------------------------------------------------------------------
@@ -124,7 +120,7 @@ def tensors_of(query_tower: Tower, document_tower: Tower) -> dict[str, Tensor]:
 
 
 def tables_of(query_tower: Tower, document_tower: Tower) -> dict[str, Table]:
-    """Those of the tensors that training changes."""
+    """The tensors that training changes, as tables."""
     tables = {id(table.rows): table for table in (*query_tower.tables(), *document_tower.tables())}
     tensors = tensors_of(query_tower, document_tower).items()
     return {name: tables[id(tensor)] for name, tensor in tensors if id(tensor) in tables}

@@ -87,7 +87,7 @@ class StaticTower(BaseTextTower):
 
     Attributes:
         vocabulary: the features.
-        tokens: float32, features x dim; the very tensor that training changes.
+        tokens: float32, features x dim; training changes this tensor in place.
         bags: the texts of the tower's rows.
         anchors: int64, the rows that training knows the answers of.
         drop: share of the features of a text that each step of training leaves out at random.
@@ -144,7 +144,7 @@ class StaticTower(BaseTextTower):
         return TokenTable(self.vocabulary, self.tokens)
 
     def with_texts(self, texts: Iterable[str]) -> StaticTower:
-        """The same tower, its very tokens, over other texts."""
+        """The same tower and tokens over other texts."""
         return replace(self, bags=self.vocabulary.bags_of_rows(texts))
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> StaticTower:

@@ -1,18 +1,16 @@
 """A dual encoder as a folder: `model.safetensors`, `ids.parquet`, `texts.parquet` and the `config.json` over them.
 
-`rootward.folders` has what `config.json` is for.
-
-    model.safetensors  `queries` (n_queries x dim) and `documents` (n_documents x dim), exactly as scored: float32, or
-                       float64 for constructions that need it;
-                       of a text tower instead `queries.tokens` (float32, features x dim), `queries.hashes` (int64),
-                       `queries.idf` (float32) and `queries.anchors` (int64 rows), of documents tied to it
-                       `documents.offsets` (float32, n_documents x dim); on an encoder `queries.head` (float32, width x
-                       dim, or with `queries.head2` two matrices), of a joint tower all of these;
-                       int64 `generality` and float32 `heights` (n_documents);
-                       `thresholds` of the same type (n_queries, NaN where unknown)
-    ids.parquet        side ("query" or "document"), row, id; where ids are on disk instead `query_ids.arrow`,
-                       `query_ids.npy` and the same of documents, see `rootward.ids`
-    texts.parquet      side, row, name, synonyms, definition; only where the source had names
+model.safetensors  `queries` (n_queries x dim) and `documents` (n_documents x dim), exactly as scored: float32, or
+                   float64 for constructions that need it;
+                   of a text tower instead `queries.tokens` (float32, features x dim), `queries.hashes` (int64),
+                   `queries.idf` (float32) and `queries.anchors` (int64 rows), of documents tied to it
+                   `documents.offsets` (float32, n_documents x dim); on an encoder `queries.head` (float32, width x
+                   dim, or with `queries.head2` two matrices), of a joint tower all of these;
+                   int64 `generality` and float32 `heights` (n_documents);
+                   `thresholds` of the same type (n_queries, NaN where unknown)
+ids.parquet        side ("query" or "document"), row, id; where ids are on disk instead `query_ids.arrow`,
+                   `query_ids.npy` and the same of documents, see `rootward.ids`
+texts.parquet      side, row, name, synonyms, definition; only where the source had names
 """
 
 from __future__ import annotations
@@ -145,13 +143,13 @@ def _texts_table(texts: Mapping[str, Texts | None]) -> pa.Table:
     """One row a text. Where both sides are one and the same they are written once, as side "both"."""
     if texts["query"] is not None and texts["query"] == texts["document"]:
         texts = {"both": texts["query"]}
-    parts = [(side, part) for side, part in texts.items() if part is not None]
+    present = [(side, each) for side, each in texts.items() if each is not None]
     return pa.table(
         {
-            "side": pa.array([side for side, part in parts for _ in range(len(part))], pa.string()),
-            "row": np.concatenate([np.arange(len(part)) for _, part in parts]),
-            "name": pa.array([x for _, part in parts for x in part.names], pa.string()),
-            "synonyms": pa.array([x for _, part in parts for x in part.synonyms], pa.list_(pa.string())),
-            "definition": pa.array([x for _, part in parts for x in part.definitions], pa.string()),
+            "side": pa.array([side for side, each in present for _ in range(len(each))], pa.string()),
+            "row": np.concatenate([np.arange(len(each)) for _, each in present]),
+            "name": pa.array([x for _, each in present for x in each.names], pa.string()),
+            "synonyms": pa.array([x for _, each in present for x in each.synonyms], pa.list_(pa.string())),
+            "definition": pa.array([x for _, each in present for x in each.definitions], pa.string()),
         }
     )

@@ -25,10 +25,10 @@ class Table(NamedTuple):
     """A matrix that training changes, row by row.
 
     Attributes:
-        rows: float32, n x width; the very tensor that is changed.
+        rows: float32, n x width; changed in place.
         unit: whether every row lives on the unit sphere.
-        rate: its learning rate as a share of the stage's, which is one of vectors on the sphere; a vector that is put
-            together from many rows moves by the sum of their steps.
+        rate: its learning rate as a share of the stage's, which suits vectors on the sphere; a vector that is a sum of
+            many rows moves by the sum of their steps.
     """
 
     rows: Tensor
@@ -40,7 +40,7 @@ class TableGradient(NamedTuple):
     """The gradient of some rows of a table.
 
     Attributes:
-        table: the very tensor, so that towers that share one are told from towers that do not.
+        table: the tensor itself; towers that share a table have the same one.
         rows: int64, unique: the rows that were used.
         gradient: float32, len(rows) x width.
     """
@@ -116,7 +116,7 @@ class TextTower(Tower, Protocol):
 
     @abstractmethod
     def encode_texts(self, texts: Iterable[str]) -> Tensor:
-        """Vectors of any texts (float32, n x dim); zeros for a text that says nothing to it."""
+        """Vectors of any texts (float32, n x dim); zeros for a text that it cannot read."""
 
     @abstractmethod
     def nearest_anchors(self, vectors: Tensor, n: int = 1) -> tuple[Tensor, Tensor]:
@@ -154,31 +154,26 @@ def random_directions(seed: int, name: str, n: int, dim: int) -> Tensor:
 
 
 def check_drop(drop: float, what: str) -> None:
-    """Refuse a share of features or entries that cannot be left out of a step.
-
-    Raises:
-        InputError: see above.
-    """
+    """Raise an InputError for a share of features or entries that cannot be left out of a step."""
     if not 0 <= drop < 1:
         raise InputError(f"drop is the share of {what} left out, at least 0 and below 1; got {drop}.")
 
 
 def sum_by_table(gradients: Sequence[TableGradient]) -> list[TableGradient]:
     """One gradient a table where several towers share it, added up row by row; the others as they are."""
-    out: list[TableGradient] = []
+    merged: dict[int, TableGradient] = {}
     for each in gradients:
-        at = next((i for i, other in enumerate(out) if other.table is each.table), None)
-        if at is None:
-            out.append(each)
+        other = merged.get(id(each.table))
+        if other is None:
+            merged[id(each.table)] = each
+        elif torch.equal(other.rows, each.rows):
+            merged[id(each.table)] = other._replace(gradient=other.gradient + each.gradient)
         else:
-            if torch.equal(out[at].rows, each.rows):
-                out[at] = out[at]._replace(gradient=out[at].gradient + each.gradient)
-                continue
-            rows, where = torch.unique(torch.cat([out[at].rows, each.rows]), return_inverse=True)
+            rows, where = torch.unique(torch.cat([other.rows, each.rows]), return_inverse=True)
             total = each.gradient.new_zeros(len(rows), each.gradient.shape[1])
-            total.index_add_(0, where, torch.cat([out[at].gradient, each.gradient]))
-            out[at] = TableGradient(each.table, rows, total)
-    return out
+            total.index_add_(0, where, torch.cat([other.gradient, each.gradient]))
+            merged[id(each.table)] = TableGradient(each.table, rows, total)
+    return list(merged.values())
 
 
 class BaseTower(Tower):
@@ -361,7 +356,7 @@ class BaseTextTower(BaseTower):
 
     @abstractmethod
     def with_texts(self, texts: Iterable[str]) -> Self:
-        """The same tower, its very tables, over other texts."""
+        """The same tower and tables over other texts."""
 
     def with_anchors(self, anchors: Tensor) -> Self:
         """The same tower; the rows that training knows the answers of are these (int64)."""
@@ -408,8 +403,8 @@ class BaseTextTower(BaseTower):
 class TiedTower(BaseTower):
     """The query tower's vector of a document's name, plus a vector of the document's own, on the unit sphere.
 
-    What reads is the query tower's very own: both towers start tied, a name nearest to its document, and
-    learn their difference, which is what a document means beyond its name.
+    Names are encoded with the tables of the query tower, so at the start a name is nearest to its document. The
+    offsets learn what a document means beyond its name.
 
     Attributes:
         text: over the documents' names, its tables those of the query tower.
@@ -427,7 +422,7 @@ class TiedTower(BaseTower):
 
     @classmethod
     def start(cls, text: BaseTextTower, random: Tensor) -> TiedTower:
-        """Offsets of zero, and of documents whose name says nothing a row of `random` (n x dim)."""
+        """Offsets of zero, and for documents whose name cannot be read a row of `random` (n x dim)."""
         silent = torch.from_numpy(~text.known)[:, None]
         return cls(text, torch.where(silent, random, torch.zeros(())))
 
@@ -455,7 +450,7 @@ class TiedTower(BaseTower):
         return {"offsets": self.offsets, **self.text.tensors()}
 
     def settings(self) -> dict[str, Any]:
-        """Only what it is; the rest is the query tower's."""
+        """Its kind; the rest is the query tower's."""
         return {"kind": "tied"}
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> TiedTower:
@@ -464,7 +459,7 @@ class TiedTower(BaseTower):
 
 
 class OwnTower(BaseTower):
-    """A tower of one's own in two methods: how many rows it has and what their vectors are.
+    """A base class for your own tower, in two methods: how many rows it has and what their vectors are.
 
     The way back is torch's automatic differentiation of `vectors`, so that may be anything torch can differentiate.
     Vectors are put on the unit sphere here.
@@ -478,12 +473,9 @@ class OwnTower(BaseTower):
     """
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
-        wrong = next((name for name, each in weights.items() if each.ndim != 2 or each.dtype != torch.float32), None)
-        if wrong is not None or not weights:
-            raise InputError(
-                f"A tower's weights are float32 matrices by name; got {'none' if wrong is None else repr(wrong)}"
-                f"{'' if wrong is None else f' of {weights[wrong].dtype} and shape {tuple(weights[wrong].shape)}'}."
-            )
+        if not weights or any(each.ndim != 2 or each.dtype != torch.float32 for each in weights.values()):
+            found = {name: f"{each.dtype} of shape {tuple(each.shape)}" for name, each in weights.items()}
+            raise InputError(f"A tower's weights are float32 matrices by name; got {found or 'none'}.")
         self.weights = dict(weights)
 
     @abstractmethod
@@ -514,7 +506,7 @@ class OwnTower(BaseTower):
         return made.detach(), backward
 
     def tables(self) -> list[Table]:
-        """The weights; a vector is put together from many of their rows, so each takes a smaller step."""
+        """The weights; a vector is a sum over many of their rows, so each takes a smaller step."""
         return [Table(each, unit=False, rate=len(each) ** -0.5) for each in self.weights.values()]
 
     def tensors(self) -> dict[str, Tensor]:
@@ -522,7 +514,7 @@ class OwnTower(BaseTower):
         return dict(self.weights)
 
     def settings(self) -> dict[str, Any]:
-        """The class: loading leaves it to its owner to put the tower together again."""
+        """The class name; `DualEncoder.load` cannot load such a tower."""
         return {"kind": type(self).__qualname__}
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> Self:
@@ -534,10 +526,10 @@ class OwnTower(BaseTower):
 
 @dataclass(eq=False)
 class LookupTower:
-    """A table of vectors, one a row: it knows what it was trained on and nothing else.
+    """A table of vectors, one a row; other queries have none.
 
     Attributes:
-        vectors: float32, n x dim; the very tensor that training changes. float64 for constructions whose margin float32
+        vectors: float32, n x dim; training changes this tensor in place. float64 for constructions whose margin float32
             cannot hold.
         unit: whether training keeps every row on the unit sphere; else rows take whatever length they come to.
 
@@ -574,7 +566,7 @@ class LookupTower:
         return self.vectors[rows], lambda gradient: [TableGradient(self.vectors, rows, gradient)]
 
     def tables(self) -> list[Table]:
-        """The one there is."""
+        """The one table."""
         return [Table(self.vectors, self.unit)]
 
     def tensors(self) -> dict[str, Tensor]:
@@ -582,11 +574,11 @@ class LookupTower:
         return {"vectors": self.vectors}
 
     def settings(self) -> dict[str, Any]:
-        """What it is, and that its rows are free where they are."""
+        """Its kind, and whether its rows may have any length."""
         return {"kind": "lookup"} if self.unit else {"kind": "lookup", "unit": False}
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> LookupTower:
-        """The same on another tensor; what training made of it is not checked again."""
+        """The same on another tensor, which is not checked."""
         tower = copy(self)
         tower.vectors = change(self.vectors)
         return tower

@@ -34,7 +34,7 @@ def export(
 
     sentence-transformers: `SentenceTransformer(folder)` gives the vectors of `encode_queries(texts, lean=0)` by
     `encode_query` and the documents' by `encode_document`: documents="text" are read by their own tower, others are a
-    table, asked for by their ids or, where it is theirs alone, by their names. Frozen and full towers become standard
+    table, found by their ids or, where no other has it, by their names. Frozen and full towers become standard
     modules. A static tower, and the static half of a joint one, hashes its features, for which there is no standard
     module: its folder needs rootward installed and `SentenceTransformer(folder, trust_remote_code=True)`.
 
@@ -44,13 +44,10 @@ def export(
 
     Args:
         trained: a run, whose report goes into the card, or a model.
-        folder: to be made; it must not be there yet, and is whole or not there.
+        folder: to be made and returned; it must not be there yet, and is whole or not there.
         format: see above.
         report: for the card in place of the run's own, which is of the queries that it was trained on: such as
             `rw.evaluate(run.model, split.test)`.
-
-    Returns:
-        The folder.
 
     Raises:
         InputError: neither run nor model, no such format, a model that reads no texts or has a tower of one's own, a
@@ -219,10 +216,8 @@ def _recall(report: Report | None) -> str:
     title = "## Recall at |S(q)| by distance"
     if report is None:
         return f"\n{title}\n\nNot measured.\n"
-    counts = (
-        (report.n_queries - report.n_unseen, "training queries"),
-        (report.n_unseen, "queries that training did not see"),
-    )
-    whose = " and ".join(f"{count:,} {kind}" for count, kind in counts if count)
-    leaning = _MEASURED_LEANING if report.n_unseen else ""
+    unseen = report.n_unseen
+    counts = {"training queries": report.n_queries - unseen, "queries that training did not see": unseen}
+    whose = " and ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+    leaning = _MEASURED_LEANING if unseen else ""
     return f"\n{title}, of {whose}\n\n{report.to_markdown().strip()}\n{leaning}"

@@ -24,12 +24,7 @@ _LARGEST = 2**31 - 2**20  # bytes: what a file of ONNX holds, less a little for 
 
 
 def write_graph(tower: Tower, texts: Sequence[str], folder: Path) -> None:
-    """Write `query.onnx`; of an encoder with a tokeniser also `tokenizer.json`.
-
-    Args:
-        tower: of queries.
-        texts: that it reads; a few are tried.
-        folder: to write to.
+    """Write a query tower as `query.onnx`, with an encoder also `tokenizer.json`; a few of its texts are tried.
 
     Raises:
         InputError: a tower or an encoder that has no graph, or one whose modules give other vectors than it gives.

@@ -50,12 +50,12 @@ def write_modules(model: DualEncoder, folder: Path) -> None:
     document = modules_of(model.document_tower, made) if reads_documents(model) else _table_modules(model)
     router = Router.for_query_document(query, document, default_route="query")
     prompts = {"query": prompt_before(model.query_tower), "document": prompt_before(model.document_tower)}
-    said = {"prompts": prompts, "default_prompt_name": "query"} if any(prompts.values()) else {}
-    whole = SentenceTransformer(modules=[router], similarity_fn_name="dot", device="cpu", **said)
+    options = {"prompts": prompts, "default_prompt_name": "query"} if any(prompts.values()) else {}
+    whole = SentenceTransformer(modules=[router], similarity_fn_name="dot", device="cpu", **options)
     check_vectors(model.query_tower, what_is_read(model.query_ids, model.query_texts), whole.encode_query)
     if reads_documents(model):
-        read = what_is_read(model.document_ids, model.document_texts)
-        check_vectors(model.document_tower, read, whole.encode_document)
+        texts = what_is_read(model.document_ids, model.document_texts)
+        check_vectors(model.document_tower, texts, whole.encode_document)
     with without_bars():
         whole.save(str(folder), create_model_card=False)
 
@@ -148,9 +148,8 @@ def check_vectors(tower: Tower, texts: Sequence[str], encode: Callable[[list[str
     """Let a few of these texts through modules: an encoder may do more, or other things, than its modules do.
 
     Args:
-        tower: whose vectors are the right ones.
-        texts: that it reads.
-        encode: what the modules make of texts (n x dim).
+        tower, texts: the tower, whose vectors are right, and its texts.
+        encode: the modules, from texts to vectors (n x dim).
 
     Raises:
         InputError: other vectors, or none.

@@ -49,7 +49,16 @@ def _where(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: options[name] for name in names if name in options}
 
 
-class StaticText(InputModule):  # type: ignore[misc]  # a class of an optional library
+class _Features(InputModule):  # type: ignore[misc]  # a class of an optional library
+    config_keys: list[str] = ["shortest", "longest", "pairs"]  # noqa: RUF012 (as the library declares it)
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self.vocabulary, grams = vocabulary, vocabulary.grams
+        self.shortest, self.longest, self.pairs = grams.shortest, grams.longest, grams.pairs
+
+
+class StaticText(_Features):
     """A text to the sum of its features' vectors, weighted by idf; not yet on the sphere.
 
     Attributes:
@@ -57,13 +66,8 @@ class StaticText(InputModule):  # type: ignore[misc]  # a class of an optional l
         tokens: float32, features x dim.
     """
 
-    config_keys: list[str] = ["shortest", "longest", "pairs"]  # noqa: RUF012 (as the library declares it)
-
     def __init__(self, vocabulary: Vocabulary, tokens: Tensor) -> None:
-        super().__init__()
-        self.vocabulary = vocabulary
-        grams = vocabulary.grams
-        self.shortest, self.longest, self.pairs = grams.shortest, grams.longest, grams.pairs
+        super().__init__(vocabulary)
         self.tokens = torch.nn.Parameter(tokens)
 
     def preprocess(self, inputs: list[str], prompt: str | None = None, **_: Any) -> dict[str, Tensor]:
@@ -103,7 +107,7 @@ class StaticText(InputModule):  # type: ignore[misc]  # a class of an optional l
         return cls(Vocabulary(Grams(**config), tensors["hashes"], tensors["idf"]), tensors["tokens"])
 
 
-class JointText(InputModule):  # type: ignore[misc]  # a class of an optional library
+class JointText(_Features):
     """The inputs of both halves of a joint tower: an encoder's outputs, and beside them a text's features.
 
     Texts are read as rootward reads them; one without a letter or digit has outputs of zero.
@@ -113,13 +117,9 @@ class JointText(InputModule):  # type: ignore[misc]  # a class of an optional li
         encoder: a sentence-transformers model, which also says with which prompt it reads.
     """
 
-    config_keys: list[str] = ["shortest", "longest", "pairs"]  # noqa: RUF012 (as the library declares it)
-
     def __init__(self, vocabulary: Vocabulary, encoder: SentenceTransformer) -> None:
-        super().__init__()
-        self.vocabulary, self.encoder = vocabulary, encoder
-        grams = vocabulary.grams
-        self.shortest, self.longest, self.pairs = grams.shortest, grams.longest, grams.pairs
+        super().__init__(vocabulary)
+        self.encoder = encoder
 
     def preprocess(self, inputs: list[str], prompt: str | None = None, **_: Any) -> dict[str, Any]:
         """What the encoder takes; the features of all texts in a row, their weights, and which text each is of."""
