@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from rootward.encoders.pretrained import Encoder, cache_folder
-from rootward.encoders.pretrained import outputs_of as read_texts
+from rootward.encoders.pretrained import encode_cached as read_texts
 from rootward.pairs import Pairs
 from rootward.texts import what_is_read
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from rootward.errors import InputError
+from rootward.errors import InputError, UnknownIdError, did_you_mean, quoted
 from rootward.ids import Ids
 
 
@@ -117,3 +119,53 @@ def gloss_of(text: str) -> Gloss:
     definition, *examples = _EXAMPLES.split(text.strip(), maxsplit=1)
     found = _QUOTED.findall(examples[0]) if examples else []
     return Gloss(definition.strip(), tuple(example.strip() for example in found if normal_form(example)))
+
+
+@dataclass(frozen=True, eq=False)
+class NameLookup:
+    """Looks ids up by name; the table of names is built at the first look-up that needs it.
+
+    Attributes:
+        ids: of the nodes.
+        texts: their names and synonyms, None where the source had none.
+    """
+
+    ids: Ids
+    texts: Texts | None
+
+    def find(self, text: str) -> list[str]:
+        """The ids that `text` can mean: the id itself, else every node named so, whatever the case.
+
+        Nodes that have it as their preferred name come before those that have it as a synonym, ids in alphabetical
+        order within each: "cat" gives cat.n.01 first, then the gossip and the tractor.
+
+        Raises:
+            UnknownIdError: nothing is called so; the message names what is close, ids and names.
+        """
+        if text in self.ids:
+            return [text]
+        found = self._meanings.get(text.strip().casefold())
+        if found is None:
+            texts, rows = self.texts, range(len(self.ids))
+            known = (
+                self.ids.like(text.strip())
+                if texts is None
+                else [*(name for row in rows for name in texts.all_names(row)), *self.ids]
+            )
+            nothing, what = ("No query", "") if self.texts is None else ("Nothing is called", " queries")
+            close = did_you_mean(text.strip(), known)
+            raise UnknownIdError(f"{nothing} {quoted(text)} among {len(self.ids):,}{what}.{close}")
+        return [self.ids[row] for row in found]
+
+    @cached_property
+    def _meanings(self) -> dict[str, list[int]]:
+        """Casefolded name to rows, best first."""
+        if self.texts is None:
+            return {}
+        preferred: defaultdict[str, dict[int, bool]] = defaultdict(dict)  # name -> row -> it is the preferred name
+        for row, (name, synonyms) in enumerate(zip(self.texts.names, self.texts.synonyms, strict=True)):
+            for synonym in synonyms:
+                preferred[synonym.casefold()][row] = False
+            preferred[name.casefold()][row] = True
+        preferred.pop("", None)
+        return {name: sorted(rows, key=lambda row: (not rows[row], self.ids[row])) for name, rows in preferred.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rootward.encoders import DualEncoder
-from rootward.encoders.storage import read_config
+from rootward.folders import read_config
 from rootward.training import Run
 from shoes import EDGES
 

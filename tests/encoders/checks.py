@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from rootward.encoders.static import StaticTower
-from rootward.encoders.towers import Pulled, Tower
+from rootward.encoders.towers import TableGradient, Tower
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.rng import stream
@@ -25,7 +25,7 @@ def in_double(static: StaticTower) -> None:
     object.__setattr__(static, "bags", replace(static.bags, weights=static.bags.weights.astype(np.float64)))
 
 
-def agree_with_differences(tower: Tower, rows: Sequence[int] = (2, 5, 9)) -> list[Pulled]:
+def agree_with_differences(tower: Tower, rows: Sequence[int] = (2, 5, 9)) -> list[TableGradient]:
     """Hold two entries of every gradient of a float64 tower, dim 16, against differences; the gradients themselves."""
     asked = torch.tensor(rows)
     towards = torch.randn(len(rows), 16, generator=torch.Generator().manual_seed(2), dtype=torch.float64)

@@ -15,7 +15,7 @@ from torch.testing import assert_close
 from encoders.checks import ORDER, agree_with_differences, turned
 from letters import Letters, Shouting
 from rootward.encoders import DualEncoder, LookupTower, TextTower, new_encoder
-from rootward.encoders.pretrained import BLOCK, Encoder, cache_folder, outputs_of, readable
+from rootward.encoders.pretrained import BLOCK, Encoder, cache_folder, encode_cached, readable
 from rootward.errors import InputError, MissingExtraError
 from rootward.hierarchy import Hierarchy
 from rootward.rng import stream
@@ -128,17 +128,17 @@ def test_what_was_read_once_is_not_read_again_and_is_the_same(cache):
     one, other = frozen(encoder=first), frozen(encoder=second)
     assert (first.n_asked, second.n_asked) == (12, 0)
     assert torch.equal(one.query_vectors(), other.query_vectors())
-    unkept = outputs_of(Encoder.of(Letters()), list(one.query_ids))
-    assert np.array_equal(unkept[np.arange(12)], other.query_tower.read[np.arange(12)])
+    unkept = encode_cached(Encoder.of(Letters()), list(one.query_ids))
+    assert np.array_equal(unkept[np.arange(12)], other.query_tower.outputs[np.arange(12)])
     assert frozen(encoder=Shouting()).query_vectors().ne(one.query_vectors()).any()
     assert len(list(cache.rglob("*.npy"))) == 2
 
 
 def test_equal_texts_are_read_once_and_added_ones_cost_themselves(cache):
     texts = [f"shoe {i}" for i in range(BLOCK)]
-    outputs_of(Encoder.of(Letters()), texts, cache)
+    encode_cached(Encoder.of(Letters()), texts, cache)
     encoder = Letters()
-    read = outputs_of(Encoder.of(encoder), [*texts, "boot", "shoe 1", "", "boot"], cache)
+    read = encode_cached(Encoder.of(encoder), [*texts, "boot", "shoe 1", "", "boot"], cache)
     assert encoder.asked == [["boot"]]
     assert read.places[-4:].tolist() == [BLOCK, 1, -1, BLOCK]
     assert np.array_equal(read[np.array([BLOCK, 1, BLOCK + 2])][:2], Letters().encode(["boot", "shoe 1"]))
@@ -163,10 +163,10 @@ def test_an_encoder_that_fails_halfway_leaves_what_is_whole(cache):
 
     texts = [*(f"shoe {i}" for i in range(BLOCK)), "boot 0"]
     with pytest.raises(KeyboardInterrupt):
-        outputs_of(Encoder.of(Failing()), texts, cache)
+        encode_cached(Encoder.of(Failing()), texts, cache)
     assert len([path for path in cache.rglob("*") if path.is_file()]) == 1
     again = Letters()
-    outputs_of(Encoder.of(again), texts, cache)
+    encode_cached(Encoder.of(again), texts, cache)
     assert again.asked == [["boot 0"]]
 
 

@@ -112,7 +112,7 @@ def test_where_one_half_is_silent_the_other_speaks_alone(model):
 
 def test_a_silent_half_does_not_move():
     # Of "漢字", which no training text has, the static half is zero, whose unit vector has no direction to turn to.
-    tower = joint().query_tower.reading(["漢字", "sandals"])
+    tower = joint().query_tower.with_texts(["漢字", "sandals"])
     vectors, pull = tower.forward(torch.tensor([0, 1]), stream(0, "noise"))
     towards = torch.zeros(2, 16)
     towards[0] = 1.0
@@ -190,7 +190,7 @@ def test_halves_that_do_not_belong_together_are_refused():
     with pytest.raises(InputError, match="12 of dim 16 for the static and 12 of dim 8 for the frozen"):
         JointTower(one.static, other.frozen)
     with pytest.raises(InputError, match="the same texts"):
-        JointTower(one.static, one.frozen.reading(["sandals"]))
+        JointTower(one.static, one.frozen.with_texts(["sandals"]))
 
 
 def test_without_an_encoder_it_says_what_it_needs():

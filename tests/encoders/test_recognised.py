@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 import torch
 
 from rootward.encoders import DualEncoder, new_encoder
-from rootward.encoders.pretrained import Encoder, fingerprint_of, outputs_of
+from rootward.encoders.pretrained import Encoder, encode_cached, fingerprint_of
 from rootward.errors import InputError
 from shoes import shoes
 
@@ -77,12 +76,12 @@ OTHERWISE = [
 
 @pytest.mark.parametrize("other", OTHERWISE)
 def test_rows_of_an_encoder_that_reads_otherwise_are_not_served(other, scratch, tmp_path):
-    outputs_of(Encoder.of(opened(scratch)), TEXTS, tmp_path)
+    encode_cached(Encoder.of(opened(scratch)), TEXTS, tmp_path)
     model = other(scratch)
-    read = outputs_of(Encoder.of(model), TEXTS, tmp_path)[np.arange(2)]
-    expected = outputs_of(Encoder.of(model), TEXTS)[np.arange(2)]
+    read = encode_cached(Encoder.of(model), TEXTS, tmp_path)[np.arange(2)]
+    expected = encode_cached(Encoder.of(model), TEXTS)[np.arange(2)]
     assert np.array_equal(read, expected)
-    assert not np.array_equal(expected, outputs_of(Encoder.of(opened(scratch)), TEXTS)[np.arange(2)])
+    assert not np.array_equal(expected, encode_cached(Encoder.of(opened(scratch)), TEXTS)[np.arange(2)])
 
 
 def test_a_model_is_not_given_an_encoder_that_reads_otherwise(scratch, tmp_path):
@@ -103,27 +102,6 @@ print(fingerprint_of(SentenceTransformer({str(copy)!r}, device="cpu")))
 """
     elsewhere = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert before == fingerprint_of(model) == fingerprint_of(opened(copy)) == elsewhere
-
-
-def test_a_model_of_earlier_days_which_knows_the_weights_alone_still_loads(scratch, tmp_path):
-    model = DualEncoder.text(shoes().pairs(), "frozen", dim=8, encoder=str(scratch), cache=tmp_path / "cache")
-    folder = model.save(tmp_path / "model")
-    config = json.loads((folder / "config.json").read_text())
-    for side in ("query", "document"):
-        settings = config["towers"][side]
-        settings = settings.get("text", settings)
-        if "fingerprint" in settings:
-            settings["fingerprint"] = settings["fingerprint"][:16]
-    (folder / "config.json").write_text(json.dumps(config))
-    by_name, given = DualEncoder.load(folder), DualEncoder.load(folder, encoder=opened(scratch))
-    assert by_name.encode_queries(TEXTS).vectors.equal(model.encode_queries(TEXTS).vectors)
-    whole = model.settings()["query"]["fingerprint"]
-    assert given.settings()["query"]["fingerprint"] == whole, (
-        "an encoder that is given is known as a whole from then on"
-    )
-    other = new_encoder(["another"], tmp_path / "other", layers=1, width=16, heads=2, mlp=32, longest=16)
-    with pytest.raises(InputError, match="is not the one"):
-        DualEncoder.load(folder, encoder=str(other))
 
 
 def test_weights_make_the_fingerprint():

@@ -9,8 +9,8 @@ import torch
 from safetensors.numpy import load_file
 
 from rootward.encoders import DualEncoder
-from rootward.encoders.storage import FORMAT
 from rootward.errors import RunFolderError
+from rootward.folders import FORMAT
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.texts import Texts

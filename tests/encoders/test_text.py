@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from encoders.checks import agree_with_differences, in_double
 from rootward.encoders import DualEncoder, features
 from rootward.encoders.features import Grams, Vocabulary, _hashed
-from rootward.encoders.towers import Pulled, summed
+from rootward.encoders.towers import TableGradient, sum_by_table
 from rootward.errors import InputError
 from rootward.hierarchy import Hierarchy
 from rootward.ids import Ids
@@ -137,7 +137,9 @@ def test_a_table_that_two_towers_share_gets_one_gradient():
     table, other = torch.zeros(4, 2), torch.zeros(4, 2)
     one, two = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[10.0, 20.0]])
     rows = torch.tensor([0, 2])
-    shared, alone = summed([Pulled(table, rows, one), Pulled(other, rows, one), Pulled(table, torch.tensor([2]), two)])
+    shared, alone = sum_by_table(
+        [TableGradient(table, rows, one), TableGradient(other, rows, one), TableGradient(table, torch.tensor([2]), two)]
+    )
     assert shared.rows.tolist() == [0, 2]
     assert shared.gradient.tolist() == [[1.0, 2.0], [13.0, 24.0]]
     assert (alone.table is other, alone.gradient.tolist()) == (True, one.tolist())

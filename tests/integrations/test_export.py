@@ -20,7 +20,7 @@ from letters import Letters
 from rootward.encoders import new_encoder
 from rootward.errors import InputError, MissingExtraError, RunFolderError
 from rootward.integrations.onnx import features_of
-from rootward.integrations.sentence_transformers import asked_by
+from rootward.integrations.sentence_transformers import document_keys
 from rootward.pairs import Pairs
 from rootward.texts import Texts
 from shoes import SYNONYMS, shoes
@@ -218,7 +218,7 @@ def test_the_card_of_a_joint_tower_says_what_it_is_made_of_and_how_it_is_fed(run
     assert "(here `lean=0.5`); that is not in this folder" in card
     assert "gives zeros for a text" not in card
     card = " ".join((rw.export(run, tmp_path / "two", "onnx") / "README.md").read_text().split())
-    assert "tokens and masks beside `features`, `weights`, `texts` and `heard`" in card
+    assert "tokens and masks beside `features`, `weights`, `texts` and `has_text`" in card
 
 
 def test_documents_of_any_length_keep_it_and_labels_alone_are_enough(tmp_path):
@@ -233,7 +233,7 @@ def test_documents_of_any_length_keep_it_and_labels_alone_are_enough(tmp_path):
 def test_a_name_that_two_documents_have_is_asked_for_by_id(named):
     names = ("Shoe", "Shoe", *named.document_texts.names[2:])
     model = rw.DualEncoder.text(replace(named, document_texts=replace(named.document_texts, names=names)), dim=4)
-    rows = asked_by(model)
+    rows = document_keys(model)
     assert "Shoe" not in rows
     assert (rows["footwear"], rows["shoes"], rows["Boots"], rows["boots"]) == (0, 1, 2, 2)
 

@@ -256,8 +256,8 @@ def test_a_folder_that_was_damaged_or_is_newer(messy, tmp_path):
     with pytest.raises(TableError, match=r"documents.npy is missing"):
         Pairs.load(folder)
     about = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**about, "version": 9}))
-    with pytest.raises(TableError, match=r"\(format 9, this one reads up to 1\); update rootward"):
+    (folder / "config.json").write_text(json.dumps({**about, "format": 9}))
+    with pytest.raises(TableError, match=r"in format 9; this version reads format 2\. Upgrade with: pip install"):
         Pairs.load(folder)
 
 
@@ -281,12 +281,12 @@ class PowerCut(BaseException):
     pass
 
 
-@pytest.mark.parametrize("cut", ["check_ids", "write_labels", "heights", "atomic_write", "write_text"])
+@pytest.mark.parametrize("cut", ["check_ids", "write_labels", "heights", "atomic_write", "write_config"])
 def test_cut_off_anywhere_it_is_not_whole_and_begins_anew(cut, tmp_path, monkeypatch):
     def gone(*_, **__):
         raise PowerCut
 
-    room = "storage" if cut in ("atomic_write", "write_text") else "on_disk"
+    room = "storage" if cut in ("atomic_write", "write_config") else "on_disk"
     with monkeypatch.context() as broken:
         broken.setattr(f"rootward.pairs.{room}.{cut}", gone)
         broken.setattr(on_disk.shutil, "rmtree", lambda *_, **__: None)  # nobody tidies up after a power cut

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from rootward.encoders import DualEncoder
-from rootward.encoders.storage import FORMAT
 from rootward.errors import InputError, RunFolderError
+from rootward.folders import FORMAT
 from rootward.training import Run, resume, train
 from rootward.training.console import Display
 from rootward.training.state import CHECKPOINT

@@ -13,7 +13,7 @@ from torch.testing import assert_close
 from letters import Letters
 from rootward.encoders import DualEncoder, LookupTower, new_encoder
 from rootward.encoders.pretrained import Encoder
-from rootward.encoders.towers import Pulled, Table
+from rootward.encoders.towers import Table, TableGradient
 from rootward.errors import UnknownIdError
 from rootward.evaluation import evaluate
 from rootward.evaluation.evaluate import queries_of
@@ -120,7 +120,7 @@ class Pictures:
 
     def forward(self, rows, noise):
         every = torch.arange(len(self.matrix))
-        return self.encode(rows), lambda gradient: [Pulled(self.matrix, every, self.pixels[rows].T @ gradient)]
+        return self.encode(rows), lambda gradient: [TableGradient(self.matrix, every, self.pixels[rows].T @ gradient)]
 
     def tables(self):
         return [Table(self.matrix, unit=False)]

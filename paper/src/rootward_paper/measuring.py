@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from rootward.encoders import DualEncoder
-from rootward.encoders.storage import CONFIG, read_config
 from rootward.errors import InputError, did_you_mean
 from rootward.evaluation import recall
 from rootward.evaluation.evaluate import ranks_of
 from rootward.evaluation.metrics import Recall
 from rootward.evaluation.ranks import Ranks
+from rootward.folders import CONFIG, read_config
 from rootward.hierarchy import NAMED, Hierarchy
 from rootward.pairs import Pairs
 from rootward.training import Recipe, Run, Settings, resume, train

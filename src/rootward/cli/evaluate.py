@@ -121,7 +121,7 @@ def _refuse_early(
 
 def _own_pairs(run: Path, model: DualEncoder, quiet: bool) -> Source:
     """The pairs that a run was trained on."""
-    from rootward.encoders.storage import read_config  # noqa: PLC0415
+    from rootward.folders import read_config  # noqa: PLC0415
     from rootward.training.run import REPORT, no_report, pairs_in  # noqa: PLC0415
 
     about = read_config(run).get("run", {})

@@ -123,11 +123,11 @@ def refuse_folder(out: Path | None) -> None:
 
 def refuse_run_folder(out: Path | None) -> None:
     """Refuse an --out that holds something already, or in which no folder could be made."""
-    from rootward.training.run import refuse_taken  # noqa: PLC0415
+    from rootward.training.run import check_run_folder  # noqa: PLC0415
 
     refuse_folder(out)
     if out is not None:
-        refuse_taken(out)
+        check_run_folder(out)
 
 
 def _refuse(name: str, path: Path, folder: bool) -> None:

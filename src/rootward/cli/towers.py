@@ -212,9 +212,9 @@ def refuse(flags: TowerFlags) -> None:
     """
     _refuse_unknown("tower", flags.tower, (_LOOKUP, *_READING))
     if flags.documents is not None:
-        from rootward.encoders.start import Documents  # noqa: PLC0415
+        from rootward.encoders.registry import DocumentKind  # noqa: PLC0415
 
-        _refuse_unknown("kind of --documents", flags.documents, get_args(Documents))
+        _refuse_unknown("kind of --documents", flags.documents, get_args(DocumentKind))
     if flags.tower in ON_ENCODER and flags.encoder is None:
         raise InputError(
             f"--tower {flags.tower} reads by an encoder that others trained; name one of sentence-transformers, or its "

@@ -149,7 +149,7 @@ def _trained(
 
 
 def _resumed(folder: Path, encoder: str | None, machine: MachineFlags, quiet: bool) -> Run:
-    from rootward.encoders.storage import read_config  # noqa: PLC0415
+    from rootward.folders import read_config  # noqa: PLC0415
     from rootward.training import resume  # noqa: PLC0415
     from rootward.training.run import About  # noqa: PLC0415
 

@@ -18,9 +18,9 @@ from rootward.diagnosis.facts import Contradictions, Facts, Known, Margin, Part
 from rootward.diagnosis.measures import Support, alignment, answers, bias, geometry, hubness, support
 from rootward.diagnosis.probe import probe, wider
 from rootward.diagnosis.verdict import RECOVERED, is_biased, is_healthy, verdict
-from rootward.encoders.storage import read_config
 from rootward.errors import InputError, PairsError
 from rootward.evaluation import Ranks, rank_pairs, recall
+from rootward.folders import read_config
 from rootward.pairs import Pairs
 from rootward.rng import stream
 from rootward.scoring import checked

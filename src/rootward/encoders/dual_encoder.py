@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -14,25 +14,83 @@ import torch
 from torch import Tensor
 
 from rootward.encoders.full import CHUNK, PACE
-from rootward.encoders.queries import Names, Queries, leaning, read_queries, usual_lean
-from rootward.encoders.start import (
-    Documents,
-    Reading,
-    TextTowers,
+from rootward.encoders.registry import (
+    DocumentKind,
     construct_start,
-    free_start,
-    random_start,
-    reader_start,
+    tables_of,
+    tensors_of,
     text_start,
+    towers_from,
 )
-from rootward.encoders.storage import Again, Stored, read_model, tables_of, tensors_of, towers_from, write_model
-from rootward.encoders.towers import LookupTower, Table, TextTower, Tower
+from rootward.encoders.storage import Stored, read_model, write_model
+from rootward.encoders.towers import (
+    LoadOptions,
+    LookupTower,
+    StartOptions,
+    Table,
+    TextTower,
+    Tower,
+    random_directions,
+    random_normal,
+    unit,
+)
 from rootward.errors import InputError, quoted
 from rootward.ids import Ids
 from rootward.pairs import Pairs
-from rootward.texts import Texts
+from rootward.texts import NameLookup, Texts
 
 Start = Literal["constructed", "random", "free"]
+
+LEAN = 0.5
+"""How far a text that training never saw leans on the nearest training query, see `usual_lean`."""
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Encoded queries, ready for an index.
+
+    Attributes:
+        ids: the users' labels.
+        vectors: float32, n x dim.
+        thresholds: float32, n, NaN where unknown: documents that score at least this are the query's answer set.
+        fingerprint: of the model that made them, so that an index can refuse another model's queries.
+    """
+
+    ids: Sequence[str]
+    vectors: Tensor
+    thresholds: Tensor
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def usual_lean(generality: npt.NDArray[np.int64]) -> float:
+    """`LEAN` where most pairs are with documents that other queries want as well, else 0.
+
+    In a hierarchy the nearest known query wants most of what an unseen one does; where every query has documents of its
+    own, as searches in a shop, it wants others, and leaning on it only finds these (docs/lab-log.md).
+
+    Args:
+        generality: of each document, how many training queries want it.
+    """
+    return LEAN if 2 * int(generality[generality > 1].sum()) >= int(generality.sum()) else 0.0
+
+
+def lean_on_anchors(
+    tower: TextTower, vectors: Tensor, thresholds: Tensor, lean: float, neighbours: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Texts' own vectors, drawn towards the nearest queries that training knew (n x dim), and those ones' thresholds.
+
+    Args:
+        tower: that made the vectors.
+        vectors: n x dim; a vector of zeros stays as it is and has no threshold.
+        thresholds: one a row of the tower.
+        lean: how far, from 0 to 1.
+        neighbours: on how many, the nearer the more; the threshold is the nearest one's.
+    """
+    rows, nearest = tower.nearest_anchors(vectors, neighbours)
+    return unit(torch.lerp(vectors, nearest, lean))[0], torch.where(rows >= 0, thresholds[rows], torch.nan)
 
 
 @dataclass(eq=False)
@@ -60,8 +118,8 @@ class DualEncoder:
     query_texts: Texts | None = None
     document_texts: Texts | None = None
     notes: tuple[str, ...] = ()
-    _fingerprinted: tuple[Seen, str] | None = field(default=None, init=False, repr=False)
-    _names: Names | None = field(default=None, init=False, repr=False)
+    _fingerprinted: tuple[list[Any], list[Any], str] | None = field(default=None, init=False, repr=False)
+    _names: NameLookup | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.query_tower.dim != self.document_tower.dim:
@@ -77,7 +135,7 @@ class DualEncoder:
         """A vector for every query and every document of `pairs`: untrained lookup tables.
 
         Args:
-            pairs: their ids, texts and relevant sets are taken over.
+            pairs: with the ids, texts and relevant sets of both sides.
             dim: width of the vectors, at least 1.
             seed: of the random start.
             start: "constructed": random documents, each query the normalised sum of its relevant documents
@@ -89,41 +147,44 @@ class DualEncoder:
         Raises:
             InputError: dim below 1, or arguments that are something else.
         """
-        check_pairs(pairs, "DualEncoder.lookup")
-        check_dim(dim)
-        begin = {"constructed": construct_start, "random": random_start, "free": free_start}.get(start)
-        if begin is None:
+        _check_pairs(pairs, "DualEncoder.lookup")
+        _check_dim(dim)
+        if start not in get_args(Start):
             raise InputError(f"start must be 'constructed', 'random' or 'free', got {start!r}.")
-        queries, documents = (LookupTower(vectors, unit=start != "free") for vectors in begin(pairs, dim, seed))
-        return cls.from_towers(pairs, queries, documents)
+        if start == "constructed":
+            vectors = construct_start(pairs, dim, seed)
+        else:
+            draw = random_directions if start == "random" else random_normal
+            sizes = {"queries": pairs.n_queries, "documents": pairs.n_documents}
+            queries, documents = (draw(seed, *side, dim) for side in sizes.items())
+            vectors = (queries, documents) if start == "random" else (queries / dim**0.5, documents / dim**0.5)
+        return cls.from_towers(pairs, *(LookupTower(each, unit=start != "free") for each in vectors))
 
     @classmethod
     def from_vectors(
         cls, pairs: Pairs, queries: npt.ArrayLike | Tensor, documents: npt.ArrayLike | Tensor
     ) -> DualEncoder:
-        """A lookup encoder of given vectors (n_queries x dim and n_documents x dim), rows in the order of `pairs`.
+        """A lookup encoder of these vectors (n_queries x dim and n_documents x dim), rows in the order of `pairs`.
 
-        They are copied, so that training changes neither what was given nor, where both are one, two tables at once.
+        They are copied: training does not change the arguments, and both sides may be the same array.
 
         Raises:
             InputError: no matrices, the number of rows is not that of the ids, or an entry is not finite.
         """
-        check_pairs(pairs, "DualEncoder.from_vectors")
-        towers = [LookupTower(as_table(given, side)) for given, side in ((queries, "query"), (documents, "document"))]
+        _check_pairs(pairs, "DualEncoder.from_vectors")
+        towers = [LookupTower(_as_table(each, side)) for each, side in ((queries, "query"), (documents, "document"))]
         return cls.from_towers(pairs, *towers)
 
     @classmethod
     def from_towers(cls, pairs: Pairs, query_tower: Tower, document_tower: Tower) -> DualEncoder:
-        """An encoder of given towers, those of one's own too (see `Tower`), rows in the order of `pairs`.
+        """An encoder of these towers, also of your own (see `Tower`), rows in the order of `pairs`.
 
         Raises:
             InputError: a tower with another number of rows than there are ids, or two widths.
         """
-        check_pairs(pairs, "DualEncoder.from_towers")
-        for tower, ids, side in (
-            (query_tower, pairs.query_ids, "query"),
-            (document_tower, pairs.document_ids, "document"),
-        ):
+        _check_pairs(pairs, "DualEncoder.from_towers")
+        sides = (query_tower, pairs.query_ids, "query"), (document_tower, pairs.document_ids, "document")
+        for tower, ids, side in sides:
             if len(tower) != len(ids):
                 raise InputError(f"{len(ids):,} {side} ids need as many vectors, got {len(tower):,}.")
         return cls(
@@ -141,10 +202,10 @@ class DualEncoder:
     def text(
         cls,
         pairs: Pairs,
-        tower: TextTowers = "static",
+        tower: str = "static",
         *,
         dim: int = 128,
-        documents: Documents = "tied",
+        documents: DocumentKind = "tied",
         drop: float = 0.1,
         word_pairs: bool = False,
         seed: int = 0,
@@ -155,14 +216,14 @@ class DualEncoder:
         chunk: int = CHUNK,
         pace: float = PACE,
     ) -> DualEncoder:
-        """Query texts to vectors, so that words which training never saw have one too; untrained.
+        """An untrained text encoder: any text has a vector, also words that training never sees.
 
         What is read is each query's name, its id where it has none; `Pairs.by_name` makes every name and synonym a
         query of its own. The features that count, and how rare they are, are taken from the queries that have pairs.
         Texts of several queries with different answers, and those too long to be read whole, are counted in `notes`.
 
         Args:
-            pairs: their ids, texts and relevant sets are taken over.
+            pairs: with the ids, texts and relevant sets of both sides.
             tower: "static": trainable vectors of words and character n-grams (3 to 5), summed by idf: trains in
                 minutes on two cores. "frozen": a pretrained sentence encoder that stays as it is, and a head that is
                 learnt: what it knows of words that no training text has; after one reading trains as quickly.
@@ -192,11 +253,10 @@ class DualEncoder:
                 letter or digit, or an encoder that cannot be used.
             MissingExtraError: sentence-transformers is needed and not installed.
         """
-        check_pairs(pairs, "DualEncoder.text")
-        check_dim(dim)
-        how = Reading(dim, drop, seed, word_pairs, encoder, hidden, cache, progress, chunk, pace)
-        begin = reader_start(tower, how)
-        queries, of_documents, notes = text_start(pairs, begin, documents, dim, seed)
+        _check_pairs(pairs, "DualEncoder.text")
+        _check_dim(dim)
+        options = StartOptions(dim, drop, seed, word_pairs, encoder, hidden, cache, progress, chunk, pace)
+        queries, of_documents, notes = text_start(pairs, tower, documents, options)
         return replace(cls.from_towers(pairs, queries, of_documents), notes=notes)
 
     @property
@@ -226,20 +286,20 @@ class DualEncoder:
             UnknownIdError: an id that is no query of this model.
             InputError: one string in place of a list.
         """
-        rows = np.arange(len(self.query_ids)) if ids is None else self.query_ids.rows(as_list(ids, "model.queries"))
+        rows = np.arange(len(self.query_ids)) if ids is None else self.query_ids.rows(_as_list(ids, "model.queries"))
         return Queries([self.query_ids[row] for row in rows.tolist()], *self.as_searched(rows), self.fingerprint())
 
     def as_searched(self, rows: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Vectors and thresholds of these query rows as a search takes them: those that are `unseen` lean on others."""
+        """Vectors and thresholds of these query rows for searching: those that are `unseen` lean on others."""
         vectors, thresholds = self.query_vectors(rows), self.thresholds[torch.from_numpy(rows)]
         if isinstance(self.query_tower, TextTower) and (unseen := self.unseen(rows)).any():
             where, vectors = torch.from_numpy(unseen), vectors.clone()
             lean = usual_lean(self.generality)
-            vectors[where], thresholds[where] = leaning(self.query_tower, vectors[where], self.thresholds, lean)
+            vectors[where], thresholds[where] = lean_on_anchors(self.query_tower, vectors[where], self.thresholds, lean)
         return vectors, thresholds
 
     def unseen(self, rows: npt.ArrayLike | None = None) -> npt.NDArray[np.bool_]:
-        """Which of these query rows, of all when none are named, are read though training did not know their answers.
+        """Which of these query rows (default: all) training did not know the answers of.
 
         Those of a text tower that are none of its anchors, such as names that were held out; none of a lookup table.
         """
@@ -257,7 +317,7 @@ class DualEncoder:
         """Any texts as queries, words that training never saw among them; only of a model with a text tower.
 
         Each goes by its text, leans on the nearest of the queries that training knew, and takes that one's threshold.
-        A text that says nothing to the tower (an empty one, punctuation; to a static tower also one of unseen features
+        A text that the tower cannot read (an empty one, punctuation; for a static tower also one of unseen features
         alone) has the zero vector, no threshold, no answers. Only `rootward.texts.LONGEST` characters are read.
 
         Args:
@@ -272,10 +332,18 @@ class DualEncoder:
         """
         if not isinstance(self.query_tower, TextTower):
             raise InputError("This model looks its queries up; only one from DualEncoder.text encodes other texts.")
-        asked = as_list(texts, "encode_queries")
+        listed = _as_list(texts, "encode_queries")
         lean = usual_lean(self.generality) if lean is None else lean
-        found = read_queries(self.query_tower, asked, self.thresholds, lean, neighbours)
-        return Queries(asked, *found, self.fingerprint())
+        for row, text in enumerate(listed):
+            if not isinstance(text, str):
+                raise InputError(f"Query {row} is {text!r}, a {type(text).__name__}; needed a text.")
+        if not 0 <= lean <= 1:
+            raise InputError(f"lean is from 0 (the text's own vector) to 1 (the nearest known query's), got {lean}.")
+        if neighbours < 1:
+            raise InputError(f"neighbours is how many known queries a text leans on, at least 1; got {neighbours}.")
+        vectors = self.query_tower.encode_texts(map(str, listed))
+        found = lean_on_anchors(self.query_tower, vectors, self.thresholds, lean, neighbours)
+        return Queries(listed, *found, self.fingerprint())
 
     def encode_documents(self, texts: Iterable[str]) -> Tensor:
         """Vectors of any texts as documents (float32, n x dim); only where documents are read, `documents="text"`.
@@ -288,7 +356,7 @@ class DualEncoder:
                 "Documents of this model have vectors of their own, so others cannot be read. Make it with "
                 "DualEncoder.text(..., documents='text')."
             )
-        return self.document_tower.encode_texts(as_list(texts, "encode_documents"))
+        return self.document_tower.encode_texts(_as_list(texts, "encode_documents"))
 
     def find(self, text: str) -> list[str]:
         """The query ids that `text` can mean: that id itself, else every query so named, best match first.
@@ -296,9 +364,10 @@ class DualEncoder:
         Raises:
             UnknownIdError: nothing is called so; the message names what is close.
         """
-        if self._names is None or not self._names.of(self.query_ids, self.query_texts):
-            self._names = Names(self.query_ids, self.query_texts)
-        return self._names.find(text)
+        names = self._names
+        if names is None or names.ids is not self.query_ids or names.texts is not self.query_texts:
+            names = self._names = NameLookup(self.query_ids, self.query_texts)
+        return names.find(text)
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that change whenever a vector or an id does.
@@ -307,9 +376,12 @@ class DualEncoder:
         count is a change made through a NumPy array that shares the memory.
         """
         tensors, ids = self.tensors(), [self.query_ids, self.document_ids]
-        seen = Seen.of(list(tensors.values()), ids)
-        if seen is not None and self._fingerprinted is not None and self._fingerprinted[0].same(seen):
-            return self._fingerprinted[1]
+        values = list(tensors.values())
+        state: list[Any] | None = None
+        if not any(each.is_inference() for each in values):  # of which torch counts no changes
+            state = [*((each.data_ptr(), each.shape, each._version) for each in values), *map(id, ids)]
+        if state is not None and self._fingerprinted is not None and self._fingerprinted[0] == state:
+            return self._fingerprinted[2]
         digest = hashlib.sha256()
         for name, tensor in sorted(tensors.items()):
             digest.update(name.encode())
@@ -317,17 +389,18 @@ class DualEncoder:
         for labels in ids:
             labels.hash_into(digest)
         digits = digest.hexdigest()[:16]
-        self._fingerprinted = None if seen is None else (seen, digits)
+        # Keeping the tensors and ids keeps their addresses from being used again.
+        self._fingerprinted = None if state is None else (state, [*values, *ids], digits)
         return digits
 
     # -- what it is made of ----------------------------------------------------------------------------------
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every tensor of both towers by the name it is saved under; the very ones, not copies."""
+        """Every tensor of both towers by the name it is saved under; not copies."""
         return tensors_of(self.query_tower, self.document_tower)
 
     def tables(self) -> dict[str, Table]:
-        """Those of the tensors that training changes."""
+        """The tensors that training changes, as tables."""
         return tables_of(self.query_tower, self.document_tower)
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> DualEncoder:
@@ -342,7 +415,7 @@ class DualEncoder:
         return replace(self, query_tower=self.query_tower.mapped(once), document_tower=self.document_tower.mapped(once))
 
     def settings(self) -> dict[str, Any]:
-        """What else has to be known to put both towers together again, as `config.json` keeps it."""
+        """Settings of both towers, which loading needs besides the tensors; `config.json` has them."""
         return {"query": self.query_tower.settings(), "document": self.document_tower.settings()}
 
     # -- on disk ---------------------------------------------------------------------------------------------
@@ -385,9 +458,9 @@ class DualEncoder:
             RunFolderError: the folder is missing, damaged, or from a newer version.
             InputError, MissingExtraError: an encoder that is needed and cannot be opened, or is another one.
         """
-        stored = read_model(Path(folder))
+        stored, options = read_model(Path(folder)), LoadOptions(encoder, cache, progress)
         return cls(
-            *towers_from(stored.towers, stored.tensors, stored.ids, stored.texts, Again(encoder, cache, progress)),
+            *towers_from(stored.towers, stored.tensors, stored.ids, stored.texts, options),
             stored.ids["query"],
             stored.ids["document"],
             stored.tensors["generality"].numpy(),
@@ -398,83 +471,37 @@ class DualEncoder:
         )
 
 
-def check_pairs(pairs: Any, call: str) -> None:
-    """Refuse what are no pairs; `call` is how it is written.
-
-    Raises:
-        InputError: something else, such as a hierarchy or arguments in another order.
-    """
+def _check_pairs(pairs: Any, call: str) -> None:
     if not isinstance(pairs, Pairs):
         hint = " A hierarchy's are hierarchy.pairs()." if type(pairs).__name__ == "Hierarchy" else ""
         raise InputError(f"{call} takes pairs first; got a {type(pairs).__name__}.{hint}")
 
 
-def check_dim(dim: Any) -> None:
-    """Refuse a width that is none.
-
-    Raises:
-        InputError: no integer, or below 1.
-    """
+def _check_dim(dim: Any) -> None:
     if isinstance(dim, bool) or not isinstance(dim, int | np.integer):
         raise InputError(f"dim is a whole number, such as 64; got {dim!r}, a {type(dim).__name__}.")
     if dim < 1:
         raise InputError(f"dim must be at least 1, got {dim}.")
 
 
-def as_table(given: Any, side: str) -> Tensor:
-    """A copy of a side's vectors as a float32 matrix.
-
-    Raises:
-        InputError: something that is no matrix of numbers.
-    """
+def _as_table(vectors: Any, side: str) -> Tensor:
+    """A copy of a side's vectors as a float32 matrix."""
     needed = f"The {side} vectors must be a matrix of numbers, a row for each {side} id"
     try:
-        table = torch.as_tensor(given).detach().to(torch.float32, copy=True).contiguous()
+        table = torch.as_tensor(vectors).detach().to(torch.float32, copy=True).contiguous()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{needed}; got a {type(given).__name__} that is none ({error}).") from None
+        raise InputError(f"{needed}; got a {type(vectors).__name__} that is none ({error}).") from None
     if table.ndim != 2:
         raise InputError(f"{needed}; got shape {tuple(table.shape)}.")
     return table
 
 
-def as_list(given: Iterable[Any], call: str) -> list[Any]:
-    """Several ids or texts as a list; `call` is where they go.
-
-    Raises:
-        InputError: one string, which Python would take apart into letters, or nothing to go through.
-    """
-    if isinstance(given, str | bytes):
-        shown = quoted(given) if isinstance(given, str) else "..."
-        raise InputError(f"{call} takes a list, also of one: {call}([{shown}]); got a {type(given).__name__}.")
+def _as_list(several: Iterable[Any], call: str) -> list[Any]:
+    """Several ids or texts as a list; one string, which Python would take apart into letters, is refused."""
+    if isinstance(several, str | bytes):
+        shown = quoted(several) if isinstance(several, str) else "..."
+        raise InputError(f"{call} takes a list, also of one: {call}([{shown}]); got a {type(several).__name__}.")
     try:
-        return list(given)
+        return list(several)
     except TypeError:
-        raise InputError(f"{call} takes a list; got {given!r}, a {type(given).__name__}.") from None
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """Which tensors and ids a fingerprint was taken of, and torch's count of the changes each tensor had seen.
-
-    Holding the tensors keeps their memory from being given to others, so that the same address means the same one.
-    """
-
-    tensors: list[Tensor]
-    versions: list[int]
-    ids: list[Ids]
-
-    @classmethod
-    def of(cls, tensors: list[Tensor], ids: list[Ids]) -> Seen | None:
-        """None where changes are not counted: tensors made in inference mode."""
-        if any(tensor.is_inference() for tensor in tensors):
-            return None
-        return cls(tensors, [tensor._version for tensor in tensors], ids)
-
-    def same(self, other: Seen) -> bool:
-        """Whether nothing has changed in between."""
-        return (
-            self.versions == other.versions
-            and all(a is b for a, b in zip(self.ids, other.ids, strict=True))
-            and [(each.data_ptr(), each.shape) for each in self.tensors]
-            == [(each.data_ptr(), each.shape) for each in other.tensors]
-        )
+        raise InputError(f"{call} takes a list; got {several!r}, a {type(several).__name__}.") from None

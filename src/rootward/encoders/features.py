@@ -1,4 +1,4 @@
-"""Texts as bags of features: words, pairs of words and character n-grams, hashed alike everywhere, weighted by idf."""
+"""Texts as bags of features: hashes of words, pairs of words and character n-grams, weighted by idf."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -80,7 +79,7 @@ class Bags:
     Attributes:
         offsets: int64, n + 1.
         features: int64 rows of the vocabulary.
-        weights: float32; the squares of a text's weights add up to 1, those of a text of which nothing is known to 0.
+        weights: float32; the squares of a text's weights add up to 1, those of a text without known features to 0.
     """
 
     offsets: Ints
@@ -90,15 +89,6 @@ class Bags:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    @classmethod
-    def joined(cls, parts: Sequence[Bags]) -> Bags:
-        """The texts of one part after those of another; at least one part."""
-        sizes = np.concatenate([np.diff(part.offsets) for part in parts])
-        features, weights = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "weights")
-        )
-        return cls(offsets_of(sizes), features, weights)
-
     @property
     def texts(self) -> Ints:
         """Which text each feature is of."""
@@ -106,17 +96,17 @@ class Bags:
 
     @cached_property
     def known(self) -> npt.NDArray[np.bool_]:
-        """Whether anything of a text is known."""
+        """Whether a text has any known feature."""
         return np.diff(self.offsets) > 0
 
     def holding(self, texts: Ints) -> tuple[Bags, Ints]:
-        """Bags that hold these texts, and which of them they are there: these bags themselves."""
+        """Bags that hold these texts, and their rows there: these bags themselves."""
         return self, texts
 
 
 @dataclass(frozen=True, eq=False)
 class LateBags:
-    """As `Bags`, for texts on disk: nothing is kept of a text but the text.
+    """As `Bags`, for texts on disk: features are computed when needed and not kept.
 
     Attributes:
         vocabulary: the features that are known.
@@ -131,41 +121,13 @@ class LateBags:
 
     @cached_property
     def known(self) -> npt.NDArray[np.bool_]:
-        """Whether anything of a text is known."""
-        parts = (np.arange(i, min(i + _AT_A_TIME, len(self))) for i in range(0, len(self), _AT_A_TIME))
-        return np.concatenate([self.holding(part)[0].known for part in parts])
+        """Whether a text has any known feature."""
+        starts = range(0, len(self), _AT_A_TIME)
+        return np.concatenate([self.vocabulary.bags(self.texts[i : i + _AT_A_TIME]).known for i in starts])
 
     def holding(self, texts: Ints) -> tuple[Bags, Ints]:
-        """Bags of these texts alone, and which of them they are there."""
+        """Bags of these texts alone, and their rows there."""
         return self.vocabulary.bags(self.texts[row] for row in texts), np.arange(len(texts))
-
-
-class Counted(NamedTuple):
-    """In how many texts each feature is.
-
-    Attributes:
-        hashes: int64, ascending.
-        counts: int64, one each.
-    """
-
-    hashes: Ints
-    counts: Ints
-
-    @classmethod
-    def none(cls) -> Counted:
-        """Before any text."""
-        return cls(_NONE, _NONE)
-
-    def with_(self, texts: Sequence[Ints]) -> Counted:
-        """With more texts, each as its different features."""
-        if not len(self.hashes):
-            return Counted(*np.unique(np.concatenate([_NONE, *texts]), return_counts=True))
-        more = Counted.none().with_(texts)
-        hashes = np.union1d(self.hashes, more.hashes)
-        counts = np.zeros(len(hashes), np.int64)
-        for each in (self, more):
-            counts[np.searchsorted(hashes, each.hashes)] += each.counts
-        return Counted(hashes, counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,15 +152,14 @@ class Vocabulary:
         Raises:
             InputError: they have none.
         """
-        n_texts, counted = 0, Counted.none()
-        waiting: list[Ints] = []
-        n_waiting = 0
+        n_texts, n_waiting = 0, 0
+        hashes, counts, waiting = _NONE, _NONE, list[Ints]()
         for text in texts:
             waiting.append(np.unique(grams.of(text)))
             n_texts, n_waiting = n_texts + 1, n_waiting + len(waiting[-1])
-            if n_waiting > max(_WAITING, len(counted.hashes)):  # so that what is known is sorted in a few times only
-                counted, waiting, n_waiting = counted.with_(waiting), [], 0
-        hashes, counts = counted.with_(waiting)
+            if n_waiting > max(_WAITING, len(hashes)):  # so that what is known is sorted in a few times only
+                (hashes, counts), waiting, n_waiting = _with_counts(hashes, counts, waiting), [], 0
+        hashes, counts = _with_counts(hashes, counts, waiting)
         if not len(hashes):
             raise InputError(f"A text tower learns from texts with letters or digits; the {n_texts:,} here have none.")
         idf = np.sqrt(np.log((1 + n_texts) / (0.5 + counts))).astype(np.float32)
@@ -208,7 +169,7 @@ class Vocabulary:
         return len(self.hashes)
 
     def bags_of_rows(self, texts: Iterable[str]) -> Bags | LateBags:
-        """The features of the texts of a tower's rows: of many texts on disk found when they are asked for."""
+        """The features of the texts of a tower's rows; of many texts on disk they are computed when needed."""
         if isinstance(texts, MappedIds) and len(texts) > LATE_FROM:
             return LateBags(self, texts)
         return self.bags(texts)
@@ -219,26 +180,37 @@ class Vocabulary:
         So many texts at a time, that of a million titles only the features that are known need memory.
         """
         listed = list(texts)
-        return Bags.joined([self._bags(listed[i : i + _AT_A_TIME]) for i in range(0, max(1, len(listed)), _AT_A_TIME)])
+        blocks = [self._bags(listed[i : i + _AT_A_TIME]) for i in range(0, max(1, len(listed)), _AT_A_TIME)]
+        sizes, features, weights = (np.concatenate(columns) for columns in zip(*blocks, strict=True))
+        return Bags(offsets_of(sizes), features, weights)
 
-    def _bags(self, texts: Sequence[str]) -> Bags:
+    def _bags(self, texts: Sequence[str]) -> tuple[Ints, Ints, Floats]:
+        """How many features each text has, their rows, and their weights."""
         hashed = [self.grams.of(text) for text in texts]
-        sizes = [len(each) for each in hashed]
-        place, rows = self._known(np.repeat(np.arange(len(hashed)), sizes), np.concatenate(hashed or [_NONE]))
-        keys, times = np.unique(place * max(1, len(self)) + rows, return_counts=True)
-        place, rows = keys // max(1, len(self)), keys % max(1, len(self))
-        weights = times * self.idf.numpy()[rows]
-        lengths = np.sqrt(np.bincount(place, weights**2, len(hashed)))
-        return Bags(
-            offsets_of(np.bincount(place, minlength=len(hashed))), rows, (weights / lengths[place]).astype(np.float32)
+        place, hashes = (
+            np.repeat(np.arange(len(texts)), [len(each) for each in hashed]),
+            np.concatenate([_NONE, *hashed]),
         )
-
-    def _known(self, place: Ints, hashes: Ints) -> tuple[Ints, Ints]:
-        """Those of the features that are known: which text each is of, and its row."""
         table = self.hashes.numpy()
         rows = np.minimum(np.searchsorted(table, hashes), len(table) - 1)
         known = table[rows] == hashes
-        return place[known], rows[known]
+        keys, times = np.unique(place[known] * max(1, len(self)) + rows[known], return_counts=True)
+        place, rows = keys // max(1, len(self)), keys % max(1, len(self))
+        weights = times * self.idf.numpy()[rows]
+        lengths = np.sqrt(np.bincount(place, weights**2, len(texts)))
+        return np.bincount(place, minlength=len(texts)), rows, (weights / lengths[place]).astype(np.float32)
 
 
 _NONE = np.empty(0, np.int64)
+
+
+def _with_counts(hashes: Ints, counts: Ints, texts: Sequence[Ints]) -> tuple[Ints, Ints]:
+    """Distinct hashes, ascending, and in how many texts each is, with more texts, each as its different features."""
+    more, times = np.unique(np.concatenate([_NONE, *texts]), return_counts=True)
+    if not len(hashes):
+        return more, times
+    both = np.union1d(hashes, more)
+    total = np.zeros(len(both), np.int64)
+    total[np.searchsorted(both, hashes)] += counts
+    total[np.searchsorted(both, more)] += times
+    return both, total

@@ -2,49 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rootward.encoders.pretrained import Encoder, Read, outputs_of
-from rootward.encoders.static import across, unit
-from rootward.encoders.towers import Anchored, Pull, Pulled, Table, check_drop, on_rows
+from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, encode_cached
+from rootward.encoders.towers import (
+    Backward,
+    BaseTextTower,
+    EncoderPart,
+    Head,
+    SavedTower,
+    StartOptions,
+    Table,
+    TableGradient,
+    check_drop,
+    named_head,
+)
 from rootward.errors import InputError
+from rootward.ids import Rows
 from rootward.rng import stream
 
-_ENCODED = 4_096  # rows at a time
 
-
-def begin_head(seed: int, width: int, dim: int, hidden: int | None = None) -> tuple[Tensor, ...]:
+def start_head(seed: int, width: int, dim: int, hidden: int | None = None) -> Head:
     """The matrices of a head at their start: orthonormal, so that what is near for the encoder is near here too."""
     sizes = [width, dim] if hidden is None else [width, hidden, dim]
-    return tuple(_orthonormal(seed, f"head {place}", *between) for place, between in enumerate(pairwise(sizes)))
+    matrices = []
+    for place, (n, m) in enumerate(pairwise(sizes)):
+        drawn = stream(seed, "start", f"head {place}").standard_normal((max(n, m), min(n, m)))
+        columns = np.linalg.qr(drawn)[0]
+        # Of length 1 for a vector in general, whichever of the two sizes is larger.
+        turned = (columns if n >= m else columns.T) * (max(n, m) / m) ** 0.5
+        matrices.append(torch.from_numpy(np.ascontiguousarray(turned, np.float32)))
+    return tuple(matrices)
 
 
-def _orthonormal(seed: int, name: str, n: int, m: int) -> Tensor:
-    drawn = stream(seed, "start", name).standard_normal((max(n, m), min(n, m)))
-    columns = np.linalg.qr(drawn)[0]
-    # Of length 1 for a vector in general, whichever of the two sizes is larger.
-    turned = (columns if n >= m else columns.T) * (max(n, m) / m) ** 0.5
-    return torch.from_numpy(np.ascontiguousarray(turned, np.float32))
-
-
-def projected(outputs: Tensor, head: tuple[Tensor, ...]) -> Tensor:
-    """What a head makes of an encoder's outputs, before it is put on the sphere: one matrix, or two around a GELU."""
+def projected(outputs: Tensor, head: Head) -> Tensor:
+    """An encoder's outputs through a head, before they are put on the sphere: one matrix, or two around a GELU."""
     for place, matrix in enumerate(head):
         outputs = (outputs if place == 0 else torch.nn.functional.gelu(outputs)) @ matrix
     return outputs
 
 
 @dataclass(frozen=True, eq=False)
-class FrozenTower:
+class FrozenTower(BaseTextTower):
     """A sentence encoder that stays as it is, and a head that training changes: unit(head(encoder(text))).
 
     The encoder reads each text once; after that a step of training costs a gather and a small product.
@@ -53,77 +62,95 @@ class FrozenTower:
     Attributes:
         encoder: of texts that are not among the rows.
         head: float32 matrices, width x dim, or width x hidden and hidden x dim; what training changes.
-        read: the encoder's outputs for the tower's rows.
+        outputs: the encoder's, for the tower's rows.
         anchors: int64, the rows that training knows the answers of.
         drop: share of the outputs' entries that each step of training leaves out at random.
         cache: the folder that outputs are kept in, None for nowhere.
     """
 
+    kind: ClassVar[str] = "frozen"
+    has_encoder: ClassVar[bool] = True
     encoder: Encoder
-    head: tuple[Tensor, ...]
-    read: Read = field(repr=False)
+    head: Head
+    outputs: EncodedTexts = field(repr=False)
     anchors: Tensor = field(repr=False)
     drop: float
     cache: Path | None = None
-    _anchored: Anchored = field(default_factory=Anchored, init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_drop(self.drop, "entries")
-        if self.head[0].shape[0] != self.read.width:
+        if self.head[0].shape[0] != self.outputs.width:
             raise InputError(
-                f"The encoder {self.encoder.name!r} gives {self.read.width} numbers a text, the head takes "
+                f"The encoder {self.encoder.name!r} gives {self.outputs.width} numbers a text, the head takes "
                 f"{self.head[0].shape[0]}: it is another encoder than the head was made for."
             )
 
-    @property
-    def dim(self) -> int:
-        """Width of the vectors."""
-        return self.head[-1].shape[1]
+    @classmethod
+    def start(cls, options: StartOptions, texts: Sequence[str], answered: Rows) -> FrozenTower:
+        """The encoder's own neighbourhoods, turned and cut to `dim`."""
+        encoder, cache = Encoder.of(options.encoder), cache_folder(options.cache)
+        outputs = encode_cached(encoder, texts, cache, options.progress)
+        head = start_head(options.seed, outputs.width, options.dim, options.hidden)
+        return cls(encoder, head, outputs, torch.from_numpy(answered), options.drop, cache)
+
+    @classmethod
+    def restore(cls, saved: SavedTower) -> FrozenTower:
+        """As saved; what is not kept in the cache any more is encoded again."""
+        settings, options = saved.settings, saved.options
+        encoder = Encoder.from_settings(settings, options.encoder)
+        cache = options.cache if options.cache is not None else settings.get("cache")
+        if options.cache is None and cache is not None and not os.access(cache, os.R_OK | os.W_OK | os.X_OK):
+            cache = None  # of another machine, or deleted
+        cache = cache_folder(cache)
+        outputs = encode_cached(encoder, saved.texts, cache, options.progress)
+        return cls(encoder, saved.head(), outputs, saved.tensor("anchors"), settings["drop"], cache)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The head as `named_head` names it, and the "anchors"."""
+        return {**named_head(self.head), "anchors": self.anchors}
+
+    def settings(self) -> dict[str, Any]:
+        """Its kind, its encoder, its dropout, and where outputs are kept."""
+        cache = None if self.cache is None else str(self.cache.absolute())
+        return {"kind": self.kind, **self.encoder.settings(), "drop": self.drop, "cache": cache}
+
+    def __len__(self) -> int:
+        return len(self.outputs)
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
         """Whether there is anything to read in a row's text."""
-        return self.read.known
+        return self.outputs.known
 
-    def __len__(self) -> int:
-        return len(self.read)
+    @property
+    def encoder_part(self) -> EncoderPart:
+        """The encoder and the head."""
+        return EncoderPart(self.encoder, {}, self.head)
 
-    def reading(self, texts: Iterable[str]) -> FrozenTower:
-        """The same tower, its very head, over other texts."""
-        return replace(self, read=outputs_of(self.encoder, list(texts), self.cache))
+    def with_texts(self, texts: Iterable[str]) -> FrozenTower:
+        """The same tower and head over other texts."""
+        return replace(self, outputs=encode_cached(self.encoder, list(texts), self.cache))
 
-    def knowing(self, anchors: Tensor) -> FrozenTower:
-        """The same tower; the rows that training knows the answers of are these."""
-        return replace(self, anchors=anchors)
-
-    def apart(self) -> FrozenTower:
-        """The same tower with a head of its own."""
-        return self.mapped(torch.clone)
-
-    def encode(self, rows: npt.ArrayLike | None = None) -> Tensor:
-        """The vectors of these rows' texts."""
-        return self._encoded(self.read, on_rows(self, rows))
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> FrozenTower:
+        """The same with another head; the encoder's outputs stay where they are."""
+        return replace(self, head=tuple(change(matrix) for matrix in self.head))
 
     def encode_texts(self, texts: Iterable[str]) -> Tensor:
-        """The vectors of any texts (float32, n x dim); opens the encoder."""
-        asked = list(texts)
-        if not asked:
-            return self.head[0].new_zeros(0, self.dim)
-        return self._encoded(outputs_of(self.encoder, asked), np.arange(len(asked)))
+        """The vectors of any texts (float32, n x dim); opens the encoder, and keeps no outputs."""
+        listed = list(texts)
+        return replace(self, cache=None).with_texts(listed).encode() if listed else self.encode([])
 
-    def nearest_anchors(self, vectors: Tensor, n: int = 1) -> tuple[Tensor, Tensor]:
-        """The anchor nearest to each vector: its row (int64, -1 for a vector of zeros), and the mean of n."""
-        return self._anchored.nearest(vectors, self.encode, self.anchors, self.head, n)
+    def tables(self) -> list[Table]:
+        """The head; a vector of length 1 is a sum over all of its rows, so each takes a smaller step."""
+        return [Table(matrix, unit=False, rate=len(matrix) ** -0.5) for matrix in self.head]
 
-    def forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
-        """The vectors of these rows' texts with some entries left out, and the way back to the head."""
-        sums, back = self.sums(rows, noise)
-        vectors, lengths = unit(sums)
-        return vectors, lambda gradient: back(across(gradient, vectors, lengths))
+    def raw_vectors(self, rows: Rows) -> Tensor:
+        """The outputs of these rows through the head."""
+        return projected(torch.from_numpy(self.outputs[rows]).to(self.head[0]), self.head)
 
-    def sums(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
-        """As `forward`, before the sums are put on the sphere."""
-        outputs = self.read[rows.cpu().numpy()]
+    def raw_forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Backward]:
+        """As `raw_vectors` with some entries left out, and the way back to the head."""
+        outputs = self.outputs[rows.cpu().numpy()]
         if self.drop:
             outputs *= noise.random(outputs.shape, np.float32) >= self.drop
         entries = torch.from_numpy(outputs).to(self.head[0])
@@ -131,37 +158,8 @@ class FrozenTower:
             head = tuple(matrix.detach().requires_grad_() for matrix in self.head)
             made = projected(entries, head).to(entries.dtype)
 
-        def back(gradient: Tensor) -> list[Pulled]:
-            gradients = torch.autograd.grad(made, head, gradient)
-            return [Pulled(table, _all(table), each) for table, each in zip(self.head, gradients, strict=True)]
+        def backward(gradient: Tensor) -> list[TableGradient]:
+            found = torch.autograd.grad(made, head, gradient)
+            return [TableGradient.of_all(table, each) for table, each in zip(self.head, found, strict=True)]
 
-        return made.detach(), back
-
-    def tables(self) -> list[Table]:
-        """The head; a vector of length 1 is put together from all of its rows, so each takes a smaller step."""
-        return [Table(matrix, unit=False, rate=len(matrix) ** -0.5) for matrix in self.head]
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The "head", with a hidden layer what is behind it as "head2"; and the "anchors"."""
-        names = ("head", "head2")
-        return {**dict(zip(names, self.head, strict=False)), "anchors": self.anchors}
-
-    def settings(self) -> dict[str, Any]:
-        """What it is, its encoder, its dropout, and where outputs are kept."""
-        cache = None if self.cache is None else str(self.cache.absolute())
-        return {"kind": "frozen", **self.encoder.settings(), "drop": self.drop, "cache": cache}
-
-    def mapped(self, change: Callable[[Tensor], Tensor]) -> FrozenTower:
-        """The same with another head; the encoder's outputs stay where they are."""
-        return replace(self, head=tuple(change(matrix) for matrix in self.head))
-
-    def _encoded(self, read: Read, rows: npt.NDArray[np.int64]) -> Tensor:
-        out = self.head[0].new_zeros(len(rows), self.dim)
-        for start in range(0, len(rows), _ENCODED):
-            entries = torch.from_numpy(read[rows[start : start + _ENCODED]]).to(self.head[0])
-            out[start : start + _ENCODED] = unit(projected(entries, self.head))[0]
-        return out
-
-
-def _all(table: Tensor) -> Tensor:
-    return torch.arange(len(table), device=table.device)
+        return made.detach(), backward

@@ -1,64 +1,85 @@
-"""Text towers of two halves trained as one: what a text is made of, and what an encoder knows of its meaning."""
+"""Text towers of two halves trained as one: features of the text, and what an encoder knows of its meaning."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from rootward.encoders.frozen import FrozenTower
-from rootward.encoders.static import StaticTower, across, unit
-from rootward.encoders.towers import Anchored, Pull, Pulled, Table
+from rootward.encoders.static import StaticTower
+from rootward.encoders.towers import (
+    Backward,
+    BaseTextTower,
+    EncoderPart,
+    SavedTower,
+    StartOptions,
+    Table,
+    TokenTable,
+    unit,
+)
 from rootward.errors import InputError
+from rootward.ids import Rows
 
 
 @dataclass(frozen=True, eq=False)
-class JointTower:
+class JointTower(BaseTextTower):
     """A static and a frozen tower in equal shares: unit(unit(sum of features) + unit(head(encoder(text)))).
 
-    Words that share parts with training texts are found by the one, words whose meaning the encoder knows by the other,
-    and as both are trained at once in one space, each learns what the other leaves over. A text of which one half
-    knows nothing has the vector of the other alone; one of which neither does, the zero vector.
+    Words that share n-grams with training texts are found by the one, words whose meaning the encoder knows by the
+    other, and as both are trained at once in one space, each learns what the other leaves over. A text of which one
+    half knows nothing has the vector of the other alone; one of which neither does, the zero vector.
 
     Attributes:
         static: vectors of features.
         frozen: an encoder that stays as it is, with a head; over the same texts, of the same width and anchors.
+        anchors: those of both.
 
     Raises:
         InputError: halves of two widths, or over two numbers of texts.
     """
 
+    kind: ClassVar[str] = "joint"
+    has_features: ClassVar[bool] = True
+    has_encoder: ClassVar[bool] = True
     static: StaticTower
     frozen: FrozenTower
-    _anchored: Anchored = field(default_factory=Anchored, init=False, repr=False)
+    anchors: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        shapes = [(len(half), half.dim) for half in self._halves]
-        if shapes[0] != shapes[1]:
-            (texts, dim), (others, other) = shapes
+        (texts, dim), (others, other) = [(len(half), half.dim) for half in (self.static, self.frozen)]
+        if (texts, dim) != (others, other):
             raise InputError(
                 f"Both halves of a joint tower need the same texts and one width, got {texts:,} of dim {dim} for the "
                 f"static and {others:,} of dim {other} for the frozen one."
             )
+        object.__setattr__(self, "anchors", self.static.anchors)
 
-    @property
-    def _halves(self) -> tuple[StaticTower, FrozenTower]:
-        return self.static, self.frozen
+    @classmethod
+    def start(cls, options: StartOptions, texts: Sequence[str], answered: Rows) -> JointTower:
+        """Both halves as they start alone, so that each says half of where a text starts."""
+        return cls(StaticTower.start(options, texts, answered), FrozenTower.start(options, texts, answered))
 
-    @property
-    def dim(self) -> int:
-        """Width of the vectors."""
-        return self.static.dim
+    @classmethod
+    def restore(cls, saved: SavedTower) -> JointTower:
+        """Both halves as saved."""
+        static, frozen = (replace(saved, settings=saved.settings[half]) for half in ("static", "frozen"))
+        return cls(StaticTower.restore(static), FrozenTower.restore(frozen))
 
-    @property
-    def anchors(self) -> Tensor:
-        """The rows that training knows the answers of (int64)."""
-        return self.static.anchors
+    def tensors(self) -> dict[str, Tensor]:
+        """Those of both halves under their own names; the "anchors" are one."""
+        return {**self.frozen.tensors(), **self.static.tensors()}
+
+    def settings(self) -> dict[str, Any]:
+        """Its kind, and the settings of both halves."""
+        return {"kind": self.kind, "static": self.static.settings(), "frozen": self.frozen.settings()}
+
+    def __len__(self) -> int:
+        return len(self.static)
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
@@ -66,67 +87,47 @@ class JointTower:
         known: npt.NDArray[np.bool_] = self.static.known | self.frozen.known
         return known
 
-    def __len__(self) -> int:
-        return len(self.static)
+    @property
+    def token_table(self) -> TokenTable:
+        """That of the static half."""
+        return self.static.token_table
 
-    def reading(self, texts: Iterable[str]) -> JointTower:
-        """The same tower, its very tokens and head, over other texts."""
+    @property
+    def encoder_part(self) -> EncoderPart:
+        """That of the frozen half."""
+        return self.frozen.encoder_part
+
+    def _of_both(self, change: Callable[[BaseTextTower], Any]) -> JointTower:
+        return JointTower(change(self.static), change(self.frozen))
+
+    def with_texts(self, texts: Iterable[str]) -> JointTower:
+        """The same tower, tokens and head over other texts."""
         listed = list(texts)
-        return JointTower(self.static.reading(listed), self.frozen.reading(listed))
+        return self._of_both(lambda half: half.with_texts(listed))
 
-    def knowing(self, anchors: Tensor) -> JointTower:
-        """The same tower; the rows that training knows the answers of are these."""
-        return JointTower(self.static.knowing(anchors), self.frozen.knowing(anchors))
-
-    def apart(self) -> JointTower:
-        """The same tower with tokens and a head of its own."""
-        return self.mapped(torch.clone)
-
-    def encode(self, rows: npt.ArrayLike | None = None) -> Tensor:
-        """The vectors of these rows' texts."""
-        return unit(self.static.encode(rows) + self.frozen.encode(rows))[0]
-
-    def encode_texts(self, texts: Iterable[str]) -> Tensor:
-        """The vectors of any texts (float32, n x dim); opens the encoder."""
-        listed = list(texts)
-        return unit(self.static.encode_texts(listed) + self.frozen.encode_texts(listed))[0]
-
-    def nearest_anchors(self, vectors: Tensor, n: int = 1) -> tuple[Tensor, Tensor]:
-        """The anchor nearest to each vector: its row (int64, -1 for a vector of zeros), and the mean of n."""
-        made_of = [table.rows for table in self.tables()]
-        return self._anchored.nearest(vectors, self.encode, self.anchors, made_of, n)
-
-    def forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
-        """The vectors of these rows' texts, some features and entries left out, and the way back to both halves."""
-        sums, back = self.sums(rows, noise)
-        vectors, lengths = unit(sums)
-        return vectors, lambda gradient: back(across(gradient, vectors, lengths))
-
-    def sums(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Pull]:
-        """As `forward`, before the sums of both halves' unit vectors are put on the sphere."""
-        (static, to_static), (frozen, to_frozen) = (half.sums(rows, noise) for half in self._halves)
-        (one, one_length), (other, other_length) = unit(static), unit(frozen)
-
-        def back(gradient: Tensor) -> list[Pulled]:
-            return [
-                *to_static(across(gradient, one, one_length)),
-                *to_frozen(across(gradient, other, other_length)),
-            ]
-
-        return one + other, back
-
-    def tables(self) -> list[Table]:
-        """The features' vectors and the head, each moving as in a tower by itself."""
-        return [table for half in self._halves for table in half.tables()]
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Those of both halves under their own names; the "anchors" are one."""
-        return {**self.frozen.tensors(), **self.static.tensors()}
-
-    def settings(self) -> dict[str, Any]:
-        """What it is, and the settings of both halves."""
-        return {"kind": "joint", "static": self.static.settings(), "frozen": self.frozen.settings()}
+    def with_anchors(self, anchors: Tensor) -> JointTower:
+        """The same tower; the rows that training knows the answers of are these (int64)."""
+        return self._of_both(lambda half: half.with_anchors(anchors))
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> JointTower:
         """The same with other tokens and another head."""
-        return JointTower(self.static.mapped(change), self.frozen.mapped(change))
+        return self._of_both(lambda half: half.mapped(change))
+
+    def encode_texts(self, texts: Iterable[str]) -> Tensor:
+        """The vectors of any texts (float32, n x dim); opens the encoder, and keeps no outputs."""
+        listed = list(texts)
+        return unit(self.static.encode_texts(listed) + self.frozen.encode_texts(listed))[0]
+
+    def tables(self) -> list[Table]:
+        """The features' vectors and the head, each moving as in a tower by itself."""
+        return [*self.static.tables(), *self.frozen.tables()]
+
+    def raw_vectors(self, rows: Rows) -> Tensor:
+        """The sum of both halves' unit vectors."""
+        return self.static.encode(rows) + self.frozen.encode(rows)
+
+    def raw_forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Backward]:
+        """The sum with some features and entries left out, and the way back to both halves."""
+        static, to_static = self.static.forward(rows, noise)
+        frozen, to_frozen = self.frozen.forward(rows, noise)
+        return static + frozen, lambda gradient: [*to_static(gradient), *to_frozen(gradient)]

@@ -1,4 +1,4 @@
-"""Sentence encoders that somebody else trained: opened by name or path, and recognised again."""
+"""Pretrained sentence encoders: opened by name or path, recognised by a fingerprint; their outputs, cached."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,8 +26,15 @@ from rootward.texts import LONGEST, normal_form
 
 Outputs = npt.NDArray[np.float32]
 
-AGAIN = "DualEncoder.load(folder, encoder=...), or --encoder on the command line"
-"""How another place of a model's encoder is told, for messages."""
+ENCODER_HINT = "DualEncoder.load(folder, encoder=...), or --encoder on the command line"
+"""How to say where a model's encoder is now, for error messages."""
+
+
+_READS_OTHERWISE = (
+    " Its weights are the right ones, but it reads otherwise: with another prompt, pooling, length or tokenizer, or in "
+    "another version of sentence-transformers."
+)
+_DIGITS = 16  # of each part of a fingerprint
 
 
 @dataclass(eq=False)
@@ -37,13 +44,13 @@ class Encoder:
     Attributes:
         name: what sentence-transformers loads it by, a name on a hub or the absolute path of a folder; of an object its
             class.
-        given: that object, anything with `encode(list of str) -> n x width`; None for one that goes by its name.
+        instance: that object, anything with `encode(list of str) -> n x width`; None for one that goes by its name.
         expected: the fingerprint of the encoder that it has to be, None for any; once it is open, the one that it has.
         folder: whether the name is known to be that of a folder, so that no hub is asked for it.
     """
 
     name: str
-    given: Any = None
+    instance: Any = None
     expected: str | None = None
     folder: bool = False
 
@@ -69,21 +76,21 @@ class Encoder:
         return cls(type(encoder).__qualname__, encoder, expected)
 
     def settings(self) -> dict[str, Any]:
-        """How it is found again."""
-        found = {"encoder": self.name, "by_name": self.given is None, "fingerprint": self.fingerprint}
+        """How to find it when the model is loaded."""
+        found = {"encoder": self.name, "by_name": self.instance is None, "fingerprint": self.fingerprint}
         return {**found, "folder": True} if self.folder else found
 
     @classmethod
-    def again(cls, settings: Mapping[str, Any], encoder: Any = None) -> Encoder:
-        """The encoder of these settings, by its name or as it is given.
+    def from_settings(cls, settings: Mapping[str, Any], encoder: Any = None) -> Encoder:
+        """The encoder of these settings, by its name, or this one in its place.
 
         Raises:
-            InputError: the one that is given is another one, or it was an object and none is given.
+            InputError: this one has another fingerprint, or the saved one was an object and none is passed.
         """
         if encoder is None and not settings["by_name"]:
             raise InputError(
                 f"This model reads with an encoder that was given as an object ({settings['encoder']}), which no file "
-                f"holds. Give it again: {AGAIN}."
+                f"holds. Give it again: {ENCODER_HINT}."
             )
         if encoder is None:
             named = cls.of(settings["encoder"], settings["fingerprint"])
@@ -100,15 +107,17 @@ class Encoder:
             MissingExtraError: sentence-transformers is not installed.
             InputError: it cannot be opened, or is another one.
         """
-        opened = opened_by_name(self.name, self.folder) if self.given is None else self.given
+        opened = opened_by_name(self.name, self.folder) if self.instance is None else self.instance
         found = fingerprint_of(opened)
         if found is None:
             return opened
-        if self.expected is not None and not same_encoder(found, self.expected):
+        if self.expected is not None and self.expected != found:
+            whole = "-" in found and "-" in self.expected  # else weights are all that the digits are of
+            same_weights = whole and found[:_DIGITS] == self.expected[:_DIGITS]
             raise InputError(
                 f"The encoder {self.name!r} is not the one that this model was trained with: its fingerprint is "
-                f"{found}, needed is {self.expected}.{weights_alone(found, self.expected)} Give the right one: "
-                f"{AGAIN}."
+                f"{found}, needed is {self.expected}.{_READS_OTHERWISE if same_weights else ''} Give the right one: "
+                f"{ENCODER_HINT}."
             )
         self.expected = found
         return opened
@@ -126,7 +135,7 @@ class Encoder:
         Raises:
             InputError: it gives no finite matrix with a row for each text.
         """
-        quiet: dict[str, Any] = {} if self.given is not None else {"show_progress_bar": False}
+        quiet = {"show_progress_bar": False} if self.instance is None else {}
         found = np.asarray(self.model.encode(list(texts), **quiet), np.float32)
         if found.ndim != 2 or len(found) != len(texts) or not np.isfinite(found).all():
             raise InputError(
@@ -139,9 +148,7 @@ class Encoder:
 def opened_by_name(name: str, folder: bool = False) -> Any:
     """A sentence-transformers model, by its name on a hub or by its folder.
 
-    Args:
-        name: of the model.
-        folder: whether it is known to be a folder. Then, or where the name reads as the path of one, no hub is asked.
+    No hub is asked where `folder` says that it is one, or where the name can only be the path of one.
 
     Raises:
         MissingExtraError: sentence-transformers is not installed.
@@ -162,7 +169,7 @@ def opened_by_name(name: str, folder: bool = False) -> Any:
 
 @contextmanager
 def without_bars() -> Iterator[None]:
-    """Without the bars of transformers for loading and saving, which no flag of ours turns off; then as they were."""
+    """Turn off the progress bars of transformers for loading and saving; afterwards as before."""
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars  # noqa: PLC0415
     from transformers.utils import logging  # noqa: PLC0415
 
@@ -181,17 +188,14 @@ def without_bars() -> Iterator[None]:
 def _is_path(name: str) -> bool:
     """Whether a name can only be a path: a hub's are `name` or `owner/name`."""
     parts = name.replace(os.sep, "/").split("/")
-    return name.startswith((".", "~")) or os.path.isabs(name) or len(parts) > 2 or _stands_in_folder(parts)
-
-
-def _stands_in_folder(parts: Sequence[str]) -> bool:
-    return len(parts) == 2 and os.path.isdir(parts[0])
+    is_inside = len(parts) == 2 and os.path.isdir(parts[0])
+    return name.startswith((".", "~")) or os.path.isabs(name) or len(parts) > 2 or is_inside
 
 
 def _not_loaded(name: str, reason: str) -> InputError:
     return InputError(
         f"The encoder {name!r} cannot be loaded: {reason} Needed is a folder, or a name that sentence-transformers "
-        f"finds; where the encoder of a model was moved, give the new place: {AGAIN}."
+        f"finds; where the encoder of a model was moved, give the new place: {ENCODER_HINT}."
     )
 
 
@@ -200,11 +204,8 @@ def readable(text: str) -> str:
     return " ".join("".join(each if each.isprintable() else " " for each in text[:LONGEST]).split())
 
 
-_DIGITS = 16  # of each part of a fingerprint
-
-
 def fingerprint_of(encoder: Any) -> str | None:
-    """What an encoder is recognised by: its own `fingerprint` if it has one; None without that and without weights.
+    """An encoder's fingerprint: its own attribute if it has one, else of its weights; None without either.
 
     Of a module of torch sixteen hex digits of its weights: names, shapes, types and bytes. Of a sentence-transformers
     model as many more behind a dash, of how it reads: its modules and their configs, its prompt, how much of a text it
@@ -216,48 +217,29 @@ def fingerprint_of(encoder: Any) -> str | None:
     weights: Callable[[], Any] | None = getattr(encoder, "state_dict", None)
     if not callable(weights):
         return None
-    digits = _digits(_parts(weights()))
+    digits = _digest(_weight_bytes(weights()))[:_DIGITS]
     if not hasattr(encoder, "default_prompt_name"):  # that is what makes a sentence-transformers model
         return digits
-    return f"{digits}-{_digits([json.dumps(_plain(_reading(encoder))).encode()])}"
+    # Of an object the class: its text may hold its address.
+    text = json.dumps(_preprocessing(encoder), sort_keys=True, default=lambda each: type(each).__name__)
+    return f"{digits}-{_digest([text.encode()])[:_DIGITS]}"
 
 
-def same_encoder(found: str, expected: str) -> bool:
-    """Whether it is the expected one; models of earlier versions know the weights of theirs alone."""
-    return found == expected or (_is_whole(found) and found[:_DIGITS] == expected)
-
-
-def weights_alone(found: str, expected: str) -> str:
-    """A sentence for the error about another encoder: of one with the same weights, what else may differ."""
-    if not (_is_whole(found) and _is_whole(expected) and found[:_DIGITS] == expected[:_DIGITS]):
-        return ""
-    return (
-        " Its weights are the right ones, but it reads otherwise: with another prompt, pooling, length or tokenizer, "
-        "or in another version of sentence-transformers."
-    )
-
-
-def _is_whole(fingerprint: str) -> bool:
-    return len(fingerprint) == 2 * _DIGITS + 1 and fingerprint[_DIGITS] == "-"
-
-
-def _digits(parts: Iterable[bytes]) -> str:
+def _digest(chunks: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()[:_DIGITS]
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
-def _parts(weights: Any) -> Iterator[bytes]:
-    import torch  # noqa: PLC0415
-
+def _weight_bytes(weights: Any) -> Iterator[bytes]:
     for name, tensor in sorted(weights.items()):
         yield f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode()
         yield tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
-def _reading(model: Any) -> dict[str, Any]:
-    """What else than weights says what a sentence-transformers model gives for a text."""
+def _preprocessing(model: Any) -> dict[str, Any]:
+    """What a sentence-transformers model's outputs depend on besides its weights."""
     return {
         "modules": [
             (name, type(module).__name__, module.get_config_dict() if hasattr(module, "get_config_dict") else {})
@@ -272,25 +254,16 @@ def _reading(model: Any) -> dict[str, Any]:
 
 
 def _tokens(tokenizer: Any) -> Any:
-    """How texts become tokens; without truncation and padding, which reading changes: `_reading` has the length."""
+    """How texts become tokens, without truncation and padding: encoding changes those."""
     backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
     if hasattr(backend, "to_str"):
-        told = json.loads(backend.to_str())
-        return {name: part for name, part in told.items() if name not in ("truncation", "padding")}
+        config = json.loads(backend.to_str())
+        return {name: value for name, value in config.items() if name not in ("truncation", "padding")}
     return tokenizer.get_vocab() if hasattr(tokenizer, "get_vocab") else None
 
 
-def _plain(value: Any) -> Any:
-    """As JSON that is the same in every process: sorted, and of an object, whose text may hold its place, its class."""
-    if isinstance(value, Mapping):
-        return [[str(key), _plain(each)] for key, each in sorted(value.items(), key=lambda item: str(item[0]))]
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return value if value is None or isinstance(value, str | int | float) else type(value).__name__
-
-
 def prompt_of(model: Any) -> str:
-    """What a sentence-transformers model sets before every text that comes without a prompt of its own; mostly ""."""
+    """The default prompt of a sentence-transformers model, which it sets before every text; mostly ""."""
     name = getattr(model, "default_prompt_name", None)
     return "" if name is None else model.prompts.get(name) or ""
 
@@ -300,7 +273,7 @@ BLOCK = 4_096
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
+class EncodedTexts:
     """The outputs of some texts, row by row; equal texts are encoded once.
 
     Attributes:
@@ -322,7 +295,7 @@ class Read:
         return self.places >= 0
 
     def __getitem__(self, rows: npt.NDArray[np.int64]) -> Outputs:
-        """The outputs of these rows (float32, n x width), zeros where a text says nothing."""
+        """The outputs of these rows (float32, n x width), zeros where a text has no letter or digit."""
         places = self.places[rows]
         out = np.zeros((len(places), self.width), np.float32)
         which = places // BLOCK
@@ -332,30 +305,22 @@ class Read:
         return out
 
 
-def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
-    """Where outputs are kept: as given, else $ROOTWARD_CACHE, else `rootward` in the user's cache folder; absolute."""
-    if given is not None:
-        return Path(given).absolute()
-    set_ = os.environ.get("ROOTWARD_CACHE")
-    if set_:
-        return Path(set_).absolute()
-    home = os.environ.get("XDG_CACHE_HOME") or (
-        os.environ.get("LOCALAPPDATA") if os.name == "nt" else str(Path.home() / ".cache")
-    )
+def cache_folder(folder: str | os.PathLike[str] | None = None) -> Path:
+    """Where outputs are kept: this folder, else $ROOTWARD_CACHE, else `rootward` in the user's cache folder."""
+    named = folder if folder is not None else os.environ.get("ROOTWARD_CACHE") or None
+    if named is not None:
+        return Path(named).absolute()
+    home = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("LOCALAPPDATA") if os.name == "nt" else None)
     return Path(home or Path.home() / ".cache") / "rootward"
 
 
-def kept_before(folder: str | None) -> Path:
-    """The folder that a model kept its outputs in, where it is still there and may be used; else `cache_folder()`."""
-    usable = folder is not None and os.access(folder, os.R_OK | os.W_OK | os.X_OK)
-    return cache_folder(folder if usable else None)
-
-
-def outputs_of(encoder: Encoder, texts: Sequence[str], cache: Path | None = None, progress: bool = False) -> Read:
-    """The outputs of these texts: from the cache what is there, the rest encoded and kept; without a cache all encoded.
+def encode_cached(
+    encoder: Encoder, texts: Sequence[str], cache: Path | None = None, progress: bool = False
+) -> EncodedTexts:
+    """The encoder's outputs for these texts; what the cache does not hold is encoded, and kept there.
 
     The key is the encoder's fingerprint and the texts of a block, so that texts which are added at the end cost only
-    themselves. A block is written whole or not at all. An object without a fingerprint is asked every time.
+    themselves. A block is written whole or not at all. An object without a fingerprint encodes everything each time.
 
     Raises:
         InputError, MissingExtraError: an encoder that cannot be used, see `Encoder`; it is opened only where something
@@ -364,44 +329,29 @@ def outputs_of(encoder: Encoder, texts: Sequence[str], cache: Path | None = None
     rows: dict[str, int] = {}
     places = np.array([rows.setdefault(readable(text), len(rows)) if normal_form(text) else -1 for text in texts])
     distinct = list(rows)
-    kept = cache is not None and encoder.fingerprint is not None
-    folder = cache / "outputs" / str(encoder.fingerprint) if kept and cache is not None else None
+    folder = None if cache is None or encoder.fingerprint is None else cache / "outputs" / encoder.fingerprint
     starts = range(0, len(distinct), BLOCK)
-    shown = track(
+    bar = track(
         starts, f"encoding {len(distinct):,} texts", console=Console(stderr=True), disable=not progress, transient=True
     )
-    blocks = [_block(encoder, distinct[start : start + BLOCK], folder) for start in shown]
+    blocks = [_block(encoder, distinct[start : start + BLOCK], folder) for start in bar]
     width = blocks[0].shape[1] if blocks else encoder.encode(["nothing"]).shape[1]
-    return Read(blocks, places.astype(np.int64), width)
+    return EncodedTexts(blocks, places.astype(np.int64), width)
 
 
 def _block(encoder: Encoder, texts: list[str], folder: Path | None) -> Outputs:
+    """The outputs of a block of texts, mapped from its file, which is written where there is none or none of ours."""
     if folder is None:
         return encoder.encode(texts)
-    path = folder / f"{_digest(texts)}.npy"
-    kept = _mapped(path, len(texts))
-    if kept is not None:
-        return kept
+    written = (text.encode("utf-8", "surrogatepass") for text in texts)
+    path = folder / f"{_digest(len(each).to_bytes(8, 'little') + each for each in written)[:32]}.npy"
+    with suppress(OSError, ValueError, EOFError):
+        found: Outputs = np.load(path, mmap_mode="r", allow_pickle=False)
+        if found.ndim == 2 and len(found) == len(texts) and found.dtype == np.float32:
+            return found
     outputs = encoder.encode(texts)
     atomic_write(path, lambda to: np.save(to, outputs))
-    return _mapped(path, len(texts)) if len(outputs) else outputs  # type: ignore[return-value]
-
-
-def _mapped(path: Path, rows: int) -> Outputs | None:
-    """The matrix in a file, None where there is none or it is not one of ours, and has to be made again."""
-    try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return found if found.ndim == 2 and len(found) == rows and found.dtype == np.float32 else None
-
-
-def _digest(texts: Sequence[str]) -> str:
-    digest = hashlib.sha256()
-    for text in texts:
-        written = text.encode("utf-8", "surrogatepass")
-        digest.update(len(written).to_bytes(8, "little") + written)
-    return digest.hexdigest()[:32]
+    return np.load(path, mmap_mode="r") if len(outputs) else outputs
 
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
@@ -428,14 +378,11 @@ def new_encoder(
 
     Args:
         texts: to learn tokens from.
-        folder: to be made.
+        folder: to be made and returned.
         layers, width, heads, mlp: of the transformer; heads divide the width.
         vocabulary: tokens at most.
         longest: tokens of a text that are read.
         seed: of the weights.
-
-    Returns:
-        The folder.
 
     Raises:
         InputError: sizes that do not fit, or texts without a letter.

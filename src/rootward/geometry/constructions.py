@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rootward.csr import expand
 from rootward.encoders import DualEncoder, LookupTower
-from rootward.encoders.start import construct_start
+from rootward.encoders.registry import construct_start
 from rootward.errors import InputError, did_you_mean
 from rootward.geometry.separation import Separation, separation
 from rootward.pairs import Pairs

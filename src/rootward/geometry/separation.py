@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from rootward.csr import expand
-from rootward.encoders.start import construct_start
+from rootward.encoders.registry import construct_start
 from rootward.errors import InputError
 from rootward.pairs import Pairs
 from rootward.scoring import Floats, Ints, fitting, highest

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from rootward.encoders.storage import read_config
 from rootward.errors import RunFolderError
 from rootward.evaluation import Report, evaluate
 from rootward.files import write_text
+from rootward.folders import CONFIG, REPORT, read_config
 from rootward.growth.diff import Diff
 from rootward.growth.drift import Drift, drift
 from rootward.growth.grow import Grown, grow
 from rootward.pairs import Pairs
-from rootward.training.run import REPORT, About, Run, begin_folder, files_of_pairs, read_log, rewrite_log
+from rootward.training.run import About, Run, begin_folder, files_of_pairs, read_log, rewrite_log
 from rootward.training.session import MEASURED_SCORES
 
 GROWTH = "growth"
@@ -72,7 +72,7 @@ def grow_run(
     if not run.finished:
         raise RunFolderError(f"{folder} is not trained to its end. First: rootward train --resume {folder}")
     history = history_of(folder, config)
-    if (out / "config.json").exists():
+    if (out / CONFIG).exists():
         raise RunFolderError(f"{out} holds a run already; choose another folder for the grown one.")
     grown = grow(run.model, run.pairs, after, seed=seed)
     told = drift(run.model, run.pairs, grown, history=history, seed=seed)

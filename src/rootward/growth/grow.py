@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from rootward.encoders import DualEncoder, LookupTower
-from rootward.encoders.static import Reader, TiedTower
+from rootward.encoders.towers import BaseTextTower, TiedTower
 from rootward.errors import InputError, PairsError
 from rootward.evaluation import answer_thresholds, rank_pairs
 from rootward.growth.diff import Diff, Edge, Lineage, NodeTexts, columns_of, lineage, links, texts_of
@@ -246,8 +246,8 @@ def _labels(ids: Ids, rows: Rows) -> tuple[str, ...]:
 
 
 def _check(model: DualEncoder, before: Pairs) -> None:
-    if not isinstance(model.query_tower, Reader | LookupTower) or not isinstance(
-        model.document_tower, Reader | TiedTower | LookupTower
+    if not isinstance(model.query_tower, BaseTextTower | LookupTower) or not isinstance(
+        model.document_tower, BaseTextTower | TiedTower | LookupTower
     ):
         raise InputError(
             "grow works on lookup tables and on the towers of DualEncoder.text; how a tower of one's own takes in new "

@@ -21,8 +21,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from rootward.encoders import DualEncoder, LookupTower
-from rootward.encoders.static import Reader, TiedTower
-from rootward.encoders.towers import Tower
+from rootward.encoders.towers import BaseTextTower, TiedTower, Tower
 from rootward.ids import Ids, Rows
 from rootward.pairs import Pairs
 from rootward.rng import stream
@@ -289,10 +288,10 @@ def read(
         thresholds: float32, one a query of `after`; where answer sets end that are not to take in a new document.
         effort, seed: of solving.
     """
-    assert isinstance(model.query_tower, Reader)
+    assert isinstance(model.query_tower, BaseTextTower)
     texts = what_is_read(after.query_ids, after.query_texts)
     known = torch.from_numpy(np.flatnonzero(after.sizes))
-    queries = model.query_tower.reading(texts).knowing(known)
+    queries = model.query_tower.with_texts(texts).with_anchors(known)
     named = _named(model, queries, known, after)
     said = None if named is None else named.encode().detach().cpu().float()
     vectors = DualEncoder.from_vectors(after, queries.encode(), _start(model, said, after, was[1]))
@@ -315,15 +314,15 @@ def read(
 
 
 def _is_text(tower: Tower) -> bool:
-    return isinstance(tower, Reader)
+    return isinstance(tower, BaseTextTower)
 
 
-def _named(model: DualEncoder, queries: Reader, known: Tensor, after: Pairs) -> Reader | None:
+def _named(model: DualEncoder, queries: BaseTextTower, known: Tensor, after: Pairs) -> BaseTextTower | None:
     """What reads the documents' names; None where documents are a table."""
     tower, names = model.document_tower, what_is_read(after.document_ids, after.document_texts)
     if isinstance(tower, TiedTower):
-        return queries.reading(names)
-    return tower.reading(names).knowing(known) if isinstance(tower, Reader) else None
+        return queries.with_texts(names)
+    return tower.with_texts(names).with_anchors(known) if isinstance(tower, BaseTextTower) else None
 
 
 def _start(model: DualEncoder, said: Tensor | None, after: Pairs, was: Rows) -> Tensor:
@@ -335,7 +334,7 @@ def _start(model: DualEncoder, said: Tensor | None, after: Pairs, was: Rows) -> 
 
 
 def _tower(
-    model: DualEncoder, named: Reader | None, said: Tensor | None, vectors: Tensor, renamed: Rows, was: Rows
+    model: DualEncoder, named: BaseTextTower | None, said: Tensor | None, vectors: Tensor, renamed: Rows, was: Rows
 ) -> Tower:
     """The documents' tower that gives these vectors."""
     if named is None or said is None:

@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,11 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from rootward.encoders import DualEncoder, Tower
-from rootward.encoders.frozen import FrozenTower
-from rootward.encoders.full import FullTower
-from rootward.encoders.joint import JointTower
-from rootward.encoders.queries import usual_lean
-from rootward.encoders.static import StaticTower, TiedTower
+from rootward.encoders.dual_encoder import usual_lean
+from rootward.encoders.towers import BaseTextTower, TiedTower
 from rootward.errors import InputError, RunFolderError
 from rootward.evaluation import Report
 from rootward.integrations.onnx import write_graph
@@ -38,7 +34,7 @@ def export(
 
     sentence-transformers: `SentenceTransformer(folder)` gives the vectors of `encode_queries(texts, lean=0)` by
     `encode_query` and the documents' by `encode_document`: documents="text" are read by their own tower, others are a
-    table, asked for by their ids or, where it is theirs alone, by their names. Frozen and full towers become standard
+    table, found by their ids or, where no other has it, by their names. Frozen and full towers become standard
     modules. A static tower, and the static half of a joint one, hashes its features, for which there is no standard
     module: its folder needs rootward installed and `SentenceTransformer(folder, trust_remote_code=True)`.
 
@@ -48,13 +44,10 @@ def export(
 
     Args:
         trained: a run, whose report goes into the card, or a model.
-        folder: to be made; it must not be there yet, and is whole or not there.
+        folder: to be made and returned; it must not be there yet, and is whole or not there.
         format: see above.
         report: for the card in place of the run's own, which is of the queries that it was trained on: such as
             `rw.evaluate(run.model, split.test)`.
-
-    Returns:
-        The folder.
 
     Raises:
         InputError: neither run nor model, no such format, a model that reads no texts or has a tower of one's own, a
@@ -78,24 +71,33 @@ def export(
         )
     if report is not None:
         _check_report(report, model)
-    shown = own if report is None else report
     folder = Path(folder)
     if folder.exists():
         raise RunFolderError(f"{folder} is there already; choose another folder to export to.")
 
-    def fill(to: Path) -> None:
-        write_modules(model, to) if format == "sentence-transformers" else _write_onnx(model, to)
-        (to / "README.md").write_text(card(model, shown, format), encoding="utf-8")
-
-    return _whole(folder, fill)
+    temporary = folder.with_name(f".{secrets.token_hex(6)}.{folder.name}")
+    try:
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        raise RunFolderError(f"{folder} cannot be made ({error.strerror}); choose another folder.") from error
+    try:
+        if format == "sentence-transformers":
+            write_modules(model, temporary)
+        else:
+            write_graph(model.query_tower, what_is_read(model.query_ids, model.query_texts), temporary)
+            documents = model.document_vectors().detach().to("cpu", torch.float32).contiguous()
+            save_file({"documents": documents}, temporary / "documents.safetensors")
+            ids = json.dumps(list(model.document_ids), ensure_ascii=False)
+            (temporary / "documents.json").write_text(ids, encoding="utf-8")
+        text = card(model, own if report is None else report, format)
+        (temporary / "README.md").write_text(text, encoding="utf-8")
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
 
 
 def _check_report(report: Report, model: DualEncoder) -> None:
-    """Refuse what is no report, or one that cannot be of this model.
-
-    Raises:
-        InputError: see above.
-    """
     if not isinstance(report, Report):
         raise InputError(
             f"report is what rw.evaluate gives or rw.Report.load reads; got {report!r}, a {type(report).__name__}."
@@ -106,28 +108,6 @@ def _check_report(report: Report, model: DualEncoder) -> None:
             f"The report is of {measured[1]:,} documents at dim {measured[0]}, the model has {here[1]:,} at dim "
             f"{here[0]}. Measure this model: rw.evaluate(model, pairs)."
         )
-
-
-def _write_onnx(model: DualEncoder, folder: Path) -> None:
-    write_graph(model.query_tower, what_is_read(model.query_ids, model.query_texts), folder)
-    documents = model.document_vectors().detach().to("cpu", torch.float32).contiguous()
-    save_file({"documents": documents}, folder / "documents.safetensors")
-    (folder / "documents.json").write_text(json.dumps(list(model.document_ids), ensure_ascii=False), encoding="utf-8")
-
-
-def _whole(folder: Path, fill: Callable[[Path], None]) -> Path:
-    """A folder that is filled under another name and gets its own when it is whole."""
-    temporary = folder.with_name(f".{secrets.token_hex(6)}.{folder.name}")
-    try:
-        temporary.mkdir(parents=True)
-    except OSError as error:
-        raise RunFolderError(f"{folder} cannot be made ({error.strerror}); choose another folder.") from error
-    try:
-        fill(temporary)
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder
 
 
 Format = Literal["sentence-transformers", "onnx"]
@@ -156,7 +136,7 @@ from sentence_transformers import SentenceTransformer
 
 model = SentenceTransformer("path/to/this/folder"{trust})
 queries = model.encode_query(["a text"])
-documents = model.encode_document([{asked}])
+documents = model.encode_document([{example}])
 scores = queries @ documents.T
 ```
 {remark}"""
@@ -171,7 +151,7 @@ ids, row by row; the score of a pair is the inner product.
 _MADE = "as `rootward.integrations.onnx.features_of` makes them of the run's query tower and some texts"
 _FEATURES = f"`features`, `weights`, `texts` and `n_texts`, {_MADE}"
 _TOKENS = "token ids and masks, as `tokenizer.json` makes them"
-_BOTH = f"an encoder's tokens and masks beside `features`, `weights`, `texts` and `heard`, {_MADE}"
+_BOTH = f"an encoder's tokens and masks beside `features`, `weights`, `texts` and `has_text`, {_MADE}"
 
 _TRUST = """
 Words and n-grams are hashed, which no standard module does: rootward must be installed (`pip install rootward`), and
@@ -195,61 +175,49 @@ lean on the nearest query that training knew (here `lean={lean:g}`); that is not
 
 def card(model: DualEncoder, report: Report | None, format: Format) -> str:
     """The model card in Markdown; `report` is shown as it was measured, with its queries; without one it says so."""
-    modules = format == "sentence-transformers"
+    modules, reads, query = format == "sentence-transformers", reads_documents(model), model.query_tower
+    towers: list[Tower] = [query, model.document_tower] if modules and reads else [query]
+    kinds = [(tower.has_features, tower.has_encoder) for tower in towers if isinstance(tower, BaseTextTower)]
+    if isinstance(model.document_tower, TiedTower):
+        documents = "the vector of their name and one of their own"
+    else:
+        documents = "a tower of their own that reads their texts" if reads else "a table"
     head = _HEAD.format(
         library="sentence-transformers" if modules else "onnx",
         n_queries=len(model.query_ids),
         n_documents=len(model.document_ids),
         dim=model.dim,
-        query=_tower(model.query_tower),
-        documents=_documents(model),
+        query=_described(query) if isinstance(query, BaseTextTower) else query.settings()["kind"],
+        documents=documents,
     )
-    return head + _recall(report) + (_modules_used(model) if modules else _graph_used(model))
+    remark = _CONTROL.format(longest=LONGEST) if (False, True) in kinds else ""
+    remark += _LEAN.format(lean=usual_lean(model.generality))
+    if not modules:
+        inputs = {(True, False): _FEATURES, (True, True): _BOTH}.get(kinds[0], _TOKENS)
+        return head + _recall(report) + _GRAPH.format(inputs=inputs, remark=remark)
+    hashes = any(has_features for has_features, _ in kinds)
+    example = '"a document"' if reads else repr(model.document_ids[0])
+    remark = (_TRUST if hashes else "") + remark + ("" if reads else _TABLE)
+    trust = ", trust_remote_code=True" if hashes else ""
+    return head + _recall(report) + _MODULES.format(trust=trust, example=example, remark=remark)
+
+
+def _described(tower: BaseTextTower) -> str:
+    """What a tower is made of, in words."""
+    words = [] if tower.token_table is None else ["words and character n-grams, summed"]
+    if (part := tower.encoder_part) is not None:
+        name, how = part.encoder.name.rstrip("/").rpartition("/")[2], "trained on" if part.weights else "frozen"
+        words.append(f"the encoder `{name}`, {how}, and a trained head")
+    return ", and ".join(words) + (", in equal shares" if len(words) > 1 else "")
 
 
 def _recall(report: Report | None) -> str:
-    """The figures under a title that says whose they are: what training knew is no measure of what it did not."""
+    """The figures under a title that says of which queries: those of training measure no others."""
     title = "## Recall at |S(q)| by distance"
     if report is None:
         return f"\n{title}\n\nNot measured.\n"
-    seen, unseen = report.n_queries - report.n_unseen, report.n_unseen
-    counts = ((seen, "training queries"), (unseen, "queries that training did not see"))
-    whose = " and ".join(f"{count:,} {kind}" for count, kind in counts if count)
+    unseen = report.n_unseen
+    counts = {"training queries": report.n_queries - unseen, "queries that training did not see": unseen}
+    whose = " and ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
     leaning = _MEASURED_LEANING if unseen else ""
     return f"\n{title}, of {whose}\n\n{report.to_markdown().strip()}\n{leaning}"
-
-
-def _modules_used(model: DualEncoder) -> str:
-    reads = reads_documents(model)
-    towers = [model.query_tower, model.document_tower] if reads else [model.query_tower]
-    hashes = any(isinstance(tower, StaticTower | JointTower) for tower in towers)
-    remark = (_TRUST if hashes else "") + _remarks(towers, model) + ("" if reads else _TABLE)
-    asked = '"a document"' if reads else repr(model.document_ids[0])
-    return _MODULES.format(trust=", trust_remote_code=True" if hashes else "", asked=asked, remark=remark)
-
-
-def _graph_used(model: DualEncoder) -> str:
-    tower = model.query_tower
-    inputs = {StaticTower: _FEATURES, JointTower: _BOTH}.get(type(tower), _TOKENS)
-    return _GRAPH.format(inputs=inputs, remark=_remarks([tower], model))
-
-
-def _remarks(towers: Sequence[Tower], model: DualEncoder) -> str:
-    control = any(isinstance(tower, FrozenTower | FullTower) for tower in towers)
-    return (_CONTROL.format(longest=LONGEST) if control else "") + _LEAN.format(lean=usual_lean(model.generality))
-
-
-def _tower(tower: Tower) -> str:
-    if isinstance(tower, JointTower):
-        return f"{_tower(tower.static)}, and {_tower(tower.frozen)}, in equal shares"
-    if isinstance(tower, FrozenTower | FullTower):
-        how = "frozen" if isinstance(tower, FrozenTower) else "trained on"
-        return f"the encoder `{tower.encoder.name.rstrip('/').rpartition('/')[2]}`, {how}, and a trained head"
-    return "words and character n-grams, summed" if isinstance(tower, StaticTower) else str(tower.settings()["kind"])
-
-
-def _documents(model: DualEncoder) -> str:
-    if reads_documents(model):
-        return "a tower of their own that reads their texts"
-    tied = isinstance(model.document_tower, TiedTower)
-    return "the vector of their name and one of their own" if tied else "a table"

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from rootward.encoders import Tower
-from rootward.encoders.joint import JointTower
 from rootward.encoders.pretrained import prompt_of
-from rootward.encoders.static import StaticTower
+from rootward.encoders.towers import BaseTextTower
 from rootward.errors import InputError, MissingExtraError
 from rootward.integrations.sentence_transformers import check_vectors, modules_of, need_library, opened, prompt_before
 
@@ -24,102 +24,84 @@ _LARGEST = 2**31 - 2**20  # bytes: what a file of ONNX holds, less a little for 
 
 
 def write_graph(tower: Tower, texts: Sequence[str], folder: Path) -> None:
-    """Write `query.onnx`; of an encoder with a tokeniser also `tokenizer.json`.
-
-    Args:
-        tower: of queries.
-        texts: that it reads; a few are tried.
-        folder: to write to.
+    """Write a query tower as `query.onnx`, with an encoder also `tokenizer.json`; a few of its texts are tried.
 
     Raises:
         InputError: a tower or an encoder that has no graph, or one whose modules give other vectors than it gives.
         MissingExtraError: onnx, or for an encoder sentence-transformers, is not installed.
     """
     try:
-        import onnx  # noqa: PLC0415
+        import onnx  # noqa: F401, PLC0415
     except ImportError as error:
         raise MissingExtraError("Exporting to ONNX", "onnx") from error
-    half = tower.static if isinstance(tower, JointTower) else tower
-    if isinstance(half, StaticTower) and half.tokens.nbytes > _LARGEST:
-        raise InputError(
-            f"The vectors of {len(half.tokens):,} features take {half.tokens.nbytes:,} bytes, and a graph in one file "
-            f"holds {_LARGEST:,}. Export to sentence-transformers, or train with a smaller dim."
-        )
-    if isinstance(tower, StaticTower):
-        onnx.save(_static_graph(tower), str(folder / QUERY))
-    else:
-        _encoder_graph(tower, texts, folder)
+    if isinstance(tower, BaseTextTower) and tower.token_table is not None:
+        tokens = tower.token_table.tokens
+        if tokens.nbytes > _LARGEST:
+            raise InputError(
+                f"The vectors of {len(tokens):,} features take {tokens.nbytes:,} bytes, and a graph in one file holds "
+                f"{_LARGEST:,}. Export to sentence-transformers, or train with a smaller dim."
+            )
+        if tower.encoder_part is None:
+            inputs = {name: torch.from_numpy(each) for name, each in features_of(tower, ["a text"]).items()}
+            _export(_StaticGraph(tokens), inputs, folder)
+            return
+    need_library("Exporting a tower on an encoder to ONNX")
+    modules = modules_of(tower, {})
+    tokenizer = _tokenizer(tower, modules[0])
+    inputs = _tensors(modules[0].preprocess(["a text", "another, longer text"]))
+    chain = _Chain(modules, list(inputs)).cpu().eval()
+
+    def encode(some: list[str]) -> Any:
+        with torch.no_grad():
+            return chain(*_tensors(modules[0].preprocess(some)).values())
+
+    check_vectors(tower, texts, encode)
+    _export(chain, inputs, folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
 
 
-def features_of(tower: StaticTower | JointTower, texts: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
-    """What the graph of a static or joint tower takes for some texts, by name.
+def features_of(tower: BaseTextTower, texts: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
+    """The inputs of the graph of a static or joint tower for some texts, by name.
 
     Both take features and their weights in a row, and which text each is of ("texts"); of a static tower also how many
     texts there are ("n_texts"), of a joint one the tokens and masks of its encoder, which is opened for its tokeniser,
-    and which texts have a letter or digit ("heard").
+    and which texts have a letter or digit ("has_text").
 
     Raises:
-        InputError: no text for a joint tower, or an encoder that has no graph.
+        InputError: a tower that reads no features, no text for a joint tower, or an encoder that has no graph.
         MissingExtraError: sentence-transformers is needed and not installed.
     """
-    asked = list(texts)
-    if isinstance(tower, JointTower):
-        return _read_by_both(tower, asked)
-    bags = tower.vocabulary.bags(asked)
-    return {"features": bags.features, "weights": bags.weights, "texts": bags.texts, "n_texts": np.array([len(bags)])}
-
-
-def _read_by_both(tower: JointTower, texts: list[str]) -> dict[str, npt.NDArray[Any]]:
+    listed, table, part = list(texts), tower.token_table, tower.encoder_part
+    if table is None:
+        raise InputError(f"The graph of a {tower.kind} tower takes tokens, as its tokenizer.json makes them.")
+    if part is None:
+        bags = table.vocabulary.bags(listed)
+        n_texts = np.array([len(bags)])
+        return {"features": bags.features, "weights": bags.weights, "texts": bags.texts, "n_texts": n_texts}
     need_library("Reading texts for a joint tower's graph")
     from rootward.integrations.text_modules import JointText  # noqa: PLC0415
 
-    if not texts:
+    if not listed:
         raise InputError("A graph on an encoder needs a text at least, got none.")
-    reader = JointText(tower.static.vocabulary, opened(tower.frozen.encoder))
-    return {name: each.numpy() for name, each in _tensors(reader.preprocess(texts)).items()}
+    reader = JointText(table.vocabulary, opened(part.encoder))
+    return {name: each.numpy() for name, each in _tensors(reader.preprocess(listed)).items()}
 
 
-def _tensors(given: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    return {name: each for name, each in given.items() if isinstance(each, torch.Tensor)}
+def _tensors(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
+    return {name: each for name, each in inputs.items() if isinstance(each, Tensor)}
 
 
-def _static_graph(tower: StaticTower) -> Any:
+class _StaticGraph(torch.nn.Module):
     """Gather, weigh, add up by text, put on the sphere; a text without features has the zero vector."""
-    from onnx import TensorProto, checker, helper, numpy_helper  # noqa: PLC0415
 
-    def constant(name: str, values: Any, kind: Any = np.float32) -> Any:
-        return numpy_helper.from_array(np.asarray(values, kind), name)
+    def __init__(self, tokens: Tensor) -> None:
+        super().__init__()
+        self.tokens = torch.nn.Parameter(tokens.detach().cpu())
 
-    node = helper.make_node
-    nodes = [
-        node("Gather", ["tokens", "features"], ["rows"], axis=0),
-        node("Unsqueeze", ["weights", "last"], ["column"]),
-        node("Mul", ["rows", "column"], ["weighed"]),
-        node("Concat", ["n_texts", "dim"], ["shape"], axis=0),
-        node("ConstantOfShape", ["shape"], ["zeros"], value=helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0])),
-        node("Unsqueeze", ["texts", "last"], ["places"]),
-        node("ScatterND", ["zeros", "places", "weighed"], ["sums"], reduction="add"),
-        node("ReduceL2", ["sums"], ["measured"], axes=[1], keepdims=1),
-        node("Max", ["measured", "tiny"], ["lengths"]),
-        node("Div", ["sums", "lengths"], ["vectors"]),
-    ]
-    inputs = [
-        helper.make_tensor_value_info("features", TensorProto.INT64, ["entries"]),
-        helper.make_tensor_value_info("weights", TensorProto.FLOAT, ["entries"]),
-        helper.make_tensor_value_info("texts", TensorProto.INT64, ["entries"]),
-        helper.make_tensor_value_info("n_texts", TensorProto.INT64, [1]),
-    ]
-    outputs = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", tower.dim])]
-    constants = [
-        constant("tokens", tower.tokens.detach().cpu().numpy()),
-        constant("last", [1], np.int64),
-        constant("dim", [tower.dim], np.int64),
-        constant("tiny", 1e-12),
-    ]
-    graph = helper.make_graph(nodes, "static_query", inputs, outputs, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
-    checker.check_model(model)
-    return model
+    def forward(self, features: Tensor, weights: Tensor, texts: Tensor, n_texts: Tensor) -> Tensor:
+        weighed = self.tokens[features] * weights[:, None]
+        sums = torch.zeros(n_texts[0], weighed.shape[1])  # type: ignore[call-overload]  # traced, so that n may change
+        return torch.nn.functional.normalize(sums.scatter_add(0, texts[:, None].expand_as(weighed), weighed))
 
 
 class _Chain(torch.nn.Module):
@@ -136,54 +118,41 @@ class _Chain(torch.nn.Module):
         return features["sentence_embedding"]
 
 
-def _encoder_graph(tower: Tower, texts: Sequence[str], folder: Path) -> None:
-    need_library("Exporting a tower on an encoder to ONNX")
-    modules = modules_of(tower, {})
-    tokenizer = _tokenizer(tower, modules[0])
-    given = _tensors(modules[0].preprocess(["a text", "another, longer text"]))
-    chain = _Chain(modules, list(given)).cpu().eval()
-
-    def encode(asked: list[str]) -> Any:
-        with torch.no_grad():
-            return chain(*_tensors(modules[0].preprocess(asked)).values())
-
-    check_vectors(tower, texts, encode)
+def _export(module: torch.nn.Module, inputs: Mapping[str, Tensor], folder: Path) -> None:
+    """Write a graph in which the sizes change that change from call to call."""
+    axes = {name: {0: "n", 1: "tokens"} if each.ndim == 2 else {0: "n"} for name, each in inputs.items()}
+    axes |= {name: {0: "entries"} for name in ("features", "weights", "texts") if name in inputs}
+    axes |= {"n_texts": {}} if "n_texts" in inputs else {}
     torch._C._jit_set_onnx_log_output_stream("stderr")  # where there is no graph it prints what there is
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tracing, and of the exporter that needs no package more
             torch.onnx.export(
-                chain,
-                tuple(given.values()),
+                module,
+                tuple(inputs.values()),
                 str(folder / QUERY),
-                input_names=list(given),
+                input_names=list(inputs),
                 output_names=["vectors"],
-                dynamic_axes={**{name: _sizes(name, each) for name, each in given.items()}, "vectors": {0: "n"}},
+                dynamic_axes={**axes, "vectors": {0: "n"}},
                 opset_version=_OPSET,
                 dynamo=False,
             )
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"This model's encoder has no graph: {reason}. Export to sentence-transformers.") from error
-    tokenizer.save(str(folder / "tokenizer.json"))
-
-
-def _sizes(name: str, given: torch.Tensor) -> dict[int, str]:
-    """Which sizes of an input change from call to call."""
-    if name in ("features", "weights", "texts"):
-        return {0: "entries"}
-    return {0: "n", 1: "tokens"} if given.ndim == 2 else {0: "n"}
 
 
 def _tokenizer(tower: Tower, first: Any) -> Any:
-    """What makes tokens of texts, as others can use it.
+    """The encoder's tokenizer, as the tokenizers library saves it.
 
     Raises:
         InputError: an encoder of other ways, or one that sets a prompt before each text.
     """
     from sentence_transformers.sentence_transformer.modules import Transformer  # noqa: PLC0415
 
-    if isinstance(tower, JointTower):
+    from rootward.integrations.text_modules import JointText  # noqa: PLC0415
+
+    if isinstance(first, JointText):
         first, prompt = first.encoder[0], prompt_of(first.encoder)
     else:
         prompt = prompt_before(tower)

@@ -10,31 +10,28 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from rootward.encoders import DualEncoder, TextTower, Tower
-from rootward.encoders.frozen import FrozenTower
-from rootward.encoders.full import FullTower
-from rootward.encoders.joint import JointTower
-from rootward.encoders.pretrained import AGAIN, Encoder, prompt_of, readable, without_bars
-from rootward.encoders.static import StaticTower
+from rootward.encoders.pretrained import ENCODER_HINT, Encoder, prompt_of, readable, without_bars
+from rootward.encoders.registry import TEXT_TOWERS
+from rootward.encoders.towers import BaseTextTower, EncoderPart, Head
 from rootward.errors import InputError, MissingExtraError
 from rootward.texts import normal_form, what_is_read
 
 UNKNOWN = "[unknown]"
-"""What other texts are to a table of documents; longer where a document is called so."""
+"""The token that other texts are in a table of documents; longer where a document is called so."""
 AGREE = 1e-4
-"""How far an entry of a vector may be from ours; what another batch, or another processor, rounds otherwise is less."""
+"""How far an entry of a vector may be from ours; rounding by another batch size or processor is less."""
 
 _TRIED = 4  # texts
-_OTHERWISE = (
+_DIFFERS = (
     "This model's encoder does more than its modules do one after the other (such as truncation to fewer dimensions, "
     "half precision or routes), so other vectors would come out of the folder. Needed is an encoder whose modules "
-    f"alone are what it does: {AGAIN}."
+    f"alone are what it does: {ENCODER_HINT}."
 )
 
-Made = dict[tuple[int, ...], Any]
-"""Modules by what they were made of, so that what two towers share is written once."""
+Modules = dict[tuple[int, ...], Any]
+"""Modules by the ids of what they are made of, so that what two towers share is written once."""
 
 
 def write_modules(model: DualEncoder, folder: Path) -> None:
@@ -48,17 +45,17 @@ def write_modules(model: DualEncoder, folder: Path) -> None:
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415
     from sentence_transformers.sentence_transformer.modules import Router  # noqa: PLC0415
 
-    made: Made = {}
+    made: Modules = {}
     query = modules_of(model.query_tower, made)
-    document = modules_of(model.document_tower, made) if reads_documents(model) else _looked_up(model)
+    document = modules_of(model.document_tower, made) if reads_documents(model) else _table_modules(model)
     router = Router.for_query_document(query, document, default_route="query")
     prompts = {"query": prompt_before(model.query_tower), "document": prompt_before(model.document_tower)}
-    said = {"prompts": prompts, "default_prompt_name": "query"} if any(prompts.values()) else {}
-    whole = SentenceTransformer(modules=[router], similarity_fn_name="dot", device="cpu", **said)
+    options = {"prompts": prompts, "default_prompt_name": "query"} if any(prompts.values()) else {}
+    whole = SentenceTransformer(modules=[router], similarity_fn_name="dot", device="cpu", **options)
     check_vectors(model.query_tower, what_is_read(model.query_ids, model.query_texts), whole.encode_query)
     if reads_documents(model):
-        read = what_is_read(model.document_ids, model.document_texts)
-        check_vectors(model.document_tower, read, whole.encode_document)
+        texts = what_is_read(model.document_ids, model.document_texts)
+        check_vectors(model.document_tower, texts, whole.encode_document)
     with without_bars():
         whole.save(str(folder), create_model_card=False)
 
@@ -73,53 +70,48 @@ def need_library(what: str) -> None:
 
 def reads_documents(model: DualEncoder) -> bool:
     """Whether documents are read by a tower that has modules; others are written as a table."""
-    return isinstance(model.document_tower, StaticTower | FrozenTower | JointTower | FullTower)
+    return isinstance(model.document_tower, BaseTextTower)
 
 
-def modules_of(tower: Tower, made: Made) -> list[Any]:
+def modules_of(tower: Tower, made: Modules) -> list[Any]:
     """What turns a text into its vector, step by step.
 
     Args:
-        tower: static, frozen, joint or full.
-        made: of other towers; those that this one has too are taken over, new ones are put in.
+        tower: of a kind in the registry.
+        made: modules of other towers; shared ones are reused, new ones are added.
 
     Raises:
         InputError: a tower or an encoder that has no modules.
     """
+    if not isinstance(tower, BaseTextTower):
+        kinds = list(TEXT_TOWERS)
+        raise InputError(
+            f"A tower of kind {tower.settings()['kind']!r} has no modules in sentence-transformers and no graph; "
+            f"{', '.join(kinds[:-1])} and {kinds[-1]} towers of DualEncoder.text have. Others are used with rootward: "
+            "DualEncoder.load(folder)."
+        )
     from sentence_transformers.sentence_transformer.modules import Normalize  # noqa: PLC0415
 
-    if isinstance(tower, StaticTower):
-        from rootward.integrations.text_modules import StaticText  # noqa: PLC0415
+    from rootward.integrations.text_modules import AddFeatures, JointText, StaticText  # noqa: PLC0415
 
-        return [StaticText.of(tower), Normalize()]
-    if isinstance(tower, FrozenTower | FullTower):
-        return [*_encoder_of(tower, made), *_head_modules(tower.head), Normalize()]
-    if isinstance(tower, JointTower):
-        return _joint_modules(tower, made)
-    raise InputError(
-        f"A tower of kind {tower.settings()['kind']!r} has no modules in sentence-transformers and no graph; static, "
-        "frozen, joint and full towers of DualEncoder.text have. Others are used with rootward: "
-        "DualEncoder.load(folder)."
-    )
-
-
-def _joint_modules(tower: JointTower, made: Made) -> list[Any]:
-    """What both halves read, the frozen half up to its unit vector, and the static one added to that."""
-    from sentence_transformers.sentence_transformer.modules import Normalize  # noqa: PLC0415
-
-    from rootward.integrations.text_modules import AddFeatures, JointText  # noqa: PLC0415
-
-    encoder, vocabulary = _encoder_of(tower.frozen, made), tower.static.vocabulary
-    key = (id(vocabulary), id(encoder))
+    table, part = tower.token_table, tower.encoder_part
+    if part is None:
+        assert table is not None
+        return [StaticText(table.vocabulary, table.tokens.detach().cpu().clone()), Normalize()]
+    encoder, head = _encoder_with_weights(part, made), [*_head_modules(part.head), Normalize()]
+    if table is None:
+        return [*encoder, *head]  # the modules that it is a list of
+    key = (id(table.vocabulary), id(encoder))
     if key not in made:
-        made[key] = JointText(vocabulary, encoder)
-    add = AddFeatures(tower.static.tokens.detach().cpu().clone())
-    return [made[key], *_head_modules(tower.frozen.head), Normalize(), add, Normalize()]
+        made[key] = JointText(table.vocabulary, encoder)
+    return [made[key], *head, AddFeatures(table.tokens.detach().cpu().clone()), Normalize()]
 
 
 def prompt_before(tower: Tower) -> str:
     """What has to stand before a text that a tower's encoder reads; joint modules put it there themselves."""
-    return prompt_of(opened(tower.encoder)) if isinstance(tower, FrozenTower) else ""
+    if not isinstance(tower, BaseTextTower) or tower.encoder_part is None or tower.token_table is not None:
+        return ""
+    return "" if tower.encoder_part.weights else prompt_of(opened(tower.encoder_part.encoder))
 
 
 def opened(encoder: Encoder) -> Any:
@@ -139,15 +131,14 @@ def opened(encoder: Encoder) -> Any:
     return model
 
 
-def _encoder_of(tower: FrozenTower | FullTower, made: Made) -> Any:
-    """A copy of a tower's encoder, with the weights that training gave it; its modules are what it is a list of."""
-    original = opened(tower.encoder)
-    weights = {} if isinstance(tower, FrozenTower) else tower.weights
-    key = (id(original), *(id(weight) for weight in weights.values()))
+def _encoder_with_weights(part: EncoderPart, made: Modules) -> Any:
+    """A copy of a tower's encoder with the weights that training gave it."""
+    original = opened(part.encoder)
+    key = (id(original), *(id(weight) for weight in part.weights.values()))
     if key not in made:
         made[key] = copied = deepcopy(original).cpu().eval()
         with torch.no_grad():
-            for name, weight in weights.items():
+            for name, weight in part.weights.items():
                 parameter = copied.get_parameter(name)
                 parameter.copy_(weight.reshape(parameter.shape))
     return made[key]
@@ -157,26 +148,25 @@ def check_vectors(tower: Tower, texts: Sequence[str], encode: Callable[[list[str
     """Let a few of these texts through modules: an encoder may do more, or other things, than its modules do.
 
     Args:
-        tower: whose vectors are the right ones.
-        texts: that it reads.
-        encode: what the modules make of texts (n x dim).
+        tower, texts: the tower, whose vectors are right, and its texts.
+        encode: the modules, from texts to vectors (n x dim).
 
     Raises:
         InputError: other vectors, or none.
     """
-    asked = [text for text in texts[:_TRIED] if normal_form(text) and readable(text) == text]
-    if not asked or not isinstance(tower, TextTower):
+    tried = [text for text in texts[:_TRIED] if normal_form(text) and readable(text) == text]
+    if not tried or not isinstance(tower, TextTower):
         return
     try:
-        found = torch.from_numpy(np.asarray(encode(asked), np.float32))
+        found = torch.from_numpy(np.asarray(encode(tried), np.float32))
     except RuntimeError as error:  # of torch, where sizes or types of two modules do not fit
-        raise InputError(f"{_OTHERWISE} They stop at: {str(error).strip().partition(chr(10))[0]}") from error
-    apart = (found - tower.encode_texts(asked).cpu()).abs().max().item()
+        raise InputError(f"{_DIFFERS} They stop at: {str(error).strip().partition(chr(10))[0]}") from error
+    apart = (found - tower.encode_texts(tried).cpu()).abs().max().item()
     if not apart <= AGREE:
-        raise InputError(f"{_OTHERWISE} Entries of vectors are {apart:.2g} apart.")
+        raise InputError(f"{_DIFFERS} Entries of vectors are {apart:.2g} apart.")
 
 
-def _head_modules(head: tuple[Tensor, ...]) -> list[Any]:
+def _head_modules(head: Head) -> list[Any]:
     from sentence_transformers.sentence_transformer.modules import Dense  # noqa: PLC0415
 
     return [
@@ -190,13 +180,13 @@ def _head_modules(head: tuple[Tensor, ...]) -> list[Any]:
     ]
 
 
-def _looked_up(model: DualEncoder) -> list[Any]:
+def _table_modules(model: DualEncoder) -> list[Any]:
     """A table of documents as an embedding whose tokens are whole texts: ids, and names that only one has."""
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding  # noqa: PLC0415
     from tokenizers import Tokenizer  # noqa: PLC0415
     from tokenizers.models import WordLevel  # noqa: PLC0415
 
-    rows, unknown = asked_by(model), UNKNOWN
+    rows, unknown = document_keys(model), UNKNOWN
     while unknown in rows:
         unknown += "]"
     vectors = model.document_vectors().detach().to("cpu", torch.float32)
@@ -205,8 +195,8 @@ def _looked_up(model: DualEncoder) -> list[Any]:
     return [StaticEmbedding(Tokenizer(WordLevel(tokens, unk_token=unknown)), embedding_weights=table)]
 
 
-def asked_by(model: DualEncoder) -> dict[str, int]:
-    """What a document of a table can be asked for by, and its row: its id, and its name where it is its alone."""
+def document_keys(model: DualEncoder) -> dict[str, int]:
+    """What finds a document in a table, and its row: its id, and its name where no other has it."""
     rows = {label: row for row, label in enumerate(model.document_ids)}
     if model.document_texts is None:
         return rows

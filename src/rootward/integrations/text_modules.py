@@ -1,4 +1,4 @@
-"""The static tower as a module of sentence-transformers; imported by that library when it loads such a folder."""
+"""Towers as modules of sentence-transformers, which imports this file when it loads such a folder."""
 
 from __future__ import annotations
 
@@ -15,90 +15,21 @@ from torch import Tensor
 
 from rootward.encoders.features import Grams, Vocabulary
 from rootward.encoders.pretrained import prompt_of, readable
-from rootward.encoders.static import StaticTower
 from rootward.errors import RunFolderError
 from rootward.texts import normal_form
 
-WEIGHTS = "model.safetensors"
-_WHERE = ("token", "cache_folder", "revision", "local_files_only")
+WEIGHTS, ENCODER = "model.safetensors", "encoder"
+OWN = ("features", "weights", "texts", "has_text")
 
 
-class StaticText(InputModule):  # type: ignore[misc]  # a class of an optional library
-    """A text to the sum of its features' vectors, weighted by idf; not yet on the sphere.
-
-    Attributes:
-        vocabulary: the features.
-        tokens: float32, features x dim.
-    """
-
-    config_keys: list[str] = ["shortest", "longest", "pairs"]  # noqa: RUF012 (as the library declares it)
-
-    def __init__(self, vocabulary: Vocabulary, tokens: Tensor) -> None:
-        super().__init__()
-        self.vocabulary = vocabulary
-        grams = vocabulary.grams
-        self.shortest, self.longest, self.pairs = grams.shortest, grams.longest, grams.pairs
-        self.tokens = torch.nn.Parameter(tokens)
-
-    @classmethod
-    def of(cls, tower: StaticTower) -> StaticText:
-        """The module of a tower."""
-        return cls(tower.vocabulary, tower.tokens.detach().cpu().clone())
-
-    def preprocess(self, inputs: list[str], prompt: str | None = None, **_: Any) -> dict[str, Tensor]:
-        """The features of some texts: rows of the table, their weights, and where each text begins."""
-        bags = self.vocabulary.bags([f"{prompt or ''}{text}" for text in inputs])
-        return {
-            "input_ids": torch.from_numpy(bags.features),
-            "weights": torch.from_numpy(bags.weights),
-            "offsets": torch.from_numpy(bags.offsets[:-1].copy()),
-        }
-
-    def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """The weighted sums, as "sentence_embedding"."""
-        features["sentence_embedding"] = torch.nn.functional.embedding_bag(
-            features["input_ids"],
-            self.tokens,
-            features["offsets"],
-            mode="sum",
-            per_sample_weights=features["weights"],
-        )
-        return features
-
-    @property
-    def max_seq_length(self) -> float:
-        """No limit in tokens."""
-        return float("inf")
-
-    def get_embedding_dimension(self) -> int:
-        """Width of the vectors."""
-        return self.tokens.shape[1]
-
-    def save(self, output_path: str, *_: Any, **__: Any) -> None:
-        """Write the weights and the config."""
-        tensors = {"tokens": self.tokens, "hashes": self.vocabulary.hashes, "idf": self.vocabulary.idf}
-        found = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(found, Path(output_path) / WEIGHTS)
-        self.save_config(output_path)
-
-    @classmethod
-    def load(cls, model_name_or_path: str, subfolder: str = "", **options: Any) -> StaticText:
-        """Read what `save` wrote."""
-        where = where_in(options)
-        config = cls.load_config(model_name_or_path=model_name_or_path, subfolder=subfolder, **where)
-        tensors = tensors_in(cls, model_name_or_path, subfolder, where)
-        return cls(Vocabulary(Grams(**config), tensors["hashes"], tensors["idf"]), tensors["tokens"])
+def _write(module: Module, folder: str, **tensors: Tensor) -> None:
+    """Write a module's tensors and its config."""
+    save_file({name: each.detach().cpu().contiguous() for name, each in tensors.items()}, Path(folder) / WEIGHTS)
+    module.save_config(folder)
 
 
-def where_in(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the options of a `load` that say where a folder is fetched from."""
-    return {
-        name: options[name] for name in ("token", "cache_folder", "revision", "local_files_only") if name in options
-    }
-
-
-def tensors_in(module: type[Module], model: str, subfolder: str, where: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors that a module was saved with.
+def _read(module: type[Module], model: str, subfolder: str, where: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a module that was written.
 
     Raises:
         RunFolderError: the file is missing or damaged.
@@ -112,12 +43,72 @@ def tensors_in(module: type[Module], model: str, subfolder: str, where: Mapping[
     raise RunFolderError(f"{model} has no {subfolder}/{WEIGHTS}; export the model again.")
 
 
-ENCODER = "encoder"
-OWN = ("features", "weights", "texts", "heard")
+def _where(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the options of a `load` that say where a folder is fetched from."""
+    names = ("token", "cache_folder", "revision", "local_files_only")
+    return {name: options[name] for name in names if name in options}
 
 
-class JointText(InputModule):  # type: ignore[misc]  # a class of an optional library
-    """What both halves of a joint tower read: an encoder's outputs, and beside them a text's features.
+class _Features(InputModule):  # type: ignore[misc]  # a class of an optional library
+    config_keys: list[str] = ["shortest", "longest", "pairs"]  # noqa: RUF012 (as the library declares it)
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self.vocabulary, grams = vocabulary, vocabulary.grams
+        self.shortest, self.longest, self.pairs = grams.shortest, grams.longest, grams.pairs
+
+
+class StaticText(_Features):
+    """A text to the sum of its features' vectors, weighted by idf; not yet on the sphere.
+
+    Attributes:
+        vocabulary: the features.
+        tokens: float32, features x dim.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, tokens: Tensor) -> None:
+        super().__init__(vocabulary)
+        self.tokens = torch.nn.Parameter(tokens)
+
+    def preprocess(self, inputs: list[str], prompt: str | None = None, **_: Any) -> dict[str, Tensor]:
+        """The features of some texts: rows of the table, their weights, and where each text begins."""
+        bags = self.vocabulary.bags([f"{prompt or ''}{text}" for text in inputs])
+        return {
+            "input_ids": torch.from_numpy(bags.features),
+            "weights": torch.from_numpy(bags.weights),
+            "offsets": torch.from_numpy(bags.offsets[:-1].copy()),
+        }
+
+    def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """The weighted sums, as "sentence_embedding"."""
+        ids, offsets, weights = (features[name] for name in ("input_ids", "offsets", "weights"))
+        sums = torch.nn.functional.embedding_bag(ids, self.tokens, offsets, mode="sum", per_sample_weights=weights)
+        return {**features, "sentence_embedding": sums}
+
+    @property
+    def max_seq_length(self) -> float:
+        """No limit in tokens."""
+        return float("inf")
+
+    def get_embedding_dimension(self) -> int:
+        """Width of the vectors."""
+        return self.tokens.shape[1]
+
+    def save(self, output_path: str, *_: Any, **__: Any) -> None:
+        """Write the weights and the config."""
+        _write(self, output_path, tokens=self.tokens, hashes=self.vocabulary.hashes, idf=self.vocabulary.idf)
+
+    @classmethod
+    def load(cls, model_name_or_path: str, subfolder: str = "", **options: Any) -> StaticText:
+        """Read what `save` wrote."""
+        where = _where(options)
+        tensors = _read(cls, model_name_or_path, subfolder, where)
+        config = cls.load_config(model_name_or_path=model_name_or_path, subfolder=subfolder, **where)
+        return cls(Vocabulary(Grams(**config), tensors["hashes"], tensors["idf"]), tensors["tokens"])
+
+
+class JointText(_Features):
+    """The inputs of both halves of a joint tower: an encoder's outputs, and beside them a text's features.
 
     Texts are read as rootward reads them; one without a letter or digit has outputs of zero.
 
@@ -126,13 +117,9 @@ class JointText(InputModule):  # type: ignore[misc]  # a class of an optional li
         encoder: a sentence-transformers model, which also says with which prompt it reads.
     """
 
-    config_keys: list[str] = ["shortest", "longest", "pairs"]  # noqa: RUF012 (as the library declares it)
-
     def __init__(self, vocabulary: Vocabulary, encoder: SentenceTransformer) -> None:
-        super().__init__()
-        self.vocabulary, self.encoder = vocabulary, encoder
-        grams = vocabulary.grams
-        self.shortest, self.longest, self.pairs = grams.shortest, grams.longest, grams.pairs
+        super().__init__(vocabulary)
+        self.encoder = encoder
 
     def preprocess(self, inputs: list[str], prompt: str | None = None, **_: Any) -> dict[str, Any]:
         """What the encoder takes; the features of all texts in a row, their weights, and which text each is of."""
@@ -144,15 +131,15 @@ class JointText(InputModule):  # type: ignore[misc]  # a class of an optional li
             "features": torch.from_numpy(bags.features),
             "weights": torch.from_numpy(bags.weights),
             "texts": torch.from_numpy(bags.texts),
-            "heard": torch.tensor([float(bool(normal_form(text))) for text in texts]),
+            "has_text": torch.tensor([float(bool(normal_form(text))) for text in texts]),
         }
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
         """The encoder's outputs, as "sentence_embedding"."""
-        # Neither our features nor the route that leads here are any of the encoder's business.
+        # The encoder gets neither our features nor the name of the route.
         theirs = {name: each for name, each in features.items() if name not in (*OWN, "task")}
         found = self.encoder(theirs)
-        return {**features, **found, "sentence_embedding": found["sentence_embedding"] * features["heard"][:, None]}
+        return {**features, **found, "sentence_embedding": found["sentence_embedding"] * features["has_text"][:, None]}
 
     @property
     def max_seq_length(self) -> int | None:
@@ -169,16 +156,15 @@ class JointText(InputModule):  # type: ignore[misc]  # a class of an optional li
 
     def save(self, output_path: str, *_: Any, **__: Any) -> None:
         """Write the features, the config, and the encoder as a folder of its own."""
-        save_file({"hashes": self.vocabulary.hashes, "idf": self.vocabulary.idf}, Path(output_path) / WEIGHTS)
-        self.save_config(output_path)
+        _write(self, output_path, hashes=self.vocabulary.hashes, idf=self.vocabulary.idf)
         self.encoder.save(str(Path(output_path) / ENCODER), create_model_card=False)
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **options: Any) -> JointText:
         """Read what `save` wrote."""
-        where = where_in(options)
+        where = _where(options)
+        tensors = _read(cls, model_name_or_path, subfolder, where)
         config = cls.load_config(model_name_or_path=model_name_or_path, subfolder=subfolder, **where)
-        tensors = tensors_in(cls, model_name_or_path, subfolder, where)
         at = cls.load_dir_path(model_name_or_path, subfolder=f"{subfolder}/{ENCODER}".lstrip("/"), **where)
         if at is None:
             raise RunFolderError(f"{model_name_or_path} has no {subfolder}/{ENCODER}; export the model again.")
@@ -212,10 +198,9 @@ class AddFeatures(Module):  # type: ignore[misc]  # a class of an optional libra
 
     def save(self, output_path: str, *_: Any, **__: Any) -> None:
         """Write the features' vectors."""
-        save_file({"tokens": self.tokens.detach().cpu().contiguous()}, Path(output_path) / WEIGHTS)
-        self.save_config(output_path)
+        _write(self, output_path, tokens=self.tokens)
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **options: Any) -> AddFeatures:
         """Read what `save` wrote."""
-        return cls(tensors_in(cls, model_name_or_path, subfolder, where_in(options))["tokens"])
+        return cls(_read(cls, model_name_or_path, subfolder, _where(options))["tokens"])

@@ -19,9 +19,10 @@ from rich.console import Console
 
 from rootward.csr import counts_of
 from rootward.errors import InputError, MissingExtraError, TableError
+from rootward.folders import CONFIG
 from rootward.ids import MappedIds, Rows, note_on_spaced, write_labels
 from rootward.pairs.arrays import heights
-from rootward.pairs.storage import CONFIG, SIDES, finish, is_folder, read_about
+from rootward.pairs.storage import SIDES, finish, is_folder, read_about
 from rootward.readers.labels import (
     PairTable,
     check_ids,

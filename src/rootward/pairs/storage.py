@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +25,16 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from rootward.errors import TableError
-from rootward.files import atomic_write, sha256, write_text
+from rootward.files import atomic_write
+from rootward.folders import (
+    CONFIG,
+    PAIRS_FOLDER,
+    check_files,
+    checksums,
+    read_config,
+    read_object,
+    write_config,
+)
 from rootward.ids import Ids, MappedIds
 from rootward.pairs.arrays import PairArrays
 from rootward.readers.labels import SAVED_KEY, LabelledPairs
@@ -144,12 +152,9 @@ def _triples(table: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], 
     return queries, documents, distances
 
 
-FOLDER_VERSION = 1
-CONFIG = "config.json"
 MAPPED, IN_MEMORY = ("offsets", "documents", "distances"), ("generality", "heights")
 SIDES = ("query_ids", "document_ids")
 FILES = (*(f"{name}.npy" for name in (*MAPPED, *IN_MEMORY, *SIDES)), *(f"{name}.arrow" for name in SIDES))
-_KIND = "pairs"
 
 
 class Mapped(NamedTuple):
@@ -167,7 +172,7 @@ class Mapped(NamedTuple):
 
 def is_folder(path: object) -> bool:
     """Whether this is the path of a complete folder of pairs, by its `config.json`."""
-    return isinstance(path, (str, os.PathLike)) and _config(Path(path)).get("kind") == _KIND
+    return isinstance(path, (str, os.PathLike)) and "pairs" in read_object(Path(path) / CONFIG)
 
 
 def read_folder(folder: Path) -> Mapped:
@@ -177,11 +182,7 @@ def read_folder(folder: Path) -> Mapped:
         TableError: it is none, incomplete, damaged, or from a newer version.
     """
     about = read_about(folder)
-    for name, (length, _) in about["files"].items():
-        path = folder / name
-        if not path.is_file() or path.stat().st_size != length:
-            state = "has another length than it was written with" if path.is_file() else "is missing"
-            raise TableError(f"{path} {state}. Delete the folder and make it again from its table.")
+    check_files(folder, about, PAIRS_FOLDER, lengths_only=True)
     sides = [MappedIds(folder, name) for name in SIDES]
     mapped = [np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in MAPPED]
     in_memory = [np.load(folder / f"{name}.npy") for name in IN_MEMORY]
@@ -192,48 +193,27 @@ def read_about(folder: Path) -> dict[str, Any]:
     """The `config.json` of a folder of pairs: "source", "notes", "files" and the "fingerprint" of these.
 
     Raises:
-        TableError: it is no folder of pairs, incomplete, or from a newer version.
+        TableError: it is no folder of pairs, incomplete, or from another version.
     """
-    about = _config(folder)
-    if about.get("kind") != _KIND:
+    if not is_folder(folder):
         inside = folder / PAIRS
         if inside.is_file():
             raise TableError(
                 f"{folder} is a folder; that of a run is {inside}. A whole run is loaded by rootward.Run.load."
             )
-        what = "is no folder" if not folder.is_dir() else "is not whole" if not about else "holds something else"
+        state = "holds something else" if (folder / CONFIG).exists() else "is not whole"
+        what = state if folder.is_dir() else "is no folder"
         raise TableError(
             f"{folder} {what}; needed are pairs as Pairs.from_table(table, on_disk={str(folder)!r}) writes them."
         )
-    if about["version"] > FOLDER_VERSION:
-        raise TableError(
-            f"{folder} was written by {about['made_by']} (format {about['version']}, this one reads up to "
-            f"{FOLDER_VERSION}); update rootward to open it."
-        )
-    return about
+    config = read_config(folder, PAIRS_FOLDER)
+    return {**config["pairs"], "files": config["files"]}
 
 
 def finish(scratch: Path, folder: Path, source: dict[str, Any] | None, notes: tuple[str, ...]) -> None:
     """Move all files from another folder of the same disk, and write `config.json`, which makes the folder complete."""
-    files = {name: (os.path.getsize(scratch / name), sha256(scratch / name)) for name in FILES}
+    files = checksums(scratch, FILES)
     for name in FILES:
         atomic_write(folder / name, lambda to, name=name: os.replace(scratch / name, to))  # type: ignore[misc]
-    about = {
-        "kind": _KIND,
-        "version": FOLDER_VERSION,
-        "made_by": f"rootward {version('rootward')}",
-        "source": source,
-        "notes": notes,
-        "files": files,
-        "fingerprint": hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16],
-    }
-    write_text(folder / CONFIG, json.dumps(about, indent=2) + "\n")
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    """The contents of `config.json`, {} where there is none or it is no JSON object."""
-    try:
-        found = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    fingerprint = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
+    write_config(folder, {"pairs": {"source": source, "notes": notes, "fingerprint": fingerprint}}, files)

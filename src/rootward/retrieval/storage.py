@@ -28,16 +28,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from rootward.calibration.calibrate import Calibration
-from rootward.encoders.storage import CONFIG, check_files, read_config, write_config
 from rootward.errors import RunFolderError
-from rootward.files import sha256, write_text
+from rootward.files import write_text
+from rootward.folders import CONFIG, INDEX_FOLDER, check_files, checksums, read_config, read_object, write_config
 from rootward.retrieval.catalogue import Catalogue, Lineage
 from rootward.retrieval.engines.engine import Engine, Shared
 from rootward.retrieval.engines.lists import Demand
 from rootward.retrieval.engines.registry import check_options, engine_class, prepared
 
 LOADING = "loading.json"
-_REMEDY = "Restore it or build the index again"
 
 
 def write_index(
@@ -64,7 +63,7 @@ def write_index(
         parts["calibration"] = (calibration.save(folder / f"calibration-{mark}.safetensors").name,)
     section = {**about, "generation": generation, "name": engine.name, "settings": engine.settings, **parts}
     names = [name for part in parts.values() for name in part]
-    write_config(folder, {"index": section, "files": {name: sha256(folder / name) for name in names}})
+    write_config(folder, {"index": section}, checksums(folder, names))
     drop(folder, set(before.get("files", {})) - set(names))
 
 
@@ -76,7 +75,7 @@ def before_in(folder: Path) -> dict[str, Any]:
     """
     if not (folder / CONFIG).is_file():
         return {}
-    config = _config(folder)
+    config = read_config(folder, INDEX_FOLDER)
     if "index" not in config:
         what = "a trained model" if "towers" in config else f"a {CONFIG} that is of no index"
         raise RunFolderError(f"{folder} holds {what}; an index needs a folder of its own. Choose another.")
@@ -97,12 +96,12 @@ def read_index(folder: Path, **settings: Any) -> tuple[Engine, Catalogue, Calibr
         raise RunFolderError(
             f"{folder} was cut off while it was built. Build it again into the same folder: it goes on where it was."
         )
-    config = _config(folder)
+    config = read_config(folder, INDEX_FOLDER)
     if "index" not in config:
         raise RunFolderError(
             f"{folder} holds a trained model and no index. Make one: rootward index {folder} --out FOLDER"
         )
-    check_files(folder, config, remedy=_REMEDY)
+    check_files(folder, config, INDEX_FOLDER)
     about = config["index"]
     catalogue = Catalogue.load(folder, tuple(about["catalogue"]))
     engine: Engine = engine_class(about["name"]).load(folder, tuple(about["engine"]), {**about["settings"], **settings})
@@ -110,10 +109,6 @@ def read_index(folder: Path, **settings: Any) -> tuple[Engine, Catalogue, Calibr
         engine.ledger.check(about["fingerprint"])
     calibrations = [Calibration.load(folder / name) for name in about.get("calibration", ())]
     return engine, catalogue, calibrations[0] if calibrations else None, about
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    return read_config(folder, what="index", writer="rootward index RUN", remedy="build the index again")
 
 
 def drop(folder: Path, names: Iterable[str]) -> None:
@@ -127,34 +122,26 @@ def drop(folder: Path, names: Iterable[str]) -> None:
 
 def write_loading(folder: Path, engine: Engine, about: dict[str, Any], done: int) -> None:
     """Write down that the first `done` documents are safe; a snapshot of an engine in files comes with it."""
-    before = _loading(folder).get("files", {})
+    before = read_object(folder / LOADING).get("files", {})
     files = engine.save(folder, f"loading{done}")
-    state = {"about": about, "done": done, "settings": engine.settings, "files": {f: sha256(folder / f) for f in files}}
+    state = {"about": about, "done": done, "settings": engine.settings, "files": checksums(folder, files)}
     write_text(folder / LOADING, json.dumps(state))
     drop(folder, set(before) - set(files))
 
 
 def read_loading(folder: Path) -> dict[str, Any]:
     """What `write_loading` wrote, {} where nothing is being built or a file of it is not whole."""
-    state = _loading(folder)
+    state = read_object(folder / LOADING)
     try:
-        check_files(folder, state)
-    except RunFolderError:
+        check_files(folder, state, INDEX_FOLDER)
+    except (RunFolderError, ValueError):  # ValueError: written by another version
         return {}
     return state
 
 
 def end_loading(folder: Path) -> None:
     """The index is whole: forget how far it was."""
-    drop(folder, [*_loading(folder).get("files", {}), LOADING])
-
-
-def _loading(folder: Path) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = json.loads((folder / LOADING).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return state
+    drop(folder, [*read_object(folder / LOADING).get("files", {}), LOADING])
 
 
 BATCH = 50_000

@@ -45,7 +45,7 @@ import numpy as np
 
 from rootward.encoders import DualEncoder
 from rootward.encoders.full import FullTower
-from rootward.encoders.static import TiedTower
+from rootward.encoders.towers import TiedTower
 from rootward.pairs import Pairs
 from rootward.training.stage import Stage
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rootward.encoders.towers import summed
+from rootward.encoders.towers import sum_by_table
 from rootward.errors import TrainingError
 from rootward.rng import stream
 from rootward.training.batches import Batch, Batches, mine
@@ -143,7 +143,7 @@ def train_step(state: State, stage: Stage, batch: Batch, block_bytes: int, preci
         )
     with mixed:
         found = [*pull_queries(by_query), *pull_documents(by_document)]
-    for pulled in summed(found):
+    for pulled in sum_by_table(found):
         state.move(pulled, rate)
     return loss
 

@@ -15,12 +15,15 @@ import torch
 
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
-from rootward.encoders.storage import CONFIG, TEXTS, Again, check_files, read_config, read_texts, towers_from, towers_in
+from rootward.encoders.registry import towers_from
+from rootward.encoders.storage import TEXTS, read_texts
+from rootward.encoders.towers import LoadOptions
 from rootward.errors import InputError, RunFolderError, WriteError
 from rootward.evaluation import Report, answer_thresholds, evaluate, recall
 from rootward.evaluation.evaluate import ranks_of
 from rootward.evaluation.ranks import fingerprint_of
 from rootward.files import write_text
+from rootward.folders import CONFIG, REPORT, check_files, read_config
 from rootward.ids import Rows
 from rootward.pairs import Pairs
 from rootward.rng import stream
@@ -31,7 +34,6 @@ from rootward.training.defaults import costs_of, resolve
 from rootward.training.loop import Progress, Watcher, run_stage, seconds_per_step
 from rootward.training.run import (
     PAIRS,
-    REPORT,
     About,
     Run,
     append_log,
@@ -147,7 +149,7 @@ def resume(
         texts = read_texts(folder, config, {"query": pairs.query_ids, "document": pairs.document_ids})
         pairs = replace(pairs, query_texts=texts["query"], document_texts=texts["document"])
     saved = Checkpoint.read(folder)
-    model = _model_in(saved, towers_in(config), pairs, about.dim, Again(encoder, cache, settings.progress))
+    model = _model_in(saved, config["towers"], pairs, about.dim, LoadOptions(encoder, cache, settings.progress))
     machine = Machine.here(settings, about.machine)
     state = State.of(model, torch.device(machine.device))
     state.restore(saved, about.recipe.stages)
@@ -161,7 +163,7 @@ def resume(
 
 
 def _model_in(
-    saved: Checkpoint, towers: Mapping[str, Mapping[str, Any]], pairs: Pairs, dim: int, again: Again
+    saved: Checkpoint, towers: Mapping[str, Mapping[str, Any]], pairs: Pairs, dim: int, options: LoadOptions
 ) -> DualEncoder:
     """The model as a checkpoint has it.
 
@@ -170,7 +172,7 @@ def _model_in(
     """
     ids = {"query": pairs.query_ids, "document": pairs.document_ids}
     texts = {"query": pairs.query_texts, "document": pairs.document_texts}
-    query, document = towers_from(towers, saved.tensors, ids, texts, again)
+    query, document = towers_from(towers, saved.tensors, ids, texts, options)
     try:
         model = DualEncoder.from_towers(pairs, query, document)
     except InputError as error:

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rootward.encoders import DualEncoder, Table
-from rootward.encoders.towers import Pulled
+from rootward.encoders.towers import TableGradient
 from rootward.errors import RunFolderError
 from rootward.files import atomic_write
 from rootward.training.batches import Mined
@@ -77,7 +77,7 @@ class State:
         self.place, self.step, self.best, self.best_rows, self.mined = place, 0, -1.0, {}, None
         self.optimizers = {name: optimizer_of(stage, table.rows, table.unit) for name, table in self.tables.items()}
 
-    def move(self, pulled: Pulled, rate: float) -> None:
+    def move(self, pulled: TableGradient, rate: float) -> None:
         """One step of the rows that a gradient came back to, by the optimiser of their table."""
         name = next(name for name, table in self.tables.items() if table.rows is pulled.table)
         self.optimizers[name].step(pulled.rows, pulled.gradient, rate * self.tables[name].rate)
