@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +13,13 @@ import torch
 from torch import Tensor
 
 from rootward.csr import sums_of
+from rootward.errors import InputError
 from rootward.ids import Rows
 from rootward.pairs import AllTargets, HeavyTail, Pairs, Rebalanced, Regular
 from rootward.rng import stream
 from rootward.scoring import BLOCK_BYTES, checked, score_blocks, top
 from rootward.training.losses import Targets
-from rootward.training.stage import Stage
+from rootward.training.stage import Stage, import_path, imported
 
 Floats = npt.NDArray[np.float64]
 _NOTHING = np.empty(0, np.int64), np.empty(0, np.int64)
@@ -52,14 +54,12 @@ class Batch:
         """The same batch on this device; itself when it is there already."""
         if self.queries.device == device:
             return self
-        targets = Targets(*(part.to(device) for part in self.targets.parts()))
-        counts = None if self.log_counts is None else self.log_counts.to(device)
         return replace(
             self,
             queries=self.queries.to(device),
             documents=self.documents.to(device),
-            log_counts=counts,
-            targets=targets,
+            log_counts=None if self.log_counts is None else self.log_counts.to(device),
+            targets=self.targets.to(device),
             alone=None if self.alone is None else (self.alone[0].to(device), self.alone[1].to(device)),
         )
 
@@ -224,13 +224,13 @@ class Batches:
     # -- random choices ------------------------------------------------------------------------------------------
 
     @cached_property
-    def _sampler(self) -> Regular | HeavyTail | Rebalanced:
+    def _sampler(self) -> Regular | HeavyTail | Rebalanced | OwnSampler:
         if self.stage.sampler == "heavy_tail":
             return HeavyTail(self.pairs)
         if self.stage.sampler == "rebalanced":
             assert self.stage.regular_share is not None
             return Rebalanced(self.pairs, self.stage.regular_share)
-        return Regular(self.pairs)
+        return Regular(self.pairs) if self.stage.sampler == "regular" else OwnSampler(self.pairs, self.stage.sampler)
 
     @cached_property
     def _all_targets(self) -> AllTargets:
@@ -242,6 +242,60 @@ class Batches:
 
     def _rng(self, choice: str, number: int) -> np.random.Generator:
         return stream(self.seed, "train", self.place, choice, number)
+
+
+class OwnSampler:
+    """A sampler of one's own, built from the pairs by the function that a stage names; what it gives is checked.
+
+    The function takes the training `Pairs` and returns a `rootward.pairs.Sampler`. Draws have to follow from the
+    generator alone, so that a resumed run draws what it would have drawn.
+
+    Raises:
+        InputError: it cannot be imported, or does not return a sampler.
+    """
+
+    def __init__(self, pairs: Pairs, function: str | Callable[..., Any]) -> None:
+        build = imported(function, "sampler")
+        self.name, self.pairs, self.made = import_path(build), pairs, build(pairs)
+        if not callable(getattr(self.made, "draw", None)):
+            raise InputError(
+                f"The sampler {self.name} has to return an object with draw(rng, size) and weights, such as a class "
+                f"of yours built from the pairs; got a {type(self.made).__name__}."
+            )
+
+    def draw(self, rng: np.random.Generator, size: int) -> Rows:
+        """Indices of pairs, int64."""
+        drawn = self.made.draw(rng, size)
+        whole = isinstance(drawn, np.ndarray) and drawn.shape == (size,) and np.issubdtype(drawn.dtype, np.integer)
+        if not whole or (size and not 0 <= drawn.min() <= drawn.max() < len(self.pairs)):
+            raise InputError(
+                f"draw of the sampler {self.name} has to return {size} indices of pairs, whole numbers from 0 to "
+                f"{len(self.pairs) - 1}, as an array of shape ({size},); got {_shape(drawn)}."
+            )
+        return np.asarray(drawn, np.int64)
+
+    def weights_of(self, queries: slice) -> Floats:
+        """The chance of each pair of these query rows to be the next one drawn."""
+        offsets = self.pairs.offsets
+        return self._weights[offsets[queries.start] : offsets[queries.stop]]
+
+    @cached_property
+    def _weights(self) -> Floats:
+        weights: Any = getattr(self.made, "weights", None)
+        fits = isinstance(weights, np.ndarray) and weights.shape == (len(self.pairs),)
+        if not fits or not (weights >= 0).all() or not np.isclose(weights.sum(), 1):
+            raise InputError(
+                f"weights of the sampler {self.name} have to be the chance of each pair to be drawn, an array of shape "
+                f"({len(self.pairs)},) that adds up to 1; got {_shape(weights)}. Without: Stage(log_q=False)."
+            )
+        return np.asarray(weights, np.float64)
+
+
+def _shape(found: object) -> str:
+    if isinstance(found, np.ndarray):
+        span = f" from {found.min():g} to {found.max():g}, sum {found.sum():g}" if found.size else ""
+        return f"a {found.dtype} array of shape {found.shape}{span}"
+    return f"a {type(found).__name__}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from rootward.encoders.towers import summed
 from rootward.errors import TrainingError
 from rootward.rng import stream
 from rootward.training.batches import Batch, Batches, mine
-from rootward.training.losses import LOSSES, InPlaceLoss
+from rootward.training.losses import InPlaceLoss, loss_of
 from rootward.training.stage import Stage
 from rootward.training.state import State
 
@@ -133,7 +133,7 @@ def train_step(state: State, stage: Stage, batch: Batch, block_bytes: int, preci
         queries, pull_queries = state.model.query_tower.forward(batch.queries, query_noise)
         documents, pull_documents = state.model.document_tower.forward(batch.documents, document_noise)
     value, by_query, by_document = gradients(
-        LOSSES[stage.loss], queries, documents, batch, scale, block_bytes, precision
+        loss_of(stage.loss), queries, documents, batch, scale, block_bytes, precision
     )
     loss = float(value)
     if not math.isfinite(loss):
@@ -247,7 +247,7 @@ def gradients(
     """The loss of a batch, and its gradients with respect to the query and document vectors.
 
     Args:
-        loss: from `rootward.training.losses.LOSSES`.
+        loss: from `rootward.training.losses.loss_of`.
         queries: float32, B x dim; vectors of `batch.queries`.
         documents: float32, N x dim; vectors of `batch.documents`.
         scale: tau.
@@ -272,7 +272,7 @@ def gradients(
     for place, start in enumerate(starts):
         block = scaled[start : start + n_rows]
         held = multiply(block, across, scores[: len(block)])
-        targets = batch.targets.part(edges[place], edges[place + 1], start)
+        targets = batch.targets.between(edges[place], edges[place + 1], start)
         _alone_(held, batch, start)
         value += loss(held, targets, batch.log_counts, batch.own_counts)
         multiply(held, documents, by_query[start : start + n_rows])

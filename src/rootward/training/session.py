@@ -28,7 +28,8 @@ from rootward.training import recipes
 from rootward.training.batches import Batches
 from rootward.training.console import Display, stoppable
 from rootward.training.defaults import costs_of, resolve
-from rootward.training.loop import Progress, Watcher, run_stage, seconds_per_step
+from rootward.training.loop import Progress, Watcher, gradients, run_stage, seconds_per_step
+from rootward.training.losses import LOSSES, loss_of
 from rootward.training.run import (
     PAIRS,
     REPORT,
@@ -42,7 +43,7 @@ from rootward.training.run import (
     rewrite_log,
 )
 from rootward.training.settings import Machine, Settings
-from rootward.training.stage import Recipe
+from rootward.training.stage import Recipe, refuse_unimportable
 from rootward.training.state import CHECKPOINT, Checkpoint, State
 
 MINUTES_SHARE = 0.85  # of a time budget, for the steps themselves; validation and measuring take the rest
@@ -99,8 +100,14 @@ def train(
     chosen = recipe.model_copy(update={"stages": stages})
     if minutes is not None:
         chosen = _within(minutes, recipe, chosen, pairs, state, seed, machine)
+    if out is not None:
+        refuse_unimportable(chosen)
     for place, stage in enumerate(chosen.stages):
-        Batches(pairs, stage, seed, place)[0]  # refuses what a stage cannot draw now, not when those before are done
+        batch = Batches(pairs, stage, seed, place)[0]  # refuses now what a stage cannot draw
+        if stage.loss not in LOSSES:  # and a loss of one's own that does not work
+            batch = batch.to(state.device)
+            queries, documents = (rows.new_zeros(len(rows), 1).float() for rows in (batch.queries, batch.documents))
+            gradients(loss_of(stage.loss), queries, documents, batch, 1.0, machine.block_bytes)
     if validation is not None:
         validate(model, watched(validation, seed))  # refuses what cannot be watched
     run = Run(model, pairs, chosen, seed, folder=None if out is None else Path(out))
@@ -138,6 +145,8 @@ def resume(
     settings, folder = settings or Settings(), Path(folder)
     config = read_config(folder)
     about = About.read(folder, config)
+    if not about.finished:
+        refuse_unimportable(about.recipe)
     if about.finished and (about.measured or not settings.measure):
         raise InputError(f"{folder} is finished; to train longer, start a run in another folder with more epochs.")
     _check_validation(folder, about, validation)
