@@ -51,7 +51,6 @@ if TYPE_CHECKING:
         construct,
         guaranteed_dimension,
         plan,
-        plot_plan,
         separation,
     )
     from rootward.growth import (
@@ -144,7 +143,6 @@ __all__ = [
     "plan",
     "plot_calibration",
     "plot_diagnosis",
-    "plot_plan",
     "plot_recall",
     "recipes",
     "remove",
@@ -174,7 +172,6 @@ _ROOMS = {
         "construct",
         "guaranteed_dimension",
         "plan",
-        "plot_plan",
         "separation",
     ),
     "growth": (

@@ -44,7 +44,7 @@ def on_disk(table) -> Pairs:
 @pytest.fixture
 def in_parts(monkeypatch):
     """A few pairs at a time, and few queries to watch and to measure."""
-    monkeypatch.setattr("rootward.pairs.pairs.PAIRS_AT_A_TIME", 5)
+    monkeypatch.setattr("rootward.pairs.arrays.PAIRS_AT_A_TIME", 5)
     monkeypatch.setattr("rootward.training.session.VALIDATED_QUERIES", 6)
     monkeypatch.setattr("rootward.training.session.MEASURED_SCORES", 0)
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, PairsError
@@ -24,6 +20,7 @@ from rootward.geometry.constructions import forest_arcs
 from rootward.geometry.separation import Smallest, expected_dimension, guaranteed_dimension, lowest, smallest_separating
 from rootward.pairs import Pairs
 from rootward.plots import figure_at, plain_ticks, save_figure
+from rootward.progress import Progress
 from rootward.rng import stream
 from rootward.training import Recipe, Settings, recipes, train
 from rootward.training.defaults import resolve
@@ -89,6 +86,38 @@ class Plan:
         table = plain_table(["", "dim"], rows).splitlines()
         remarks = ["what it says", *(remark for *_, remark in self.rows())]
         return head + "\n\n" + "\n".join(f"{line}  {remark}" for line, remark in zip(table, remarks, strict=True))
+
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Draw recall at |S(q)| against dimension: constructed and learned, with the dimensions named here.
+
+        Args:
+            path: where to draw, with the suffix .png or .svg.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+            InputError: another suffix.
+        """
+        figure, axes = figure_at(path)
+        if self.constructed_recall:
+            dims, recalls = zip(*self.constructed_recall, strict=True)
+            axes.plot(
+                dims, [100 * each for each in recalls], marker="o", markersize=4, label="constructed (Algorithm 1)"
+            )
+        if self.learned is not None:
+            best = {
+                each.dim: each.recall for each in sorted(self.learned.tried, key=lambda each: (each.dim, each.recall))
+            }
+            axes.plot(list(best), [100 * each for each in best.values()], marker="s", markersize=4, label="learned")
+            axes.axhline(100 * self.learned.target, color="0.7", linewidth=0.8)
+        if self.gaussian is not None:
+            axes.axvline(self.gaussian.dim, color="C0", linestyle="--", label="all queries at one threshold: found")
+        axes.axvline(self.guaranteed, color="0.5", linestyle=":", label="... guaranteed by the theorem")
+        axes.set_xscale("log")
+        plain_ticks(axes.xaxis)
+        axes.set(xlabel="dimension", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
+        axes.grid(alpha=0.3)
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
+        return save_figure(figure, path)
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(way, dimension, what the number says and does not say), fewest dimensions first where both are known."""
@@ -183,8 +212,20 @@ def plan(
     if not len(pairs):
         raise PairsError("There are no pairs, so nothing to plan for.")
     answered = pairs.sizes[pairs.sizes > 0]
-    with watching(progress, len(answered)) as watch:
-        found = smallest_separating(pairs, seeds, progress=watch.measured) if gaussian else None
+    with Progress(progress) as shown:
+
+        def say(text: str, total: int | None = None) -> None:
+            shown.begin(text, total)
+            if not shown.terminal:
+                shown.say(text)
+
+        def measured(dim: int, seed: int, n_queries: int) -> None:
+            trial = f"construction at dim {dim:,}, seed {seed}"
+            if shown.what != trial:
+                say(trial, len(answered))
+            shown.advance(n_queries)
+
+        found = smallest_separating(pairs, seeds, progress=measured) if gaussian else None
         return Plan(
             n_queries=len(answered),
             n_documents=pairs.n_documents,
@@ -196,10 +237,8 @@ def plan(
             failure=failure,
             expected=expected_dimension(pairs),
             gaussian=found,
-            constructed_recall=() if found is None else _curve(pairs, found.dim, seeds[0], watch.say),
-            learned=smallest_learned(pairs, target, recipe=recipe, seed=seeds[0], progress=watch.say)
-            if learned
-            else None,
+            constructed_recall=() if found is None else _curve(pairs, found.dim, seeds[0], say),
+            learned=smallest_learned(pairs, target, recipe=recipe, seed=seeds[0], progress=say) if learned else None,
             no_arcs=_no_arcs(pairs),
         )
 
@@ -346,71 +385,3 @@ def smallest_constructed(pairs: Pairs, target: float = 0.95, *, seed: int = 0, s
     """The smallest dimension, to 2 %, at which the Gaussian construction has a higher recall than `target`."""
     dim, _ = lowest(lambda dim: constructed_recall(pairs, dim, seed=seed) > target, start, CONSTRUCTED_RATIO)
     return dim
-
-
-def plot_plan(plan: Plan, path: str | os.PathLike[str]) -> Path:
-    """Recall at |S(q)| against dimension: constructed and learned, with the dimensions that the plan names.
-
-    Args:
-        plan: from `plan`.
-        path: where to draw, with the suffix .png or .svg.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-        InputError: another suffix.
-    """
-    figure, axes = figure_at(path)
-    if plan.constructed_recall:
-        dims, recalls = zip(*plan.constructed_recall, strict=True)
-        axes.plot(dims, [100 * each for each in recalls], marker="o", markersize=4, label="constructed (Algorithm 1)")
-    if plan.learned is not None:
-        best = {each.dim: each.recall for each in sorted(plan.learned.tried, key=lambda each: (each.dim, each.recall))}
-        axes.plot(list(best), [100 * each for each in best.values()], marker="s", markersize=4, label="learned")
-        axes.axhline(100 * plan.learned.target, color="0.7", linewidth=0.8)
-    if plan.gaussian is not None:
-        axes.axvline(plan.gaussian.dim, color="C0", linestyle="--", label="all queries at one threshold: found")
-    axes.axvline(plan.guaranteed, color="0.5", linestyle=":", label="... guaranteed by the theorem")
-    axes.set_xscale("log")
-    plain_ticks(axes.xaxis)
-    axes.set(xlabel="dimension", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
-    axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    return save_figure(figure, path)
-
-
-@dataclass(eq=False)
-class Watch:
-    """Says what is tried; nothing where nobody looks."""
-
-    shown: bool
-    bar: Progress
-    n_queries: int
-    _trial: tuple[int, int] | None = field(default=None, init=False)
-    _task: TaskID | None = field(default=None, init=False)
-
-    def measured(self, dim: int, seed: int, n_queries: int) -> None:
-        """So many more queries were measured at this dimension with this seed."""
-        if (dim, seed) != self._trial:
-            self._trial = (dim, seed)
-            self.say(f"construction at dim {dim:,}, seed {seed}", self.n_queries)
-        if self._task is not None:
-            self.bar.advance(self._task, n_queries)
-
-    def say(self, text: str, total: int | None = None) -> None:
-        """What is tried now, and how many queries that takes where it is known."""
-        if self.bar.disable:
-            if self.shown:
-                print(text, file=sys.stderr, flush=True)
-            return
-        if self._task is not None:
-            self.bar.remove_task(self._task)
-        self._task = self.bar.add_task(text, total=total)
-
-
-@contextmanager
-def watching(shown: bool, n_queries: int) -> Iterator[Watch]:
-    """A watch on standard error while dimensions are tried."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    terminal = shown and sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not terminal) as bar:
-        yield Watch(shown, bar, n_queries)

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet
-from rich.console import Console
 
 from rootward.csr import counts_of
 from rootward.errors import InputError, MissingExtraError, TableError
 from rootward.ids import MappedIds, Rows, note_on_spaced, write_labels
 from rootward.pairs.heights import heights
 from rootward.pairs.storage import CONFIG, SIDES, finish, is_folder, read_about
+from rootward.progress import Progress
 from rootward.readers.labels import HINT, check_ids, check_levels, labelled, none_left, notes_on, two_distances
 from rootward.readers.tables import Columns, Format, Source, column_blocks, existing_file
 
@@ -88,9 +88,9 @@ def table_to_folder(
     shutil.rmtree(scratch, ignore_errors=True)  # of a process that was cut off
     scratch.mkdir(parents=True)
     try:
-        with _shown(progress) as say, closing(_database(duckdb, scratch, memory)) as tables:
-            notes = _Building(tables, scratch, given, rows, say).build()
-            say("checksums")
+        with Progress(progress) as shown, closing(_database(duckdb, scratch, memory)) as tables:
+            notes = _Building(tables, scratch, given, rows, shown.begin).build()
+            shown.begin("checksums")
             finish(scratch, folder, about, notes)
     except duckdb.Error as error:
         raise InputError(f"The pairs cannot be sorted in {folder}: {error}. Is there room on that disk?") from error
@@ -122,17 +122,6 @@ def _database(duckdb: Any, scratch: Path, memory: str) -> Any:
     threads = min(_THREADS, os.cpu_count() or 1)  # each wants a share of the memory
     settings = {"memory_limit": memory, "temp_directory": str(scratch / "spilled"), "threads": threads}
     return duckdb.connect(str(scratch / "tables.duckdb"), config=settings)
-
-
-@contextmanager
-def _shown(wanted: bool) -> Iterator[Say]:
-    """What to call with what is being done."""
-    if not wanted:
-        yield lambda what: None
-        return
-    console = Console(stderr=True)
-    with console.status("reading") as status:
-        yield status.update
 
 
 class _Building:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rootward.training import losses, recipes
-    from rootward.training.run import Run
+    from rootward.training.run import Run, Settings
     from rootward.training.session import resume, train
-    from rootward.training.settings import Settings
     from rootward.training.stage import Recipe, Stage
 
 __all__ = ["Recipe", "Run", "Settings", "Stage", "losses", "recipes", "resume", "train"]
@@ -20,7 +19,7 @@ __all__ = ["Recipe", "Run", "Settings", "Stage", "losses", "recipes", "resume", 
 _MODULE_OF = {
     "Recipe": "stage",
     "Run": "run",
-    "Settings": "settings",
+    "Settings": "run",
     "Stage": "stage",
     "resume": "session",
     "train": "session",

@@ -23,7 +23,7 @@ CHECKPOINT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Progress:
+class LogRecord:
     """What the loop reports after a step that was validated, or that ends a stage; one line of `log.jsonl`.
 
     Attributes:
@@ -54,14 +54,14 @@ class Watcher:
 
     Attributes:
         stepped: after every step, with the stage, the steps done and the running loss.
-        reported: with each `Progress`.
+        reported: with each `LogRecord`.
         validate: overall recall and recall by distance of the model as it stands.
         save: write a checkpoint.
         stop: whether somebody asked to stop.
     """
 
     stepped: Callable[[Stage, int, float], object]
-    reported: Callable[[Progress], object]
+    reported: Callable[[LogRecord], object]
     validate: Callable[[State], tuple[float, list[float | None]]]
     save: Callable[[State], object]
     stop: Callable[[], bool]
@@ -185,10 +185,10 @@ class Since:
         self.pairs += pairs
         self.seconds += seconds
 
-    def report(self, stage: Stage, state: State, overall: float, by_distance: list[float | None]) -> Progress:
+    def report(self, stage: Stage, state: State, overall: float, by_distance: list[float | None]) -> LogRecord:
         """The report of the steps counted."""
         assert stage.steps is not None
-        return Progress(
+        return LogRecord(
             stage=stage.name,
             step=state.step,
             steps=stage.steps,

@@ -13,26 +13,137 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rootward.encoders import DualEncoder
 from rootward.encoders.storage import CONFIG, IDS, MAPPED, MODEL, REPORT, TEXTS, read_config
-from rootward.errors import RunFolderError, TableError
+from rootward.errors import InputError, RunFolderError, TableError, did_you_mean
 from rootward.evaluation import Report
 from rootward.files import write_text, writing
 from rootward.pairs import Pairs
 from rootward.pairs.storage import PAIRS, read_about
-from rootward.training.loop import Progress
-from rootward.training.settings import Machine
+from rootward.training.loop import BLOCK_BYTES, LogRecord
 from rootward.training.stage import Recipe
 from rootward.training.state import CHECKPOINT
 
 __all__ = ["LOG", "PAIRS", "REPORT", "WHERE", "About", "Run"]
+
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a training is run, as opposed to what it trains: nothing in here is meant to change the result.
+
+    Roundings it may change: `resume` therefore takes what is left open, "auto" or None, from the run itself.
+
+    Attributes:
+        device: "auto", "cpu", "cuda", ...
+        precision: of the matrix products: "auto", "float32" or "bfloat16".
+        block_bytes: budget for scores held at a time; None for what suits a processor's cache.
+        measure: evaluate at the end, which also finds the thresholds of the answer sets.
+        progress: show a bar; where standard error is no terminal a line for a validation, at most every two seconds,
+            and for a step where half a minute has passed without one.
+    """
+
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    block_bytes: int | None = None
+    measure: bool = True
+    progress: bool = True
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the bits of a run depend on besides its recipe, pairs and seed; `config.json` keeps it.
+
+    Attributes:
+        device, precision, block_bytes: as in `Settings`, nothing left open.
+        threads: that torch takes.
+        torch_version: of it.
+    """
+
+    device: str
+    precision: str
+    block_bytes: int
+    threads: int
+    torch_version: str
+
+    @classmethod
+    def here(cls, settings: Settings, before: Machine | None = None) -> Machine:
+        """What the settings come to in this process; what they leave open is as `before`, if that device is here.
+
+        Raises:
+            InputError: a device that cannot be used here, or no such precision.
+        """
+        if before is not None and settings.device == "auto" and not _is_here(before.device):
+            before = None
+        device = before.device if before is not None and settings.device == "auto" else settings.device
+        device = str(device_of(device))
+        precision = before.precision if before is not None and settings.precision == "auto" else settings.precision
+        block_bytes = BLOCK_BYTES if before is None else before.block_bytes
+        return cls(
+            device,
+            precision_of(precision, torch.device(device)),
+            block_bytes if settings.block_bytes is None else settings.block_bytes,
+            torch.get_num_threads(),
+            str(torch.__version__),
+        )
+
+    @property
+    def products(self) -> torch.dtype:
+        """What matrix products are computed in."""
+        return PRECISIONS[self.precision]
+
+    def unlike(self, before: Machine) -> list[str]:
+        """What is not as it was before, each in a few words: 'threads 2 instead of 1'."""
+        pairs = [(field.name, getattr(self, field.name), getattr(before, field.name)) for field in fields(self)]
+        return [f"{name.replace('_', ' ')} {now} instead of {then}" for name, now, then in pairs if now != then]
+
+
+def device_of(name: str) -> torch.device:
+    """The device to train on: "auto" takes a CUDA device where there is one.
+
+    Raises:
+        InputError: it cannot be used here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not _is_here(name):
+        gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        there = ", ".join(["auto", "cpu", *(["cuda"] if gpus else []), *gpus])
+        raise InputError(f"Device {name!r} cannot be used here; there are {there}.")
+    return torch.device(name)
+
+
+def _is_here(name: str) -> bool:
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        return False
+    return name != "meta"  # torch's device without memory
+
+
+def precision_of(name: str, device: torch.device) -> str:
+    """What scores are multiplied in: "auto" takes bfloat16 on a CUDA device that has it, else float32.
+
+    Raises:
+        InputError: no precision is called so.
+    """
+    if name == "auto":
+        return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+    if name not in PRECISIONS:
+        raise InputError(
+            f"No precision {name!r}; there are auto, {', '.join(PRECISIONS)}.{did_you_mean(name, PRECISIONS)}"
+        )
+    return name
 
 
 class About(BaseModel):
@@ -101,7 +212,7 @@ class Run:
     pairs: Pairs
     recipe: Recipe
     seed: int
-    history: list[Progress] = field(default_factory=list)
+    history: list[LogRecord] = field(default_factory=list)
     report: Report | None = None
     finished: bool = False
     seconds: float = 0.0
@@ -214,26 +325,26 @@ def pairs_in(folder: Path, model: DualEncoder | None = None) -> Pairs:
     return replace(pairs, query_texts=model.query_texts, document_texts=model.document_texts)
 
 
-def append_log(folder: Path, record: Progress) -> None:
+def append_log(folder: Path, record: LogRecord) -> None:
     """Add a line to `log.jsonl`."""
     with writing(folder / LOG), (folder / LOG).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(record)) + "\n")
 
 
-def read_log(folder: Path) -> list[Progress]:
+def read_log(folder: Path) -> list[LogRecord]:
     """The records of `log.jsonl`; a line that was cut off in writing is left out."""
     if not (folder / LOG).is_file():
         return []
     records = []
     for line in (folder / LOG).read_text(encoding="utf-8").splitlines():
         try:
-            records.append(Progress(**json.loads(line)))
+            records.append(LogRecord(**json.loads(line)))
         except ValueError:
             break
     return records
 
 
-def rewrite_log(folder: Path, records: list[Progress]) -> None:
+def rewrite_log(folder: Path, records: list[LogRecord]) -> None:
     """Replace `log.jsonl` by these records."""
     text = "".join(json.dumps(asdict(record)) + "\n" for record in records)
     write_text(folder / LOG, text)

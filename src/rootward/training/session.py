@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import shlex
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -23,18 +27,20 @@ from rootward.evaluation.ranks import fingerprint_of
 from rootward.files import write_text
 from rootward.ids import Rows
 from rootward.pairs import Pairs
+from rootward.progress import Progress
 from rootward.rng import stream
 from rootward.training import recipes
 from rootward.training.batches import Batches
-from rootward.training.console import Display, stoppable
 from rootward.training.defaults import costs_of, resolve
-from rootward.training.loop import Progress, Watcher, gradients, run_stage, seconds_per_step
+from rootward.training.loop import LogRecord, Watcher, gradients, run_stage, seconds_per_step
 from rootward.training.losses import LOSSES, loss_of
 from rootward.training.run import (
     PAIRS,
     REPORT,
     About,
+    Machine,
     Run,
+    Settings,
     append_log,
     begin_folder,
     files_of_pairs,
@@ -42,10 +48,10 @@ from rootward.training.run import (
     read_log,
     rewrite_log,
 )
-from rootward.training.settings import Machine, Settings
-from rootward.training.stage import Recipe, refuse_unimportable
+from rootward.training.stage import Recipe, Stage, refuse_unimportable
 from rootward.training.state import CHECKPOINT, Checkpoint, State
 
+SILENT_SECONDS = 30.0  # without a line, after which a step is shown where there is no terminal
 MINUTES_SHARE = 0.85  # of a time budget, for the steps themselves; validation and measuring take the rest
 
 
@@ -276,7 +282,7 @@ class _Session:
             raise WriteError(f"{error} {self._what_is_left()}", error.errno) from error
 
     def _go(self, changed: list[str] | None) -> Run:
-        with Display(self.settings.progress) as display:
+        with Display(self.settings.progress, lines=True, keep=True) as display:
             if changed:
                 display.say(f"Bits may differ from those of a run that was never stopped: {', '.join(changed)}.")
             for note in self.run.model.notes:
@@ -322,7 +328,7 @@ class _Session:
         try:
             if stopped:
                 raise KeyboardInterrupt
-            display.ended()
+            display.stop()
             display.say("measuring ...")
             self.run.report = measure(self.run, self.source, self.settings.progress)
         except KeyboardInterrupt:
@@ -343,7 +349,7 @@ class _Session:
             return f"Then go on with: rootward train --resume {shlex.quote(str(folder))}"
         return f"Nothing is trained yet; then start again, also into {folder}."
 
-    def _reported(self, display: Display, record: Progress) -> None:
+    def _reported(self, display: Display, record: LogRecord) -> None:
         self.run.history.append(record)
         display.reported(record)
         if self.run.folder is not None:
@@ -462,3 +468,49 @@ def _asked(pairs: Pairs, rows: Rows) -> Pairs:
         pairs.documents[index],
         pairs.distances[index],
     )
+
+
+# -- what a person sees and presses ------------------------------------------------------------------------------
+
+
+class Display(Progress):
+    """The progress of a training: for each stage how many steps are done, with loss, recall and speed."""
+
+    def began(self, stage: Stage, step: int, recall: float | None) -> None:
+        """A stage starts, or goes on after this step, where its last validation gave this recall."""
+        self.validated = "" if recall is None else f"recall {100 * recall:.1f} %"
+        self.begin(stage.name, stage.steps, step, self.validated)
+
+    def stepped(self, stage: Stage, step: int, loss: float) -> None:
+        """Move the bar; where there is none, print a line after a long silence, as validations may be an hour apart."""
+        self.update(step, text=f"loss {loss:.3f}  {self.validated}".rstrip(), pause=SILENT_SECONDS)
+
+    def reported(self, record: LogRecord) -> None:
+        """Show a validation."""
+        recall = "..." if record.recall is None else f"{100 * record.recall:.1f} %"
+        self.validated = f"recall {recall}  {record.pairs_per_second:,.0f} pairs/s"
+        self.update(record.step, text=f"loss {record.loss:.3f}  {self.validated}")
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C ask for a stop at the end of a step instead of tearing one apart; a second one interrupts at once.
+
+    Yields a function that says whether a stop was asked for. Outside the main thread, where signals cannot be
+    caught, Ctrl-C stays what it was.
+    """
+    wanted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield wanted.is_set
+        return
+
+    def want(number: int, frame: FrameType | None) -> None:
+        if wanted.is_set():
+            raise KeyboardInterrupt
+        wanted.set()
+
+    before = signal.signal(signal.SIGINT, want)
+    try:
+        yield wanted.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
