@@ -1,4 +1,4 @@
-"""The one loop: every stage of every recipe goes through `run_stage`."""
+"""The training loop: `run_stage` trains a stage, `train_step` takes a step, `gradients` are those of a batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +23,7 @@ CHECKPOINT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class LogRecord:
-    """What the loop reports after a step that was validated, or that ends a stage; one line of `log.jsonl`.
+    """One line of `log.jsonl`: the state of a training after a validation, and after the last step of a stage.
 
     Attributes:
         stage, step, steps: the stage's name, its steps done and in all.
@@ -50,7 +49,7 @@ class LogRecord:
 
 @dataclass(frozen=True)
 class Watcher:
-    """What the loop calls at the edge: nothing in here changes what is trained.
+    """Functions that the loop calls for display, validation and checkpoints; none of them changes what is trained.
 
     Attributes:
         stepped: after every step, with the stage, the steps done and the running loss.
@@ -75,7 +74,8 @@ def run_stage(state: State, batches: Batches, watch: Watcher, block_bytes: int, 
     """
     stage = batches.stage
     assert stage.steps is not None and stage.validate_every is not None
-    since, saved = Since(), time.monotonic()
+    saved = time.monotonic()
+    losses, n_pairs, seconds = [], 0, 0.0  # since the last report
     while state.step < stage.steps:
         if watch.stop():
             watch.save(state)
@@ -85,15 +85,29 @@ def run_stage(state: State, batches: Batches, watch: Watcher, block_bytes: int, 
         batch = batches[state.step]
         value = train_step(state, stage, batch, block_bytes, precision)
         state.step += 1
-        state.seconds += time.perf_counter() - began
-        since.add(value, batch.n_pairs, time.perf_counter() - began)
+        took = time.perf_counter() - began
+        state.seconds += took
+        losses.append(value)
+        n_pairs, seconds = n_pairs + batch.n_pairs, seconds + took
         watch.stepped(stage, state.step, value)
         if state.step % stage.validate_every == 0 or state.step == stage.steps:
             overall, by_distance = watch.validate(state)
             if stage.keep == "best":
                 state.remember_best(overall)
-            watch.reported(since.report(stage, state, overall, by_distance))
-            since = Since()
+            record = LogRecord(
+                stage=stage.name,
+                step=state.step,
+                steps=stage.steps,
+                loss=sum(losses) / len(losses),
+                learning_rate=rate_at(stage, state.step),
+                scale=scale_at(stage, state.step),
+                pairs_per_second=n_pairs / max(seconds, 1e-9),
+                recall=overall,
+                by_distance=by_distance,
+                seconds=round(state.seconds, 3),
+            )
+            watch.reported(record)
+            losses, n_pairs, seconds = [], 0, 0.0
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             watch.save(state)
             saved = time.monotonic()
@@ -103,7 +117,7 @@ def run_stage(state: State, batches: Batches, watch: Watcher, block_bytes: int, 
 
 
 def mine_ahead(state: State, batches: Batches) -> None:
-    """Where it is time for it, the hard negatives of the steps until the next time, from the model as it stands."""
+    """Search for the hard negatives of the next `mine_every` steps, where it is time for it."""
     stage = batches.stage
     if stage.hard_negatives:
         assert stage.mine_every is not None and stage.steps is not None
@@ -125,7 +139,8 @@ def train_step(state: State, stage: Stage, batch: Batch, block_bytes: int, preci
     """
     batch = batch.to(state.device)
     scale, rate = scale_at(stage, state.step), rate_at(stage, state.step)
-    query_noise, document_noise = (_noise(batch, side) for side in ("queries", "documents"))
+    seed, *names = batch.noise
+    query_noise, document_noise = (stream(int(seed), *names, side) for side in ("queries", "documents"))
     mixed = torch.autocast(  # its cache would hold another copy of an encoder's weights for every chunk
         state.device.type, dtype=precision, enabled=precision != torch.float32, cache_enabled=False
     )
@@ -148,11 +163,6 @@ def train_step(state: State, stage: Stage, batch: Batch, block_bytes: int, preci
     return loss
 
 
-def _noise(batch: Batch, side: str) -> np.random.Generator:
-    seed, *names = batch.noise
-    return stream(int(seed), *names, side)
-
-
 def scale_at(stage: Stage, step: int) -> float:
     """Tau at a step: from `scale` geometrically towards `scale_end`."""
     assert stage.scale is not None and stage.scale_end is not None and stage.steps is not None
@@ -169,44 +179,19 @@ def rate_at(stage: Stage, step: int) -> float:
     return stage.learning_rate * (falling if stage.decay == "linear" else 1.0)
 
 
-@dataclass
-class Since:
-    """What has added up since the last report."""
-
-    loss: float = 0.0
-    steps: int = 0
-    pairs: int = 0
-    seconds: float = 0.0
-
-    def add(self, loss: float, pairs: int, seconds: float) -> None:
-        """Count one step."""
-        self.loss += loss
-        self.steps += 1
-        self.pairs += pairs
-        self.seconds += seconds
-
-    def report(self, stage: Stage, state: State, overall: float, by_distance: list[float | None]) -> LogRecord:
-        """The report of the steps counted."""
-        assert stage.steps is not None
-        return LogRecord(
-            stage=stage.name,
-            step=state.step,
-            steps=stage.steps,
-            loss=self.loss / max(1, self.steps),
-            learning_rate=rate_at(stage, state.step),
-            scale=scale_at(stage, state.step),
-            pairs_per_second=self.pairs / max(self.seconds, 1e-9),
-            recall=overall,
-            by_distance=by_distance,
-            seconds=round(state.seconds, 3),
-        )
-
-
 def seconds_per_step(state: State, batches: Batches, block_bytes: int, precision: torch.dtype, n: int = 12) -> float:
-    """How long a step takes here: the median of some, taken on copies, so that nothing is trained by it."""
+    """Median time of a step on this machine, mining included; measured on copies of the tables."""
     scratch = State.of(state.model, state.device)
     scratch.begin(batches.place, batches.stage)
-    mining = _seconds_of_mining(scratch, batches, n)
+    mining, stage = 0.0, batches.stage
+    if stage.hard_negatives:  # documents are encoded once for all steps until the next mining
+        assert stage.mine_every is not None
+        began = time.perf_counter()
+        documents = scratch.model.document_vectors()
+        encoded = time.perf_counter()
+        rows = batches.queries_of(range(n))
+        batches.mined = mine(scratch.model.query_vectors(rows), documents, rows, batches.pairs, stage.hard_negatives)
+        mining = (encoded - began) / stage.mine_every + (time.perf_counter() - encoded) / n
     took: list[float] = []
     for step in range(n):
         began = time.perf_counter()
@@ -214,20 +199,6 @@ def seconds_per_step(state: State, batches: Batches, block_bytes: int, precision
         took.append(time.perf_counter() - began)
         scratch.step += 1
     return sorted(took)[len(took) // 2] + mining
-
-
-def _seconds_of_mining(state: State, batches: Batches, n: int) -> float:
-    """What mining adds to a step, found by mining for the first n: documents are encoded once for all of them."""
-    stage = batches.stage
-    if not stage.hard_negatives:
-        return 0.0
-    assert stage.mine_every is not None
-    began = time.perf_counter()
-    documents = state.model.document_vectors()
-    encoded = time.perf_counter()
-    rows = batches.queries_of(range(n))
-    batches.mined = mine(state.model.query_vectors(rows), documents, rows, batches.pairs, stage.hard_negatives)
-    return (encoded - began) / stage.mine_every + (time.perf_counter() - encoded) / n
 
 
 # Scores held at a time. Small enough for a processor's cache, where the passes over them are several times
@@ -273,21 +244,14 @@ def gradients(
         block = scaled[start : start + n_rows]
         held = multiply(block, across, scores[: len(block)])
         targets = batch.targets.between(edges[place], edges[place + 1], start)
-        _alone_(held, batch, start)
+        if batch.alone is not None and batch.log_counts is not None:  # take back what the loss will add to them
+            rows, columns = batch.alone
+            first, last = torch.searchsorted(rows, rows.new_tensor([start, start + len(held)])).tolist()
+            held[rows[first:last] - start, columns[first:last]] -= batch.log_counts[columns[first:last]]
         value += loss(held, targets, batch.log_counts, batch.own_counts)
         multiply(held, documents, by_query[start : start + n_rows])
         _add_product(by_document, block.T, held, precision)
     return value, by_query.mul_(scale), by_document.T.contiguous()
-
-
-def _alone_(held: Tensor, batch: Batch, start: int) -> None:
-    """Takes back beforehand what the loss will add where a column stands for itself alone."""
-    if batch.alone is None or batch.log_counts is None:
-        return
-    rows, columns = batch.alone
-    first, last = torch.searchsorted(rows, rows.new_tensor([start, start + len(held)])).tolist()
-    columns = columns[first:last]
-    held[rows[first:last] - start, columns] -= batch.log_counts[columns]
 
 
 def _in_float32(left: Tensor, right: Tensor, out: Tensor) -> Tensor:

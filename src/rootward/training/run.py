@@ -1,4 +1,4 @@
-"""`Run`: what a training leaves behind, in memory and as a folder.
+"""`Settings` of a training, and its result: `Run`, in memory and as a folder.
 
 config.json         how it was made, and the checksums of the files beside it
 model.safetensors   see `rootward.encoders.storage`, with ids.parquet and texts.parquet
@@ -40,9 +40,9 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class Settings:
-    """How a training is run, as opposed to what it trains: nothing in here is meant to change the result.
+    """How a training is run: device, memory, display. Only roundings of the result depend on it.
 
-    Roundings it may change: `resume` therefore takes what is left open, "auto" or None, from the run itself.
+    `resume` takes what is left open, "auto" or None, from the run itself.
 
     Attributes:
         device: "auto", "cpu", "cuda", ...
@@ -78,7 +78,7 @@ class Machine:
 
     @classmethod
     def here(cls, settings: Settings, before: Machine | None = None) -> Machine:
-        """What the settings come to in this process; what they leave open is as `before`, if that device is here.
+        """Resolve settings for this machine; what they leave open is as `before`, if that device is here.
 
         Raises:
             InputError: a device that cannot be used here, or no such precision.
@@ -88,10 +88,15 @@ class Machine:
         device = before.device if before is not None and settings.device == "auto" else settings.device
         device = str(device_of(device))
         precision = before.precision if before is not None and settings.precision == "auto" else settings.precision
+        if precision == "auto":
+            precision = "bfloat16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "float32"
+        if precision not in PRECISIONS:
+            there = f"auto, {', '.join(PRECISIONS)}"
+            raise InputError(f"No precision {precision!r}; there are {there}.{did_you_mean(precision, PRECISIONS)}")
         block_bytes = BLOCK_BYTES if before is None else before.block_bytes
         return cls(
             device,
-            precision_of(precision, torch.device(device)),
+            precision,
             block_bytes if settings.block_bytes is None else settings.block_bytes,
             torch.get_num_threads(),
             str(torch.__version__),
@@ -103,7 +108,7 @@ class Machine:
         return PRECISIONS[self.precision]
 
     def unlike(self, before: Machine) -> list[str]:
-        """What is not as it was before, each in a few words: 'threads 2 instead of 1'."""
+        """What differs from another machine: 'threads 2 instead of 1'."""
         pairs = [(field.name, getattr(self, field.name), getattr(before, field.name)) for field in fields(self)]
         return [f"{name.replace('_', ' ')} {now} instead of {then}" for name, now, then in pairs if now != then]
 
@@ -131,23 +136,8 @@ def _is_here(name: str) -> bool:
     return name != "meta"  # torch's device without memory
 
 
-def precision_of(name: str, device: torch.device) -> str:
-    """What scores are multiplied in: "auto" takes bfloat16 on a CUDA device that has it, else float32.
-
-    Raises:
-        InputError: no precision is called so.
-    """
-    if name == "auto":
-        return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
-    if name not in PRECISIONS:
-        raise InputError(
-            f"No precision {name!r}; there are auto, {', '.join(PRECISIONS)}.{did_you_mean(name, PRECISIONS)}"
-        )
-    return name
-
-
 class About(BaseModel):
-    """What `config.json` says of a run.
+    """The section "run" of `config.json`.
 
     Attributes:
         recipe: with everything derived filled in.
@@ -155,7 +145,7 @@ class About(BaseModel):
         finished: every step is done.
         measured: it has a report.
         seconds: spent training.
-        validation: fingerprint of the pairs that were given to be watched; None where the run watches its own.
+        validation: fingerprint of the validation pairs; None where the run validates on some of its own.
         machine: what the bits depend on besides, of the last process that worked on it.
         date: of that.
     """
@@ -282,41 +272,33 @@ def save_pairs(folder: Path, pairs: Pairs) -> None:
 
 
 def files_of_pairs(folder: Path) -> tuple[str, ...]:
-    """The files of a run whose checksums stand for its pairs; none where it says where they are, and what they are."""
+    """The files of a run's pairs that `config.json` has checksums of; none of pairs on disk, which have their own."""
     return () if (folder / WHERE).is_file() else (PAIRS,)
-
-
-def _pairs_at(reference: Path) -> Pairs:
-    """The pairs on disk that a run was trained on.
-
-    Raises:
-        RunFolderError: they are not where they were, or not the same.
-    """
-    given = json.loads(reference.read_text(encoding="utf-8"))
-    try:
-        found = read_about(Path(given["folder"]))["fingerprint"]
-        pairs = Pairs.load(given["folder"])
-    except TableError as error:
-        raise RunFolderError(
-            f"The run in {reference.parent} was trained on pairs on disk, in {given['folder']}: {error} Put them back, "
-            f"or write where they are now into {reference}."
-        ) from error
-    if found != given["fingerprint"]:
-        raise RunFolderError(
-            f"{given['folder']} holds other pairs (fingerprint {found}) than the run in {reference.parent} was trained "
-            f"on ({given['fingerprint']}). Make them again from the same table."
-        )
-    return pairs
 
 
 def pairs_in(folder: Path, model: DualEncoder | None = None) -> Pairs:
     """The pairs that a run was trained on, with the model's texts where it is given.
 
     Raises:
-        RunFolderError: `pairs.parquet` is missing, or pairs on disk are.
+        RunFolderError: `pairs.parquet` is missing; pairs on disk are not where they were, or not the same.
     """
-    if (folder / WHERE).is_file():
-        return _pairs_at(folder / WHERE)
+    reference = folder / WHERE
+    if reference.is_file():
+        saved = json.loads(reference.read_text(encoding="utf-8"))
+        try:
+            found = read_about(Path(saved["folder"]))["fingerprint"]
+            pairs = Pairs.load(saved["folder"])
+        except TableError as error:
+            raise RunFolderError(
+                f"The run in {folder} was trained on pairs on disk, in {saved['folder']}: {error} Put them back, or "
+                f"write where they are now into {reference}."
+            ) from error
+        if found != saved["fingerprint"]:
+            raise RunFolderError(
+                f"{saved['folder']} holds other pairs (fingerprint {found}) than the run in {folder} was trained on "
+                f"({saved['fingerprint']}). Make them again from the same table."
+            )
+        return pairs
     if not (folder / PAIRS).is_file():
         raise RunFolderError(f"{folder / PAIRS} is missing; give the pairs themselves, or train again.")
     pairs = Pairs.load(folder / PAIRS)
