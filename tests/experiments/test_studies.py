@@ -17,7 +17,7 @@ from rootward.experiments.figure2 import slopes
 from rootward.experiments.fit import mean, slope
 from rootward.experiments.kept import Row
 from rootward.experiments.margins import in_bytes, quantised
-from rootward.geometry.noise import corrupt
+from rootward.geometry.constructions import corrupt
 
 RATINGS = "WORD1 WORD2 POS AVG_SCORE\ncat animal N 5.9\nchair cat N 0.1\nchair furniture N 5.5\n"
 

@@ -64,7 +64,7 @@ def construct(
             "separates. one_hot, moment_curve and arcs have one of their own: --method NAME."
         )
     from rootward.geometry import construct as make  # noqa: PLC0415
-    from rootward.geometry.noise import against, corrupt  # noqa: PLC0415
+    from rootward.geometry.constructions import against, corrupt  # noqa: PLC0415
     from rootward.pairs.storage import PAIRS  # noqa: PLC0415
     from rootward.progress import bar  # noqa: PLC0415
 

@@ -13,7 +13,7 @@ from rootward.experiments.grid import grid
 from rootward.experiments.kept import Row
 from rootward.experiments.study import Experiment, Job, Study
 from rootward.geometry import construct
-from rootward.geometry.noise import against, corrupt
+from rootward.geometry.constructions import against, corrupt
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs
 from rootward.plots import figure_at, save_figure

@@ -56,7 +56,7 @@ class Watcher:
         reported: with each `LogRecord`.
         validate: overall recall and recall by distance of the model as it stands.
         save: write a checkpoint.
-        stop: whether somebody asked to stop.
+        stop: whether to stop.
     """
 
     stepped: Callable[[Stage, int, float], object]
@@ -67,7 +67,7 @@ class Watcher:
 
 
 def run_stage(state: State, batches: Batches, watch: Watcher, block_bytes: int, precision: torch.dtype) -> bool:
-    """Train one stage from `state.step` to its end, in place. False when it was asked to stop before.
+    """Train one stage from `state.step` to its end, in place. False where it was stopped before.
 
     Raises:
         TrainingError: the loss is no number any more.

@@ -188,7 +188,7 @@ def softmax_(scores: Tensor, targets: Targets, log_counts: Tensor | None = None,
             scores[rows[own], columns[own]] = aimed[own]
     log_sum, total = _exponentials_(scores)
     per_row = _sum_rows(weights, rows, len(scores))
-    scores *= _felt(per_row / total)[:, None]
+    scores *= _without_faint(per_row / total)[:, None]
     scores[rows, columns] -= weights
     return (weights * (log_sum[rows] - aimed)).sum()
 
@@ -200,7 +200,7 @@ def decoupled_(scores: Tensor, targets: Targets, log_counts: Tensor | None = Non
     log_sum, total = _non_targets_(scores, targets, log_counts)
     lead = log_sum[rows] - aimed  # how far the non-targets together are ahead of this target
     pull = torch.sigmoid(lead) * weights
-    scores *= _felt(_sum_rows(pull, rows, len(scores)) / total)[:, None]
+    scores *= _without_faint(_sum_rows(pull, rows, len(scores)) / total)[:, None]
     scores[rows, columns] = -pull
     return (weights * torch.nn.functional.softplus(lead)).sum()
 
@@ -224,12 +224,12 @@ def listwise_(scores: Tensor, targets: Targets, log_counts: Tensor | None = None
         rivals = torch.logaddexp(_farther(competing, targets, len(scores)), log_sum_[rows])
         value = (weights * torch.nn.functional.softplus(rivals - aimed_)).sum()
         by_aimed, by_log_sum = torch.autograd.grad(value, (aimed_, log_sum_))
-    scores *= _felt(by_log_sum / total)[:, None]
+    scores *= _without_faint(by_log_sum / total)[:, None]
     scores[rows, columns] = by_aimed
     return value.detach()
 
 
-# -- pieces ------------------------------------------------------------------------------------------------------
+# -- helpers -----------------------------------------------------------------------------------------------------
 
 _NEVER = -1e30  # a score that competes with nobody; finite, so that a row of nothing else gives no NaN
 
@@ -256,7 +256,7 @@ def _non_targets_(scores: Tensor, targets: Targets, log_counts: Tensor | None) -
     return log_sum, total
 
 
-def _felt(factors: Tensor) -> Tensor:
+def _without_faint(factors: Tensor) -> Tensor:
     return torch.where(factors < _FAINT, 0.0, factors)
 
 

@@ -62,7 +62,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the bits of a run depend on besides its recipe, pairs and seed; `config.json` keeps it.
+    """What the bits of a run depend on besides its recipe, pairs and seed; saved in `config.json`.
 
     Attributes:
         device, precision, block_bytes: as in `Settings`, nothing left open.
@@ -184,7 +184,7 @@ class About(BaseModel):
 
 @dataclass(eq=False)
 class Run:
-    """A training that was done, or interrupted.
+    """A training, finished or interrupted.
 
     Attributes:
         model: as it was trained.
@@ -243,14 +243,14 @@ class Run:
 
 
 def no_report(folder: Path) -> str:
-    """How a finished run comes by the report that it has not."""
+    """Says that a finished run has no report, and how to measure it again."""
     return (
         f"{folder / REPORT} is not there; it is measured again by: rootward evaluate {folder} --json {folder / REPORT}"
     )
 
 
 def begin_folder(folder: Path, pairs: Pairs) -> None:
-    """Make a run folder with its pairs and an empty log. It is no run yet: `config.json` comes last, with the model.
+    """Make a run folder with its pairs and an empty log; it is a run once `config.json` is written, the last file.
 
     Raises:
         RunFolderError: there is a run in it already, or other files.

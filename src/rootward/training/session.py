@@ -189,12 +189,12 @@ def _model_in(
     query, document = towers_from(towers, saved.tensors, ids, texts, again)
     try:
         model = DualEncoder.from_towers(pairs, query, document)
+        if model.dim != dim:
+            raise InputError(f"The model has {dim} dimensions.")
     except InputError as error:
         raise RunFolderError(
             f"{saved.path} holds tables of another size than the model's. Train without --resume."
         ) from error
-    if model.dim != dim:
-        raise RunFolderError(f"{saved.path} holds tables of another size than the model's. Train without --resume.")
     model.generality, model.heights = (saved.tensors[name].numpy() for name in ("generality", "heights"))
     return model
 

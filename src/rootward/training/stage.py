@@ -118,7 +118,12 @@ class Stage(_Checked):
         names = _BUILT_IN[str(info.field_name)]
         if callable(value):
             path = import_path(value)
-            return path if is_importable(path, value) else value
+            module = path.partition(":")[0]
+            try:  # the path, where another process would find this very function at it
+                found = module != "__main__" and find_spec(module) and imported(path, "function")
+            except (ImportError, ValueError, InputError):
+                return value
+            return path if found is value else value
         if isinstance(value, str) and (value in names or _PATH.fullmatch(value)):
             return value
         raise ValueError(f"Input should be {', '.join(map(repr, names))}, a function, or its import path 'module:name'")
@@ -193,15 +198,6 @@ def import_path(function: Callable[..., Any]) -> str:
         return repr(function)
 
 
-def is_importable(path: str, function: Callable[..., Any]) -> bool:
-    """Whether another process would find this very function at its path."""
-    module = path.partition(":")[0]
-    try:
-        return module != "__main__" and find_spec(module) is not None and imported(path, "function") is function
-    except (ImportError, ValueError, InputError):
-        return False
-
-
 def imported(path: str | Callable[..., Any], kind: str) -> Callable[..., Any]:
     """The function at an import path "module:qualname"; a function itself.
 
@@ -232,7 +228,7 @@ def imported(path: str | Callable[..., Any], kind: str) -> Callable[..., Any]:
 
 
 def refuse_unimportable(recipe: Recipe) -> None:
-    """Refuse a loss or sampler that a saved run would not find again, or does not now that it is resumed.
+    """Refuse a loss or sampler that a saved run could not import.
 
     Raises:
         InputError: a lambda, a function inside a function, one of the program that was started, or one that is gone.

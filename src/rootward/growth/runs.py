@@ -1,11 +1,10 @@
-"""A run folder that was grown: the new one is whole or not there, the old one stays as it was."""
+"""`grow_run`: grows a run into a new folder, and measures what that has cost."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -27,7 +26,7 @@ GROWTH = "growth"
 
 @dataclass(frozen=True, eq=False)
 class GrownRun:
-    """A run that was grown: what was done, what it has cost, and how good it is now.
+    """A grown run: its model, its drift since training and its recall.
 
     Attributes:
         folder: of the new run.
@@ -51,10 +50,10 @@ def grow_run(
     source: str | None = None,
     progress: bool = True,
 ) -> GrownRun:
-    """Grow a run into a new folder, as one transaction: `config.json` comes last, and makes it a run.
+    """Grow a run into a new folder. It is a run once `config.json`, its last file, is written; the old run stays.
 
     Args:
-        run: as `Run.load` read it; nothing in its folder changes.
+        run: from `Run.load`.
         after: as for `grow`.
         out: the new folder; it must hold no run.
         seed: of every random choice.
@@ -62,7 +61,7 @@ def grow_run(
         progress: show a bar while measuring.
 
     Raises:
-        RunFolderError: no run, one that is not finished, or `out` holds one.
+        RunFolderError: no run, one that is not finished or was changed by hand, or `out` holds one.
         InputError: as `grow`.
     """
     assert run.folder is not None
@@ -71,49 +70,32 @@ def grow_run(
     about = About.read(folder, config)
     if not run.finished:
         raise RunFolderError(f"{folder} is not trained to its end. First: rootward train --resume {folder}")
-    history = history_of(folder, config)
-    if (out / "config.json").exists():
-        raise RunFolderError(f"{out} holds a run already; choose another folder for the grown one.")
-    grown = grow(run.model, run.pairs, after, seed=seed)
-    told = drift(run.model, run.pairs, grown, history=history, seed=seed)
-    report = _measure(grown, about, source, seed, progress)
-    begin_folder(out, grown.pairs)
-    rewrite_log(out, read_log(folder))
-    write_text(out / REPORT, report.to_json())
-    now = about.model_copy(update={"measured": True, "source": source, "date": time.strftime("%Y-%m-%d")})
-    sections = {"run": now.model_dump(mode="json"), GROWTH: told.model_dump(mode="json")}
-    grown.model.save(out, config=sections, more_files=(*files_of_pairs(out), REPORT))
-    return GrownRun(out, grown, told, report)
-
-
-def history_of(folder: Path, config: dict[str, Any]) -> Drift | None:
-    """The drift of a run since its training; None of one that was never grown.
-
-    Raises:
-        RunFolderError: a section that this version does not understand.
-    """
-    if GROWTH not in config:
-        return None
     try:
-        return Drift.model_validate(config[GROWTH])
+        history = Drift.model_validate(config[GROWTH]) if GROWTH in config else None
     except ValidationError as error:
         raise RunFolderError(
             f"{folder}: the section {GROWTH!r} of config.json was changed by hand or by another version: {error}"
         ) from error
-
-
-def _measure(grown: Grown, about: About, source: str | None, seed: int, progress: bool) -> Report:
-    """Recall of all queries, or of as many as a training would measure at its end."""
-    pairs = grown.pairs
-    which = np.flatnonzero(pairs.sizes)[: max(1_000, MEASURED_SCORES // max(1, pairs.n_documents))]
-    looked_at = np.zeros(pairs.n_queries, np.bool_)
-    looked_at[which] = True
-    return evaluate(
+    if (out / "config.json").exists():
+        raise RunFolderError(f"{out} holds a run already; choose another folder for the grown one.")
+    grown = grow(run.model, run.pairs, after, seed=seed)
+    found = drift(run.model, run.pairs, grown, history=history, seed=seed)
+    rows = np.flatnonzero(grown.pairs.sizes)  # all, or as many as a training would measure at its end
+    n = max(1_000, MEASURED_SCORES // max(1, grown.pairs.n_documents))
+    measured = np.isin(np.arange(grown.pairs.n_queries), rows[:n])
+    report = evaluate(
         grown.model,
-        pairs.keep(looked_at[pairs.query_of]),
+        grown.pairs.keep(measured[grown.pairs.query_of]),
         source=source,
         label=f"{about.recipe.name}, grown",
         seed=seed,
-        extras={"recipe": about.recipe.name, "sampled_queries": len(which) < int(np.count_nonzero(pairs.sizes))},
+        extras={"recipe": about.recipe.name, "sampled_queries": int(measured.sum()) < len(rows)},
         progress=progress,
     )
+    begin_folder(out, grown.pairs)
+    rewrite_log(out, read_log(folder))
+    write_text(out / REPORT, report.to_json())
+    now = about.model_copy(update={"measured": True, "source": source, "date": time.strftime("%Y-%m-%d")})
+    sections = {"run": now.model_dump(mode="json"), GROWTH: found.model_dump(mode="json")}
+    grown.model.save(out, config=sections, more_files=(*files_of_pairs(out), REPORT))
+    return GrownRun(out, grown, found, report)
