@@ -21,6 +21,8 @@ from rootward.ids import Rows
 from rootward.pairs import Pairs
 from rootward.rng import stream
 
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Method = Literal["gaussian", "one_hot", "moment_curve", "arcs"]
 METHODS: tuple[str, ...] = get_args(Method)
 
@@ -140,11 +142,10 @@ def construct(
     )
 
 
-MOST_BYTES = 4 << 30
-"""Of the two tables: the width grows with the documents, and they with it."""
+MOST_BYTES = 4 << 30  # of the two tables of one_hot
 
 
-def one_hot(pairs: Pairs) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def one_hot(pairs: Pairs) -> tuple[Floats, Floats]:
     """Queries and documents (float64, n_documents wide): unit axes, and the normalised sum of a query's own.
 
     A relevant document scores 1 / sqrt(|S(q)|), every other exactly 0: the largest gap that unit vectors can have.
@@ -162,9 +163,6 @@ def one_hot(pairs: Pairs) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float
     queries = np.zeros((n, m))
     queries[pairs.query_of, pairs.documents] = 1 / np.sqrt(pairs.sizes[pairs.query_of])
     return queries, np.eye(m)
-
-
-Floats = npt.NDArray[np.float64]
 
 
 def moment_curve(pairs: Pairs) -> tuple[Floats, Floats]:
@@ -211,8 +209,6 @@ def _interleaved(waves: npt.NDArray[np.complex128]) -> Floats:
     return waves.astype(np.complex128, order="C").view(np.float64)
 
 
-Ints = npt.NDArray[np.int64]
-
 NONE = -1
 
 
@@ -236,7 +232,7 @@ def arcs(parents: npt.ArrayLike) -> tuple[Floats, Floats]:
         InputError: a parent that is no row, or nodes in a circle.
     """
     first, size = _preorder(np.asarray(parents, np.int64))
-    slot = _slot(len(first))
+    slot = 2 * math.pi / (len(first) + 2)
     points, centres, widths = (first + 0.5) * slot, (first + size / 2) * slot, (size - 1 + math.sqrt(2)) / 2 * slot
     queries = np.stack([np.cos(points), np.sin(points), np.ones(len(points))], axis=1)
     return queries, np.stack([np.cos(centres), np.sin(centres), -np.cos(widths)], axis=1)
@@ -255,14 +251,10 @@ def forest_arcs(pairs: Pairs) -> tuple[Floats, Floats]:
     """
     parents, lowest = _forest(pairs)
     points, documents = arcs(parents)
-    free = -_slot(len(parents))
+    free = -2 * math.pi / (len(parents) + 2)
     queries = np.tile([math.cos(free), math.sin(free), 1.0], (pairs.n_queries, 1))
     queries[lowest != NONE] = points[lowest[lowest != NONE]]
     return queries, documents
-
-
-def _slot(n_nodes: int) -> float:
-    return 2 * math.pi / (n_nodes + 2)
 
 
 def _preorder(parents: Ints) -> tuple[Ints, Ints]:

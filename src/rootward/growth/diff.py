@@ -245,13 +245,12 @@ def lineage(pairs: Pairs) -> Lineage:
     cut = again.max_distance > farthest
     if cut:
         again = again.near(farthest)
-    same = all(np.array_equal(getattr(again, name), getattr(pairs, name)) for name in _ARRAYS)
+    same = all(
+        np.array_equal(getattr(again, name), getattr(pairs, name)) for name in ("offsets", "documents", "distances")
+    )
     if not same:
         raise PairsError(
             f"These {len(pairs):,} pairs are not all ancestors in a hierarchy (their links make {len(again):,}), so a "
             "change of parents cannot be applied to them. Give the newer pairs themselves: grow(model, before, after)."
         )
     return Lineage(tree, farthest if cut else None, leave_out)
-
-
-_ARRAYS = ("offsets", "documents", "distances")

@@ -113,24 +113,23 @@ def resolve(stage: Stage, pairs: Pairs, dim: int, costs: Costs = CHEAP) -> Stage
     )
     filled = filled.model_copy(update=_candidates(filled, pairs, dim, costs) | _scales(filled, pairs, dim))
     steps = filled.steps or _steps(filled, pairs, dim, costs)
-    every = filled.validate_every or _validate_every(filled, steps, pairs, costs)
+    every = max(1, -(-steps // 20))
+    if costs.once_a_pass:
+        every = min(steps, max(every, _pass(filled, pairs)))
     mining: dict[str, object] = {}
     if filled.candidates == "all":  # nothing is left to be mined
         mining = {"hard_negatives": 0, "mine_every": None}
     elif filled.hard_negatives:
         mining = {"mine_every": filled.mine_every or _pass(filled, pairs)}
-    return filled.model_copy(update={"steps": steps, "epochs": None, "validate_every": every, **mining})
+    return filled.model_copy(
+        update={"steps": steps, "epochs": None, "validate_every": filled.validate_every or every, **mining}
+    )
 
 
 def _batch_size(stage: Stage, pairs: Pairs, costs: Costs) -> int:
     if stage.sampler != "all_targets":
         return costs.pairs_a_batch
     return int(np.clip(np.count_nonzero(pairs.sizes) // 8, 32, costs.largest_batch))
-
-
-def _validate_every(stage: Stage, steps: int, pairs: Pairs, costs: Costs) -> int:
-    every = max(1, -(-steps // 20))
-    return min(steps, max(every, _pass(stage, pairs))) if costs.once_a_pass else every
 
 
 def _candidates(stage: Stage, pairs: Pairs, dim: int, costs: Costs) -> dict[str, object]:

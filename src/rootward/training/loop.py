@@ -229,7 +229,12 @@ def gradients(
         value (scalar), gradient of queries (B x dim), gradient of documents (N x dim).
     """
     n_rows = max(1, block_bytes // (4 * max(1, len(documents))))
-    multiply = _in_float32 if precision == torch.float32 else _in_bfloat16
+
+    def multiply(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
+        if precision == torch.float32:
+            return torch.mm(left, right, out=out)
+        return out.copy_(torch.mm(left.bfloat16(), right.bfloat16()))
+
     scaled = queries * scale
     across = documents.T.contiguous()
     by_query = torch.empty_like(queries)
@@ -250,20 +255,8 @@ def gradients(
             held[rows[first:last] - start, columns[first:last]] -= batch.log_counts[columns[first:last]]
         value += loss(held, targets, batch.log_counts, batch.own_counts)
         multiply(held, documents, by_query[start : start + n_rows])
-        _add_product(by_document, block.T, held, precision)
+        if precision == torch.float32:
+            by_document.addmm_(block.T, held)
+        else:
+            by_document += torch.mm(block.T.bfloat16(), held.bfloat16())
     return value, by_query.mul_(scale), by_document.T.contiguous()
-
-
-def _in_float32(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
-    return torch.mm(left, right, out=out)
-
-
-def _in_bfloat16(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
-    return out.copy_(torch.mm(left.bfloat16(), right.bfloat16()))
-
-
-def _add_product(total: Tensor, left: Tensor, right: Tensor, precision: torch.dtype) -> None:
-    if precision == torch.float32:
-        total.addmm_(left, right)
-    else:
-        total += torch.mm(left.bfloat16(), right.bfloat16())

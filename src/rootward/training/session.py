@@ -156,7 +156,14 @@ def resume(
         refuse_unimportable(about.recipe)
     if about.finished and (about.measured or not settings.measure):
         raise InputError(f"{folder} is finished; to train longer, start a run in another folder with more epochs.")
-    _check_validation(folder, about, validation)
+    if (None if validation is None else fingerprint_of(validation)) != about.validation:
+        if about.validation is None:
+            raise InputError(f"{folder} was started without validation pairs; resume it without.")
+        what = "none" if validation is None else "others"
+        raise InputError(
+            f"{folder} was started with validation pairs (fingerprint {about.validation}) and got {what} to go on "
+            f"with. Give the same ones: rootward.resume({str(folder)!r}, validation=...)."
+        )
     check_files(folder, config, only=(PAIRS, TEXTS))
     pairs = pairs_in(folder)
     if pairs.folder is None:
@@ -214,19 +221,6 @@ def _checked(model: Any, pairs: Any, recipe: Any) -> Recipe:
             "DualEncoder.lookup(pairs, dim), or train on the pairs it was made from."
         )
     return recipe
-
-
-def _check_validation(folder: Path, about: About, validation: Pairs | None) -> None:
-    """Refuse other validation pairs than the run was started with: the best vectors are chosen by them."""
-    if (None if validation is None else fingerprint_of(validation)) == about.validation:
-        return
-    if about.validation is None:
-        raise InputError(f"{folder} was started without validation pairs; resume it without.")
-    what = "none" if validation is None else "others"
-    raise InputError(
-        f"{folder} was started with validation pairs (fingerprint {about.validation}) and got {what} to go on with. "
-        f"Give the same ones: rootward.resume({str(folder)!r}, validation=...)."
-    )
 
 
 def _within(
