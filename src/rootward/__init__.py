@@ -47,7 +47,6 @@ if TYPE_CHECKING:
         construct,
         guaranteed_dimension,
         plan,
-        plot_plan,
         separation,
     )
     from rootward.growth import (
@@ -139,7 +138,6 @@ __all__ = [
     "plan",
     "plot_calibration",
     "plot_diagnosis",
-    "plot_plan",
     "plot_recall",
     "recipes",
     "remove",
@@ -167,7 +165,6 @@ _ROOMS = {
         "construct",
         "guaranteed_dimension",
         "plan",
-        "plot_plan",
         "separation",
     ),
     "growth": (

@@ -239,7 +239,7 @@ def test_a_model_of_earlier_days_which_does_not_say_where_loads_from_the_default
 
 
 def test_reading_again_is_shown_where_progress_is_asked_for(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, to rich
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     folder = frozen(cache=tmp_path / "mine").save(tmp_path / "model")
     shown = []
     for progress in (False, True):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rootward import Hierarchy, InputError, Pairs, PairsError, construct, evaluate, separation
-from rootward.geometry.noise import corrupt
+from rootward.geometry.constructions import corrupt
 
 TREE = Hierarchy.perfect_tree(4, 5).pairs()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rootward import Hierarchy, InputError, Pairs, PairsError, Plan, construct, guaranteed_dimension, plan, plot_plan
+from rootward import Hierarchy, InputError, Pairs, PairsError, Plan, construct, guaranteed_dimension, plan
 from rootward.geometry.planner import smallest_learned
 from rootward.training import recipes
 from shoes import EDGES, SECOND_PARENT
@@ -60,7 +60,7 @@ def test_a_plan_prints_saves_and_draws(planned: Plan, tmp_path: Path) -> None:
     told = json.loads(planned.to_json())
     assert told["gaussian"]["dim"] == planned.gaussian.dim
     assert told["constant"] == planned.constant
-    plot_plan(planned, tmp_path / "plan.svg")
+    planned.plot(tmp_path / "plan.svg")
     assert "constructed (Algorithm 1)" in (tmp_path / "plan.svg").read_text()
 
 

@@ -150,7 +150,7 @@ def test_a_tower_of_ones_own_is_its_owners(tied):
 
     _, pairs = tied
     own = DualEncoder.from_towers(pairs, Fixed({"rows": torch.randn(12, 4)}), LookupTower(torch.randn(12, 4)))
-    with pytest.raises(InputError, match="only its owner knows"):
+    with pytest.raises(InputError, match="cannot add rows to a tower of your own"):
         add_nodes(own, pairs, DOGS)
 
 

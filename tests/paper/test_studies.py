@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from rootward import Hierarchy, InputError, RunFolderError, construct, evaluate
-from rootward.geometry.noise import corrupt
+from rootward.geometry.constructions import corrupt
 from rootward_paper import STUDIES
 from rootward_paper.drawing import mean, slope
 from rootward_paper.figure2 import slopes

@@ -8,7 +8,7 @@ import torch
 
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs
-from rootward.training.console import Display
+from rootward.training.session import Display
 from shoes import shoes as shop
 from training.stopping import PowerCut
 

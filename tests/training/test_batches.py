@@ -216,7 +216,7 @@ KINDS = [
 
 def flat(batch) -> list[torch.Tensor]:
     counts = [] if batch.log_counts is None else [batch.log_counts]
-    return [batch.queries, batch.documents, *counts, *batch.targets.parts()]
+    return [batch.queries, batch.documents, *counts, *vars(batch.targets).values()]
 
 
 def same(one, other) -> bool:

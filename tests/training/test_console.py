@@ -1,11 +1,13 @@
 """What a person sees of a training, on a terminal and elsewhere."""
 
 import re
+import sys
 
 import pytest
 from rich.progress import Progress as Bar
 
-from rootward.training import Settings, console, recipes, resume, session
+from rootward import progress as shown
+from rootward.training import Settings, recipes, resume, session
 from training.runs import fitted
 from training.stopping import RECIPES, begun
 
@@ -23,14 +25,14 @@ def clock(monkeypatch):
             return self.now
 
     told = Clock()
-    plain = console.Display.stepped
+    plain = session.Display.stepped
 
     def stepped(self, stage, step, loss):
         told.now += 0.5
         plain(self, stage, step, loss)
 
-    monkeypatch.setattr(console, "time", told)
-    monkeypatch.setattr(console.Display, "stepped", stepped)
+    monkeypatch.setattr(shown, "time", told)
+    monkeypatch.setattr(session.Display, "stepped", stepped)
     return told
 
 
@@ -80,11 +82,11 @@ def test_the_bar_moves_with_every_slow_step_and_not_with_every_quick_one(monkeyp
             return self.now
 
     told, moves = Clock(), []
-    monkeypatch.setattr(console, "time", told)
-    monkeypatch.setattr(console.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(shown, "time", told)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(Bar, "update", lambda self, task, **shown: moves.append(shown["completed"]))
     stage = recipes.decoupled(steps=2_000).stages[0]
-    display = console.Display(True)
+    display = session.Display(True)
     display.began(stage, 0, None)
     for step in range(1, 2_001):
         told.now += 20 if step <= 3 else 0.001
@@ -114,14 +116,14 @@ def test_the_bar_of_a_resumed_run_starts_where_it_went_on(tmp_path, monkeypatch)
     plain = Bar.add_task
 
     def add_task(self, *arguments, **options):
-        bars.append((*arguments, options["completed"], options["total"], options["recall"]))
+        bars.append((*arguments, options["completed"], options["total"], options["text"]))
         return plain(self, *arguments, **options)
 
-    monkeypatch.setattr(console.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(Bar, "add_task", add_task)
     run = resume(tmp_path / "run", settings=Settings(measure=False))
     last = next(record for record in run.history if record.step == 10)
-    assert bars == [("decoupled", 12, 24, f"{100 * last.recall:.1f} %")]
+    assert bars == [("decoupled", 12, 24, f"recall {100 * last.recall:.1f} %")]
 
 
 def test_nothing_is_said_to_somebody_who_wants_quiet(shoes, capsys):
@@ -130,15 +132,15 @@ def test_nothing_is_said_to_somebody_who_wants_quiet(shoes, capsys):
 
 
 def test_a_folder_in_brackets_is_told_as_it_is(monkeypatch, capsys):
-    monkeypatch.setattr(console.sys.stderr, "isatty", lambda: True, raising=False)
-    with console.Display(True) as display:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with session.Display(True) as display:
         display.say("Go on with runs/[bold]x")
     assert "runs/[bold]x" in capsys.readouterr().err
 
 
 def test_the_bar_of_training_has_ended_before_measuring_shows_one(shoes, monkeypatch):
-    told, measure, stop = [], session.measure, Bar.stop
-    monkeypatch.setattr(Bar, "stop", lambda self: (told.append("bar ends"), stop(self)))
+    told, measure, stop = [], session.measure, session.Display.stop
+    monkeypatch.setattr(session.Display, "stop", lambda self: (told.append("bar ends"), stop(self)))
     monkeypatch.setattr(session, "measure", lambda *given: (told.append("measuring"), measure(*given))[1])
     fitted(shoes, settings=TOLD)
     assert told[:2] == ["bar ends", "measuring"]

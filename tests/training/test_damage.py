@@ -13,7 +13,7 @@ from rootward.encoders import DualEncoder
 from rootward.errors import InputError, RunFolderError
 from rootward.folders import FORMAT
 from rootward.training import Run, resume, train
-from rootward.training.console import Display
+from rootward.training.session import Display
 from rootward.training.state import CHECKPOINT
 from training.runs import QUIET
 from training.stopping import PAIRS, RECIPES, begun, log

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rootward.evaluation.report import plain_table
 from rootward.geometry import construct
-from rootward.geometry.noise import against, corrupt
+from rootward.geometry.constructions import against, corrupt
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs
 from rootward.plots import figure_at, save_figure

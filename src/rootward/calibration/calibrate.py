@@ -33,10 +33,11 @@ from rootward.calibration.set_report import (
 )
 from rootward.encoders import Queries
 from rootward.errors import InputError, PairsError, UnknownIdError
-from rootward.evaluation.evaluate import Encoder, bar, documents_of, in_rows_of, queries_of
+from rootward.evaluation.evaluate import Encoder, documents_of, in_rows_of, queries_of
 from rootward.files import atomic_write
 from rootward.pairs import Pairs
 from rootward.pairs.splits import Split
+from rootward.progress import bar
 from rootward.scoring import BLOCK_BYTES, Floats, Ints
 
 By = Literal["f1", "precision"]

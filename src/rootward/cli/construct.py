@@ -5,14 +5,11 @@ from __future__ import annotations
 import json as json_format
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from rootward.cli.flags import STDOUT, Quiet, flag, given, put, refuse_files, refuse_run_folder, say
 from rootward.cli.sources import SourceFlags, read
 from rootward.errors import InputError
-
-if TYPE_CHECKING:
-    from rootward.pairs import Pairs
 
 _CONSTRUCTION, _OUTPUT = "Construction", "Output"
 
@@ -67,8 +64,9 @@ def construct(
             "separates. one_hot, moment_curve and arcs have one of their own: --method NAME."
         )
     from rootward.geometry import construct as make  # noqa: PLC0415
-    from rootward.geometry.noise import against, corrupt  # noqa: PLC0415
+    from rootward.geometry.constructions import against, corrupt  # noqa: PLC0415
     from rootward.pairs.storage import PAIRS  # noqa: PLC0415
+    from rootward.progress import bar  # noqa: PLC0415
 
     true = read(source).pairs
     for note in true.notes:
@@ -76,7 +74,7 @@ def construct(
     seeds = given(seed=seed)
     noise = given(dropped=drop, added=add)
     pairs = corrupt(true, **noise, **seeds) if noise else true
-    with _bar(pairs, quiet) as progress:
+    with bar("Measuring", int((pairs.sizes > 0).sum()), not quiet) as progress:
         points = make(pairs, dim, **given(method=method and method.replace("-", "_")), **seeds, progress=progress)
     result = points.to_dict()
     if noise:
@@ -98,10 +96,3 @@ def _told(result: dict[str, Any]) -> str:
         f"against the true pairs: recall at |S(q)| {100 * result['recall']:.2f} %, margin {result['margin']:.3g}, "
         f"{100 * result['separated']:.2f} % of the queries separated"
     )
-
-
-def _bar(pairs: Pairs, quiet: bool) -> Any:
-    """A context that gives what to call with the number of queries measured; None where nobody would see a bar."""
-    from rootward.evaluation.evaluate import bar  # noqa: PLC0415
-
-    return bar("Measuring", int((pairs.sizes > 0).sum()), not quiet)

@@ -26,7 +26,7 @@ from rootward.errors import InputError, PairsError
 
 if TYPE_CHECKING:
     from rootward.growth.diff import Diff
-    from rootward.growth.folder import GrownRun
+    from rootward.growth.runs import GrownRun
     from rootward.pairs import Pairs
     from rootward.training import Run
 
@@ -86,7 +86,7 @@ def grow(
     refuse_run_folder(out)
     refuse_files(json=json, save_diff=save_diff)
     from rootward.growth.diff import Diff  # noqa: PLC0415
-    from rootward.growth.folder import grow_run  # noqa: PLC0415
+    from rootward.growth.runs import grow_run  # noqa: PLC0415
     from rootward.training.run import Run  # noqa: PLC0415
 
     trained = Run.load(run, encoder=encoder, progress=not quiet)

@@ -54,7 +54,6 @@ def plan(
       rootward plan --edges taxonomy.csv --plot plan.svg
       rootward plan --obo hp.obo --json - | jq .learned.dim
     """
-    from rootward.geometry import plot_plan  # noqa: PLC0415
     from rootward.geometry.planner import plan as search  # noqa: PLC0415
 
     if no_learned and no_gaussian and plot is not None:
@@ -71,5 +70,5 @@ def plan(
     if json is not None:
         put(result.to_json(), json)
     if plot is not None:
-        plot_plan(result, plot)
+        result.plot(plot)
         say(f"Drew {plot}.", quiet)

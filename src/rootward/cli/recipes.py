@@ -140,7 +140,8 @@ def field_lines() -> list[tuple[str, str]]:
     for name, field in Stage.model_fields.items():
         if name == "name":
             continue
-        choices = [str(value) for value in get_args(field.annotation) if isinstance(value, str)]
+        kinds = (field.annotation, *get_args(field.annotation))
+        choices = [value for kind in kinds for value in get_args(kind) if isinstance(value, str)]
         default = "derived" if field.default is None else str(field.default)
         values = f" ({', '.join(choices)})" if choices else ""
         lines.append((name, f"{field.description}{values}. Default: {default}"))

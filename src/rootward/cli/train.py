@@ -166,7 +166,7 @@ def _settings(machine: MachineFlags, quiet: bool) -> Settings:
     """
     import torch  # noqa: PLC0415
 
-    from rootward.training.settings import Machine, Settings  # noqa: PLC0415
+    from rootward.training.run import Machine, Settings  # noqa: PLC0415
 
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 
 from rootward.diagnosis.diagnosis import Diagnosis
@@ -22,9 +19,10 @@ from rootward.errors import InputError, PairsError
 from rootward.evaluation import Ranks, rank_pairs, recall
 from rootward.folders import read_config
 from rootward.pairs import Pairs
+from rootward.progress import Progress
 from rootward.rng import stream
 from rootward.scoring import checked
-from rootward.training.loop import Progress as Step
+from rootward.training.loop import LogRecord
 from rootward.training.run import About, read_log
 from rootward.training.stage import Stage
 
@@ -70,8 +68,8 @@ def diagnose(
     if not len(pairs):
         raise PairsError("There are no pairs to diagnose with; give pairs with at least one query that has an answer.")
     sides = _checked(queries, documents, pairs)
-    with _Bar(progress) as bar:
-        bar.say("Measuring")
+    with Progress(progress) as bar:
+        bar.begin("Measuring")
         facts = _facts(*sides, pairs, known, seed)
         if probes and not is_healthy(facts) and not is_biased(facts):
             facts = _probed(facts, *sides, pairs, seed, bar)
@@ -205,40 +203,17 @@ def _examples(pairs: Pairs, found: Support) -> tuple[tuple[str, str], ...]:
 # -- probes ------------------------------------------------------------------------------------------------------
 
 
-def _probed(facts: Facts, queries: Tensor, documents: Tensor, pairs: Pairs, seed: int, bar: _Bar) -> Facts:
+def _probed(facts: Facts, queries: Tensor, documents: Tensor, pairs: Pairs, seed: int, bar: Progress) -> Facts:
     """The facts with a probe at the same dim and, unless that explains it all, one with more."""
     measured = _some(pairs, PROBED_QUERIES, seed, "probed")
-    bar.say(f"Training a little at dim {facts.dim}")
-    same = probe(queries, documents, pairs, measured, facts.dim, seed, bar.told)
+    bar.begin(f"Training a little at dim {facts.dim}")
+    same = probe(queries, documents, pairs, measured, facts.dim, seed, bar.update)
     if same.recovered >= RECOVERED:
         return facts.model_copy(update={"same_dim": same})
     dim = wider(facts.dim)
-    bar.say(f"Training a little at dim {dim}")
-    wide = probe(queries, documents, pairs, measured, dim, seed, bar.told)
+    bar.begin(f"Training a little at dim {dim}")
+    wide = probe(queries, documents, pairs, measured, dim, seed, bar.update)
     return facts.model_copy(update={"same_dim": same, "wide_dim": wide})
-
-
-class _Bar:
-    """A bar on standard error for what takes long; nothing at all unless wanted and seen."""
-
-    def __init__(self, wanted: bool) -> None:
-        self._bar = Progress(console=Console(stderr=True), transient=True, disable=not (wanted and sys.stderr.isatty()))
-        self._task = self._bar.add_task("", total=None)
-
-    def __enter__(self) -> _Bar:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def say(self, what: str) -> None:
-        """Begin something."""
-        self._bar.reset(self._task, description=what, total=None)
-
-    def told(self, done: int, total: int) -> None:
-        """Move the bar."""
-        self._bar.update(self._task, completed=done, total=total)
 
 
 def known_of(folder: Path) -> Known | None:
@@ -265,7 +240,7 @@ def _is_far_only(stage: Stage) -> bool:
     return stage.sampler == "heavy_tail" or (stage.regular_share is not None and stage.regular_share < 0.5)
 
 
-def _rise(records: list[Step]) -> float | None:
+def _rise(records: list[LogRecord]) -> float | None:
     """Recall gained over the last fifth of the validations; None where fewer than five say anything."""
     recalls = [record.recall for record in records if record.recall is not None]
     if len(recalls) < 5:

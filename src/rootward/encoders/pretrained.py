@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from rich.console import Console
-from rich.progress import track
 
 from rootward.errors import InputError, MissingExtraError, RunFolderError
 from rootward.files import atomic_write
+from rootward.progress import bar
 from rootward.rng import stream
 from rootward.texts import LONGEST, normal_form
 
@@ -329,12 +328,14 @@ def encode_cached(
     rows: dict[str, int] = {}
     places = np.array([rows.setdefault(readable(text), len(rows)) if normal_form(text) else -1 for text in texts])
     distinct = list(rows)
-    folder = None if cache is None or encoder.fingerprint is None else cache / "outputs" / encoder.fingerprint
-    starts = range(0, len(distinct), BLOCK)
-    bar = track(
-        starts, f"encoding {len(distinct):,} texts", console=Console(stderr=True), disable=not progress, transient=True
-    )
-    blocks = [_block(encoder, distinct[start : start + BLOCK], folder) for start in bar]
+    kept = cache is not None and encoder.fingerprint is not None
+    folder = cache / "outputs" / str(encoder.fingerprint) if kept and cache is not None else None
+    blocks = []
+    with bar(f"encoding {len(distinct):,} texts", len(distinct), progress) as encoded:
+        for start in range(0, len(distinct), BLOCK):
+            some = distinct[start : start + BLOCK]
+            blocks.append(_block(encoder, some, folder))
+            encoded(len(some))
     width = blocks[0].shape[1] if blocks else encoder.encode(["nothing"]).shape[1]
     return EncodedTexts(blocks, places.astype(np.int64), width)
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 
 from rootward.encoders import DualEncoder
@@ -22,6 +18,7 @@ from rootward.evaluation.ranks import Ranks, fingerprint_of, rank_pairs
 from rootward.evaluation.report import Report, Scalar
 from rootward.ids import Ids
 from rootward.pairs import Pairs
+from rootward.progress import bar
 from rootward.scoring import BLOCK_BYTES, Ints
 from rootward.texts import what_is_read
 
@@ -235,14 +232,3 @@ def _encoded(encode: Callable[[Ints], Tensor], rows: Ints, dim: int) -> Tensor:
             out = torch.zeros(len(rows), vectors.shape[1], dtype=vectors.dtype)
         out[torch.from_numpy(part)] = vectors
     return torch.zeros(len(rows), dim) if out is None else out
-
-
-@contextmanager
-def bar(what: str, total: int, wanted: bool) -> Iterator[Callable[[int], object] | None]:
-    """What to call with the number of queries done, or None where nobody would see the bar."""
-    if not (wanted and sys.stderr.isatty()):
-        yield None
-        return
-    with Progress(console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(what, total=total)
-        yield lambda done: shown.advance(task, done)

@@ -1,7 +1,7 @@
 """Geometry: embeddings without training, how far their scores stand apart, and the dimension that takes."""
 
 from rootward.geometry.constructions import METHODS, Constructed, construct
-from rootward.geometry.planner import Plan, plan, plot_plan
+from rootward.geometry.planner import Plan, plan
 from rootward.geometry.separation import (
     Separation,
     Smallest,
@@ -21,7 +21,6 @@ __all__ = [
     "expected_dimension",
     "guaranteed_dimension",
     "plan",
-    "plot_plan",
     "separation",
     "smallest_separating",
 ]

@@ -1,4 +1,4 @@
-"""`construct`: embeddings without training, measured as they are made."""
+"""`construct`: embeddings without training, with the margin of their scores; `corrupt`: pairs with errors for tests."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from rootward.csr import expand
 from rootward.encoders import DualEncoder, LookupTower
 from rootward.encoders.registry import construct_start
-from rootward.errors import InputError, did_you_mean
+from rootward.errors import InputError, PairsError, did_you_mean
+from rootward.evaluation import evaluate
 from rootward.geometry.separation import Separation, separation
+from rootward.ids import Rows
 from rootward.pairs import Pairs
+from rootward.rng import stream
 
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Method = Literal["gaussian", "one_hot", "moment_curve", "arcs"]
 METHODS: tuple[str, ...] = get_args(Method)
 
@@ -58,8 +61,8 @@ class Constructed(DualEncoder):
 
     def to_dict(self) -> dict[str, Any]:
         """What was constructed and measured, as JSON values."""
-        told: dict[str, Any] = {"method": self.method, "dim": self.dim, "seed": self.seed}
-        return {**told, "separation": self.separation.to_dict(), "in_float32": self.in_float32.to_dict()}
+        made: dict[str, Any] = {"method": self.method, "dim": self.dim, "seed": self.seed}
+        return {**made, "separation": self.separation.to_dict(), "in_float32": self.in_float32.to_dict()}
 
     def save(self, folder: str | Path, *, config: Any = None, more_files: tuple[str, ...] = ()) -> Path:
         """Write the folder of a `DualEncoder`, with what was measured in the section `construction` of its config."""
@@ -104,7 +107,22 @@ def construct(
         raise InputError(f"No method {method!r}; there are {there}.{did_you_mean(str(method), METHODS)}")
     if not len(pairs):
         raise InputError("There are no pairs, so there is nothing to construct.")
-    queries, documents = _gaussian(pairs, dim, seed) if method == "gaussian" else _exact(pairs, dim, method)
+    if method == "gaussian":
+        if dim is None or dim < 1:
+            raise InputError(
+                f"method='gaussian' needs a dim of at least 1, got {dim}. rootward.plan(pairs) finds the smallest that "
+                f"separates."
+            )
+        queries, documents = construct_start(pairs, dim, seed)
+    else:
+        widths = {"one_hot": pairs.n_documents, "moment_curve": 2 * int(pairs.sizes.max()), "arcs": 3}
+        if dim is not None and dim != widths[method]:
+            raise InputError(
+                f"method={method!r} has {widths[method]} dimensions for these pairs, got dim={dim}; leave dim out, or "
+                f"take method='gaussian' for one of your choice."
+            )
+        make = {"one_hot": one_hot, "moment_curve": moment_curve, "arcs": forest_arcs}[method]
+        queries, documents = (torch.from_numpy(np.ascontiguousarray(side)) for side in make(pairs))
     found = separation(queries, documents, pairs, progress=progress)
     rounded = found if queries.dtype == torch.float32 else separation(queries.float(), documents.float(), pairs)
     return Constructed(
@@ -124,32 +142,10 @@ def construct(
     )
 
 
-def _gaussian(pairs: Pairs, dim: int | None, seed: int) -> tuple[Tensor, Tensor]:
-    if dim is None or dim < 1:
-        raise InputError(
-            f"method='gaussian' needs a dim of at least 1, got {dim}. rootward.plan(pairs) finds the smallest that "
-            f"separates."
-        )
-    return construct_start(pairs, dim, seed)
+MOST_BYTES = 4 << 30  # of the two tables of one_hot
 
 
-def _exact(pairs: Pairs, dim: int | None, method: str) -> tuple[Tensor, Tensor]:
-    make = {"one_hot": one_hot, "moment_curve": moment_curve, "arcs": forest_arcs}[method]
-    widths = {"one_hot": pairs.n_documents, "moment_curve": 2 * int(pairs.sizes.max()), "arcs": 3}
-    if dim is not None and dim != widths[method]:
-        raise InputError(
-            f"method={method!r} has {widths[method]} dimensions for these pairs, got dim={dim}; leave dim out, or take "
-            f"method='gaussian' for one of your choice."
-        )
-    queries, documents = make(pairs)
-    return torch.from_numpy(np.ascontiguousarray(queries)), torch.from_numpy(np.ascontiguousarray(documents))
-
-
-MOST_BYTES = 4 << 30
-"""Of the two tables: the width grows with the documents, and they with it."""
-
-
-def one_hot(pairs: Pairs) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def one_hot(pairs: Pairs) -> tuple[Floats, Floats]:
     """Queries and documents (float64, n_documents wide): unit axes, and the normalised sum of a query's own.
 
     A relevant document scores 1 / sqrt(|S(q)|), every other exactly 0: the largest gap that unit vectors can have.
@@ -167,9 +163,6 @@ def one_hot(pairs: Pairs) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float
     queries = np.zeros((n, m))
     queries[pairs.query_of, pairs.documents] = 1 / np.sqrt(pairs.sizes[pairs.query_of])
     return queries, np.eye(m)
-
-
-Floats = npt.NDArray[np.float64]
 
 
 def moment_curve(pairs: Pairs) -> tuple[Floats, Floats]:
@@ -216,8 +209,6 @@ def _interleaved(waves: npt.NDArray[np.complex128]) -> Floats:
     return waves.astype(np.complex128, order="C").view(np.float64)
 
 
-Ints = npt.NDArray[np.int64]
-
 NONE = -1
 
 
@@ -241,7 +232,7 @@ def arcs(parents: npt.ArrayLike) -> tuple[Floats, Floats]:
         InputError: a parent that is no row, or nodes in a circle.
     """
     first, size = _preorder(np.asarray(parents, np.int64))
-    slot = _slot(len(first))
+    slot = 2 * math.pi / (len(first) + 2)
     points, centres, widths = (first + 0.5) * slot, (first + size / 2) * slot, (size - 1 + math.sqrt(2)) / 2 * slot
     queries = np.stack([np.cos(points), np.sin(points), np.ones(len(points))], axis=1)
     return queries, np.stack([np.cos(centres), np.sin(centres), -np.cos(widths)], axis=1)
@@ -260,14 +251,10 @@ def forest_arcs(pairs: Pairs) -> tuple[Floats, Floats]:
     """
     parents, lowest = _forest(pairs)
     points, documents = arcs(parents)
-    free = -_slot(len(parents))
+    free = -2 * math.pi / (len(parents) + 2)
     queries = np.tile([math.cos(free), math.sin(free), 1.0], (pairs.n_queries, 1))
     queries[lowest != NONE] = points[lowest[lowest != NONE]]
     return queries, documents
-
-
-def _slot(n_nodes: int) -> float:
-    return 2 * math.pi / (n_nodes + 2)
 
 
 def _preorder(parents: Ints) -> tuple[Ints, Ints]:
@@ -299,7 +286,15 @@ def _preorder(parents: Ints) -> tuple[Ints, Ints]:
 def _forest(pairs: Pairs) -> tuple[Ints, Ints]:
     """(each document's parent among the documents, each query's lowest document), -1 where there is none."""
     queries, documents = pairs.query_of, pairs.documents.astype(np.int64)
-    _refuse_two_parents(pairs)
+    several = np.flatnonzero(np.bincount(queries[pairs.distances == 1], minlength=pairs.n_queries) > 1)
+    if len(several):
+        row = int(several[0])
+        names = [pairs.document_ids[d] for d in documents[(queries == row) & (pairs.distances == 1)].tolist()]
+        raise InputError(
+            f"Arcs hold trees and forests; {pairs.query_ids[row]!r} has {len(names)} parents: "
+            f"{', '.join(map(repr, names[:5]))}{' ...' if len(names) > 5 else ''} ({len(several):,} such in all). "
+            f"Take method='moment_curve' or 'gaussian', which hold any sets."
+        )
     # Within a query from the most general document down; equally general ones always in the same order.
     order = np.lexsort((documents, -pairs.generality[documents], queries))
     documents = documents[order]
@@ -309,30 +304,80 @@ def _forest(pairs: Pairs) -> tuple[Ints, Ints]:
     parents[documents] = above
     crossing = np.flatnonzero(parents[documents] != above)
     if len(crossing):
-        _refuse_crossing(pairs, int(queries[crossing[0]]), int(documents[crossing[0]]))
+        query, document = int(queries[crossing[0]]), int(documents[crossing[0]])
+        raise InputError(
+            f"Arcs hold trees and forests with all their ancestors; above {pairs.document_ids[document]!r}, "
+            f"{pairs.query_ids[query]!r} has other documents than another query. A bound on the distance cuts sets "
+            f"like that: make the pairs without max_distance; or take method='moment_curve' or 'gaussian', which hold "
+            f"any sets."
+        )
     lowest = np.full(pairs.n_queries, NONE, np.int64)
     lowest[queries] = documents  # the last one written is the lowest
     return parents, lowest
 
 
-def _refuse_two_parents(pairs: Pairs) -> None:
-    """Refuse a query with two documents at distance 1."""
-    at_one = np.bincount(pairs.query_of[pairs.distances == 1], minlength=pairs.n_queries)
-    several = np.flatnonzero(at_one > 1)
-    if len(several):
-        row = int(several[0])
-        _, index = expand(pairs.offsets, np.array([row]))
-        names = [pairs.document_ids[d] for d in pairs.documents[index[pairs.distances[index] == 1]].tolist()]
-        raise InputError(
-            f"Arcs hold trees and forests; {pairs.query_ids[row]!r} has {len(names)} parents: "
-            f"{', '.join(map(repr, names[:5]))}{' ...' if len(names) > 5 else ''} ({len(several):,} such in all). "
-            f"Take method='moment_curve' or 'gaussian', which hold any sets."
-        )
+# -- pairs with noise --------------------------------------------------------------------------------------------
 
 
-def _refuse_crossing(pairs: Pairs, query: int, document: int) -> NoReturn:
-    raise InputError(
-        f"Arcs hold trees and forests with all their ancestors; above {pairs.document_ids[document]!r}, "
-        f"{pairs.query_ids[query]!r} has other documents than another query. A bound on the distance cuts sets like "
-        f"that: make the pairs without max_distance; or take method='moment_curve' or 'gaussian', which hold any sets."
+def corrupt(pairs: Pairs, *, dropped: float = 0.0, added: float = 0.0, seed: int = 0) -> Pairs:
+    """Copy pairs with a share of them left out and wrong ones added; ids and rows stay.
+
+    Missing pairs are drawn uniformly from all. A wrong pair is a uniform query that has answers, with a uniform
+    document that is not relevant to it, and the distance of some random pair; where there are fewer such, all are
+    added.
+
+    Args:
+        pairs: what is true.
+        dropped: share of the pairs to leave out, in [0, 1).
+        added: how many wrong pairs to put in, as a share of the pairs there were, at least 0.
+        seed: of both choices, which are independent: the same pairs are missing whatever is added.
+
+    Raises:
+        InputError: shares out of range.
+        PairsError: nothing is left.
+    """
+    if not 0 <= dropped < 1 or not 0 <= added < np.inf:
+        raise InputError(f"Needed dropped in [0, 1) and added >= 0, got dropped={dropped}, added={added}.")
+    kept = pairs
+    if dropped:
+        order = stream(seed, "corrupt", "dropped").permutation(len(pairs))
+        wanted = np.ones(len(pairs), np.bool_)
+        wanted[order[: round(dropped * len(pairs))]] = False
+        kept = pairs.keep(wanted)
+    if not len(kept):
+        raise PairsError(f"Of {len(pairs)} pairs none is left with a share of {dropped} missing; drop fewer.")
+    queries, documents, distances = _wrong(pairs, round(added * len(pairs)), seed)
+    return Pairs.from_arrays(
+        pairs.query_ids,
+        pairs.document_ids,
+        np.r_[kept.query_of, queries],
+        np.r_[kept.documents, documents],
+        np.r_[kept.distances, distances],
+        query_texts=pairs.query_texts,
+        document_texts=pairs.document_texts,
+        notes=pairs.notes,
     )
+
+
+def against(points: DualEncoder, true: Pairs) -> dict[str, Any]:
+    """Measure vectors made from other pairs on the true ones: `recall` (overall, at |S(q)|, in [0, 1]) and the figures
+    of `Separation.to_dict`."""
+    found = separation(points.query_vectors(), points.document_vectors(), true)
+    return {"recall": evaluate(points, true, bootstrap=0).overall.value, **found.to_dict()}
+
+
+def _wrong(pairs: Pairs, n: int, seed: int) -> tuple[Rows, Rows, Rows]:
+    """n different pairs (query rows, document rows, distances) that are not among the true ones."""
+    rng = stream(seed, "corrupt", "added")
+    answered = np.flatnonzero(pairs.sizes)
+    true = pairs.query_of * pairs.n_documents + pairs.documents
+    there, wrong = true, np.empty(0, np.int64)
+    room = len(answered) * pairs.n_documents - len(pairs)
+    while len(wrong) < min(n, room):
+        few = max(64, (n - len(wrong)) * 5 // 4)
+        drawn = rng.choice(answered, few) * pairs.n_documents + rng.integers(pairs.n_documents, size=few)
+        fresh = np.setdiff1d(drawn, there)
+        wrong = np.r_[wrong, rng.permutation(fresh)][:n]
+        there = np.r_[true, wrong]
+    distances = rng.choice(pairs.distances.astype(np.int64), len(wrong))
+    return wrong // pairs.n_documents, wrong % pairs.n_documents, distances

@@ -1,20 +1,16 @@
-"""`plan`: which dimension a hierarchy needs, as a value that prints, saves and can be drawn."""
+"""`plan`: the dimensions that a hierarchy needs, as a `Plan` that prints, saves and plots itself."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, PairsError
@@ -24,6 +20,7 @@ from rootward.geometry.constructions import forest_arcs
 from rootward.geometry.separation import Smallest, expected_dimension, guaranteed_dimension, lowest, smallest_separating
 from rootward.pairs import Pairs
 from rootward.plots import figure_at, plain_ticks, save_figure
+from rootward.progress import Progress
 from rootward.rng import stream
 from rootward.training import Recipe, Settings, recipes, train
 from rootward.training.defaults import resolve
@@ -90,20 +87,66 @@ class Plan:
         remarks = ["what it says", *(remark for *_, remark in self.rows())]
         return head + "\n\n" + "\n".join(f"{line}  {remark}" for line, remark in zip(table, remarks, strict=True))
 
-    def rows(self) -> list[tuple[str, str, str]]:
-        """(way, dimension, what the number says and does not say), fewest dimensions first where both are known."""
-        rows = [self._arcs_row()]
-        if self.learned is not None:
-            rows.append(_learned_row(self.learned))
-        rows.append(
-            (
-                "moment curve",
-                f"{2 * self.max_size:,}",
-                "holds any such sets exactly, on paper: the margins are tiny",
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Draw recall at |S(q)| against dimension: constructed and learned, with the dimensions named here.
+
+        Args:
+            path: where to draw, with the suffix .png or .svg.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+            InputError: another suffix.
+        """
+        figure, axes = figure_at(path)
+        if self.constructed_recall:
+            dims, recalls = zip(*self.constructed_recall, strict=True)
+            axes.plot(
+                dims, [100 * each for each in recalls], marker="o", markersize=4, label="constructed (Algorithm 1)"
             )
-        )
+        if self.learned is not None:
+            best = {
+                each.dim: each.recall for each in sorted(self.learned.tried, key=lambda each: (each.dim, each.recall))
+            }
+            axes.plot(list(best), [100 * each for each in best.values()], marker="s", markersize=4, label="learned")
+            axes.axhline(100 * self.learned.target, color="0.7", linewidth=0.8)
         if self.gaussian is not None:
-            rows.append(self._gaussian_row(self.gaussian))
+            axes.axvline(self.gaussian.dim, color="C0", linestyle="--", label="all queries at one threshold: found")
+        axes.axvline(self.guaranteed, color="0.5", linestyle=":", label="... guaranteed by the theorem")
+        axes.set_xscale("log")
+        plain_ticks(axes.xaxis)
+        axes.set(xlabel="dimension", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
+        axes.grid(alpha=0.3)
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
+        return save_figure(figure, path)
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(method, dimension, what the number means), fewest dimensions first where known."""
+        rows = [
+            ("arcs", "3", "a forest: every set exactly at threshold 0, in float64")
+            if self.no_arcs is None
+            else ("arcs", "-", "no forest with all its ancestors, so 3 dimensions do not hold it")
+        ]
+        if self.learned is not None:
+            target, failed_at = f"{100 * self.learned.target:.4g} %", self.learned.failed_at
+            below = f"; below {target} at {failed_at:,}" if failed_at else ""
+            rows.append(
+                ("learned", f"> {failed_at:,}", f"recall at |S(q)| stayed below {target}")
+                if self.learned.dim is None
+                else (
+                    "learned",
+                    f"{self.learned.dim:,}",
+                    f"recall at |S(q)| {100 * self.learned.recall:.1f} % on these pairs, seed {self.learned.seed}"
+                    f"{below}; nothing about unseen pairs",
+                )
+            )
+        exact = "holds any such sets exactly, on paper: the margins are tiny"
+        rows.append(("moment curve", f"{2 * self.max_size:,}", exact))
+        if self.gaussian is not None:
+            n_seeds = len({each.seed for each in self.gaussian.tried})
+            seeds = "one seed" if n_seeds == 1 else f"all of {n_seeds} seeds"
+            below = f", {self.gaussian.failed_at:,} does not" if self.gaussian.failed_at else ""
+            says = f"one threshold served all queries with {seeds}{below}; = {self.constant:.1f} s ln m"
+            rows.append(("gaussian, found", f"{self.gaussian.dim:,}", says))
         rows += [
             ("gaussian, expected", f"{self.expected:,}", "from the extremes of normal variables; an estimate"),
             (
@@ -113,37 +156,6 @@ class Plan:
             ),
         ]
         return rows
-
-    def _arcs_row(self) -> tuple[str, str, str]:
-        if self.no_arcs is not None:
-            return "arcs", "-", "no forest with all its ancestors, so 3 dimensions do not hold it"
-        return "arcs", "3", "a forest: every set exactly at threshold 0, in float64"
-
-    def _gaussian_row(self, found: Smallest) -> tuple[str, str, str]:
-        seeds = len({each.seed for each in found.tried})
-        below = f", {found.failed_at:,} does not" if found.failed_at else ""
-        return (
-            "gaussian, found",
-            f"{found.dim:,}",
-            f"one threshold served all queries with {_seeds(seeds)}{below}; = {self.constant:.1f} s ln m",
-        )
-
-
-def _learned_row(found: SmallestLearned) -> tuple[str, str, str]:
-    target = f"{100 * found.target:.4g} %"
-    if found.dim is None:
-        return "learned", f"> {found.failed_at:,}", f"recall at |S(q)| stayed below {target}"
-    below = f"; below {target} at {found.failed_at:,}" if found.failed_at else ""
-    return (
-        "learned",
-        f"{found.dim:,}",
-        f"recall at |S(q)| {100 * found.recall:.1f} % on these pairs, seed {found.seed}{below}; "
-        f"nothing about unseen pairs",
-    )
-
-
-def _seeds(n: int) -> str:
-    return "one seed" if n == 1 else f"all of {n} seeds"
 
 
 def plan(
@@ -183,8 +195,30 @@ def plan(
     if not len(pairs):
         raise PairsError("There are no pairs, so nothing to plan for.")
     answered = pairs.sizes[pairs.sizes > 0]
-    with watching(progress, len(answered)) as watch:
-        found = smallest_separating(pairs, seeds, progress=watch.measured) if gaussian else None
+    with Progress(progress) as shown:
+
+        def say(text: str, total: int | None = None) -> None:
+            shown.begin(text, total)
+            if not shown.terminal:
+                shown.say(text)
+
+        def measured(dim: int, seed: int, n_queries: int) -> None:
+            trial = f"construction at dim {dim:,}, seed {seed}"
+            if shown.what != trial:
+                say(trial, len(answered))
+            shown.advance(n_queries)
+
+        found, curve = None, []
+        if gaussian:
+            found = smallest_separating(pairs, seeds, progress=measured)
+            say("recall of the construction by dimension")
+            for dim in [*(2**i for i in range(1, 20) if 2**i < found.dim), found.dim]:
+                curve.append((dim, constructed_recall(pairs, dim, seed=seeds[0])))
+        no_arcs = None
+        try:
+            forest_arcs(pairs)
+        except InputError as error:
+            no_arcs = str(error)
         return Plan(
             n_queries=len(answered),
             n_documents=pairs.n_documents,
@@ -196,27 +230,10 @@ def plan(
             failure=failure,
             expected=expected_dimension(pairs),
             gaussian=found,
-            constructed_recall=() if found is None else _curve(pairs, found.dim, seeds[0], watch.say),
-            learned=smallest_learned(pairs, target, recipe=recipe, seed=seeds[0], progress=watch.say)
-            if learned
-            else None,
-            no_arcs=_no_arcs(pairs),
+            constructed_recall=tuple(curve),
+            learned=smallest_learned(pairs, target, recipe=recipe, seed=seeds[0], progress=say) if learned else None,
+            no_arcs=no_arcs,
         )
-
-
-def _no_arcs(pairs: Pairs) -> str | None:
-    try:
-        forest_arcs(pairs)
-    except InputError as error:
-        return str(error)
-    return None
-
-
-def _curve(pairs: Pairs, highest: int, seed: int, say: Callable[[str], object]) -> tuple[tuple[int, float], ...]:
-    """Recall of Algorithm 1 at powers of two up to the dimension that separates."""
-    say("recall of the construction by dimension")
-    dims = [*(2**i for i in range(1, 20) if 2**i < highest), highest]
-    return tuple((dim, constructed_recall(pairs, dim, seed=seed)) for dim in dims)
 
 
 RATIO = 1.25
@@ -294,12 +311,21 @@ def smallest_learned(
     tried: list[Training] = []
 
     def reached(dim: int, share: float) -> float:
-        shortened = _shortened(recipe, pairs, dim, share)
-        steps = sum(stage.steps or 0 for stage in shortened.stages)
+        """Recall of a training at this dimension, for a share of the steps derived for it."""
+        stages = []
+        for stage in recipe.stages:
+            steps = resolve(stage, pairs, dim).steps
+            assert steps is not None
+            stages.append(stage.model_copy(update={"epochs": None, "steps": max(1, round(share * steps))}))
+        total = sum(stage.steps or 0 for stage in stages)
         if progress is not None:
-            progress(f"training at dim {dim}, {steps:,} steps")
-        tried.append(Training(dim, steps, _recall(pairs, dim, shortened, seed)))
-        return tried[-1].recall
+            progress(f"training at dim {dim}, {total:,} steps")
+        model = DualEncoder.lookup(pairs, dim, start=recipe.start, seed=seed)
+        shortened = recipe.model_copy(update={"stages": tuple(stages)})
+        train(model, pairs, shortened, seed=seed, settings=Settings(progress=False, measure=False))
+        recall = float(evaluate(model, pairs, bootstrap=0).overall.value)
+        tried.append(Training(dim, total, recall))
+        return recall
 
     def works(dim: int) -> bool:
         if dim > most:
@@ -310,22 +336,6 @@ def smallest_learned(
     dim, failed_at = lowest(works, min(start, most), RATIO)
     recall = max((each.recall for each in tried if each.dim == dim), default=0.0)
     return SmallestLearned(None if dim > most else dim, recall, min(failed_at, most), target, seed, tuple(tried))
-
-
-def _shortened(recipe: Recipe, pairs: Pairs, dim: int, share: float) -> Recipe:
-    """The recipe with every length derived for this dimension, times `share`."""
-    stages = []
-    for stage in recipe.stages:
-        steps = resolve(stage, pairs, dim).steps
-        assert steps is not None
-        stages.append(stage.model_copy(update={"epochs": None, "steps": max(1, round(share * steps))}))
-    return recipe.model_copy(update={"stages": tuple(stages)})
-
-
-def _recall(pairs: Pairs, dim: int, recipe: Recipe, seed: int) -> float:
-    model = DualEncoder.lookup(pairs, dim, start=recipe.start, seed=seed)
-    train(model, pairs, recipe, seed=seed, settings=Settings(progress=False, measure=False))
-    return float(evaluate(model, pairs, bootstrap=0, progress=False).overall.value)
 
 
 SAMPLE = 2_000
@@ -346,71 +356,3 @@ def smallest_constructed(pairs: Pairs, target: float = 0.95, *, seed: int = 0, s
     """The smallest dimension, to 2 %, at which the Gaussian construction has a higher recall than `target`."""
     dim, _ = lowest(lambda dim: constructed_recall(pairs, dim, seed=seed) > target, start, CONSTRUCTED_RATIO)
     return dim
-
-
-def plot_plan(plan: Plan, path: str | os.PathLike[str]) -> Path:
-    """Recall at |S(q)| against dimension: constructed and learned, with the dimensions that the plan names.
-
-    Args:
-        plan: from `plan`.
-        path: where to draw, with the suffix .png or .svg.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-        InputError: another suffix.
-    """
-    figure, axes = figure_at(path)
-    if plan.constructed_recall:
-        dims, recalls = zip(*plan.constructed_recall, strict=True)
-        axes.plot(dims, [100 * each for each in recalls], marker="o", markersize=4, label="constructed (Algorithm 1)")
-    if plan.learned is not None:
-        best = {each.dim: each.recall for each in sorted(plan.learned.tried, key=lambda each: (each.dim, each.recall))}
-        axes.plot(list(best), [100 * each for each in best.values()], marker="s", markersize=4, label="learned")
-        axes.axhline(100 * plan.learned.target, color="0.7", linewidth=0.8)
-    if plan.gaussian is not None:
-        axes.axvline(plan.gaussian.dim, color="C0", linestyle="--", label="all queries at one threshold: found")
-    axes.axvline(plan.guaranteed, color="0.5", linestyle=":", label="... guaranteed by the theorem")
-    axes.set_xscale("log")
-    plain_ticks(axes.xaxis)
-    axes.set(xlabel="dimension", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
-    axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    return save_figure(figure, path)
-
-
-@dataclass(eq=False)
-class Watch:
-    """Says what is tried; nothing where nobody looks."""
-
-    shown: bool
-    bar: Progress
-    n_queries: int
-    _trial: tuple[int, int] | None = field(default=None, init=False)
-    _task: TaskID | None = field(default=None, init=False)
-
-    def measured(self, dim: int, seed: int, n_queries: int) -> None:
-        """So many more queries were measured at this dimension with this seed."""
-        if (dim, seed) != self._trial:
-            self._trial = (dim, seed)
-            self.say(f"construction at dim {dim:,}, seed {seed}", self.n_queries)
-        if self._task is not None:
-            self.bar.advance(self._task, n_queries)
-
-    def say(self, text: str, total: int | None = None) -> None:
-        """What is tried now, and how many queries that takes where it is known."""
-        if self.bar.disable:
-            if self.shown:
-                print(text, file=sys.stderr, flush=True)
-            return
-        if self._task is not None:
-            self.bar.remove_task(self._task)
-        self._task = self.bar.add_task(text, total=total)
-
-
-@contextmanager
-def watching(shown: bool, n_queries: int) -> Iterator[Watch]:
-    """A watch on standard error while dimensions are tried."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    terminal = shown and sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not terminal) as bar:
-        yield Watch(shown, bar, n_queries)

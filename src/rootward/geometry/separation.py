@@ -1,4 +1,4 @@
-"""How far matching scores stand above all others: over every pair of a query and a document, in tiles."""
+"""`Separation`: how far matching scores are above all others; and the dimension that random documents need for it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROWS, COLUMNS = 1_024, 4_096
 
 @dataclass(frozen=True)
 class Separation:
-    """What scores say about the sets they were made for.
+    """How far the scores of relevant documents are above those of all others.
 
     Attributes:
         smallest_match: the lowest score of any relevant document with its query.
@@ -90,7 +90,18 @@ def separation(
         floor[part], ceiling[part] = lowest, others
         if progress is not None:
             progress(len(lowest))
-    return _concluded(floor.astype(np.float64), ceiling.astype(np.float64), str(floor.dtype), len(documents))
+    dtype, floor, ceiling = str(floor.dtype), floor.astype(np.float64), ceiling.astype(np.float64)
+    threshold = universal_threshold(floor, ceiling)
+    return Separation(
+        smallest_match=float(floor.min()),
+        largest_other=float(ceiling.max()),
+        threshold=threshold,
+        separated=float(np.mean(floor > ceiling)),
+        at_threshold=float(np.mean((ceiling < threshold) & (threshold <= floor))),
+        dtype=dtype,
+        n_queries=len(floor),
+        n_scores=len(floor) * len(documents),
+    )
 
 
 def separates(
@@ -154,21 +165,6 @@ def _extremes(queries: Tensor, documents: Tensor, pairs: Pairs, rows: Ints) -> I
             yield slice(start, start + len(part)), lowest, others
 
 
-def _concluded(floor: Floats, ceiling: Floats, dtype: str, n_documents: int) -> Separation:
-    smallest, largest = float(floor.min()), float(ceiling.max())
-    threshold = universal_threshold(floor, ceiling)
-    return Separation(
-        smallest_match=smallest,
-        largest_other=largest,
-        threshold=threshold,
-        separated=float(np.mean(floor > ceiling)),
-        at_threshold=float(np.mean((ceiling < threshold) & (threshold <= floor))),
-        dtype=dtype,
-        n_queries=len(floor),
-        n_scores=len(floor) * n_documents,
-    )
-
-
 def universal_threshold(floor: npt.ArrayLike, ceiling: npt.ArrayLike) -> float:
     """The score that lies above `ceiling` and at or below `floor` for most queries, half way within its interval.
 
@@ -186,13 +182,8 @@ def universal_threshold(floor: npt.ArrayLike, ceiling: npt.ArrayLike) -> float:
     best = int(held.argmax())
     below = float(starts[best])
     above = float(ends[np.searchsorted(ends, below, side="right")])
-    return above if not np.isfinite(below) else _between(below, above)
-
-
-def _between(below: float, above: float) -> float:
-    """Half way, and above `below` even where no number lies between the two."""
     middle = below + (above - below) / 2
-    return middle if below < middle else above
+    return middle if below < middle and np.isfinite(below) else above  # also where no number lies between the two
 
 
 def _percent(share: float) -> str:
@@ -296,7 +287,7 @@ def guaranteed_dimension(pairs: Pairs, *, failure: float = 0.01, gap: float = 0.
         d = (s / x^2) 2 ln(N / failure), where x solves 1 / (1 + x) - 2x = gap,
 
     so d = 14.93 s ln(N / failure) for gap 0. A guarantee, and generous: `plan` finds the smallest dimension that does,
-    usually two to four times smaller. Relevant sets are taken as exact: see `rootward.geometry.noise` for others.
+    usually two to four times smaller. Relevant sets are taken as exact: see `corrupt` for others.
 
     Args:
         pairs: whose sizes are read.
@@ -336,16 +327,16 @@ def expected_dimension(pairs: Pairs) -> int:
 
     for the size where that is largest.
     """
-    others = _quantile(n_events(pairs))
+
+    def quantile(n: float) -> float:
+        """The value that one of n standard normals is expected to exceed."""
+        return NormalDist().inv_cdf(1 - 1 / max(2.0, n))
+
+    others = quantile(n_events(pairs))
     sizes = pairs.sizes[pairs.sizes > 0]
     counts = np.bincount(sizes, sizes.astype(np.float64))
     roots = [
-        math.sqrt(size) * others + math.sqrt(size - 1) * _quantile(float(counts[size]))
+        math.sqrt(size) * others + math.sqrt(size - 1) * quantile(float(counts[size]))
         for size in np.flatnonzero(counts).tolist()
     ]
     return max(1, round(max(roots) ** 2))
-
-
-def _quantile(n: float) -> float:
-    """The value that one of n standard normals is expected to exceed."""
-    return NormalDist().inv_cdf(1 - 1 / max(2.0, n))

@@ -1,4 +1,4 @@
-"""`Diff`: what changed between two versions of a hierarchy, as a value that prints, saves and can be applied."""
+"""`Diff`: the changes between two versions of a hierarchy; it prints, saves and can be applied."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Edge = tuple[str, str]
 
 
 class NodeTexts(NamedTuple):
-    """What one node is called."""
+    """Name, synonyms and definition of a node."""
 
     name: str = ""
     synonyms: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class NodeTexts(NamedTuple):
 
 
 class Diff(BaseModel):
-    """What leads from one version of a hierarchy to another.
+    """The changes from one version of a hierarchy to another.
 
     Attributes:
         added, removed: node ids.
@@ -55,14 +55,14 @@ class Diff(BaseModel):
 
     @property
     def moved(self) -> tuple[str, ...]:
-        """Nodes there before and after that got or lost a parent."""
+        """Nodes of both versions that got or lost a parent."""
         gone = {*self.added, *self.removed}
         children = dict.fromkeys(child for child, _ in (*self.added_edges, *self.removed_edges))
         return tuple(child for child in children if child not in gone)
 
     @property
     def renamed(self) -> tuple[str, ...]:
-        """Nodes there before and after that are called something else, or described otherwise."""
+        """Nodes of both versions with another name, synonyms or definition."""
         added = set(self.added)
         return tuple(node for node in self.texts if node not in added)
 
@@ -78,15 +78,11 @@ class Diff(BaseModel):
         lines = [f"{name:<13} {len(things):>7,}  {_some(things)}".rstrip() for name, things in kinds if things]
         return "\n".join(lines) or "no change"
 
-    # -- applying ----------------------------------------------------------------------------------------------
-
     def apply(self, tree: Hierarchy) -> Hierarchy:
-        """The other version: all of the change, or an error and none of it.
-
-        Nodes that stay keep their order; added ones follow.
+        """The other version of a hierarchy. Nodes that stay keep their order; added ones follow.
 
         Raises:
-            HierarchyError: the change does not fit this hierarchy, or what comes out is none.
+            HierarchyError: the change does not fit this hierarchy, or the result is not one.
             CycleError: ... because its edges run in a circle.
         """
         self._check(tree)
@@ -127,8 +123,6 @@ class Diff(BaseModel):
         known = texts_of(tree.ids, tree.texts) | self.texts
         return columns_of(known.get(node, NodeTexts()) for node in nodes)
 
-    # -- on disk -----------------------------------------------------------------------------------------------
-
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it as JSON, whole or not at all."""
         return write_text(path, self.model_dump_json(indent=2) + "\n")
@@ -156,7 +150,7 @@ class Diff(BaseModel):
 
 
 def diff(old: Hierarchy | Pairs, new: Hierarchy | Pairs) -> Diff:
-    """What leads from the old version to the new one.
+    """Compare two versions of a hierarchy.
 
     Args:
         old, new: hierarchies, or pairs of one; their links are then the pairs at distance 1.
@@ -178,7 +172,7 @@ def diff(old: Hierarchy | Pairs, new: Hierarchy | Pairs) -> Diff:
 
 
 def texts_of(ids: Sequence[str], texts: Texts | None) -> dict[str, NodeTexts]:
-    """Every node with its texts; nothing where there are none."""
+    """The texts by node; empty where there are none."""
     if texts is None:
         return {}
     rows = zip(texts.names, texts.synonyms, texts.definitions, strict=True)
@@ -200,11 +194,10 @@ def _some(things: Sequence[str]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Lineage:
-    """A hierarchy, and the settings by which it became pairs.
+    """A hierarchy, and the settings that made pairs of it.
 
     Attributes:
-        hierarchy: as far as pairs tell of it: what stands above a document that is left out of every answer, or below
-            it, is not known.
+        hierarchy: without the edges of documents that are left out of every answer, which pairs do not have.
         max_distance: the bound on distances; None where all ancestors are relevant.
         leave_out: ids that are relevant to nothing.
     """
@@ -220,7 +213,7 @@ class Lineage:
 
 
 def links(pairs: Pairs) -> Hierarchy:
-    """The nodes of the pairs, joined where a document stands one hop above a query.
+    """The hierarchy whose edges are the pairs at distance 1.
 
     Raises:
         PairsError: queries and documents are not the same nodes, or the links run in a circle.
@@ -235,11 +228,11 @@ def links(pairs: Pairs) -> Hierarchy:
     try:
         return Hierarchy(pairs.query_ids, offsets_of(degree), pairs.documents[up], pairs.query_texts)
     except HierarchyError as error:
-        raise PairsError(f"What stands at distance 1 in these pairs is no hierarchy: {error}") from error
+        raise PairsError(f"The pairs at distance 1 are no hierarchy: {error}") from error
 
 
 def lineage(pairs: Pairs) -> Lineage:
-    """The hierarchy of the pairs and its settings, proven by making the pairs again.
+    """Read back the hierarchy that pairs came from, with its settings; checked by making the pairs again.
 
     Raises:
         PairsError: the pairs are not those of a hierarchy.
@@ -252,13 +245,12 @@ def lineage(pairs: Pairs) -> Lineage:
     cut = again.max_distance > farthest
     if cut:
         again = again.near(farthest)
-    same = all(np.array_equal(getattr(again, name), getattr(pairs, name)) for name in _ARRAYS)
+    same = all(
+        np.array_equal(getattr(again, name), getattr(pairs, name)) for name in ("offsets", "documents", "distances")
+    )
     if not same:
         raise PairsError(
             f"These {len(pairs):,} pairs are not all ancestors in a hierarchy (their links make {len(again):,}), so a "
             "change of parents cannot be applied to them. Give the newer pairs themselves: grow(model, before, after)."
         )
     return Lineage(tree, farthest if cut else None, leave_out)
-
-
-_ARRAYS = ("offsets", "documents", "distances")

@@ -1,4 +1,4 @@
-"""`Drift`: what growing has cost since the last training, slice by slice, and whether to train again."""
+"""`Drift`: recall lost by growing since the last training, slice by slice, and whether to train again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rootward.pairs import Pairs
 from rootward.rng import stream
 
 MEASURED_SCORES = 1_000_000_000
-"""Queries times documents that are looked at, of the old model and of the new one; more queries are sampled."""
+"""Queries times documents that are measured, of the old model and of the new one; more queries are sampled."""
 
 FEWEST = 30
 """A slice of fewer queries says nothing."""
@@ -30,10 +30,10 @@ VERDICTS: list[Verdict] = ["fine", "retrain soon", "retrain now"]
 
 
 class Limits(BaseModel):
-    """When a run is no longer fine: shares, 1 for all.
+    """Limits of a verdict, as shares (1 is all).
 
-    What is measured counts first. Numbers of changes alone call late: the animals of WordNet grew to three times their
-    number and recall stayed above 99.8 % (docs/lab-log.md).
+    Recall counts first. Numbers of changes say little: the animals of WordNet grew to three times their number and
+    recall stayed above 99.8 % (docs/lab-log.md).
 
     Attributes:
         slice_lost: recall that a slice has lost since training.
@@ -58,7 +58,7 @@ class Slice(BaseModel):
     Attributes:
         kind, name: "distance" 3: the pairs at 3 hops; "depth" 3: queries whose farthest document is 3 hops away;
             "branch" shoes: queries below shoes, or it itself; "all".
-        n_queries: how many were looked at.
+        n_queries: how many were measured.
         trained: recall when the run was trained; None where the slice was not there.
         now: recall now.
     """
@@ -90,7 +90,7 @@ class Step(BaseModel):
 
 
 class Drift(BaseModel):
-    """What has become of a run since it was trained; growths add up.
+    """What growing has changed in a run since it was trained; growths add up.
 
     Attributes:
         trained_queries: how many queries it was trained on.
@@ -143,17 +143,17 @@ def drift(
         grown: what it gave.
         history: of earlier growths since the last training, whose figures of then are the ones to compare with.
         seed: of the sample of queries.
-        measured_scores: queries times documents looked at, each time; every added query is looked at besides.
+        measured_scores: queries times documents measured, each time; every added query is measured besides.
     """
     added = {*(() if history is None else history.added), *grown.added_queries}
     added = {label for label in added if label in grown.pairs.query_ids}
-    looked_at = some_queries(before, added, measured_scores // max(before.n_documents, 1), seed)
+    sampled = some_queries(before, added, measured_scores // max(before.n_documents, 1), seed)
     if history is None:
-        first = measured(model, before, looked_at, set(), 4 * BRANCHES)  # other ones may be the largest one day
+        first = measured(model, before, sampled, set(), 4 * BRANCHES)  # other ones may be the largest one day
         trained = {f"{kind} {name}": recall for (kind, name), (_, recall) in first.slices.items()}
     else:
         trained = history.trained
-    found = measured(grown.model, grown.pairs, looked_at, added)
+    found = measured(grown.model, grown.pairs, sampled, added)
     slices = tuple(
         Slice(kind=kind, name=name, n_queries=n, trained=trained.get(f"{kind} {name}"), now=recall)
         for (kind, name), (n, recall) in found.slices.items()
@@ -184,50 +184,34 @@ def drift(
 def judge(
     slices: tuple[Slice, ...], steps: tuple[Step, ...], n_trained: int, added_recall: float | None
 ) -> tuple[Verdict, tuple[str, ...]]:
-    """The verdict, and its reasons: each figure beside its limits, the worst of which decides."""
-    figures = (
-        ("slice_lost", *_worst_slice(slices)),
-        ("added_short", *_added_short(slices, added_recall)),
-        ("changed", *_share_changed(steps, n_trained)),
+    """The verdict, that of the worst figure, and its reasons: each figure beside its limits."""
+    counted = [each for each in slices if each.trained is not None and each.n_queries >= FEWEST]
+    lost, lost_by = 0.0, "no slice is large enough to compare"
+    if counted:
+        worst = max(counted, key=lambda each: each.lost)
+        lost, name = worst.lost, f"{worst.kind} {worst.name}".strip()
+        lost_by = f"the slice that lost most, {name}: {_percent(worst.trained)} -> {_percent(worst.now)} %"
+    others = next((each.now for each in slices if each.kind == "all"), None)
+    short, short_by = 0.0, "nothing was added"
+    if added_recall is not None and others is None:
+        short, short_by = 1.0, f"recall of added queries {_percent(added_recall)} %, and none that was trained is left"
+    elif added_recall is not None and others is not None:
+        short = others - added_recall
+        short_by = f"recall of added queries {_percent(added_recall)} %, of the others {_percent(others)} %"
+    added, removed, moved = (sum(getattr(step, name) for step in steps) for name in ("added", "removed", "moved"))
+    changed, times = (added + removed) / max(n_trained, 1), f"{len(steps)} growth{'s' * (len(steps) != 1)}"
+    changed_by = (
+        f"{added:,} queries added and {removed:,} removed in {times}, {_percent(changed)} % of the {n_trained:,} "
+        f"trained, besides {moved:,} moved"
     )
+    figures = (("slice_lost", lost, lost_by), ("added_short", short, short_by), ("changed", changed, changed_by))
     levels, reasons = [], []
-    for name, value, told in figures:
+    for name, value, reason in figures:
         soon, now = getattr(SOON, name), getattr(NOW, name)
         level: Verdict = "retrain now" if value >= now else "retrain soon" if value >= soon else "fine"
         levels.append(level)
-        reasons.append(f"{told}: {level} (soon from {100 * soon:g} points, now from {100 * now:g})")
+        reasons.append(f"{reason}: {level} (soon from {100 * soon:g} points, now from {100 * now:g})")
     return max(levels, key=VERDICTS.index), tuple(reasons)
-
-
-def _worst_slice(slices: tuple[Slice, ...]) -> tuple[float, str]:
-    counted = [each for each in slices if each.trained is not None and each.n_queries >= FEWEST]
-    if not counted:
-        return 0.0, "no slice is large enough to compare"
-    worst = max(counted, key=lambda each: each.lost)
-    what = f"{worst.kind} {worst.name}".strip()
-    return worst.lost, f"the slice that lost most, {what}: {_percent(worst.trained)} -> {_percent(worst.now)} %"
-
-
-def _added_short(slices: tuple[Slice, ...], added_recall: float | None) -> tuple[float, str]:
-    others = next((each.now for each in slices if each.kind == "all"), None)
-    if added_recall is None:
-        return 0.0, "nothing was added"
-    if others is None:
-        return 1.0, f"recall of added queries {_percent(added_recall)} %, and none that was trained is left"
-    return (
-        others - added_recall,
-        f"recall of added queries {_percent(added_recall)} %, of the others {_percent(others)} %",
-    )
-
-
-def _share_changed(steps: tuple[Step, ...], n_trained: int) -> tuple[float, str]:
-    added, removed, moved = (sum(getattr(step, name) for step in steps) for name in ("added", "removed", "moved"))
-    share = (added + removed) / max(n_trained, 1)
-    times = f"{len(steps)} growth{'s' * (len(steps) != 1)}"
-    return share, (
-        f"{added:,} queries added and {removed:,} removed in {times}, {_percent(share)} % of the {n_trained:,} "
-        f"trained, besides {moved:,} moved"
-    )
 
 
 def _percent(share: float | None) -> str:
@@ -246,7 +230,7 @@ class Measured:
     """Recall at |S(q)|, shares from 0 to 1.
 
     Attributes:
-        slices: by (kind, name), how many queries that were trained were looked at, and their recall.
+        slices: by (kind, name), how many queries that were trained were measured, and their recall.
         added_queries: recall of those added since; None where there are none.
         added_documents: recall of those added since, among queries that were trained; None where these want none.
     """
@@ -257,11 +241,11 @@ class Measured:
 
 
 def measured(
-    model: DualEncoder, pairs: Pairs, looked_at: Collection[str], added: Collection[str], n_branches: int = BRANCHES
+    model: DualEncoder, pairs: Pairs, sampled: Collection[str], added: Collection[str], n_branches: int = BRANCHES
 ) -> Measured:
-    """The recall of the queries `looked_at`, those added apart; ids that are not there are passed over."""
+    """The recall of the queries `sampled`, those added apart; ids that are not there are passed over."""
     is_added = _among(pairs.query_ids, added)
-    wanted = pairs.keep((is_added | _among(pairs.query_ids, looked_at))[pairs.query_of])
+    wanted = pairs.keep((is_added | _among(pairs.query_ids, sampled))[pairs.query_of])
     query, weights, hits = wanted.query_of, 1.0 / wanted.sizes[wanted.query_of], ranks_of(model, wanted).hits
 
     def recall(which: Flags) -> tuple[int, float]:
@@ -279,7 +263,7 @@ def measured(
 
 
 def _slices(pairs: Pairs, wanted: Pairs, n_branches: int) -> Iterator[tuple[Kind, str, Flags]]:
-    """Every slice: its kind, its name, and which of the pairs that are looked at are in it."""
+    """Every slice: its kind, its name, and which of the pairs that are measured are in it."""
     query = wanted.query_of
     yield "all", "", np.ones(len(wanted), np.bool_)
     for distance in range(wanted.max_distance + 1):
@@ -288,7 +272,9 @@ def _slices(pairs: Pairs, wanted: Pairs, n_branches: int) -> Iterator[tuple[Kind
     for level in range(wanted.max_distance + 1):
         yield "depth", str(level), depth[query] == level
     branch = branches(pairs)
-    for row in _largest(branch[np.unique(query)], n_branches):
+    found = branch[np.unique(query)]
+    rows, counts = np.unique(found[found >= 0], return_counts=True)
+    for row in rows[np.lexsort((rows, -counts))[:n_branches]].tolist():  # the largest first
         yield "branch", pairs.document_ids[row], branch[query] == row
 
 
@@ -313,13 +299,6 @@ def branches(pairs: Pairs) -> Rows:
     out = np.full(pairs.n_queries, -1)
     out[pairs.sizes > 0] = np.where(general[top] > 0, top, -1)
     return out
-
-
-def _largest(branch: Rows, n: int) -> list[int]:
-    """The rows of the largest branches, the largest first."""
-    rows, counts = np.unique(branch[branch >= 0], return_counts=True)
-    order = np.lexsort((rows, -counts))[:n]
-    return [int(row) for row in rows[order]]
 
 
 def _among(ids: Ids, labels: Collection[str]) -> Flags:

@@ -1,4 +1,4 @@
-"""`grow`: a trained encoder takes over a changed hierarchy, or changed pairs, without being trained again."""
+"""`grow`: update a trained encoder for a changed hierarchy, or changed pairs, without training it again."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rootward.encoders import DualEncoder, LookupTower
 from rootward.encoders.towers import BaseTextTower, TiedTower
 from rootward.errors import InputError, PairsError
 from rootward.evaluation import answer_thresholds, rank_pairs
-from rootward.growth.diff import Diff, Edge, Lineage, NodeTexts, columns_of, lineage, links, texts_of
-from rootward.growth.solve import Effort, Moving, intruded, read, solve, start
+from rootward.growth.diff import Diff, NodeTexts, columns_of, lineage, links, texts_of
+from rootward.growth.solve import Effort, Moving, intruded, reread, solve, start
 from rootward.ids import Ids, Rows
 from rootward.pairs import Pairs
 from rootward.texts import Texts
@@ -22,17 +22,17 @@ from rootward.texts import Texts
 
 @dataclass(frozen=True, eq=False)
 class Grown:
-    """What growing gives; nothing that was given to it is changed.
+    """The result of growing; its inputs are not modified.
 
     Attributes:
         model: a new encoder with the ids of `pairs`.
         pairs: what is relevant now.
         added_queries, added_documents, removed_queries, removed_documents: ids.
-        moved: ids of queries that were there and have other vectors now: their relevant set changed, or an added
-            document had come between; where queries are read, those that are called otherwise now.
+        moved: ids of known queries with other vectors now: their relevant set changed, or an added document scored
+            above their threshold; where queries are read from texts, those whose text changed.
         seconds: how long it took.
-        moved_documents: ids of documents that were there and have other vectors now: only of `documents="text"`, which
-            are what they are called, and only those that are called otherwise. All others have the vectors they had.
+        moved_documents: ids of known documents with other vectors now: with `documents="text"`, those whose text
+            changed; else none.
     """
 
     model: DualEncoder
@@ -56,19 +56,18 @@ class Grown:
 def grow(
     model: DualEncoder, before: Pairs, after: Pairs | Diff, *, seed: int = 0, effort: Effort | None = None
 ) -> Grown:
-    """The model of changed pairs, without training: new rows are solved for, the others stay.
+    """Update a model for changed pairs without training: new rows are solved for, the others stay.
 
-    All or nothing: the change is made to copies, so where it cannot be made there is an error and the model is as it
-    was. The same seed gives the same bits.
+    The change is made to copies: the model and pairs given are not modified. The same seed gives the same bits.
 
     Args:
-        model: trained; of lookup tables, or of texts. Texts are encoded, so queries go by what they are called and
-            none moves; of their documents, those with vectors of their own are solved for.
+        model: trained, of lookup tables or of texts. In a model of texts queries are encoded and none is moved; new
+            documents with vectors of their own are solved for.
         before: the pairs it was trained on, or grown to.
-        after: what shall hold now: pairs, matched by id; or a change of the hierarchy that `before` came from, which
-            is then read back from its distances, with its bound on distances and what it leaves out.
+        after: the new pairs, matched by id; or a change of the hierarchy that `before` came from, which is then read
+            back from its distances, with its bound on distances and what it leaves out.
         seed: of every random choice.
-        effort: how hard new rows are solved for.
+        effort: how much work is done for new rows.
 
     Raises:
         InputError: the model has towers of one's own, or other ids than `before`.
@@ -79,17 +78,29 @@ def grow(
     began = time.perf_counter()
     _check(model, before)
     if isinstance(after, Diff):
-        known = lineage(before)
-        after = known.pairs(_known_part(after, known).apply(known.hierarchy))
+        known = lineage(before)  # without edges of what is left out of every answer: pairs do not have them
+        added, removed = (
+            tuple(edge for edge in edges if not set(edge) & set(known.leave_out))
+            for edges in (after.added_edges, after.removed_edges)
+        )
+        change = after.model_copy(update={"added_edges": added, "removed_edges": removed})
+        after = known.pairs(change.apply(known.hierarchy))
     after = replace(
         after,
         query_texts=_texts(model.query_ids, model.query_texts, after.query_ids, after.query_texts),
         document_texts=_texts(model.document_ids, model.document_texts, after.document_ids, after.document_texts),
     )
-    was = _Was.of(before, after)
-    _refuse_strangers(was, before, after)
-    take_over = _solved if isinstance(model.query_tower, LookupTower) else _encoded
-    grown, moved, moved_documents = take_over(model, before, after, was, effort or Effort(), seed)
+    was = _RowsBefore(
+        *(_rows(*ids) for ids in ((before.query_ids, after.query_ids), (before.document_ids, after.document_ids)))
+    )
+    if before.n_documents and after.n_documents and len(was.new_documents) == after.n_documents:
+        raise PairsError(
+            f"None of the {after.n_documents:,} documents, such as {after.document_ids[0]!r}, is one of the "
+            f"{before.n_documents:,} that the model knows, such as {before.document_ids[0]!r}: they seem to be of "
+            "another source. Grow with a newer version of the same one, or train anew."
+        )
+    update = _solved if isinstance(model.query_tower, LookupTower) else _encoded
+    grown, moved, moved_documents = update(model, before, after, was, effort or Effort(), seed)
     return Grown(
         grown,
         after,
@@ -104,10 +115,16 @@ def grow(
 
 
 def _solved(
-    model: DualEncoder, before: Pairs, after: Pairs, was: _Was, effort: Effort, seed: int
+    model: DualEncoder, before: Pairs, after: Pairs, was: _RowsBefore, effort: Effort, seed: int
 ) -> tuple[DualEncoder, Rows, Rows]:
     """The grown lookup encoder, the rows of the queries that moved, and of no documents."""
-    grown = _carried(model, before, after, was)
+    tables = []  # known rows copied, new ones zero
+    for table, rows in ((model.query_vectors(), was.queries), (model.document_vectors(), was.documents)):
+        held = table.new_zeros(len(rows), model.dim)
+        held[rows >= 0] = table.detach()[rows[rows >= 0]]
+        tables.append(held)
+    grown = DualEncoder.from_vectors(after, *tables)
+    grown.thresholds = _known_thresholds(model, before, was)
     start(grown, after, was.new_queries, was.new_documents, seed)
     moving = Moving(np.union1d(was.new_queries, _changed(before, after, was)), was.new_documents)
     solve(grown, after, moving, effort, seed)
@@ -119,11 +136,11 @@ def _solved(
 
 
 def _encoded(
-    model: DualEncoder, before: Pairs, after: Pairs, was: _Was, effort: Effort, seed: int
+    model: DualEncoder, before: Pairs, after: Pairs, was: _RowsBefore, effort: Effort, seed: int
 ) -> tuple[DualEncoder, Rows, Rows]:
-    """The grown encoder of texts, and the rows of queries and documents that have other vectors by another name."""
-    thresholds = _thresholds_carried(model, before, was)
-    found = read(model, after, (was.queries, was.documents), thresholds, effort, seed)
+    """The grown encoder of texts, and the rows of queries and documents whose text, and so vector, has changed."""
+    thresholds = _known_thresholds(model, before, was)
+    found = reread(model, after, (was.queries, was.documents), thresholds, effort, seed)
     touched = np.union1d(was.new_queries, np.union1d(_changed(before, after, was), found.renamed))
     if len(found.renamed_documents):  # they may have left one answer set and come into another
         touched = np.arange(after.n_queries)
@@ -132,51 +149,25 @@ def _encoded(
     return found.model, found.renamed[after.sizes[found.renamed] > 0], found.renamed_documents
 
 
-def _refuse_strangers(was: _Was, before: Pairs, after: Pairs) -> None:
-    """Nothing that was trained would be left."""
-    if before.n_documents and after.n_documents and len(was.new_documents) == after.n_documents:
-        raise PairsError(
-            f"None of the {after.n_documents:,} documents, such as {after.document_ids[0]!r}, is one of the "
-            f"{before.n_documents:,} that the model knows, such as {before.document_ids[0]!r}: they seem to be of "
-            "another source. Grow with a newer version of the same one, or train anew."
-        )
-
-
-# -- what was there, and what is new ---------------------------------------------------------------------------------
+# -- known and new rows ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
-class _Was:
+class _RowsBefore:
     """For each row of the pairs after, its row before, -1 for new ones (int64)."""
 
     queries: Rows
     documents: Rows
 
-    @classmethod
-    def of(cls, before: Pairs, after: Pairs) -> _Was:
-        return cls(_rows(before.query_ids, after.query_ids), _rows(before.document_ids, after.document_ids))
-
     @property
     def new_queries(self) -> Rows:
-        """Rows of the queries that were not there."""
+        """Rows of the new queries."""
         return np.flatnonzero(self.queries < 0)
 
     @property
     def new_documents(self) -> Rows:
-        """Rows of the documents that were not there."""
+        """Rows of the new documents."""
         return np.flatnonzero(self.documents < 0)
-
-
-def _known_part(change: Diff, known: Lineage) -> Diff:
-    """The change without edges of what is left out of every answer: pairs do not tell of them, and need not."""
-
-    def told(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
-        return tuple(edge for edge in edges if not set(edge) & unknown)
-
-    unknown = set(known.leave_out)
-    return change.model_copy(
-        update={"added_edges": told(change.added_edges), "removed_edges": told(change.removed_edges)}
-    )
 
 
 def _rows(ids: Ids, labels: Ids) -> Rows:
@@ -184,20 +175,8 @@ def _rows(ids: Ids, labels: Ids) -> Rows:
     return np.fromiter((row_of.get(label, -1) for label in labels), np.int64, len(labels))
 
 
-def _carried(model: DualEncoder, before: Pairs, after: Pairs, was: _Was) -> DualEncoder:
-    """A model with the ids of the pairs after: rows that were there copied, new ones zero, unknown thresholds found."""
-    tables = []
-    for table, rows in ((model.query_vectors(), was.queries), (model.document_vectors(), was.documents)):
-        held = table.new_zeros(len(rows), model.dim)
-        held[rows >= 0] = table.detach()[rows[rows >= 0]]
-        tables.append(held)
-    grown = DualEncoder.from_vectors(after, *tables)
-    grown.thresholds = _thresholds_carried(model, before, was)
-    return grown
-
-
-def _thresholds_carried(model: DualEncoder, before: Pairs, was: _Was) -> torch.Tensor:
-    """Where the answer sets of queries that were there end, found where unknown; NaN for new queries."""
+def _known_thresholds(model: DualEncoder, before: Pairs, was: _RowsBefore) -> torch.Tensor:
+    """Thresholds of known queries, measured where the model has none; NaN for new queries."""
     thresholds = model.thresholds
     if torch.isnan(thresholds[torch.from_numpy(before.sizes > 0)]).any():
         thresholds = _thresholds_of(model, before)
@@ -206,8 +185,8 @@ def _thresholds_carried(model: DualEncoder, before: Pairs, was: _Was) -> torch.T
     return held
 
 
-def _changed(before: Pairs, after: Pairs, was: _Was) -> Rows:
-    """Rows, after, of the queries that were there and whose relevant set is another, documents that are gone aside."""
+def _changed(before: Pairs, after: Pairs, was: _RowsBefore) -> Rows:
+    """Rows, after, of known queries whose relevant set has changed; documents that are gone do not count."""
     now = [np.full(len(ids), -1) for ids in (before.query_ids, before.document_ids)]
     for here, there in zip(now, (was.queries, was.documents), strict=True):
         here[there[there >= 0]] = np.flatnonzero(there >= 0)
@@ -220,7 +199,7 @@ def _changed(before: Pairs, after: Pairs, was: _Was) -> Rows:
 
 
 def _texts(old_ids: Ids, old: Texts | None, ids: Ids, texts: Texts | None) -> Texts | None:
-    """The texts given, else those known, with no name for what is new."""
+    """`texts`; where there are none the old ones, with no name for what is new."""
     if texts is not None or old is None:
         return texts
     known = texts_of(old_ids, old)
@@ -228,7 +207,7 @@ def _texts(old_ids: Ids, old: Texts | None, ids: Ids, texts: Texts | None) -> Te
 
 
 def _set_thresholds(model: DualEncoder, pairs: Pairs, rows: Rows) -> None:
-    """Find where the answer sets of these queries end."""
+    """Set the thresholds of these queries."""
     which = np.zeros(pairs.n_queries, np.bool_)
     which[rows] = True
     model.thresholds[torch.from_numpy(which)] = _thresholds_of(model, pairs.keep(which[pairs.query_of]))[which]
@@ -250,8 +229,8 @@ def _check(model: DualEncoder, before: Pairs) -> None:
         model.document_tower, BaseTextTower | TiedTower | LookupTower
     ):
         raise InputError(
-            "grow works on lookup tables and on the towers of DualEncoder.text; how a tower of one's own takes in new "
-            "rows only its owner knows. Put it together over the newer rows: DualEncoder.from_towers(pairs, ...)."
+            "grow works on lookup tables and on the towers of DualEncoder.text, and cannot add rows to a tower of your "
+            "own. Build the model again over the newer pairs: DualEncoder.from_towers(pairs, ...)."
         )
     if model.query_ids != before.query_ids or model.document_ids != before.document_ids:
         raise InputError(
@@ -272,13 +251,13 @@ def add_nodes(
     names: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> Grown:
-    """New nodes of a hierarchy, a query and a document each, without training.
+    """Add nodes of a hierarchy, a query and a document each, without training.
 
         add_nodes(model, pairs, {"sandals for dogs": ["sandals"]})
         add_nodes(model, pairs, {"open shoes": ["shoes"]}, children={"open shoes": ["sandals"]})
 
     Args:
-        model, pairs: the model and what it was trained on, the pairs of a hierarchy; both stay as they are.
+        model, pairs: the model and what it was trained on, the pairs of a hierarchy; neither is modified.
         parents: of each new node; none for a root. They may be new ones too.
         children: nodes that come to stand below a new one. The edges from them to its parents go.
         names: what new nodes are called.
@@ -290,8 +269,8 @@ def add_nodes(
         HierarchyError: a node that is there already, a parent that is not, or a circle.
     """
     children, names = children or {}, names or {}
-    for given, what in ((children, "children"), (names, "names")):
-        stray = next((node for node in given if node not in parents), None)
+    for nodes, what in ((children, "children"), (names, "names")):
+        stray = next((node for node in nodes if node not in parents), None)
         if stray is not None:
             raise InputError(f"{what} names {stray!r}, which is not among the new nodes. Give it in parents too.")
     for node, many in [*parents.items(), *children.items()]:
@@ -310,10 +289,10 @@ def add_nodes(
 
 
 def add_queries(model: DualEncoder, pairs: Pairs, examples: Iterable[Triple], *, seed: int = 0) -> Grown:
-    """New queries, each given by example pairs with documents that are there; no hierarchy is needed.
+    """Add queries, each given by example pairs with known documents; no hierarchy is needed.
 
     Args:
-        model, pairs: the model and what it was trained on; both stay as they are.
+        model, pairs: the model and what it was trained on; neither is modified.
         examples: (query, document, distance in hops), all the pairs of the new queries.
         seed: of every random choice.
 
@@ -326,15 +305,15 @@ def add_queries(model: DualEncoder, pairs: Pairs, examples: Iterable[Triple], *,
 
 
 def add_documents(model: DualEncoder, pairs: Pairs, examples: Iterable[Triple], *, seed: int = 0) -> Grown:
-    """New documents, each given by example pairs with queries that are there. As `add_queries`, sides exchanged.
+    """Add documents, each given by example pairs with known queries. Arguments and errors as for `add_queries`.
 
-    The queries want more than before, so they move; those that do not want the new documents stay.
+    Queries that get a new document move; the others stay.
     """
     return _with(model, pairs, list(examples), "document", seed)
 
 
 def remove(model: DualEncoder, pairs: Pairs, ids: Iterable[str]) -> Grown:
-    """Take out queries and documents by id, on either side where they are there. All other rows stay as they are.
+    """Remove queries and documents by id, from both sides. All other rows stay as they are.
 
     Nodes below a removed one keep what stands above it; to join them elsewhere, `grow` with the newer pairs.
 
@@ -348,7 +327,25 @@ def remove(model: DualEncoder, pairs: Pairs, ids: Iterable[str]) -> Grown:
     for label in sorted(gone):
         if label not in pairs.document_ids:
             pairs.query_ids.row(label)
-    return grow(model, pairs, _without(pairs, gone))
+    kept = [np.flatnonzero([label not in gone for label in ids]) for ids in (pairs.query_ids, pairs.document_ids)]
+    now = [np.full(n, -1) for n in (pairs.n_queries, pairs.n_documents)]
+    for rows, held in zip(now, kept, strict=True):
+        rows[held] = np.arange(len(held))
+    queries, documents = now[0][pairs.query_of], now[1][pairs.documents]
+    stays = (queries >= 0) & (documents >= 0)
+    one_table = pairs.query_ids == pairs.document_ids
+    query_ids = pairs.query_ids.take(kept[0])
+    after = Pairs.from_arrays(
+        query_ids,
+        query_ids if one_table else pairs.document_ids.take(kept[1]),
+        queries[stays],
+        documents[stays],
+        pairs.distances[stays],
+        query_texts=None if pairs.query_texts is None else pairs.query_texts.take(kept[0]),
+        document_texts=None if pairs.document_texts is None else pairs.document_texts.take(kept[1]),
+        notes=pairs.notes,
+    )
+    return grow(model, pairs, after)
 
 
 def _with(model: DualEncoder, pairs: Pairs, examples: list[Triple], side: str, seed: int) -> Grown:
@@ -373,25 +370,3 @@ def _with(model: DualEncoder, pairs: Pairs, examples: list[Triple], side: str, s
         notes=pairs.notes,
     )
     return grow(model, pairs, after, seed=seed)
-
-
-def _without(pairs: Pairs, gone: set[str]) -> Pairs:
-    """The pairs without these queries and documents, rows numbered anew."""
-    kept = [np.flatnonzero([label not in gone for label in ids]) for ids in (pairs.query_ids, pairs.document_ids)]
-    now = [np.full(n, -1) for n in (pairs.n_queries, pairs.n_documents)]
-    for rows, held in zip(now, kept, strict=True):
-        rows[held] = np.arange(len(held))
-    queries, documents = now[0][pairs.query_of], now[1][pairs.documents]
-    stays = (queries >= 0) & (documents >= 0)
-    one_table = pairs.query_ids == pairs.document_ids
-    query_ids = pairs.query_ids.take(kept[0])
-    return Pairs.from_arrays(
-        query_ids,
-        query_ids if one_table else pairs.document_ids.take(kept[1]),
-        queries[stays],
-        documents[stays],
-        pairs.distances[stays],
-        query_texts=None if pairs.query_texts is None else pairs.query_texts.take(kept[0]),
-        document_texts=None if pairs.document_texts is None else pairs.document_texts.take(kept[1]),
-        notes=pairs.notes,
-    )

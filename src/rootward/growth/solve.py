@@ -1,11 +1,11 @@
-"""Vectors for new rows while the others stay where they are.
+"""Finds vectors for new rows; all other rows keep theirs.
 
-What moves: the new queries, those whose relevant set has changed, and the new documents. What is wanted of them:
+What moves: the new queries, those whose relevant set has changed, and the new documents. What is minimised:
 
     queries      the decoupled loss of training: each relevant document above all others
     documents    the same loss, as far as it depends on them; and for every query that stays, whose answer set ends at
-                 its threshold m and has no new document in it, softplus(tau (score - m)), taken over the queries that
-                 each new document comes closest to, which are looked for among all of them every few epochs
+                 its threshold m and has no new document in it, softplus(tau (score - m)), over the queries that
+                 each new document comes closest to, searched for among all of them every few epochs
 
 Documents that were there before never move, so an index has only rows to add.
 """
@@ -33,12 +33,12 @@ from rootward.training.losses import LOSSES, Targets
 from rootward.training.optimizers import LazyAdam
 from rootward.training.recipes import decoupled
 
-LOOKED_AT = 8_192  # queries at a time when rivals are looked for
+BLOCK = 8_192  # queries at a time in the search for rivals
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard new rows are solved for.
+    """How much work is done for new rows.
 
     Attributes:
         epochs: passes over the queries that move.
@@ -46,10 +46,10 @@ class Effort:
         batch_size: queries a step.
         negatives: uniform documents a step, beside the relevant and the new ones.
         rate: the typical length of a row's first step on the unit sphere; it falls to 0.
-        rivals: how many of the queries that stay each new document is held against.
-        looks: how often these are looked for.
-        hold: the weight of a query that stays, beside 1 for one that moves. At 1 a seventh of the new leaves on WordNet
-            do not find themselves, as each has one query of its own against 64; whoever is wronged may move after all.
+        rivals: how many of the queries that stay each new document is kept away from.
+        searches: how often these are searched for.
+        rival_weight: of a query that stays, beside 1 for one that moves. At 1 a seventh of the new leaves on WordNet do
+            not find themselves, as each has one query of its own against 64; queries still hurt may move afterwards.
     """
 
     epochs: int = 10
@@ -58,8 +58,8 @@ class Effort:
     negatives: int = 2_048
     rate: float = 0.1
     rivals: int = 64
-    looks: int = 3
-    hold: float = 0.2
+    searches: int = 3
+    rival_weight: float = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +76,10 @@ class Moving:
 
 
 def start(model: DualEncoder, pairs: Pairs, new_queries: Rows, new_documents: Rows, seed: int) -> None:
-    """Put the new rows of both tables where solving starts, in place.
+    """Set the new rows of both tables to their starting vectors, in place.
 
-    A document: half way between the middle of the queries that are there and want it, and a direction of its own that
-    depends on the seed and its id alone. A query: the normalised sum of its documents (arXiv 2509.16411, Algorithm 1).
+    A document: half way between the mean of the known queries it is relevant to and a direction of its own that depends
+    on the seed and its id alone. A query: the normalised sum of its documents (arXiv 2509.16411, Algorithm 1).
     """
     queries, documents = model.query_vectors(), model.document_vectors()
     own = [stream(seed, "growth", "start", model.document_ids[row]) for row in new_documents.tolist()]
@@ -113,9 +113,9 @@ def solve(
         model: a lookup encoder with the ids of `pairs` and the thresholds of the queries that stay.
         pairs: what is relevant.
         moving: which rows; queries without pairs are not moved.
-        effort: how hard.
+        effort: how much work.
         seed: of batches and negatives.
-        queries_move: False where queries are read from texts; documents are then put where these look for them.
+        queries_move: False where queries are read from texts; then only documents move.
     """
     queries, documents = model.query_vectors(), model.document_vectors()
     moved = moving.queries[pairs.sizes[moving.queries] > 0]
@@ -126,7 +126,7 @@ def solve(
     assert stage.scale is not None and stage.scale_end is not None and stage.momentum is not None
     movers = [LazyAdam(table, stage.momentum, stage.second_moment) for table in (queries, documents)]
     new = torch.from_numpy(moving.documents)
-    rivals, every = None, -(-batches.steps // effort.looks)
+    rivals, every = None, -(-batches.steps // effort.searches)
     for step, batch in enumerate(batches):
         share = step / batches.steps
         scale, rate = stage.scale * (stage.scale_end / stage.scale) ** share, effort.rate * (1 - share)
@@ -140,7 +140,7 @@ def solve(
         if len(new):
             pull = by_document[torch.searchsorted(batch.documents, new)]
             if rivals is not None:  # none, where every query moves: a new root
-                pull = rivals.gradient(documents[new], scale).mul_(effort.hold / len(moved)).add_(pull)
+                pull = rivals.gradient(documents[new], scale).mul_(effort.rival_weight / len(moved)).add_(pull)
             movers[1].step(new, pull, rate)
 
 
@@ -186,7 +186,12 @@ class _Batches:
         if 2 * self.effort.negatives < n:
             uniform = stream(self.seed, "growth", "negatives", step).integers(n, size=self.effort.negatives)
             columns = np.unique(np.concatenate([relevant, self.documents, uniform]))
-            log_counts = self._log_counts(columns, uses, len(queries) / len(self.queries))
+            # each column stands for one over its chance to be there, which is 1 for new documents
+            share = min(len(queries) / len(self.queries), 1 - 1e-9)
+            missed = self.effort.negatives * np.log1p(-1.0 / n)
+            chance = -np.expm1(missed + uses[columns] * np.log1p(-share))
+            chance[np.searchsorted(columns, self.documents)] = 1.0
+            log_counts = torch.from_numpy(-np.log(chance)).float()
         weights = 1.0 / (pairs.sizes[queries][rows] * len(queries))
         targets = (rows, np.searchsorted(columns, relevant), weights.astype(np.float32), pairs.distances[index])
         return Batch(
@@ -198,17 +203,10 @@ class _Batches:
             len(index),
         )
 
-    def _log_counts(self, columns: Rows, uses: Rows, share: float) -> Tensor:
-        """How many documents each column stands for: one over its chance to be among them, new ones always are."""
-        missed = self.effort.negatives * np.log1p(-1.0 / self.pairs.n_documents)
-        chance = -np.expm1(missed + uses[columns] * np.log1p(-min(share, 1 - 1e-9)))
-        chance[np.searchsorted(columns, self.documents)] = 1.0
-        return torch.from_numpy(-np.log(chance)).float()
-
 
 @dataclass(frozen=True, eq=False)
 class _Rivals:
-    """For each new document the queries that it must not answer and comes closest to answering.
+    """For each new document the queries that it is not relevant to and scores highest for, less their threshold.
 
     Attributes:
         vectors: float32, n_new x rivals x dim.
@@ -227,8 +225,8 @@ class _Rivals:
             return None
         vectors, limits = model.query_vectors(rows), model.thresholds[rows]
         best, who = torch.empty(len(documents), 0), torch.empty(len(documents), 0, dtype=torch.int64)
-        for begin in range(0, len(rows), LOOKED_AT):
-            part = slice(begin, begin + LOOKED_AT)
+        for begin in range(0, len(rows), BLOCK):
+            part = slice(begin, begin + BLOCK)
             lead = torch.addmm(-limits[None, part], documents, vectors[part].T)
             some, place = lead.topk(min(n, lead.shape[1]), 1, sorted=False)
             best, who = torch.cat([best, some], 1), torch.cat([who, place + begin], 1)
@@ -248,8 +246,8 @@ def intruded(model: DualEncoder, pairs: Pairs, moving: Moving) -> Rows:
     staying = _staying(pairs, moving)
     documents = model.document_vectors(moving.documents)
     found = [np.empty(0, np.int64)]
-    for begin in range(0, len(staying), LOOKED_AT):
-        rows = staying[begin : begin + LOOKED_AT]
+    for begin in range(0, len(staying), BLOCK):
+        rows = staying[begin : begin + BLOCK]
         if len(documents):
             best = (model.query_vectors(rows) @ documents.T).amax(1)
             found.append(rows[(best >= model.thresholds[rows]).numpy()])
@@ -260,14 +258,14 @@ Named = tuple[Ids, Texts | None]
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
-    """An encoder over other texts.
+class Reread:
+    """A model whose towers read other texts than before.
 
     Attributes:
         model: without thresholds.
-        vectors: a lookup encoder of the very vectors that `model` gives.
-        renamed: rows of queries that were there under another name, so that they have other vectors (int64).
-        renamed_documents: of `documents="text"` the same; documents with vectors of their own keep these.
+        vectors: a lookup encoder with the vectors of `model`.
+        renamed: rows of known queries with other texts than before, and so other vectors (int64).
+        renamed_documents: the same of documents, with `documents="text"`; others have vectors of their own.
     """
 
     model: DualEncoder
@@ -276,80 +274,58 @@ class Read:
     renamed_documents: Rows
 
 
-def read(
+def reread(
     model: DualEncoder, after: Pairs, was: tuple[Rows, Rows], thresholds: Tensor, effort: Effort, seed: int
-) -> Read:
-    """The model with the ids and texts of the pairs after, its new documents solved for.
+) -> Reread:
+    """Give a model the ids and texts of other pairs, and solve for its new documents.
 
     Args:
-        model: its query tower reads.
+        model: its query tower reads texts.
         after: what is relevant now.
         was: for each query and each document of `after` its row in the model, -1 for new ones.
-        thresholds: float32, one a query of `after`; where answer sets end that are not to take in a new document.
+        thresholds: float32, one a query of `after`: where the answer sets of known queries end, NaN for new ones.
         effort, seed: of solving.
     """
     assert isinstance(model.query_tower, BaseTextTower)
-    texts = what_is_read(after.query_ids, after.query_texts)
-    known = torch.from_numpy(np.flatnonzero(after.sizes))
-    queries = model.query_tower.with_texts(texts).with_anchors(known)
-    named = _named(model, queries, known, after)
-    said = None if named is None else named.encode().detach().cpu().float()
-    vectors = DualEncoder.from_vectors(after, queries.encode(), _start(model, said, after, was[1]))
+    tower, known = model.document_tower, torch.from_numpy(np.flatnonzero(after.sizes))
+    queries = model.query_tower.with_texts(what_is_read(after.query_ids, after.query_texts)).with_anchors(known)
+    documents: BaseTextTower | None = None  # over the names of documents, where these are read
+    names = what_is_read(after.document_ids, after.document_texts)
+    if isinstance(tower, TiedTower):
+        documents = queries.with_texts(names)
+    elif isinstance(tower, BaseTextTower):
+        documents = tower.with_texts(names).with_anchors(known)
+    by_name = None if documents is None else documents.encode().detach().cpu().float()
+    were = torch.from_numpy(was[1] >= 0)
+    table = torch.zeros(after.n_documents, model.dim) if by_name is None else by_name.clone()
+    if not isinstance(tower, BaseTextTower):
+        table[were] = model.document_vectors(was[1][was[1] >= 0]).detach().cpu().float()
+    vectors = DualEncoder.from_vectors(after, queries.encode(), table)
     vectors.thresholds = thresholds
     new = np.flatnonzero(was[1] < 0)
-    if len(new) and not _is_text(model.document_tower):
-        if named is None:
+    if len(new) and not isinstance(tower, BaseTextTower):
+        if documents is None:
             start(vectors, after, np.empty(0, np.int64), new, seed)
         wanting = np.unique(after.query_of[np.isin(after.documents, new)])
         solve(vectors, after, Moving(wanting, new), effort, seed, queries_move=False)
-    called = (model.document_ids, model.document_texts), (after.document_ids, after.document_texts)
-    renamed = _renamed(*called, was[1])
-    tower = _tower(model, named, said, vectors.document_vectors(), renamed, was[1])
-    return Read(
-        DualEncoder.from_towers(after, queries, tower),
+    before = (model.document_ids, model.document_texts)
+    renamed = _renamed(before, (after.document_ids, after.document_texts), was[1])
+    own: Tower = LookupTower(vectors.document_vectors()) if documents is None else documents
+    if documents is not None and by_name is not None and isinstance(tower, TiedTower):
+        offsets = vectors.document_vectors() - by_name
+        were[renamed] = False
+        offsets[were] = tower.offsets[torch.from_numpy(was[1])[were]].cpu()
+        own = TiedTower(documents, offsets)
+    return Reread(
+        DualEncoder.from_towers(after, queries, own),
         vectors,
         _renamed((model.query_ids, model.query_texts), (after.query_ids, after.query_texts), was[0]),
-        renamed if _is_text(model.document_tower) else np.empty(0, np.int64),
+        renamed if isinstance(tower, BaseTextTower) else np.empty(0, np.int64),
     )
 
 
-def _is_text(tower: Tower) -> bool:
-    return isinstance(tower, BaseTextTower)
-
-
-def _named(model: DualEncoder, queries: BaseTextTower, known: Tensor, after: Pairs) -> BaseTextTower | None:
-    """What reads the documents' names; None where documents are a table."""
-    tower, names = model.document_tower, what_is_read(after.document_ids, after.document_texts)
-    if isinstance(tower, TiedTower):
-        return queries.with_texts(names)
-    return tower.with_texts(names).with_anchors(known) if isinstance(tower, BaseTextTower) else None
-
-
-def _start(model: DualEncoder, said: Tensor | None, after: Pairs, was: Rows) -> Tensor:
-    """Documents that were there where they were, new ones where their names say, or nowhere."""
-    held = torch.zeros(after.n_documents, model.dim) if said is None else said.clone()
-    if not _is_text(model.document_tower):
-        held[torch.from_numpy(was >= 0)] = model.document_vectors(was[was >= 0]).detach().cpu().float()
-    return held
-
-
-def _tower(
-    model: DualEncoder, named: BaseTextTower | None, said: Tensor | None, vectors: Tensor, renamed: Rows, was: Rows
-) -> Tower:
-    """The documents' tower that gives these vectors."""
-    if named is None or said is None:
-        return LookupTower(vectors)
-    before = model.document_tower
-    if not isinstance(before, TiedTower):
-        return named
-    offsets, same = vectors - said, was >= 0
-    same[renamed] = False
-    offsets[torch.from_numpy(same)] = before.offsets[torch.from_numpy(was[same])].cpu()
-    return TiedTower(named, offsets)
-
-
 def _renamed(before: Named, after: Named, was: Rows) -> Rows:
-    """The rows that were there and are called otherwise now."""
+    """The rows of known ids whose text has changed."""
     old, new = what_is_read(*before), what_is_read(*after)
     rows = [row for row in np.flatnonzero(was >= 0).tolist() if old[was[row]] != new[row]]
     return np.array(rows, np.int64)

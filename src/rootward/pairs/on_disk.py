@@ -6,7 +6,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet
-from rich.console import Console
 
 from rootward.csr import counts_of
 from rootward.errors import InputError, MissingExtraError, TableError
@@ -23,6 +22,7 @@ from rootward.folders import CONFIG
 from rootward.ids import MappedIds, Rows, note_on_spaced, write_labels
 from rootward.pairs.arrays import heights
 from rootward.pairs.storage import SIDES, finish, is_folder, read_about
+from rootward.progress import Progress
 from rootward.readers.labels import (
     PairTable,
     check_ids,
@@ -89,11 +89,11 @@ def table_to_folder(
     settings: Any = {"memory_limit": memory, "temp_directory": str(scratch / "spilled"), "threads": threads}
     try:
         with (
-            _status(progress) as say,
+            Progress(progress) as shown,
             closing(duckdb.connect(str(scratch / "tables.duckdb"), config=settings)) as database,
         ):
-            notes = _Builder(database, scratch, table, rows, say).build()
-            say("checksums")
+            notes = _Builder(database, scratch, table, rows, shown.begin).build()
+            shown.begin("checksums")
             finish(scratch, folder, state, notes)
     except duckdb.Error as error:
         raise InputError(f"The pairs cannot be sorted in {folder}: {error}. Is there room on that disk?") from error
@@ -109,17 +109,6 @@ def source_state(table: PairTable) -> dict[str, Any] | None:
     options = table._asdict() | {"levels": check_levels(table.levels, table.drop_others)}
     del options["source"]
     return {"name": Path(table.source).name, "bytes": status.st_size, "modified_ns": status.st_mtime_ns, **options}
-
-
-@contextmanager
-def _status(wanted: bool) -> Iterator[Say]:
-    """A function that shows what is being done, or does nothing."""
-    if not wanted:
-        yield lambda what: None
-        return
-    console = Console(stderr=True)
-    with console.status("reading") as status:
-        yield status.update
 
 
 class _Builder:

@@ -29,15 +29,11 @@ Weights = npt.NDArray[np.float64]
 
 
 class Sampler(Protocol):
-    """Draws pairs at random, with replacement."""
+    """Draws pairs at random, with replacement; what a sampler of one's own, for `Stage(sampler=...)`, has to be."""
 
     @property
     def weights(self) -> Weights:
         """The chance of each pair to be the next one drawn (n_pairs); adds up to 1."""
-        ...
-
-    def weights_of(self, queries: slice) -> Weights:
-        """`weights` of the pairs of a slice of query rows."""
         ...
 
     def draw(self, rng: np.random.Generator, size: int) -> Rows:

@@ -15,22 +15,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from rootward.calibration.calibrate import Calibration
 from rootward.errors import RunFolderError
 from rootward.files import write_text
 from rootward.folders import CONFIG, INDEX_FOLDER, check_files, checksums, read_config, read_object, write_config
+from rootward.progress import bar
 from rootward.retrieval.catalogue import Catalogue, Lineage
 from rootward.retrieval.engines.engine import Engine, Shared
 from rootward.retrieval.engines.lists import Demand
@@ -150,8 +147,6 @@ BATCH = 50_000
 SNAPSHOT_SECONDS = 60.0
 """Between two snapshots of an engine in files, while it is loaded into a folder; a server needs none."""
 
-_LINE_SECONDS = 2.0
-
 
 def load_all(
     name: str,
@@ -197,7 +192,7 @@ def load_all(
         done = engine.ledger.begin(fingerprint, len(documents), lineage)
         engine.facts = engine.ledger.knows(lineage)
     saved = time.monotonic()
-    with _bar(f"{name}: documents", len(documents), done, progress) as moved:
+    with bar(f"{name}: documents", len(documents), progress, done=done, lines=True, keep=True) as moved:
         for start in range(done, len(documents), BATCH):
             rows = np.arange(start, min(start + BATCH, len(documents)))
             engine.upsert(rows, documents[start : start + BATCH], None if lineage is None else lineage.take(rows))
@@ -233,23 +228,3 @@ def _digest_of_pairs(demand: Demand) -> str:
     digest = hashlib.sha256(demand.query_of.tobytes())
     digest.update(demand.documents.tobytes())
     return digest.hexdigest()[:16]
-
-
-@contextmanager
-def _bar(what: str, total: int, done: int, shown: bool) -> Iterator[Any]:
-    """A function that moves a bar on by so many."""
-    terminal = shown and sys.stderr.isatty()
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), disable=not terminal) as bar:
-        task = bar.add_task(what, total=total, completed=done)
-        at, said = done, time.monotonic()
-
-        def moved(n: int) -> None:
-            nonlocal at, said
-            at += n
-            bar.advance(task, n)
-            if shown and not terminal and (time.monotonic() - said >= _LINE_SECONDS or at == total):
-                said = time.monotonic()
-                print(f"{what} {at:,}/{total:,}", file=sys.stderr, flush=True)
-
-        yield moved

@@ -1,7 +1,4 @@
-"""Training: losses, stages and recipes as data, the one loop, runs.
-
-Each name fetches its module when it is first used, so that what is only data, stages and recipes, costs no torch.
-"""
+"""Training: stages and recipes, losses, the loop, runs; modules are imported at their first use, as torch is slow."""
 
 from __future__ import annotations
 
@@ -10,31 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rootward.training import losses, recipes
-    from rootward.training.run import Run
+    from rootward.training.run import Run, Settings
     from rootward.training.session import resume, train
-    from rootward.training.settings import Settings
     from rootward.training.stage import Recipe, Stage
+
+_MODULE_OF = {"Recipe": "stage", "Stage": "stage", "Run": "run", "Settings": "run"}
 
 __all__ = ["Recipe", "Run", "Settings", "Stage", "losses", "recipes", "resume", "train"]
 
-_MODULE_OF = {
-    "Recipe": "stage",
-    "Run": "run",
-    "Settings": "settings",
-    "Stage": "stage",
-    "resume": "session",
-    "train": "session",
-}
-
 
 def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'rootward.training' has no attribute {name!r}")
     if name in ("losses", "recipes"):
         return import_module(f"rootward.training.{name}")
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module 'rootward.training' has no attribute {name!r}")
-    found = getattr(import_module(f"rootward.training.{_MODULE_OF[name]}"), name)
-    globals()[name] = found
-    return found
+    globals()[name] = getattr(import_module(f"rootward.training.{_MODULE_OF.get(name, 'session')}"), name)
+    return globals()[name]
 
 
 def __dir__() -> list[str]:

@@ -1,10 +1,11 @@
-"""What one step sees: some queries, the documents that compete, and which of these are relevant."""
+"""`Batches`: for each step some queries, the documents that compete, and which of these are relevant."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +13,13 @@ import torch
 from torch import Tensor
 
 from rootward.csr import sums_of
+from rootward.errors import InputError
 from rootward.ids import Rows
 from rootward.pairs import AllTargets, HeavyTail, Pairs, Rebalanced, Regular
 from rootward.rng import stream
 from rootward.scoring import BLOCK_BYTES, checked, score_blocks, top
 from rootward.training.losses import Targets
-from rootward.training.stage import Stage
+from rootward.training.stage import Stage, import_path, imported
 
 Floats = npt.NDArray[np.float64]
 _NOTHING = np.empty(0, np.int64), np.empty(0, np.int64)
@@ -25,7 +27,7 @@ _NOTHING = np.empty(0, np.int64), np.empty(0, np.int64)
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's share of the data.
+    """The data of one step.
 
     Attributes:
         queries: int64 query rows, unique (B).
@@ -33,8 +35,8 @@ class Batch:
         log_counts: float32, N; see `rootward.training.losses`. None when every column stands for itself.
         own_counts: False when a query's own targets stand for themselves whatever `log_counts` says.
         targets: every relevant entry among the columns; the weights of all of them add up to 1.
-        alone: (rows, columns), int64, sorted by row, one entry each: non-targets that compete as themselves whatever
-            `log_counts` says, as they were not left to chance: a query's own hard negatives. None without any.
+        alone: (rows, columns), int64, sorted by row: a query's own hard negatives, which stand for themselves only
+            whatever `log_counts` says, as they are always there. None without any.
         n_pairs: how many (query, target) pairs the batch trains on.
         noise: the names of the random streams that towers may draw from in this step, see `rootward.rng.stream`.
     """
@@ -52,23 +54,19 @@ class Batch:
         """The same batch on this device; itself when it is there already."""
         if self.queries.device == device:
             return self
-        targets = Targets(*(part.to(device) for part in self.targets.parts()))
-        counts = None if self.log_counts is None else self.log_counts.to(device)
         return replace(
             self,
             queries=self.queries.to(device),
             documents=self.documents.to(device),
-            log_counts=counts,
-            targets=targets,
+            log_counts=None if self.log_counts is None else self.log_counts.to(device),
+            targets=self.targets.to(device),
             alone=None if self.alone is None else (self.alone[0].to(device), self.alone[1].to(device)),
         )
 
 
 @dataclass(eq=False)
 class Batches:
-    """The batches of a stage, each a function of (seed, stage, step) and of what was mined, if anything.
-
-    So a resumed run sees what it would have seen.
+    """The batches of a stage, each a function of (seed, stage, step) and of the mined documents.
 
     Attributes:
         pairs: what is trained on.
@@ -92,6 +90,9 @@ class Batches:
         columns, log_counts = self._candidates(step, len(queries), documents, weights, hard[1])
         place = np.searchsorted(columns, documents)
         there = columns[np.minimum(place, len(columns) - 1)] == documents
+        alone = None
+        if self.mined is not None and self.stage.log_q:
+            alone = torch.from_numpy(hard[0]), torch.from_numpy(np.searchsorted(columns, hard[1]))
         return Batch(
             torch.from_numpy(queries),
             torch.from_numpy(columns),
@@ -105,14 +106,12 @@ class Batches:
             ),
             int(np.count_nonzero(weights)),
             (self.seed, "train", self.place, "noise", step),
-            self._alone(hard, columns),
+            alone,
         )
 
     def queries_of(self, steps: Iterable[int]) -> Rows:
         """The query rows of all these steps, ascending, each once."""
         return np.unique(np.concatenate([self._drawn(step)[0] for step in steps]))
-
-    # -- queries and their targets -------------------------------------------------------------------------------
 
     def _drawn(self, step: int) -> tuple[Rows, tuple[Rows, Rows], Floats]:
         """Query rows, all their pairs as (place of the query, index of the pair), and how often each was drawn."""
@@ -139,8 +138,6 @@ class Batches:
         assert self.stage.batch_size is not None
         n = self._n_answered if self.stage.sampler == "all_targets" else len(self.pairs)
         return -(-n // self.stage.batch_size)
-
-    # -- documents that compete ----------------------------------------------------------------------------------
 
     def _candidates(
         self, step: int, n_queries: int, documents: Rows, weights: Floats, hard: Rows
@@ -189,19 +186,13 @@ class Batches:
         return self.stage.batch_size * self._passed_over
 
     def _mined_by(self, of_queries: Floats) -> Floats:
-        """For each document the sum over those it was mined for; the queries mined for speak for all others too."""
+        """For each document the sum over the queries it was mined for, scaled up from the queries mined for to all."""
         assert self.mined is not None
         queries, documents = self.mined.entries
         known = of_queries[self.mined.queries].sum()
-        speaks_for = float(of_queries[self.pairs.sizes > 0].sum() / known) if known else 1.0
-        found = np.bincount(documents, speaks_for * of_queries[queries], self.pairs.n_documents)
+        scale_up = float(of_queries[self.pairs.sizes > 0].sum() / known) if known else 1.0
+        found = np.bincount(documents, scale_up * of_queries[queries], self.pairs.n_documents)
         return found.astype(np.float64)
-
-    def _alone(self, hard: tuple[Rows, Rows], columns: Rows) -> tuple[Tensor, Tensor] | None:
-        if self.mined is None or not self.stage.log_q:
-            return None
-        rows, documents = hard
-        return torch.from_numpy(rows), torch.from_numpy(np.searchsorted(columns, documents))
 
     @cached_property
     def _chance(self) -> Floats:
@@ -221,16 +212,14 @@ class Batches:
         passed_over: Floats = np.log1p(-np.minimum(drawn, 1 - 1e-9)).astype(np.float64)
         return passed_over
 
-    # -- random choices ------------------------------------------------------------------------------------------
-
     @cached_property
-    def _sampler(self) -> Regular | HeavyTail | Rebalanced:
+    def _sampler(self) -> Regular | HeavyTail | Rebalanced | OwnSampler:
         if self.stage.sampler == "heavy_tail":
             return HeavyTail(self.pairs)
         if self.stage.sampler == "rebalanced":
             assert self.stage.regular_share is not None
             return Rebalanced(self.pairs, self.stage.regular_share)
-        return Regular(self.pairs)
+        return Regular(self.pairs) if self.stage.sampler == "regular" else OwnSampler(self.pairs, self.stage.sampler)
 
     @cached_property
     def _all_targets(self) -> AllTargets:
@@ -242,6 +231,57 @@ class Batches:
 
     def _rng(self, choice: str, number: int) -> np.random.Generator:
         return stream(self.seed, "train", self.place, choice, number)
+
+
+class OwnSampler:
+    """A sampler of one's own: a function of the training `Pairs` that returns a `rootward.pairs.Sampler`; checked.
+
+    Draws have to follow from the generator alone, so that a resumed run draws what it would have drawn.
+
+    Raises:
+        InputError: it cannot be imported, or does not return a sampler.
+    """
+
+    def __init__(self, pairs: Pairs, function: str | Callable[..., Any]) -> None:
+        build = imported(function, "sampler")
+        self.name, self.pairs, self.made = import_path(build), pairs, build(pairs)
+        if not callable(getattr(self.made, "draw", None)):
+            raise InputError(
+                f"The sampler {self.name} has to return an object with draw(rng, size) and weights, such as a class "
+                f"of yours built from the pairs; got a {type(self.made).__name__}."
+            )
+
+    def draw(self, rng: np.random.Generator, size: int) -> Rows:
+        """Indices of `size` pairs (int64)."""
+        drawn, n = self.made.draw(rng, size), len(self.pairs)
+        fits = isinstance(drawn, np.ndarray) and drawn.shape == (size,) and np.issubdtype(drawn.dtype, np.integer)
+        if not fits or ((drawn < 0) | (drawn >= n)).any():
+            raise InputError(
+                f"draw of the sampler {self.name} has to return {size} indices of pairs, whole numbers from 0 to "
+                f"{n - 1}, as an array of shape ({size},); got {_shape(drawn)}."
+            )
+        return np.asarray(drawn, np.int64)
+
+    def weights_of(self, queries: slice) -> Floats:
+        """The chance of each pair of these query rows to be the next one drawn."""
+        return self._weights[self.pairs.offsets[queries.start] : self.pairs.offsets[queries.stop]]
+
+    @cached_property
+    def _weights(self) -> Floats:
+        weights: Any = getattr(self.made, "weights", None)
+        fits = isinstance(weights, np.ndarray) and weights.shape == (len(self.pairs),)
+        if not fits or not (weights >= 0).all() or not np.isclose(weights.sum(), 1):
+            raise InputError(
+                f"weights of the sampler {self.name} have to be the chance of each pair to be drawn, an array of shape "
+                f"({len(self.pairs)},) that adds up to 1; got {_shape(weights)}. Without: Stage(log_q=False)."
+            )
+        return np.asarray(weights, np.float64)
+
+
+def _shape(found: object) -> str:
+    if not isinstance(found, np.ndarray) or not found.size:
+        return f"a {type(found).__name__}"
+    return f"a {found.dtype} array of shape {found.shape} from {found.min():g} to {found.max():g}, sum {found.sum():g}"
 
 
 @dataclass(frozen=True, eq=False)

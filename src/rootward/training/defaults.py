@@ -1,4 +1,4 @@
-"""What a stage leaves open, derived from the data: sane for 200 nodes and for a million, tuned to no one graph.
+"""`resolve`: derives from the data what a stage leaves open, for 200 nodes as for a million.
 
 Rules, with n answered queries, m documents, s = mean |S(q)| and the dimension d of the vectors:
 
@@ -100,36 +100,36 @@ def resolve(stage: Stage, pairs: Pairs, dim: int, costs: Costs = CHEAP) -> Stage
         dim: of the vectors.
         costs: see `costs_of`; by default those of tables and of texts that are no matter of a network.
     """
+    rate = stage.learning_rate or RATES[stage.optimizer]
+    rate *= min(1.0, int(np.count_nonzero(pairs.sizes)) / stage.learning_rate_for)
     filled = stage.model_copy(
         update={
             "batch_size": stage.batch_size or _batch_size(stage, pairs, costs),
             "warmup": costs.warmup if stage.warmup is None else stage.warmup,
-            "learning_rate": _learning_rate(stage, pairs),
+            "learning_rate": rate,
             "learning_rate_for": 1,
             "momentum": MOMENTA[stage.optimizer] if stage.momentum is None else stage.momentum,
         }
     )
     filled = filled.model_copy(update=_candidates(filled, pairs, dim, costs) | _scales(filled, pairs, dim))
     steps = filled.steps or _steps(filled, pairs, dim, costs)
-    every = filled.validate_every or _validate_every(filled, steps, pairs, costs)
-    mining = _mining(filled, pairs)
-    return filled.model_copy(update={"steps": steps, "epochs": None, "validate_every": every, **mining})
-
-
-def _learning_rate(stage: Stage, pairs: Pairs) -> float:
-    rate = stage.learning_rate or RATES[stage.optimizer]
-    return rate * min(1.0, int(np.count_nonzero(pairs.sizes)) / stage.learning_rate_for)
+    every = max(1, -(-steps // 20))
+    if costs.once_a_pass:
+        every = min(steps, max(every, _pass(filled, pairs)))
+    mining: dict[str, object] = {}
+    if filled.candidates == "all":  # nothing is left to be mined
+        mining = {"hard_negatives": 0, "mine_every": None}
+    elif filled.hard_negatives:
+        mining = {"mine_every": filled.mine_every or _pass(filled, pairs)}
+    return filled.model_copy(
+        update={"steps": steps, "epochs": None, "validate_every": filled.validate_every or every, **mining}
+    )
 
 
 def _batch_size(stage: Stage, pairs: Pairs, costs: Costs) -> int:
     if stage.sampler != "all_targets":
         return costs.pairs_a_batch
     return int(np.clip(np.count_nonzero(pairs.sizes) // 8, 32, costs.largest_batch))
-
-
-def _validate_every(stage: Stage, steps: int, pairs: Pairs, costs: Costs) -> int:
-    every = max(1, -(-steps // 20))
-    return min(steps, max(every, _pass(stage, pairs))) if costs.once_a_pass else every
 
 
 def _candidates(stage: Stage, pairs: Pairs, dim: int, costs: Costs) -> dict[str, object]:
@@ -139,12 +139,6 @@ def _candidates(stage: Stage, pairs: Pairs, dim: int, costs: Costs) -> dict[str,
     if 2 * negatives >= pairs.n_documents:
         return {"candidates": "all", "negatives": None}
     return {"negatives": negatives}
-
-
-def _mining(stage: Stage, pairs: Pairs) -> dict[str, object]:
-    if stage.candidates == "all":  # nothing is left to be mined
-        return {"hard_negatives": 0, "mine_every": None}
-    return {"mine_every": stage.mine_every or _pass(stage, pairs)} if stage.hard_negatives else {}
 
 
 def _scales(stage: Stage, pairs: Pairs, dim: int) -> dict[str, float]:

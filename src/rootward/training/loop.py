@@ -1,4 +1,4 @@
-"""The one loop: every stage of every recipe goes through `run_stage`."""
+"""The training loop: `run_stage` trains a stage, `train_step` takes a step, `gradients` are those of a batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from rootward.encoders.towers import sum_by_table
 from rootward.errors import TrainingError
 from rootward.rng import stream
 from rootward.training.batches import Batch, Batches, mine
-from rootward.training.losses import LOSSES, InPlaceLoss
+from rootward.training.losses import InPlaceLoss, loss_of
 from rootward.training.stage import Stage
 from rootward.training.state import State
 
@@ -23,8 +22,8 @@ CHECKPOINT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Progress:
-    """What the loop reports after a step that was validated, or that ends a stage; one line of `log.jsonl`.
+class LogRecord:
+    """One line of `log.jsonl`: the state of a training after a validation, and after the last step of a stage.
 
     Attributes:
         stage, step, steps: the stage's name, its steps done and in all.
@@ -50,32 +49,33 @@ class Progress:
 
 @dataclass(frozen=True)
 class Watcher:
-    """What the loop calls at the edge: nothing in here changes what is trained.
+    """Functions that the loop calls for display, validation and checkpoints; none of them changes what is trained.
 
     Attributes:
         stepped: after every step, with the stage, the steps done and the running loss.
-        reported: with each `Progress`.
+        reported: with each `LogRecord`.
         validate: overall recall and recall by distance of the model as it stands.
         save: write a checkpoint.
-        stop: whether somebody asked to stop.
+        stop: whether to stop.
     """
 
     stepped: Callable[[Stage, int, float], object]
-    reported: Callable[[Progress], object]
+    reported: Callable[[LogRecord], object]
     validate: Callable[[State], tuple[float, list[float | None]]]
     save: Callable[[State], object]
     stop: Callable[[], bool]
 
 
 def run_stage(state: State, batches: Batches, watch: Watcher, block_bytes: int, precision: torch.dtype) -> bool:
-    """Train one stage from `state.step` to its end, in place. False when it was asked to stop before.
+    """Train one stage from `state.step` to its end, in place. False where it was stopped before.
 
     Raises:
         TrainingError: the loss is no number any more.
     """
     stage = batches.stage
     assert stage.steps is not None and stage.validate_every is not None
-    since, saved = Since(), time.monotonic()
+    saved = time.monotonic()
+    losses, n_pairs, seconds = [], 0, 0.0  # since the last report
     while state.step < stage.steps:
         if watch.stop():
             watch.save(state)
@@ -85,15 +85,29 @@ def run_stage(state: State, batches: Batches, watch: Watcher, block_bytes: int, 
         batch = batches[state.step]
         value = train_step(state, stage, batch, block_bytes, precision)
         state.step += 1
-        state.seconds += time.perf_counter() - began
-        since.add(value, batch.n_pairs, time.perf_counter() - began)
+        took = time.perf_counter() - began
+        state.seconds += took
+        losses.append(value)
+        n_pairs, seconds = n_pairs + batch.n_pairs, seconds + took
         watch.stepped(stage, state.step, value)
         if state.step % stage.validate_every == 0 or state.step == stage.steps:
             overall, by_distance = watch.validate(state)
             if stage.keep == "best":
                 state.remember_best(overall)
-            watch.reported(since.report(stage, state, overall, by_distance))
-            since = Since()
+            record = LogRecord(
+                stage=stage.name,
+                step=state.step,
+                steps=stage.steps,
+                loss=sum(losses) / len(losses),
+                learning_rate=rate_at(stage, state.step),
+                scale=scale_at(stage, state.step),
+                pairs_per_second=n_pairs / max(seconds, 1e-9),
+                recall=overall,
+                by_distance=by_distance,
+                seconds=round(state.seconds, 3),
+            )
+            watch.reported(record)
+            losses, n_pairs, seconds = [], 0, 0.0
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             watch.save(state)
             saved = time.monotonic()
@@ -103,7 +117,7 @@ def run_stage(state: State, batches: Batches, watch: Watcher, block_bytes: int, 
 
 
 def mine_ahead(state: State, batches: Batches) -> None:
-    """Where it is time for it, the hard negatives of the steps until the next time, from the model as it stands."""
+    """Search for the hard negatives of the next `mine_every` steps, where it is time for it."""
     stage = batches.stage
     if stage.hard_negatives:
         assert stage.mine_every is not None and stage.steps is not None
@@ -125,7 +139,8 @@ def train_step(state: State, stage: Stage, batch: Batch, block_bytes: int, preci
     """
     batch = batch.to(state.device)
     scale, rate = scale_at(stage, state.step), rate_at(stage, state.step)
-    query_noise, document_noise = (_noise(batch, side) for side in ("queries", "documents"))
+    seed, *names = batch.noise
+    query_noise, document_noise = (stream(int(seed), *names, side) for side in ("queries", "documents"))
     mixed = torch.autocast(  # its cache would hold another copy of an encoder's weights for every chunk
         state.device.type, dtype=precision, enabled=precision != torch.float32, cache_enabled=False
     )
@@ -133,7 +148,7 @@ def train_step(state: State, stage: Stage, batch: Batch, block_bytes: int, preci
         queries, pull_queries = state.model.query_tower.forward(batch.queries, query_noise)
         documents, pull_documents = state.model.document_tower.forward(batch.documents, document_noise)
     value, by_query, by_document = gradients(
-        LOSSES[stage.loss], queries, documents, batch, scale, block_bytes, precision
+        loss_of(stage.loss), queries, documents, batch, scale, block_bytes, precision
     )
     loss = float(value)
     if not math.isfinite(loss):
@@ -146,11 +161,6 @@ def train_step(state: State, stage: Stage, batch: Batch, block_bytes: int, preci
     for pulled in sum_by_table(found):
         state.move(pulled, rate)
     return loss
-
-
-def _noise(batch: Batch, side: str) -> np.random.Generator:
-    seed, *names = batch.noise
-    return stream(int(seed), *names, side)
 
 
 def scale_at(stage: Stage, step: int) -> float:
@@ -169,44 +179,19 @@ def rate_at(stage: Stage, step: int) -> float:
     return stage.learning_rate * (falling if stage.decay == "linear" else 1.0)
 
 
-@dataclass
-class Since:
-    """What has added up since the last report."""
-
-    loss: float = 0.0
-    steps: int = 0
-    pairs: int = 0
-    seconds: float = 0.0
-
-    def add(self, loss: float, pairs: int, seconds: float) -> None:
-        """Count one step."""
-        self.loss += loss
-        self.steps += 1
-        self.pairs += pairs
-        self.seconds += seconds
-
-    def report(self, stage: Stage, state: State, overall: float, by_distance: list[float | None]) -> Progress:
-        """The report of the steps counted."""
-        assert stage.steps is not None
-        return Progress(
-            stage=stage.name,
-            step=state.step,
-            steps=stage.steps,
-            loss=self.loss / max(1, self.steps),
-            learning_rate=rate_at(stage, state.step),
-            scale=scale_at(stage, state.step),
-            pairs_per_second=self.pairs / max(self.seconds, 1e-9),
-            recall=overall,
-            by_distance=by_distance,
-            seconds=round(state.seconds, 3),
-        )
-
-
 def seconds_per_step(state: State, batches: Batches, block_bytes: int, precision: torch.dtype, n: int = 12) -> float:
-    """How long a step takes here: the median of some, taken on copies, so that nothing is trained by it."""
+    """Median time of a step on this machine, mining included; measured on copies of the tables."""
     scratch = State.of(state.model, state.device)
     scratch.begin(batches.place, batches.stage)
-    mining = _seconds_of_mining(scratch, batches, n)
+    mining, stage = 0.0, batches.stage
+    if stage.hard_negatives:  # documents are encoded once for all steps until the next mining
+        assert stage.mine_every is not None
+        began = time.perf_counter()
+        documents = scratch.model.document_vectors()
+        encoded = time.perf_counter()
+        rows = batches.queries_of(range(n))
+        batches.mined = mine(scratch.model.query_vectors(rows), documents, rows, batches.pairs, stage.hard_negatives)
+        mining = (encoded - began) / stage.mine_every + (time.perf_counter() - encoded) / n
     took: list[float] = []
     for step in range(n):
         began = time.perf_counter()
@@ -214,20 +199,6 @@ def seconds_per_step(state: State, batches: Batches, block_bytes: int, precision
         took.append(time.perf_counter() - began)
         scratch.step += 1
     return sorted(took)[len(took) // 2] + mining
-
-
-def _seconds_of_mining(state: State, batches: Batches, n: int) -> float:
-    """What mining adds to a step, found by mining for the first n: documents are encoded once for all of them."""
-    stage = batches.stage
-    if not stage.hard_negatives:
-        return 0.0
-    assert stage.mine_every is not None
-    began = time.perf_counter()
-    documents = state.model.document_vectors()
-    encoded = time.perf_counter()
-    rows = batches.queries_of(range(n))
-    batches.mined = mine(state.model.query_vectors(rows), documents, rows, batches.pairs, stage.hard_negatives)
-    return (encoded - began) / stage.mine_every + (time.perf_counter() - encoded) / n
 
 
 # Scores held at a time. Small enough for a processor's cache, where the passes over them are several times
@@ -247,7 +218,7 @@ def gradients(
     """The loss of a batch, and its gradients with respect to the query and document vectors.
 
     Args:
-        loss: from `rootward.training.losses.LOSSES`.
+        loss: from `rootward.training.losses.loss_of`.
         queries: float32, B x dim; vectors of `batch.queries`.
         documents: float32, N x dim; vectors of `batch.documents`.
         scale: tau.
@@ -258,7 +229,12 @@ def gradients(
         value (scalar), gradient of queries (B x dim), gradient of documents (N x dim).
     """
     n_rows = max(1, block_bytes // (4 * max(1, len(documents))))
-    multiply = _in_float32 if precision == torch.float32 else _in_bfloat16
+
+    def multiply(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
+        if precision == torch.float32:
+            return torch.mm(left, right, out=out)
+        return out.copy_(torch.mm(left.bfloat16(), right.bfloat16()))
+
     scaled = queries * scale
     across = documents.T.contiguous()
     by_query = torch.empty_like(queries)
@@ -272,34 +248,15 @@ def gradients(
     for place, start in enumerate(starts):
         block = scaled[start : start + n_rows]
         held = multiply(block, across, scores[: len(block)])
-        targets = batch.targets.part(edges[place], edges[place + 1], start)
-        _alone_(held, batch, start)
+        targets = batch.targets.between(edges[place], edges[place + 1], start)
+        if batch.alone is not None and batch.log_counts is not None:  # take back what the loss will add to them
+            rows, columns = batch.alone
+            first, last = torch.searchsorted(rows, rows.new_tensor([start, start + len(held)])).tolist()
+            held[rows[first:last] - start, columns[first:last]] -= batch.log_counts[columns[first:last]]
         value += loss(held, targets, batch.log_counts, batch.own_counts)
         multiply(held, documents, by_query[start : start + n_rows])
-        _add_product(by_document, block.T, held, precision)
+        if precision == torch.float32:
+            by_document.addmm_(block.T, held)
+        else:
+            by_document += torch.mm(block.T.bfloat16(), held.bfloat16())
     return value, by_query.mul_(scale), by_document.T.contiguous()
-
-
-def _alone_(held: Tensor, batch: Batch, start: int) -> None:
-    """Takes back beforehand what the loss will add where a column stands for itself alone."""
-    if batch.alone is None or batch.log_counts is None:
-        return
-    rows, columns = batch.alone
-    first, last = torch.searchsorted(rows, rows.new_tensor([start, start + len(held)])).tolist()
-    columns = columns[first:last]
-    held[rows[first:last] - start, columns] -= batch.log_counts[columns]
-
-
-def _in_float32(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
-    return torch.mm(left, right, out=out)
-
-
-def _in_bfloat16(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
-    return out.copy_(torch.mm(left.bfloat16(), right.bfloat16()))
-
-
-def _add_product(total: Tensor, left: Tensor, right: Tensor, precision: torch.dtype) -> None:
-    if precision == torch.float32:
-        total.addmm_(left, right)
-    else:
-        total += torch.mm(left.bfloat16(), right.bfloat16())

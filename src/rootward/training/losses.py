@@ -26,18 +26,21 @@ query's own targets are there by construction and stand for themselves only (`ow
 
 The functions without underscore leave their arguments alone. Those with one write the gradient over the scores,
 for callers that hold a block of scores and want no second one.
+
+`Loss` says what a loss of your own has to be; docs/custom-loss.md has an example.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from rootward.errors import InputError
+from rootward.training.stage import import_path, imported
 
 
 class LossGradient(NamedTuple):
@@ -77,14 +80,40 @@ class Targets:
             return cls(rows, columns, share[rows].float(), near)
         return cls(rows, columns, weights[rows, columns].float(), near)
 
-    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Rows, columns, weights and distances."""
-        return self.rows, self.columns, self.weights, self.distances
+    def to(self, device: torch.device) -> Targets:
+        """The same entries on this device."""
+        fields = (self.rows, self.columns, self.weights, self.distances)
+        return Targets(*(field.to(device) for field in fields))
 
-    def part(self, first: int, last: int, start: int) -> Targets:
+    def between(self, first: int, last: int, start: int) -> Targets:
         """Entries first..last, their rows counted from `start`: the targets of a block of rows."""
         cut = slice(first, last)
         return Targets(self.rows[cut] - start, self.columns[cut], self.weights[cut], self.distances[cut])
+
+
+class Loss(Protocol):
+    """A loss of one's own, for `Stage(loss=...)`."""
+
+    def __call__(
+        self, scores: Tensor, targets: Targets, log_counts: Tensor | None, own_counts: bool
+    ) -> LossGradient | tuple[Tensor, Tensor]:
+        """The loss of some queries of a batch, and its gradient with respect to the scores.
+
+        A batch is worked through in blocks of rows whose values add up: no row may depend on another one.
+
+        Args:
+            scores: float32, B x N, inner products times tau, on the device that trains; may be overwritten.
+            targets: the relevant entries; their weights add up to 1 over the whole batch, so that a sum weighted by
+                them is a mean over its queries. `targets.distances` are hops.
+            log_counts: float32, N; see the module docstring. None where every column stands for itself.
+            own_counts: False where a query's own targets stand for themselves only.
+
+        Returns:
+            value: a tensor without dimensions.
+            gradient: B x N; may be `scores` itself, overwritten. Gradients are off; for automatic differentiation take
+                `scores.detach().requires_grad_()` inside `torch.enable_grad()`.
+        """
+        ...
 
 
 InPlaceLoss = Callable[[Tensor, Targets, Tensor | None, bool], Tensor]
@@ -159,7 +188,7 @@ def softmax_(scores: Tensor, targets: Targets, log_counts: Tensor | None = None,
             scores[rows[own], columns[own]] = aimed[own]
     log_sum, total = _exponentials_(scores)
     per_row = _sum_rows(weights, rows, len(scores))
-    scores *= _felt(per_row / total)[:, None]
+    scores *= _without_faint(per_row / total)[:, None]
     scores[rows, columns] -= weights
     return (weights * (log_sum[rows] - aimed)).sum()
 
@@ -171,7 +200,7 @@ def decoupled_(scores: Tensor, targets: Targets, log_counts: Tensor | None = Non
     log_sum, total = _non_targets_(scores, targets, log_counts)
     lead = log_sum[rows] - aimed  # how far the non-targets together are ahead of this target
     pull = torch.sigmoid(lead) * weights
-    scores *= _felt(_sum_rows(pull, rows, len(scores)) / total)[:, None]
+    scores *= _without_faint(_sum_rows(pull, rows, len(scores)) / total)[:, None]
     scores[rows, columns] = -pull
     return (weights * torch.nn.functional.softplus(lead)).sum()
 
@@ -195,12 +224,12 @@ def listwise_(scores: Tensor, targets: Targets, log_counts: Tensor | None = None
         rivals = torch.logaddexp(_farther(competing, targets, len(scores)), log_sum_[rows])
         value = (weights * torch.nn.functional.softplus(rivals - aimed_)).sum()
         by_aimed, by_log_sum = torch.autograd.grad(value, (aimed_, log_sum_))
-    scores *= _felt(by_log_sum / total)[:, None]
+    scores *= _without_faint(by_log_sum / total)[:, None]
     scores[rows, columns] = by_aimed
     return value.detach()
 
 
-# -- pieces ------------------------------------------------------------------------------------------------------
+# -- helpers -----------------------------------------------------------------------------------------------------
 
 _NEVER = -1e30  # a score that competes with nobody; finite, so that a row of nothing else gives no NaN
 
@@ -227,7 +256,7 @@ def _non_targets_(scores: Tensor, targets: Targets, log_counts: Tensor | None) -
     return log_sum, total
 
 
-def _felt(factors: Tensor) -> Tensor:
+def _without_faint(factors: Tensor) -> Tensor:
     return torch.where(factors < _FAINT, 0.0, factors)
 
 
@@ -260,3 +289,36 @@ def _farther(aimed: Tensor, targets: Targets, n_rows: int) -> Tensor:
 
 
 LOSSES: dict[str, InPlaceLoss] = {"softmax": softmax_, "decoupled": decoupled_, "listwise": listwise_}
+
+
+def loss_of(loss: str | Callable[..., object]) -> InPlaceLoss:
+    """The loss of a stage: a built-in one by its name, or one of one's own, its results checked.
+
+    Raises:
+        InputError: an import path that cannot be imported.
+    """
+    if isinstance(loss, str) and loss in LOSSES:
+        return LOSSES[loss]
+    own = imported(loss, "loss")
+
+    def in_place(scores: Tensor, targets: Targets, log_counts: Tensor | None, own_counts: bool) -> Tensor:
+        shape, found = scores.shape, own(scores, targets, log_counts, own_counts)
+        value, gradient = found if isinstance(found, tuple) and len(found) == 2 else (None, None)
+        if not (
+            isinstance(value, Tensor) and value.shape == () and isinstance(gradient, Tensor) and gradient.shape == shape
+        ):
+            raise InputError(
+                f"The loss {import_path(own)} has to return (value, gradient): a tensor without dimensions and one of "
+                f"the shape of the scores, {tuple(shape)}; got {_kinds(found)}."
+            )
+        scores.copy_(gradient.detach())
+        return value.detach()
+
+    return in_place
+
+
+def _kinds(found: object) -> str:
+    """What something is, for an error message: '(a tensor of shape (3,), a float)'."""
+    if isinstance(found, tuple):
+        return f"({', '.join(map(_kinds, found))})"
+    return f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"

@@ -1,4 +1,4 @@
-"""Recipes: the trainings that have a name.
+"""Recipes: trainings by name, as functions that return a `Recipe`.
 
 `decoupled` is the default because it measures best (docs/lab-log.md); the others are the paper's
 (arXiv 2509.16411, sections 4 and 6) and `ordered`, whose scores alone show the nearest first.
@@ -66,7 +66,7 @@ def regular(*, candidates: Candidates = "batch", **changes: Any) -> Recipe:
     """The paper's training: softmax loss, SGD with momentum on regularly sampled pairs, vectors of any length.
 
     Its learning rate, 1, is for a thousand queries and more; a hundred get 0.1 and a dozen 0.01, since each is drawn
-    the more often the fewer there are. A rate that is given is taken as it is.
+    the more often the fewer there are. A rate of your own is used as it is.
 
     Args:
         candidates: "batch" for the in-batch softmax, which shows the published failure at long distances; "all"
@@ -138,7 +138,7 @@ def pretrain_finetune(
 
 
 def _as_in_the_paper(name: str, fields: dict[str, Any]) -> Stage:
-    """A stage with the paper's settings where nothing else is given; tau stays where it starts."""
+    """A stage with the paper's settings for all other fields; tau stays where it starts."""
     merged = {**_PAPER, **fields}
     if "learning_rate" in fields:
         merged["learning_rate_for"] = fields.get("learning_rate_for", 1)

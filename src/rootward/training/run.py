@@ -1,4 +1,4 @@
-"""`Run`: what a training leaves behind, in memory and as a folder.
+"""`Settings` of a training, and its result: `Run`, in memory and as a folder.
 
 config.json         how it was made, and the checksums of the files beside it
 model.safetensors   see `rootward.encoders.storage`, with ids.parquet and texts.parquet
@@ -12,30 +12,131 @@ checkpoints/        what `resume` starts from
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rootward.encoders import DualEncoder
 from rootward.encoders.storage import IDS, MAPPED, MODEL, TEXTS
-from rootward.errors import RunFolderError, TableError
+from rootward.errors import InputError, RunFolderError, TableError, did_you_mean
 from rootward.evaluation import Report
 from rootward.files import write_text, writing
 from rootward.folders import CONFIG, REPORT, check_unused, read_config
 from rootward.pairs import Pairs
 from rootward.pairs.storage import PAIRS, read_about
-from rootward.training.loop import Progress
-from rootward.training.settings import Machine
+from rootward.training.loop import BLOCK_BYTES, LogRecord
 from rootward.training.stage import Recipe
 from rootward.training.state import CHECKPOINT
 
 __all__ = ["LOG", "PAIRS", "REPORT", "WHERE", "About", "Run"]
 
 
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a training is run: device, memory, display. Only roundings of the result depend on it.
+
+    `resume` takes what is left open, "auto" or None, from the run itself.
+
+    Attributes:
+        device: "auto", "cpu", "cuda", ...
+        precision: of the matrix products: "auto", "float32" or "bfloat16".
+        block_bytes: budget for scores held at a time; None for what suits a processor's cache.
+        measure: evaluate at the end, which also finds the thresholds of the answer sets.
+        progress: show a bar; where standard error is no terminal a line for a validation, at most every two seconds,
+            and for a step where half a minute has passed without one.
+    """
+
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    block_bytes: int | None = None
+    measure: bool = True
+    progress: bool = True
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the bits of a run depend on besides its recipe, pairs and seed; saved in `config.json`.
+
+    Attributes:
+        device, precision, block_bytes: as in `Settings`, nothing left open.
+        threads: that torch takes.
+        torch_version: of it.
+    """
+
+    device: str
+    precision: str
+    block_bytes: int
+    threads: int
+    torch_version: str
+
+    @classmethod
+    def here(cls, settings: Settings, before: Machine | None = None) -> Machine:
+        """Resolve settings for this machine; what they leave open is as `before`, if that device is here.
+
+        Raises:
+            InputError: a device that cannot be used here, or no such precision.
+        """
+        if before is not None and settings.device == "auto" and not _is_here(before.device):
+            before = None
+        device = before.device if before is not None and settings.device == "auto" else settings.device
+        device = str(device_of(device))
+        precision = before.precision if before is not None and settings.precision == "auto" else settings.precision
+        if precision == "auto":
+            precision = "bfloat16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "float32"
+        if precision not in PRECISIONS:
+            there = f"auto, {', '.join(PRECISIONS)}"
+            raise InputError(f"No precision {precision!r}; there are {there}.{did_you_mean(precision, PRECISIONS)}")
+        block_bytes = BLOCK_BYTES if before is None else before.block_bytes
+        return cls(
+            device,
+            precision,
+            block_bytes if settings.block_bytes is None else settings.block_bytes,
+            torch.get_num_threads(),
+            str(torch.__version__),
+        )
+
+    @property
+    def products(self) -> torch.dtype:
+        """What matrix products are computed in."""
+        return PRECISIONS[self.precision]
+
+    def unlike(self, before: Machine) -> list[str]:
+        """What differs from another machine: 'threads 2 instead of 1'."""
+        pairs = [(field.name, getattr(self, field.name), getattr(before, field.name)) for field in fields(self)]
+        return [f"{name.replace('_', ' ')} {now} instead of {then}" for name, now, then in pairs if now != then]
+
+
+def device_of(name: str) -> torch.device:
+    """The device to train on: "auto" takes a CUDA device where there is one.
+
+    Raises:
+        InputError: it cannot be used here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not _is_here(name):
+        gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        there = ", ".join(["auto", "cpu", *(["cuda"] if gpus else []), *gpus])
+        raise InputError(f"Device {name!r} cannot be used here; there are {there}.")
+    return torch.device(name)
+
+
+def _is_here(name: str) -> bool:
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        return False
+    return name != "meta"  # torch's device without memory
+
+
 class About(BaseModel):
-    """What `config.json` says of a run.
+    """The section "run" of `config.json`.
 
     Attributes:
         recipe: with everything derived filled in.
@@ -43,7 +144,7 @@ class About(BaseModel):
         finished: every step is done.
         measured: it has a report.
         seconds: spent training.
-        validation: fingerprint of the pairs that were given to be watched; None where the run watches its own.
+        validation: fingerprint of the validation pairs; None where the run validates on some of its own.
         machine: what the bits depend on besides, of the last process that worked on it.
         date: of that.
     """
@@ -82,7 +183,7 @@ class About(BaseModel):
 
 @dataclass(eq=False)
 class Run:
-    """A training that was done, or interrupted.
+    """A training, finished or interrupted.
 
     Attributes:
         model: as it was trained.
@@ -100,7 +201,7 @@ class Run:
     pairs: Pairs
     recipe: Recipe
     seed: int
-    history: list[Progress] = field(default_factory=list)
+    history: list[LogRecord] = field(default_factory=list)
     report: Report | None = None
     finished: bool = False
     seconds: float = 0.0
@@ -141,14 +242,14 @@ class Run:
 
 
 def no_report(folder: Path) -> str:
-    """How a finished run comes by the report that it has not."""
+    """Says that a finished run has no report, and how to measure it again."""
     return (
         f"{folder / REPORT} is not there; it is measured again by: rootward evaluate {folder} --json {folder / REPORT}"
     )
 
 
 def begin_folder(folder: Path, pairs: Pairs) -> None:
-    """Make a run folder with its pairs and an empty log. It is no run yet: `config.json` comes last, with the model.
+    """Make a run folder with its pairs and an empty log; it is a run once `config.json` is written, the last file.
 
     Raises:
         RunFolderError: there is a run in it already, or other files.
@@ -170,41 +271,33 @@ def save_pairs(folder: Path, pairs: Pairs) -> None:
 
 
 def files_of_pairs(folder: Path) -> tuple[str, ...]:
-    """The files of a run whose checksums stand for its pairs; none where it says where they are, and what they are."""
+    """The files of a run's pairs that `config.json` has checksums of; none of pairs on disk, which have their own."""
     return () if (folder / WHERE).is_file() else (PAIRS,)
-
-
-def _pairs_at(reference: Path) -> Pairs:
-    """The pairs on disk that a run was trained on.
-
-    Raises:
-        RunFolderError: they are not where they were, or not the same.
-    """
-    given = json.loads(reference.read_text(encoding="utf-8"))
-    try:
-        found = read_about(Path(given["folder"]))["fingerprint"]
-        pairs = Pairs.load(given["folder"])
-    except TableError as error:
-        raise RunFolderError(
-            f"The run in {reference.parent} was trained on pairs on disk, in {given['folder']}: {error} Put them back, "
-            f"or write where they are now into {reference}."
-        ) from error
-    if found != given["fingerprint"]:
-        raise RunFolderError(
-            f"{given['folder']} holds other pairs (fingerprint {found}) than the run in {reference.parent} was trained "
-            f"on ({given['fingerprint']}). Make them again from the same table."
-        )
-    return pairs
 
 
 def pairs_in(folder: Path, model: DualEncoder | None = None) -> Pairs:
     """The pairs that a run was trained on, with the model's texts where it is given.
 
     Raises:
-        RunFolderError: `pairs.parquet` is missing, or pairs on disk are.
+        RunFolderError: `pairs.parquet` is missing; pairs on disk are not where they were, or not the same.
     """
-    if (folder / WHERE).is_file():
-        return _pairs_at(folder / WHERE)
+    reference = folder / WHERE
+    if reference.is_file():
+        saved = json.loads(reference.read_text(encoding="utf-8"))
+        try:
+            found = read_about(Path(saved["folder"]))["fingerprint"]
+            pairs = Pairs.load(saved["folder"])
+        except TableError as error:
+            raise RunFolderError(
+                f"The run in {folder} was trained on pairs on disk, in {saved['folder']}: {error} Put them back, or "
+                f"write where they are now into {reference}."
+            ) from error
+        if found != saved["fingerprint"]:
+            raise RunFolderError(
+                f"{saved['folder']} holds other pairs (fingerprint {found}) than the run in {folder} was trained on "
+                f"({saved['fingerprint']}). Make them again from the same table."
+            )
+        return pairs
     if not (folder / PAIRS).is_file():
         raise RunFolderError(f"{folder / PAIRS} is missing; give the pairs themselves, or train again.")
     pairs = Pairs.load(folder / PAIRS)
@@ -213,26 +306,26 @@ def pairs_in(folder: Path, model: DualEncoder | None = None) -> Pairs:
     return replace(pairs, query_texts=model.query_texts, document_texts=model.document_texts)
 
 
-def append_log(folder: Path, record: Progress) -> None:
+def append_log(folder: Path, record: LogRecord) -> None:
     """Add a line to `log.jsonl`."""
     with writing(folder / LOG), (folder / LOG).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(record)) + "\n")
 
 
-def read_log(folder: Path) -> list[Progress]:
+def read_log(folder: Path) -> list[LogRecord]:
     """The records of `log.jsonl`; a line that was cut off in writing is left out."""
     if not (folder / LOG).is_file():
         return []
     records = []
     for line in (folder / LOG).read_text(encoding="utf-8").splitlines():
         try:
-            records.append(Progress(**json.loads(line)))
+            records.append(LogRecord(**json.loads(line)))
         except ValueError:
             break
     return records
 
 
-def rewrite_log(folder: Path, records: list[Progress]) -> None:
+def rewrite_log(folder: Path, records: list[LogRecord]) -> None:
     """Replace `log.jsonl` by these records."""
     text = "".join(json.dumps(asdict(record)) + "\n" for record in records)
     write_text(folder / LOG, text)

@@ -1,13 +1,17 @@
-"""`train`: a model and pairs in, a `Run` out; and `resume`. Either is a session, one process's share of a run."""
+"""`train` and `resume`: a model and pairs in, a `Run` out, with progress, checkpoints and Ctrl-C on the way."""
 
 from __future__ import annotations
 
 import math
 import shlex
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -26,16 +30,19 @@ from rootward.files import write_text
 from rootward.folders import CONFIG, REPORT, check_files, read_config
 from rootward.ids import Rows
 from rootward.pairs import Pairs
+from rootward.progress import Progress
 from rootward.rng import stream
 from rootward.training import recipes
 from rootward.training.batches import Batches
-from rootward.training.console import Display, stoppable
 from rootward.training.defaults import costs_of, resolve
-from rootward.training.loop import Progress, Watcher, run_stage, seconds_per_step
+from rootward.training.loop import LogRecord, Watcher, gradients, run_stage, seconds_per_step
+from rootward.training.losses import LOSSES, loss_of
 from rootward.training.run import (
     PAIRS,
     About,
+    Machine,
     Run,
+    Settings,
     append_log,
     begin_folder,
     files_of_pairs,
@@ -43,10 +50,10 @@ from rootward.training.run import (
     read_log,
     rewrite_log,
 )
-from rootward.training.settings import Machine, Settings
-from rootward.training.stage import Recipe
+from rootward.training.stage import Recipe, Stage, refuse_unimportable
 from rootward.training.state import CHECKPOINT, Checkpoint, State
 
+SILENT_SECONDS = 30.0  # without a line, after which a step is shown where there is no terminal
 MINUTES_SHARE = 0.85  # of a time budget, for the steps themselves; validation and measuring take the rest
 
 
@@ -71,8 +78,8 @@ def train(
             (`from_vectors`) are put on the unit sphere first, where training keeps them.
         pairs: what is relevant, with the model's own ids.
         recipe: from `rootward.recipes`, or the name of one that needs no arguments; None takes `recipes.decoupled()`.
-        validation: pairs to watch and to choose the best by; None takes some queries of `pairs` themselves, as
-            unseen queries have no vector in a lookup table.
+        validation: pairs to measure on the way and to choose the best vectors by; None takes some queries of `pairs`,
+            as other queries have no vector in a lookup table.
         seed: of every random choice.
         out: folder to write the run to, with checkpoints on the way; None writes nothing.
         minutes: time budget for all; sets the steps of the stages that leave them open, by timing a few.
@@ -85,26 +92,32 @@ def train(
 
     Raises:
         InputError: the model has other ids than the pairs; no recipe is called so; a device or precision that is not
-            there; minutes for a recipe whose stages all have a length of their own.
-        PairsError: there are no pairs to train on, or none of the kind that a stage draws, or none to watch.
+            there; minutes for a recipe whose stages all have a length of their own; a loss or sampler that does not do
+            what its protocol says, or that a run in `out` could not import again.
+        PairsError: there are no pairs to train on, or none of the kind that a stage draws, or none to validate with.
         UnknownIdError: validation pairs of ids that the model does not know.
         RunFolderError: `out` holds a run already.
         WriteError: there is no room for the run; what is left can be resumed, or trained into again.
         TrainingError: the loss is no number any more.
     """
-    settings, recipe = settings or Settings(), _recipe(recipe)
+    recipe, settings = _checked(model, pairs, recipe), settings or Settings()
     machine = Machine.here(settings)
-    _check(model, pairs)
     state = State.of(model, torch.device(machine.device))
     costs = costs_of(model)
     stages = tuple(resolve(stage, pairs, model.dim, costs) for stage in recipe.stages)
     chosen = recipe.model_copy(update={"stages": stages})
     if minutes is not None:
         chosen = _within(minutes, recipe, chosen, pairs, state, seed, machine)
+    if out is not None:
+        refuse_unimportable(chosen)
     for place, stage in enumerate(chosen.stages):
-        Batches(pairs, stage, seed, place)[0]  # refuses what a stage cannot draw now, not when those before are done
+        batch = Batches(pairs, stage, seed, place)[0]  # refuses now what a stage cannot draw
+        if stage.loss not in LOSSES:  # and a loss of one's own that does not work
+            batch = batch.to(state.device)
+            queries, documents = (rows.new_zeros(len(rows), 1).float() for rows in (batch.queries, batch.documents))
+            gradients(loss_of(stage.loss), queries, documents, batch, 1.0, machine.block_bytes)
     if validation is not None:
-        validate(model, watched(validation, seed))  # refuses what cannot be watched
+        validate(model, validated_pairs(validation, seed))  # refuses pairs that it cannot measure
     run = Run(model, pairs, chosen, seed, folder=None if out is None else Path(out))
     if run.folder is not None:
         begin_folder(run.folder, pairs)
@@ -121,28 +134,38 @@ def resume(
     encoder: Any = None,
     cache: str | Path | None = None,
 ) -> Run:
-    """Go on with an interrupted run from its last checkpoint, to the same bits it would have ended with.
+    """Resume an interrupted run from its last checkpoint, to bit-identical results.
 
-    All it needs is in `config.json`, the pairs, their texts and the checkpoint; the model is written anew. A run that
-    was stopped while it was measured is measured.
+    Reads `config.json`, the pairs, their texts and the checkpoint; the model is written anew. A run that was stopped
+    while it was measured is measured.
 
     Args:
         folder: of the run.
-        validation: as given to `train`.
-        settings: what they leave open is as the run was started. Where something else that bits depend on has
-            changed, threads say, a line tells.
+        validation: the same pairs as given to `train`.
+        settings: what they leave open is as the run was started. A line says what else has changed that bits depend
+            on, such as threads.
         encoder, cache: of a tower on an encoder; see `DualEncoder.load`.
 
     Raises:
         RunFolderError: no run, no checkpoint, or one that is damaged.
-        InputError: the run is finished already, or has watched other validation pairs.
+        InputError: the run is finished already, was started with other validation pairs, or with a loss or sampler
+            that cannot be imported.
     """
     settings, folder = settings or Settings(), Path(folder)
     config = read_config(folder)
     about = About.read(folder, config)
+    if not about.finished:
+        refuse_unimportable(about.recipe)
     if about.finished and (about.measured or not settings.measure):
         raise InputError(f"{folder} is finished; to train longer, start a run in another folder with more epochs.")
-    _check_validation(folder, about, validation)
+    if (None if validation is None else fingerprint_of(validation)) != about.validation:
+        if about.validation is None:
+            raise InputError(f"{folder} was started without validation pairs; resume it without.")
+        what = "none" if validation is None else "others"
+        raise InputError(
+            f"{folder} was started with validation pairs (fingerprint {about.validation}) and got {what} to go on "
+            f"with. Give the same ones: rootward.resume({str(folder)!r}, validation=...)."
+        )
     check_files(folder, config, only=(PAIRS, TEXTS))
     pairs = pairs_in(folder)
     if pairs.folder is None:
@@ -175,29 +198,22 @@ def _model_in(
     query, document = towers_from(towers, saved.tensors, ids, texts, options)
     try:
         model = DualEncoder.from_towers(pairs, query, document)
+        if model.dim != dim:
+            raise InputError(f"The model has {dim} dimensions.")
     except InputError as error:
         raise RunFolderError(
             f"{saved.path} holds tables of another size than the model's. Train without --resume."
         ) from error
-    if model.dim != dim:
-        raise RunFolderError(f"{saved.path} holds tables of another size than the model's. Train without --resume.")
     model.generality, model.heights = (saved.tensors[name].numpy() for name in ("generality", "heights"))
     return model
 
 
-# -- before it starts --------------------------------------------------------------------------------------------
-
-
-def _recipe(given: Any) -> Recipe:
-    """A recipe, or the one of a name; the default for None."""
-    if given is None or isinstance(given, str):
-        return recipes.by_name(given or "decoupled")
-    if not isinstance(given, Recipe):
-        raise InputError(f"recipe is one of rootward.recipes, or its name, such as 'decoupled'; got {given!r}.")
-    return given
-
-
-def _check(model: Any, pairs: Any) -> None:
+def _checked(model: Any, pairs: Any, recipe: Any) -> Recipe:
+    """The recipe, by its name or the default one too; refuses arguments that do not fit each other."""
+    if recipe is None or isinstance(recipe, str):
+        recipe = recipes.by_name(recipe or "decoupled")
+    if not isinstance(recipe, Recipe):
+        raise InputError(f"recipe is one of rootward.recipes, or its name, such as 'decoupled'; got {recipe!r}.")
     if not (isinstance(model, DualEncoder) and isinstance(pairs, Pairs)):
         got = f"a {type(model).__name__} and a {type(pairs).__name__}"
         raise InputError(f"train takes a model, then pairs: rootward.train(model, pairs); got {got}.")
@@ -206,32 +222,20 @@ def _check(model: Any, pairs: Any) -> None:
             "The model was made for other ids than these pairs have. Make it from these pairs, "
             "DualEncoder.lookup(pairs, dim), or train on the pairs it was made from."
         )
-
-
-def _check_validation(folder: Path, about: About, validation: Pairs | None) -> None:
-    given = None if validation is None else fingerprint_of(validation)
-    if given == about.validation:
-        return
-    if about.validation is None:
-        raise InputError(f"{folder} was started without validation pairs; resume it without.")
-    what = "others" if given is not None else "none"
-    raise InputError(
-        f"{folder} was started with validation pairs (fingerprint {about.validation}) and got {what} to go on with. "
-        f"Give the same ones: rootward.resume({str(folder)!r}, validation=...)."
-    )
+    return recipe
 
 
 def _within(
-    minutes: float, asked: Recipe, filled: Recipe, pairs: Pairs, state: State, seed: int, machine: Machine
+    minutes: float, recipe: Recipe, filled: Recipe, pairs: Pairs, state: State, seed: int, machine: Machine
 ) -> Recipe:
-    """The recipe with as many steps as there is time for, where it leaves them open; timed by taking a few."""
+    """`filled` with as many steps as there is time for in the stages where `recipe` leaves them open."""
     if not 0 < minutes < math.inf:
         raise InputError(f"minutes must be above 0, got {minutes}.")
-    is_open = [stage.steps is None and stage.epochs is None for stage in asked.stages]
+    is_open = [stage.steps is None and stage.epochs is None for stage in recipe.stages]
     if not any(is_open):
         lengths = ", ".join(f"{stage.name} {stage.steps:,} steps" for stage in filled.stages)
         raise InputError(
-            f"minutes sets the steps of stages that leave them open, and recipe {asked.name!r} leaves none "
+            f"minutes sets the steps of stages that leave them open, and recipe {recipe.name!r} leaves none "
             f"({lengths}). Open the first with recipe.with_(steps=None, epochs=None), or leave minutes out."
         )
     took = [
@@ -244,16 +248,15 @@ def _within(
     for place, free in enumerate(is_open):
         if free:
             steps = max(1, round(left / sum(is_open) / took[place]))
-            timed = asked.stages[place].model_copy(update={"steps": steps})
+            timed = recipe.stages[place].model_copy(update={"steps": steps})
             stages[place] = resolve(timed, pairs, state.model.dim, costs_of(state.model))
     return filled.model_copy(update={"stages": tuple(stages)})
 
 
-# -- from wherever the state stands to the end, or to where somebody stops it ------------------------------------
-
-
 @dataclass(eq=False)
 class _Session:
+    """One process's share of a run: trains from where the state stands to the end, or until it is stopped."""
+
     run: Run
     state: State
     machine: Machine
@@ -262,14 +265,20 @@ class _Session:
     validation: Pairs | None
 
     def go(self, changed: list[str] | None = None) -> Run:
-        """Train and measure; `changed` is what is unlike an earlier session of the run."""
+        """Train and measure; `changed` is what differs from an earlier session of the run."""
         try:
-            return self._go(changed)
+            self._go(changed)
         except WriteError as error:
-            raise WriteError(f"{error} {self._what_is_left()}", error.errno) from error
+            folder = self.run.folder
+            if folder is not None and (folder / CONFIG).is_file() and (folder / CHECKPOINT).is_file():
+                what_next = f"Then go on with: rootward train --resume {shlex.quote(str(folder))}"
+            else:
+                what_next = f"Nothing is trained yet; then start again, also into {folder}."
+            raise WriteError(f"{error} {what_next}", error.errno) from error
+        return self.run
 
-    def _go(self, changed: list[str] | None) -> Run:
-        with Display(self.settings.progress) as display:
+    def _go(self, changed: list[str] | None) -> None:
+        with Display(self.settings.progress, lines=True, keep=True) as display:
             if changed:
                 display.say(f"Bits may differ from those of a run that was never stopped: {', '.join(changed)}.")
             for note in self.run.model.notes:
@@ -286,16 +295,15 @@ class _Session:
                 self._say_how_to_go_on(display, "Stopped.", "Go on")
             elif self.settings.measure:
                 self._measure(display, stopped)
-        return self.run
 
     def _steps(self, display: Display, stop: Callable[[], bool]) -> bool:
-        """Every stage from where it stands; False when somebody asked to stop before the last step."""
+        """Train every stage from where it stands; False where a stop was asked for before the last step."""
         run, state = self.run, self.state
-        seen = watched(run.pairs if self.validation is None else self.validation, run.seed)
+        sample = validated_pairs(run.pairs if self.validation is None else self.validation, run.seed)
         watcher = Watcher(
             stepped=display.stepped,
             reported=lambda record: self._reported(display, record),
-            validate=lambda _: validate(self._model(), seen),
+            validate=lambda _: validate(self._model(), sample),
             save=lambda _: self._save(),
             stop=stop,
         )
@@ -311,11 +319,11 @@ class _Session:
             state.begin(state.place + 1, run.recipe.stages[state.place + 1])
 
     def _measure(self, display: Display, stopped: bool) -> None:
-        """Measure what was trained, unless somebody asked to stop; what is trained is safe already."""
+        """Measure the model, unless a stop was asked for; it is saved already."""
         try:
             if stopped:
                 raise KeyboardInterrupt
-            display.ended()
+            display.stop()
             display.say("measuring ...")
             self.run.report = measure(self.run, self.source, self.settings.progress)
         except KeyboardInterrupt:
@@ -329,20 +337,11 @@ class _Session:
         how = f" {verb} with: rootward train --resume {shlex.quote(str(folder))}" if folder is not None else ""
         display.say(what + how)
 
-    def _what_is_left(self) -> str:
-        """What to do after the disk refused a file."""
-        folder = self.run.folder
-        if folder is not None and (folder / CONFIG).is_file() and (folder / CHECKPOINT).is_file():
-            return f"Then go on with: rootward train --resume {shlex.quote(str(folder))}"
-        return f"Nothing is trained yet; then start again, also into {folder}."
-
-    def _reported(self, display: Display, record: Progress) -> None:
+    def _reported(self, display: Display, record: LogRecord) -> None:
         self.run.history.append(record)
         display.reported(record)
         if self.run.folder is not None:
             append_log(self.run.folder, record)
-
-    # -- effects ---------------------------------------------------------------------------------------------
 
     def _model(self) -> DualEncoder:
         """The model with what was trained copied into its own tables, wherever training ran."""
@@ -350,26 +349,20 @@ class _Session:
         return self.run.model
 
     def _save(self) -> None:
-        """Write a checkpoint."""
         if self.run.folder is not None:
             self.state.save(self.run.folder)
 
     def _write(self) -> None:
-        """Bring the model up to date and write it with the report and, last, the config."""
+        """Write the model with the report and, last, the config."""
         run, model = self.run, self._model()
         run.seconds = self.state.seconds
         if run.folder is None:
             return
-        files = [*files_of_pairs(run.folder)]
+        files = files_of_pairs(run.folder)
         if run.report is not None:
-            text = run.report.to_json()
-            write_text(run.folder / REPORT, text)
-            files.append(REPORT)
-        model.save(run.folder, config={"run": self._about().model_dump(mode="json")}, more_files=tuple(files))
-
-    def _about(self) -> About:
-        run = self.run
-        return About(
+            write_text(run.folder / REPORT, run.report.to_json())
+            files = (*files, REPORT)
+        about = About(
             recipe=run.recipe,
             seed=run.seed,
             source=self.source,
@@ -381,16 +374,17 @@ class _Session:
             machine=self.machine,
             date=time.strftime("%Y-%m-%d"),
         )
+        model.save(run.folder, config={"run": about.model_dump(mode="json")}, more_files=files)
 
 
 VALIDATED_QUERIES = 1_000  # at most, a validation; enough for half a point
 MEASURED_SCORES = 20_000_000_000  # at most, at the end: about 40 s at dim 64 on two cores
 
 
-def watched(pairs: Pairs, seed: int) -> Pairs:
-    """The pairs that validations look at."""
+def validated_pairs(pairs: Pairs, seed: int) -> Pairs:
+    """The pairs of the queries that validations measure: all, or some drawn at random."""
     rows = _some_queries(pairs, VALIDATED_QUERIES, seed)
-    return pairs if rows is None else _asked(pairs, rows)
+    return pairs if rows is None else _pairs_of(pairs, rows)
 
 
 def validate(model: DualEncoder, pairs: Pairs) -> tuple[float, list[float | None]]:
@@ -408,10 +402,10 @@ def validate(model: DualEncoder, pairs: Pairs) -> tuple[float, list[float | None
 
 
 def measure(run: Run, source: str | None, progress: bool) -> Report:
-    """Recall over all queries, over a sample where there are too many; sets the model's thresholds by the way."""
+    """Recall over all queries, or over a sample of many; also sets the model's thresholds."""
     n = max(VALIDATED_QUERIES, MEASURED_SCORES // max(1, run.pairs.n_documents))
     rows = _some_queries(run.pairs, n, run.seed)
-    pairs = run.pairs if rows is None else _asked(run.pairs, rows)
+    pairs = run.pairs if rows is None else _pairs_of(run.pairs, rows)
     report = evaluate(
         run.model,
         pairs,
@@ -443,7 +437,7 @@ def _some_queries(pairs: Pairs, at_most: int, seed: int) -> Rows | None:
     return np.sort(stream(seed, "validation").choice(answered, at_most, replace=False))
 
 
-def _asked(pairs: Pairs, rows: Rows) -> Pairs:
+def _pairs_of(pairs: Pairs, rows: Rows) -> Pairs:
     """The pairs of these queries. Of pairs on disk the other queries are left out, as measuring has arrays of all."""
     if pairs.folder is None:
         return pairs.of_queries(rows)
@@ -455,3 +449,49 @@ def _asked(pairs: Pairs, rows: Rows) -> Pairs:
         pairs.documents[index],
         pairs.distances[index],
     )
+
+
+# -- progress and Ctrl-C -----------------------------------------------------------------------------------------
+
+
+class Display(Progress):
+    """The progress of a training: for each stage how many steps are done, with loss, recall and speed."""
+
+    def began(self, stage: Stage, step: int, recall: float | None) -> None:
+        """A stage starts, or goes on after this step, where its last validation gave this recall."""
+        self.validated = "" if recall is None else f"recall {100 * recall:.1f} %"
+        self.begin(stage.name, stage.steps, step, self.validated)
+
+    def stepped(self, stage: Stage, step: int, loss: float) -> None:
+        """Move the bar; where there is none, print a line after a long silence, as validations may be an hour apart."""
+        self.update(step, text=f"loss {loss:.3f}  {self.validated}".rstrip(), pause=SILENT_SECONDS)
+
+    def reported(self, record: LogRecord) -> None:
+        """Show a validation."""
+        recall = "..." if record.recall is None else f"{100 * record.recall:.1f} %"
+        self.validated = f"recall {recall}  {record.pairs_per_second:,.0f} pairs/s"
+        self.update(record.step, text=f"loss {record.loss:.3f}  {self.validated}")
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C stop a training at the end of a step; a second one interrupts at once.
+
+    Yields a function that says whether a stop was asked for. Outside the main thread, where signals cannot be
+    caught, Ctrl-C works as before.
+    """
+    wanted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield wanted.is_set
+        return
+
+    def want(number: int, frame: FrameType | None) -> None:
+        if wanted.is_set():
+            raise KeyboardInterrupt
+        wanted.set()
+
+    before = signal.signal(signal.SIGINT, want)
+    try:
+        yield wanted.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)

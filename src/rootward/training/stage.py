@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import re
+from collections.abc import Callable
+from functools import reduce
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from rootward.errors import InputError, did_you_mean
 
+LossName = Literal["softmax", "decoupled", "listwise"]
+SamplerName = Literal["all_targets", "regular", "heavy_tail", "rebalanced"]
+_BUILT_IN: dict[str, tuple[str, ...]] = {"loss": get_args(LossName), "sampler": get_args(SamplerName)}
+_PATH = re.compile(r"[^\W\d][\w.]*:[\w.<>]+")
+
 
 class _Checked(BaseModel):
-    """A value whose constructor refuses with our own error."""
+    """A model whose constructor raises our own `InputError`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -20,11 +39,10 @@ class _Checked(BaseModel):
             try:
                 super().__init__(**fields)
             except ValidationError as error:
-                faults = (_told(fault, type(self)) for fault in error.errors())
-                raise InputError("; ".join(faults)) from error
+                raise InputError("; ".join(_message(fault, type(self)) for fault in error.errors())) from error
 
 
-def _told(fault: Any, kind: type[BaseModel]) -> str:
+def _message(fault: Any, kind: type[BaseModel]) -> str:
     """One fault that pydantic found: 'epochs: Input should be greater than 0, got -1'."""
     place = ".".join(map(str, fault["loc"]))
     if fault["type"] == "extra_forbidden":
@@ -36,16 +54,20 @@ def _told(fault: Any, kind: type[BaseModel]) -> str:
 class Stage(_Checked):
     """One stretch of training. `None` means: derived from the data, see `rootward.training.defaults`.
 
+    `loss` and `sampler` also take a function of your own (docs/custom-loss.md), or its import path "module:name". What
+    is derived for it is what is derived for "decoupled" and for "regular". A function that can be imported is kept as
+    its path, so a recipe prints, compares and saves it as that.
+
     Raises:
         InputError: an unknown field, or a value out of range.
     """
 
     name: str = Field("train", description="what the stage is called in logs")
-    loss: Literal["softmax", "decoupled", "listwise"] = Field(
-        "decoupled", description="see rootward.training.losses for what each wants to be true"
+    loss: LossName | str | Callable[..., Any] = Field(
+        "decoupled", description="what is minimised, see rootward.training.losses; or module:function"
     )
-    sampler: Literal["all_targets", "regular", "heavy_tail", "rebalanced"] = Field(
-        "all_targets", description="how training pairs are drawn, see rootward.pairs.samplers"
+    sampler: SamplerName | str | Callable[..., Any] = Field(
+        "all_targets", description="how training pairs are drawn, see rootward.pairs.samplers; or module:function"
     )
     regular_share: float | None = Field(
         None, ge=0, le=1, description="share of each batch drawn regularly; rebalanced only"
@@ -89,6 +111,26 @@ class Stage(_Checked):
     steps: int | None = Field(None, ge=1, description="steps, instead of epochs")
     keep: Literal["last", "best"] = Field("last", description="vectors to end with: the last, or the best validated")
     validate_every: int | None = Field(None, ge=1, description="steps between two validations")
+
+    @field_validator("loss", "sampler", mode="plain")
+    @classmethod
+    def _name_or_function(cls, value: Any, info: ValidationInfo) -> Any:
+        names = _BUILT_IN[str(info.field_name)]
+        if callable(value):
+            path = import_path(value)
+            module = path.partition(":")[0]
+            try:  # the path, where another process would find this very function at it
+                found = module != "__main__" and find_spec(module) and imported(path, "function")
+            except (ImportError, ValueError, InputError):
+                return value
+            return path if found is value else value
+        if isinstance(value, str) and (value in names or _PATH.fullmatch(value)):
+            return value
+        raise ValueError(f"Input should be {', '.join(map(repr, names))}, a function, or its import path 'module:name'")
+
+    @field_serializer("loss", "sampler", when_used="json")
+    def _path(self, value: str | Callable[..., Any]) -> str:
+        return value if isinstance(value, str) else import_path(value)
 
     @model_validator(mode="after")
     def _fits(self) -> Stage:
@@ -143,3 +185,62 @@ class Recipe(_Checked):
             changes.setdefault("epochs", None)
         first = Stage(**{**self.stages[0].model_dump(), **changes})
         return Recipe(name=self.name, start=self.start, stages=(first, *self.stages[1:]))
+
+
+# -- losses and samplers of one's own ----------------------------------------------------------------------------
+
+
+def import_path(function: Callable[..., Any]) -> str:
+    """Where a function can be imported from, "module:qualname"; its repr where it has no such name."""
+    try:
+        return f"{function.__module__}:{function.__qualname__}"
+    except AttributeError:
+        return repr(function)
+
+
+def imported(path: str | Callable[..., Any], kind: str) -> Callable[..., Any]:
+    """The function at an import path "module:qualname"; a function itself.
+
+    Args:
+        path: see above.
+        kind: what the function is, for error messages: "loss" or "sampler".
+
+    Raises:
+        InputError: the module cannot be imported, or has nothing callable of this name.
+    """
+    if not isinstance(path, str):
+        return path
+    module, _, name = path.partition(":")
+    try:
+        found = reduce(getattr, name.split("."), import_module(module))
+    except ImportError as error:
+        raise InputError(
+            f"The {kind} {path} cannot be imported ({error}). Put the folder that {module.partition('.')[0]} is in on "
+            f"PYTHONPATH, or install its package."
+        ) from error
+    except AttributeError as error:
+        raise InputError(
+            f"The {kind} {path} cannot be imported: module {module} has no {name}. Was it renamed?"
+        ) from error
+    if not callable(found):
+        raise InputError(f"The {kind} {path} is a {type(found).__name__}, not a function.")
+    return found
+
+
+def refuse_unimportable(recipe: Recipe) -> None:
+    """Refuse a loss or sampler that a saved run could not import.
+
+    Raises:
+        InputError: a lambda, a function inside a function, one of the program that was started, or one that is gone.
+    """
+    for stage in recipe.stages:
+        for field, built_in in _BUILT_IN.items():
+            value = stage.model_dump(mode="json")[field]
+            if not isinstance(getattr(stage, field), str) or value.startswith("__main__:"):
+                raise InputError(
+                    f"The {field} of stage {stage.name!r} is {value}, which another process cannot import, and a saved "
+                    f"run has to find it again. Define it by a name of its own in a module, such as my_{field}.py, and "
+                    f"give Stage({field}=my_{field}.NAME); or train without out."
+                )
+            if value not in built_in:
+                imported(value, field)

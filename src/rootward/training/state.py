@@ -1,4 +1,4 @@
-"""Everything a training needs to go on where it was."""
+"""`State`: tables, optimisers and counters of a training; saved as the checkpoint that it resumes from."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ OFF_THE_SPHERE = 1e-4  # of a row's length: far above what float32 rounds
 
 @dataclass
 class State:
-    """Where a training stands.
+    """What a training changes from step to step.
 
     Attributes:
-        model: whose tables are trained, in place; a copy of the one that `train` was given, on the device.
+        model: whose tables are trained, in place: a copy, on the device, of the model that `train` got.
         place: which stage of the recipe.
         step: steps of that stage done.
         seconds: time spent training before this process, all stages.
@@ -53,14 +53,17 @@ class State:
 
     @classmethod
     def of(cls, model: DualEncoder, device: torch.device) -> State:
-        """The start from a model's tables, copied to this device; rows that belong on the unit sphere are put on it."""
+        """Copy a model's tables to this device; rows that belong on the unit sphere are put on it."""
         units = [table.rows for table in model.tables().values() if table.unit]
 
-        def taken_over(tensor: Tensor) -> Tensor:
-            copied = tensor.detach().to(device, torch.float32, copy=True).contiguous()
-            return _on_the_sphere(copied) if any(tensor is rows for rows in units) else copied
+        def copied(tensor: Tensor) -> Tensor:
+            rows = tensor.detach().to(device, torch.float32, copy=True).contiguous()
+            if any(tensor is unit for unit in units):  # those on the sphere already stay as they are, to the bit
+                off = (torch.linalg.vector_norm(rows, dim=1) - 1).abs() > OFF_THE_SPHERE
+                rows[off] = torch.nn.functional.normalize(rows[off])
+            return rows
 
-        return cls(model.mapped(taken_over))
+        return cls(model.mapped(copied))
 
     @cached_property
     def tables(self) -> dict[str, Table]:
@@ -78,7 +81,7 @@ class State:
         self.optimizers = {name: optimizer_of(stage, table.rows, table.unit) for name, table in self.tables.items()}
 
     def move(self, pulled: TableGradient, rate: float) -> None:
-        """One step of the rows that a gradient came back to, by the optimiser of their table."""
+        """Take one step with the rows of a table that have a gradient."""
         name = next(name for name, table in self.tables.items() if table.rows is pulled.table)
         self.optimizers[name].step(pulled.rows, pulled.gradient, rate * self.tables[name].rate)
 
@@ -99,10 +102,8 @@ class State:
             for name, table in model.tables().items():
                 table.rows.copy_(self.tables[name].rows)
 
-    # -- on disk ---------------------------------------------------------------------------------------------
-
     def save(self, folder: Path) -> None:
-        """Write the checkpoint in the run folder; the one before stays until this one is whole."""
+        """Write the checkpoint of a run folder; the one before stays until this one is whole."""
         tensors = {
             **self.model.tensors(),
             "generality": torch.from_numpy(np.ascontiguousarray(self.model.generality)),
@@ -115,10 +116,12 @@ class State:
             rows = {f"mined.{field.name}": getattr(self.mined, field.name) for field in fields(Mined)}
             tensors |= {name: torch.from_numpy(each) for name, each in rows.items()}
         numbers = {"place": self.place, "step": self.step, "seconds": self.seconds, "best": self.best}
-        write_checkpoint(folder, tensors, numbers)
+        held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        about = {"state": json.dumps(numbers), "sha256": _digest(held)}
+        atomic_write(folder / CHECKPOINT, lambda path: save_file(held, path, about))
 
     def restore(self, saved: Checkpoint, stages: tuple[Stage, ...]) -> None:
-        """Go back to what `save` wrote, the model's own tensors excepted: it is made from the checkpoint already.
+        """Restore what `save` wrote except the model's own tensors, which it was made from already.
 
         Raises:
             RunFolderError: a checkpoint that does not fit these stages.
@@ -138,13 +141,6 @@ class State:
             self.mined = Mined(mined[0].numpy(), mined[1].numpy())
         best = {table: saved.tensors.get(f"best.{table}") for table in self.tables}
         self.best_rows = {table: rows.to(self.device) for table, rows in best.items() if rows is not None}
-
-
-def _on_the_sphere(rows: Tensor) -> Tensor:
-    """The rows with those off the unit sphere put on it; the others stay as they are, to the bit."""
-    off = (torch.linalg.vector_norm(rows, dim=1) - 1).abs() > OFF_THE_SPHERE
-    rows[off] = torch.nn.functional.normalize(rows[off])
-    return rows
 
 
 CHECKPOINT = Path("checkpoints") / "last.safetensors"
@@ -185,13 +181,6 @@ class Checkpoint:
             return cls(path, saved, json.loads(about["state"]))
         except (SafetensorError, KeyError, ValueError) as error:
             raise RunFolderError(f"{path} is damaged ({error}). Train again without --resume.") from error
-
-
-def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-    """Write `checkpoints/last.safetensors`."""
-    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    about = {"state": json.dumps(numbers), "sha256": _digest(held)}
-    atomic_write(folder / CHECKPOINT, lambda path: save_file(held, path, about))
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

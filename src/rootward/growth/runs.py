@@ -1,0 +1,101 @@
+"""`grow_run`: grows a run into a new folder, and measures what that has cost."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from rootward.errors import RunFolderError
+from rootward.evaluation import Report, evaluate
+from rootward.files import write_text
+from rootward.folders import REPORT, read_config
+from rootward.growth.diff import Diff
+from rootward.growth.drift import Drift, drift
+from rootward.growth.grow import Grown, grow
+from rootward.pairs import Pairs
+from rootward.training.run import About, Run, begin_folder, files_of_pairs, read_log, rewrite_log
+from rootward.training.session import MEASURED_SCORES
+
+GROWTH = "growth"
+"""The section of `config.json` that holds the drift since the last training."""
+
+
+@dataclass(frozen=True, eq=False)
+class GrownRun:
+    """A grown run: its model, its drift since training and its recall.
+
+    Attributes:
+        folder: of the new run.
+        grown: the new model and pairs.
+        drift: since the last training.
+        report: recall of the new run, over all queries or as many as there is time for.
+    """
+
+    folder: Path
+    grown: Grown
+    drift: Drift
+    report: Report
+
+
+def grow_run(
+    run: Run,
+    after: Pairs | Diff,
+    out: str | Path,
+    *,
+    seed: int = 0,
+    source: str | None = None,
+    progress: bool = True,
+) -> GrownRun:
+    """Grow a run into a new folder. It is a run once `config.json`, its last file, is written; the old run stays.
+
+    Args:
+        run: from `Run.load`.
+        after: as for `grow`.
+        out: the new folder; it must hold no run.
+        seed: of every random choice.
+        source: the named source of the new pairs, kept in the report.
+        progress: show a bar while measuring.
+
+    Raises:
+        RunFolderError: no run, one that is not finished or was changed by hand, or `out` holds one.
+        InputError: as `grow`.
+    """
+    assert run.folder is not None
+    folder, out = run.folder, Path(out)
+    config = read_config(folder)
+    about = About.read(folder, config)
+    if not run.finished:
+        raise RunFolderError(f"{folder} is not trained to its end. First: rootward train --resume {folder}")
+    try:
+        history = Drift.model_validate(config[GROWTH]) if GROWTH in config else None
+    except ValidationError as error:
+        raise RunFolderError(
+            f"{folder}: the section {GROWTH!r} of config.json was changed by hand or by another version: {error}"
+        ) from error
+    if (out / "config.json").exists():
+        raise RunFolderError(f"{out} holds a run already; choose another folder for the grown one.")
+    grown = grow(run.model, run.pairs, after, seed=seed)
+    found = drift(run.model, run.pairs, grown, history=history, seed=seed)
+    rows = np.flatnonzero(grown.pairs.sizes)  # all, or as many as a training would measure at its end
+    n = max(1_000, MEASURED_SCORES // max(1, grown.pairs.n_documents))
+    measured = np.isin(np.arange(grown.pairs.n_queries), rows[:n])
+    report = evaluate(
+        grown.model,
+        grown.pairs.keep(measured[grown.pairs.query_of]),
+        source=source,
+        label=f"{about.recipe.name}, grown",
+        seed=seed,
+        extras={"recipe": about.recipe.name, "sampled_queries": int(measured.sum()) < len(rows)},
+        progress=progress,
+    )
+    begin_folder(out, grown.pairs)
+    rewrite_log(out, read_log(folder))
+    write_text(out / REPORT, report.to_json())
+    now = about.model_copy(update={"measured": True, "source": source, "date": time.strftime("%Y-%m-%d")})
+    sections = {"run": now.model_dump(mode="json"), GROWTH: found.model_dump(mode="json")}
+    grown.model.save(out, config=sections, more_files=(*files_of_pairs(out), REPORT))
+    return GrownRun(out, grown, found, report)
