@@ -70,10 +70,10 @@ def placed(index: Index, pairs: Pairs | None) -> None:
     Raises:
         InputError: there are no pairs, or they do not say.
     """
-    from rootward.retrieval import Lineage  # noqa: PLC0415
+    from rootward.retrieval import Ancestors  # noqa: PLC0415
 
-    if index.catalogue.lineage is not None:
+    if index.catalogue.ancestors is not None:
         return
     if pairs is None:
         raise InputError("This model was saved without pairs, which say where documents stand; search the run itself.")
-    index.catalogue = replace(index.catalogue, lineage=Lineage.of(pairs, index.document_ids))
+    index.catalogue = replace(index.catalogue, ancestors=Ancestors.of(pairs, index.document_ids))

@@ -1,6 +1,6 @@
 """Retrieval: an index over a model's documents, and the hits that come out of it."""
 
-from rootward.retrieval.catalogue import Lineage
+from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.engines.engine import Condition, Engine, Found, Tunable, Where
 from rootward.retrieval.engines.exact import Exact
 from rootward.retrieval.filters import Filter
@@ -8,4 +8,4 @@ from rootward.retrieval.hits import Hits
 from rootward.retrieval.index import Index
 from rootward.retrieval.tuning import Tuned
 
-__all__ = ["Condition", "Engine", "Exact", "Filter", "Found", "Hits", "Index", "Lineage", "Tunable", "Tuned", "Where"]
+__all__ = ["Ancestors", "Condition", "Engine", "Exact", "Filter", "Found", "Hits", "Index", "Tunable", "Tuned", "Where"]

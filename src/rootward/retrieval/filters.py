@@ -14,7 +14,7 @@ from rootward.csr import expand
 from rootward.errors import InputError
 from rootward.hierarchy import Hierarchy
 from rootward.ids import Ids
-from rootward.retrieval.catalogue import Lineage, levels
+from rootward.retrieval.catalogue import Ancestors, levels
 from rootward.retrieval.engines.engine import Condition, Where
 
 Rows = npt.NDArray[np.int64]
@@ -29,9 +29,9 @@ class _Near:
     within: int | None
     of: Hierarchy | None
 
-    def rows(self, ids: Ids, lineage: Lineage | None) -> Rows:
+    def rows(self, ids: Ids, ancestors: Ancestors | None) -> Rows:
         if self.of is None:
-            stored = _stored(lineage)
+            stored = _stored(ancestors)
             return (stored.below if self.side == "below" else stored.above)(ids.row(self.node), self.within)
         tree, row = self.of, self.of.ids.row(self.node)
         if self.side == "above":
@@ -54,9 +54,9 @@ class _Levels:
     last: int | None
     of: Hierarchy | None
 
-    def rows(self, ids: Ids, lineage: Lineage | None) -> Rows:
+    def rows(self, ids: Ids, ancestors: Ancestors | None) -> Rows:
         if self.of is None:
-            return _stored(lineage).levels(self.first, self.last)
+            return _stored(ancestors).levels(self.first, self.last)
         return _among(self.of.ids, levels(self.of.depth, self.first, self.last), ids)
 
     def conditions(self, ids: Ids, rows: Rows) -> tuple[Condition, ...] | None:
@@ -72,7 +72,7 @@ class _Only:
 
     ids: tuple[str, ...]
 
-    def rows(self, ids: Ids, lineage: Lineage | None) -> Rows:
+    def rows(self, ids: Ids, ancestors: Ancestors | None) -> Rows:
         return np.unique(ids.rows(self.ids))
 
     def conditions(self, ids: Ids, rows: Rows) -> tuple[Condition, ...] | None:
@@ -133,14 +133,14 @@ class Filter:
         """Only documents that both let through."""
         return Filter(self.tests + other.tests)
 
-    def where(self, document_ids: Ids, lineage: Lineage | None = None) -> Where:
+    def where(self, document_ids: Ids, ancestors: Ancestors | None = None) -> Where:
         """As an engine takes it: rows, and conditions where its facts can say the same.
 
         Raises:
             UnknownIdError: a node that is not there.
             InputError: no hierarchy was given, and the index knows none.
         """
-        rows = [test.rows(document_ids, lineage) for test in self.tests]
+        rows = [test.rows(document_ids, ancestors) for test in self.tests]
         told = [test.conditions(document_ids, found) for test, found in zip(self.tests, rows, strict=True)]
         conditions = tuple(each for part in told if part is not None for each in part)
         allowed = reduce(lambda a, b: np.intersect1d(a, b, assume_unique=True), rows)
@@ -153,13 +153,13 @@ def _hops(within: int | None) -> int | None:
     return within
 
 
-def _stored(lineage: Lineage | None) -> Lineage:
-    if lineage is None:
+def _stored(ancestors: Ancestors | None) -> Ancestors:
+    if ancestors is None:
         raise InputError(
             "This index does not know where its documents stand. Build it with Index.build(model, hierarchy=tree), or "
             "give the hierarchy to the filter: Filter.below('an id', of=tree)."
         )
-    return lineage
+    return ancestors
 
 
 def _downward(tree: Hierarchy, row: int, within: int | None) -> Rows:

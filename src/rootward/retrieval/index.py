@@ -20,7 +20,7 @@ from rootward.hierarchy import Hierarchy
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.retrieval import storage
-from rootward.retrieval.catalogue import Catalogue, Lineage
+from rootward.retrieval.catalogue import Ancestors, Catalogue
 from rootward.retrieval.engines.engine import Engine, Found, Shared, Tunable, Where, as_documents
 from rootward.retrieval.engines.lists import Demand
 from rootward.retrieval.engines.registry import engine_class, knows_demand
@@ -101,7 +101,7 @@ class Index:
         if folder is not None:
             storage.before_in(folder)
         documents = model.document_vectors().detach()
-        lineage = None if hierarchy is None else Lineage.of(hierarchy, model.document_ids)
+        ancestors = None if hierarchy is None else Ancestors.of(hierarchy, model.document_ids)
         fingerprint = model.fingerprint()
         sample = demand = None
         if pairs is not None and knows_demand(engine):
@@ -110,14 +110,14 @@ class Index:
         filled = load_all(
             engine,
             documents,
-            lineage,
+            ancestors,
             options,
             demand=demand,
             fingerprint=fingerprint,
             folder=folder,
             progress=progress,
         )
-        catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, lineage)
+        catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, ancestors)
         index = cls(filled, catalogue, fingerprint)
         if isinstance(filled, Tunable):
             index.tuned = tune(filled, sample or Sample.of(model, documents.cpu().float(), pairs, k), recall)
@@ -141,9 +141,9 @@ class Index:
         engine: Engine = engine_class("milvus").load(Path(), (), {"uri": uri, "collection": collection, **options})
         assert isinstance(engine, Shared)
         engine.ledger.check(model.fingerprint(), of=len(model.document_ids))
-        lineage = None if hierarchy is None else Lineage.of(hierarchy, model.document_ids)
-        engine.facts = engine.ledger.knows(lineage)
-        catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, lineage)
+        ancestors = None if hierarchy is None else Ancestors.of(hierarchy, model.document_ids)
+        engine.facts = engine.ledger.knows(ancestors)
+        catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, ancestors)
         return cls(engine, catalogue, model.fingerprint())
 
     def calibrated(self, calibration: Calibration | None) -> Index:
@@ -274,7 +274,7 @@ class Index:
         return self._hits(asked, found, allowed, nearest_first)
 
     def _where(self, where: Filter | None) -> Where | None:
-        return None if where is None else where.where(self.document_ids, self.catalogue.lineage)
+        return None if where is None else where.where(self.document_ids, self.catalogue.ancestors)
 
     def _hits(self, asked: Asked, found: Found, where: Where | None, nearest_first: bool) -> Hits:
         found = found.of(asked.said)
@@ -321,7 +321,7 @@ class Index:
         catalogue, rows = self.catalogue.put(labels, heights, names, hierarchy)
         if self.engine.durable and self.folder is not None:  # a server must hold no row that has no name yet
             self._write(catalogue)
-        self.engine.upsert(rows, matrix, None if catalogue.lineage is None else catalogue.lineage.take(rows))
+        self.engine.upsert(rows, matrix, None if catalogue.ancestors is None else catalogue.ancestors.take(rows))
         self.catalogue, self.fingerprint = catalogue, fingerprint or self.fingerprint
         if self.calibration is not None and self.calibration.fingerprint != self.fingerprint:
             self.calibration = None

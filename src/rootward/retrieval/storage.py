@@ -3,7 +3,7 @@
     config.json              "index": engine, settings, generation, fingerprint of the model, what was tuned;
                              "files": checksums
     documents-0001.parquet   row, id, height, gone; name, synonyms, definition where there are names
-    lineage-0001.safetensors depth; offsets, ancestors, hops; where the index knows its hierarchy
+    ancestors-0001.safetensors depth; offsets, ancestors, hops; where the index knows its hierarchy
     calibration-0001.safetensors   where answer sets end, where that is calibrated
     ...-0001.*               what the engine keeps; nothing for a server
     loading.json             only while the index is built: how far it is
@@ -31,7 +31,7 @@ from rootward.calibration.calibrate import Calibration
 from rootward.encoders.storage import CONFIG, check_files, read_config, write_config
 from rootward.errors import RunFolderError
 from rootward.files import sha256, write_text
-from rootward.retrieval.catalogue import Catalogue, Lineage
+from rootward.retrieval.catalogue import Ancestors, Catalogue
 from rootward.retrieval.engines.engine import Engine, Shared
 from rootward.retrieval.engines.lists import Demand
 from rootward.retrieval.engines.registry import check_options, engine_class, prepared
@@ -169,7 +169,7 @@ _LINE_SECONDS = 2.0
 def load_all(
     name: str,
     documents: Tensor,
-    lineage: Lineage | None,
+    ancestors: Ancestors | None,
     options: dict[str, Any],
     *,
     demand: Demand | None,
@@ -182,7 +182,7 @@ def load_all(
     Args:
         name: of the engine.
         documents: n x dim.
-        lineage: of all of them, for engines that keep facts.
+        ancestors: of all of them, for engines that keep facts.
         options: of the engine.
         demand: which queries want which documents, for engines that have a use for it.
         fingerprint: of the model: a load that was cut off goes on only with the same vectors, engine and options.
@@ -207,13 +207,13 @@ def load_all(
             folder.mkdir(parents=True, exist_ok=True)
             write_loading(folder, engine, about, done)
     if isinstance(engine, Shared):
-        done = engine.ledger.begin(fingerprint, len(documents), lineage)
-        engine.facts = engine.ledger.knows(lineage)
+        done = engine.ledger.begin(fingerprint, len(documents), ancestors)
+        engine.facts = engine.ledger.knows(ancestors)
     saved = time.monotonic()
     with _bar(f"{name}: documents", len(documents), done, progress) as moved:
         for start in range(done, len(documents), BATCH):
             rows = np.arange(start, min(start + BATCH, len(documents)))
-            engine.upsert(rows, documents[start : start + BATCH], None if lineage is None else lineage.take(rows))
+            engine.upsert(rows, documents[start : start + BATCH], None if ancestors is None else ancestors.take(rows))
             moved(len(rows))
             if isinstance(engine, Shared):
                 engine.ledger.acknowledge(start + len(rows))
@@ -222,17 +222,17 @@ def load_all(
                 saved = time.monotonic()
     engine.commit()
     if isinstance(engine, Shared):
-        _mend(engine, documents, lineage)
+        _mend(engine, documents, ancestors)
     return engine
 
 
-def _mend(engine: Engine, documents: Tensor, lineage: Lineage | None) -> None:
+def _mend(engine: Engine, documents: Tensor, ancestors: Ancestors | None) -> None:
     """Put in again what a server acknowledged and yet does not hold, until it holds all."""
     assert isinstance(engine, Shared)
     while lacking := engine.ledger.lacking(len(documents), BATCH):
         for part in lacking:
             rows = np.arange(part.start, part.stop)
-            engine.upsert(rows, documents[part.start : part.stop], None if lineage is None else lineage.take(rows))
+            engine.upsert(rows, documents[part.start : part.stop], None if ancestors is None else ancestors.take(rows))
         engine.commit()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rootward.errors import InputError, MissingExtraError, RootwardError
-from rootward.retrieval.catalogue import Lineage
+from rootward.retrieval.catalogue import Ancestors
 
 MOST_ANCESTORS = 4_096
 """The longest list that a field of the server holds."""
@@ -201,7 +201,7 @@ class Ledger:
                 f"Index.load(FOLDER)."
             )
 
-    def begin(self, fingerprint: str, n: int, lineage: Lineage | None) -> int:
+    def begin(self, fingerprint: str, n: int, ancestors: Ancestors | None) -> int:
         """Start loading n documents, or go on: how many of the first ones were acknowledged before.
 
         Raises:
@@ -209,7 +209,7 @@ class Ledger:
         """
         notes = self.collection.notes()
         if "fingerprint" not in notes:
-            facts = {"lineage": _digest(lineage), "documents": str(n), "loaded": "0"}
+            facts = {"ancestors": _digest(ancestors), "documents": str(n), "loaded": "0"}
             self.collection.note({**facts, "fingerprint": fingerprint})
             return 0
         if (notes["fingerprint"], notes["documents"]) != (fingerprint, str(n)):
@@ -220,9 +220,9 @@ class Ledger:
             )
         return int(notes["loaded"])
 
-    def knows(self, lineage: Lineage | None) -> bool:
-        """Whether the documents were loaded with this lineage, so that its conditions mean the same there."""
-        return lineage is not None and self.collection.notes().get("lineage") == _digest(lineage)
+    def knows(self, ancestors: Ancestors | None) -> bool:
+        """Whether the documents were loaded with this ancestors, so that its conditions mean the same there."""
+        return ancestors is not None and self.collection.notes().get("ancestors") == _digest(ancestors)
 
     def acknowledge(self, done: int) -> None:
         """The first `done` documents were acknowledged by the server."""
@@ -247,9 +247,9 @@ class Ledger:
         return [part for count, part in zip(counts, parts, strict=True) if count < len(part)]
 
 
-def _digest(lineage: Lineage | None) -> str:
-    """Recognises a lineage again; "none" where there is none."""
-    if lineage is None:
+def _digest(ancestors: Ancestors | None) -> str:
+    """Recognises a ancestors again; "none" where there is none."""
+    if ancestors is None:
         return "none"
-    parts = (lineage.depth, lineage.offsets, lineage.ancestors)
+    parts = (ancestors.depth, ancestors.offsets, ancestors.rows)
     return hashlib.sha256(b"".join(part.astype("<i8").tobytes() for part in parts)).hexdigest()[:16]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rootward.csr import offsets_of
 from rootward.errors import InputError
-from rootward.retrieval.catalogue import Lineage
+from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.engines.collection import Ledger
 from rootward.scoring import Floats, Ints, checked
 
@@ -86,7 +86,7 @@ class Condition:
     """One fact about a document, for engines that keep facts: its `field` is, or holds, one of `values`.
 
     "row" and "depth" are one number a document; "ancestors" is its list of ancestor rows, itself included
-    (`Lineage`). So `Condition("ancestors", (17,))` is: stands below document 17, or is it.
+    (`Ancestors`). So `Condition("ancestors", (17,))` is: stands below document 17, or is it.
     """
 
     field: Literal["row", "depth", "ancestors"]
@@ -99,7 +99,7 @@ class Where:
 
     Attributes:
         rows: int64, ascending: the allowed document rows. Always there, and always the whole truth.
-        conditions: the same said in facts, all of which must hold, so that an engine that keeps a `Lineage` may send
+        conditions: the same said in facts, all of which must hold, so that an engine that keeps a `Ancestors` may send
             an expression in place of a long list; None where facts cannot say it.
     """
 
@@ -153,13 +153,13 @@ class Engine(Protocol):
         """The allowed documents that score at least the threshold of their query; with `cap` the best so many."""
         ...
 
-    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, lineage: Lineage | None = None) -> None:
+    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
         """Put in documents, in place of those of the same rows.
 
         Args:
             rows: n different integers from 0 up.
             vectors: n x dim.
-            lineage: of these documents, in this order, for engines that keep facts; the others ignore it.
+            ancestors: of these documents, in this order, for engines that keep facts; the others ignore it.
 
         Raises:
             InputError: another width, entries that are NaN or infinite, a row given twice. Nothing was changed then.
@@ -214,7 +214,7 @@ class Shared(Protocol):
 
     ledger: Ledger
     facts: bool
-    """Whether conditions are told in place of rows; only where the documents were put in with their lineage."""
+    """Whether conditions are told in place of rows; only where the documents were put in with their ancestors."""
 
 
 # -- what every engine checks and does alike -----------------------------------------------------------------------

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rootward.csr import offsets_of
 from rootward.files import atomic_write
-from rootward.retrieval.catalogue import Lineage
+from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.engines.engine import Found, Settings, Where, as_documents, as_queries
 from rootward.scoring import Floats, Ints, checked, top
 
@@ -86,7 +86,7 @@ class Exact:
 
     # -- changing ----------------------------------------------------------------------------------------------
 
-    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, lineage: Lineage | None = None) -> None:
+    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
         """Put in documents, in place of those of the same rows; see `Engine.upsert`."""
         new, vectors = as_documents(rows, vectors, self.dim)
         kept = torch.from_numpy(~np.isin(self.rows, new, assume_unique=True))

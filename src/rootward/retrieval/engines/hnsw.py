@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rootward.files import atomic_write
-from rootward.retrieval.catalogue import Lineage
+from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.engines import faiss_files
 from rootward.retrieval.engines.engine import Found, Settings, Where, as_documents, as_queries
 from rootward.retrieval.engines.exact import above, nearest
@@ -136,7 +136,7 @@ class Hnsw:
 
     # -- changing ----------------------------------------------------------------------------------------------
 
-    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, lineage: Lineage | None = None) -> None:
+    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
         """Put in documents, in place of those of the same rows; see `Engine.upsert`."""
         new, documents = as_documents(rows, vectors, self.dim)
         self.delete(new)

@@ -20,7 +20,7 @@ from torch import Tensor
 from rootward import rng
 from rootward.errors import InputError
 from rootward.files import atomic_write
-from rootward.retrieval.catalogue import Lineage
+from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.engines import faiss_files
 from rootward.retrieval.engines.engine import Found, Settings, Where, as_documents, as_queries, best_first
 from rootward.retrieval.engines.exact import Exact
@@ -248,7 +248,7 @@ class Ivf:
 
     # -- changing ----------------------------------------------------------------------------------------------
 
-    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, lineage: Lineage | None = None) -> None:
+    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
         """Put in documents, in place of those of the same rows; see `Engine.upsert`."""
         new, documents = as_documents(rows, vectors, self.dim)
         self.delete(new)

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from rootward.csr import offsets_of
 from rootward.errors import InputError
-from rootward.retrieval.catalogue import Lineage
+from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.engines.collection import MOST_ANCESTORS, TIMEOUT, Collection, Ledger
 from rootward.retrieval.engines.engine import (
     Condition,
@@ -77,7 +77,7 @@ class Milvus:
         fields = collection.fields()
         self._dim = int(fields["vector"]["params"]["dim"])
         self._keeps_facts = "ancestors" in fields
-        self.facts = collection.notes().get("lineage") != "none"
+        self.facts = collection.notes().get("ancestors") != "none"
         self._changed, self._fresh = False, 0
         if not collection.loaded() and collection.indexed():
             collection.load()
@@ -102,7 +102,7 @@ class Milvus:
             uri: where the server listens.
             collection: its name; letters, digits and underscores.
             kind: "exact", "ivf" or "ivf-sq8".
-            facts: keep each document's lineage, so that filters by the hierarchy are short expressions.
+            facts: keep each document's ancestors, so that filters by the hierarchy are short expressions.
             consistency: see `Milvus`.
             timeout: seconds after which a call that the server does not answer is given up.
             token: "user:password" where the server asks for it; by default the environment variable MILVUS_TOKEN.
@@ -288,10 +288,12 @@ class Milvus:
 
     # -- changing ----------------------------------------------------------------------------------------------
 
-    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, lineage: Lineage | None = None) -> None:
+    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
         """Put in documents, in place of those of the same rows; see `Engine.upsert`."""
         names, ordered = as_documents(rows, vectors, self.dim)
-        lists = self._lists(lineage.take(np.argsort(np.asarray(rows, np.int64), kind="stable")) if lineage else None)
+        lists = self._lists(
+            ancestors.take(np.argsort(np.asarray(rows, np.int64), kind="stable")) if ancestors else None
+        )
         values = ordered.float().numpy()
         step = self.batch_rows
         for start in builtins.range(0, len(names), step):
@@ -311,19 +313,21 @@ class Milvus:
     def _nowhere(self) -> dict[str, Any]:
         return {"depth": -1, "ancestors": []} if self._keeps_facts else {}
 
-    def _lists(self, lineage: Lineage | None) -> list[dict[str, Any]]:
+    def _lists(self, ancestors: Ancestors | None) -> list[dict[str, Any]]:
         """The facts of each document, as its fields; empty where none are kept or given."""
-        if lineage is None or not self._keeps_facts:
+        if ancestors is None or not self._keeps_facts:
             return []
-        longest = int(np.diff(lineage.offsets).max(initial=0))
+        longest = int(np.diff(ancestors.offsets).max(initial=0))
         if longest > MOST_ANCESTORS:
             raise InputError(
                 f"A document has {longest:,} ancestors; Milvus holds at most {MOST_ANCESTORS:,} in a list. Make the "
                 f"collection without facts, and filters are told as rows."
             )
-        ancestors = np.split(lineage.ancestors, lineage.offsets[1:-1])
-        pairs = zip(lineage.depth.tolist(), ancestors, strict=True)
-        return [{"depth": depth, "ancestors": rows.tolist()} for depth, rows in pairs]
+        lists = np.split(ancestors.rows, ancestors.offsets[1:-1])
+        return [
+            {"depth": depth, "ancestors": rows.tolist()}
+            for depth, rows in zip(ancestors.depth.tolist(), lists, strict=True)
+        ]
 
     def delete(self, rows: npt.ArrayLike) -> None:
         """Take out documents; rows that are not there are passed over."""
