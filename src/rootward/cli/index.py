@@ -85,13 +85,13 @@ def index(
     _refuse(out, uri, collection, replace)
     _refuse_tuning(engine, recall, k)
     options = given(uri=uri, collection=collection) | _options(changes)
-    from rootward.cli.search import calibration_of, pairs_of  # noqa: PLC0415
     from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.retrieval import Index  # noqa: PLC0415
+    from rootward.retrieval.searcher import run_calibration, run_pairs  # noqa: PLC0415
 
     began = time.monotonic()
     model = DualEncoder.load(run, encoder=encoder, progress=not quiet)
-    pairs = pairs_of(run, model)
+    pairs = run_pairs(run, model)
     built = Index.build(
         model,
         pairs=pairs if k is None else None,
@@ -101,7 +101,10 @@ def index(
         **given(engine=engine, recall=recall, k=k),
         **options,
     )
-    if (calibration := calibration_of(run, model, quiet)) is not None:
+    calibration, note = run_calibration(run, model)
+    if note is not None:
+        say(note, quiet)
+    if calibration is not None:
         built = built.calibrated(calibration)
         built.commit()
     about = _about(built, out, collection, time.monotonic() - began)

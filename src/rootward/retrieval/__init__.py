@@ -6,6 +6,23 @@ from rootward.retrieval.engines.exact import Exact
 from rootward.retrieval.filters import Filter
 from rootward.retrieval.hits import Hits
 from rootward.retrieval.index import Index
+from rootward.retrieval.searcher import Match, Result, Results, Searcher
 from rootward.retrieval.tuning import Tuned
 
-__all__ = ["Ancestors", "Condition", "Engine", "Exact", "Filter", "Found", "Hits", "Index", "Tunable", "Tuned", "Where"]
+__all__ = [
+    "Ancestors",
+    "Condition",
+    "Engine",
+    "Exact",
+    "Filter",
+    "Found",
+    "Hits",
+    "Index",
+    "Match",
+    "Result",
+    "Results",
+    "Searcher",
+    "Tunable",
+    "Tuned",
+    "Where",
+]

@@ -133,6 +133,11 @@ class Filter:
         """Only documents that both let through."""
         return Filter(self.tests + other.tests)
 
+    @property
+    def needs_ancestors(self) -> bool:
+        """Whether the index has to know where its documents stand: a test has no hierarchy of its own."""
+        return any(not isinstance(test, _Only) and test.of is None for test in self.tests)
+
     def where(self, document_ids: Ids, ancestors: Ancestors | None = None) -> Where:
         """As an engine takes it: rows, and conditions where its facts can say the same.
 
