@@ -127,9 +127,9 @@ def _refuse(out: Path | None, uri: str | None, collection: str | None, replace: 
     if (uri is None) != (collection is None):
         raise InputError("--uri and --collection go together: where the Milvus server is, and the name there.")
     refuse_folder(out)
-    from rootward.retrieval.storage import before_in  # noqa: PLC0415
+    from rootward.retrieval.storage import existing_config  # noqa: PLC0415
 
-    if out is not None and before_in(out) and not replace:
+    if out is not None and existing_config(out) and not replace:
         raise RunFolderError(f"{out} holds an index already; choose another folder, or give --replace too.")
 
 

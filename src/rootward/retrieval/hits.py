@@ -257,7 +257,7 @@ class Hits:
         return Group(*tables)
 
 
-def shown(found: Found, accepted: npt.NDArray[np.bool_], heights: npt.NDArray[np.float32]) -> Ints:
+def display_order(found: Found, accepted: npt.NDArray[np.bool_], heights: npt.NDArray[np.float32]) -> Ints:
     """The order in which documents are shown: accepted ones by ascending height, then the others by falling score.
 
     Of equally high ones the higher score comes first, of equal scores the lower row. So for "sandals" with

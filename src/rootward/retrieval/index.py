@@ -21,13 +21,21 @@ from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.retrieval import storage
 from rootward.retrieval.catalogue import Ancestors, Catalogue
-from rootward.retrieval.engines.engine import Engine, Found, Shared, Tunable, Where, as_documents
-from rootward.retrieval.engines.lists import Demand
-from rootward.retrieval.engines.registry import engine_class, knows_demand
+from rootward.retrieval.engines.engine import (
+    Engine,
+    Found,
+    Shared,
+    Tunable,
+    Where,
+    as_documents,
+    engine_class,
+    uses_relevance,
+)
+from rootward.retrieval.engines.lists import Relevance
 from rootward.retrieval.filters import Filter
-from rootward.retrieval.hits import Hits, shown
+from rootward.retrieval.hits import Hits, display_order
 from rootward.retrieval.storage import load_all
-from rootward.retrieval.tuning import Sample, Tuned, checked_target, tune
+from rootward.retrieval.tuning import Sample, Tuned, check_recall, tune
 from rootward.scoring import Floats, Ints
 from rootward.texts import Texts
 
@@ -80,7 +88,7 @@ class Index:
                 own |S(q)|, on a sample of these queries; and "ivf" puts documents where the queries look for them,
                 unless the encoder finds other documents than the pairs want. `tuned` says which it is.
             k: without pairs, they are tuned at so many documents instead.
-            recall: the share that is asked for; `tuned` says what was reached.
+            recall: the recall to reach; `tuned` says what was reached.
             hierarchy: where the documents stand, as a graph or as the pairs that one made, so that a `Filter` needs
                 none later.
             out: a folder to save to. A build that was cut off goes on from there when it is called again.
@@ -99,20 +107,20 @@ class Index:
             engine, options = "milvus", {"kind": engine, **options}
         folder = None if out is None else Path(out)
         if folder is not None:
-            storage.before_in(folder)
+            storage.existing_config(folder)
         documents = model.document_vectors().detach()
         ancestors = None if hierarchy is None else Ancestors.of(hierarchy, model.document_ids)
         fingerprint = model.fingerprint()
-        sample = demand = None
-        if pairs is not None and knows_demand(engine):
+        sample = relevance = None
+        if pairs is not None and uses_relevance(engine):
             sample = Sample.of(model, documents.cpu().float(), pairs, k)
-            demand = Demand.of(model, pairs, sample, checked_target(recall))
+            relevance = Relevance.of(model, pairs, sample, check_recall(recall))
         filled = load_all(
             engine,
             documents,
             ancestors,
             options,
-            demand=demand,
+            relevance=relevance,
             fingerprint=fingerprint,
             folder=folder,
             progress=progress,
@@ -140,9 +148,9 @@ class Index:
         """
         engine: Engine = engine_class("milvus").load(Path(), (), {"uri": uri, "collection": collection, **options})
         assert isinstance(engine, Shared)
-        engine.ledger.check(model.fingerprint(), of=len(model.document_ids))
+        engine.check_complete(model.fingerprint(), len(model.document_ids))
         ancestors = None if hierarchy is None else Ancestors.of(hierarchy, model.document_ids)
-        engine.facts = engine.ledger.knows(ancestors)
+        engine.use_ancestors(ancestors)
         catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, ancestors)
         return cls(engine, catalogue, model.fingerprint())
 
@@ -211,12 +219,12 @@ class Index:
         """
         if k < 1:
             raise InputError(f"k is how many documents to return and at least 1, got {k}.")
-        asked = with_thresholds(as_asked(queries, self.fingerprint), self.calibration, self.engine)
+        batch = with_thresholds(as_batch(queries, self.fingerprint), self.calibration, self.engine)
         allowed = self._where(where)
-        if not nearest_first or not asked.known:
-            return self._hits(asked, self.engine.search(asked.vectors, k, allowed), allowed, False)
-        found = self._with_all_accepted(asked.vectors, k, asked.thresholds, allowed)
-        return self._hits(asked, found, allowed, True).first(k)
+        if not nearest_first or not batch.known:
+            return self._hits(batch, self.engine.search(batch.vectors, k, allowed), allowed, False)
+        found = self._with_all_accepted(batch.vectors, k, batch.thresholds, allowed)
+        return self._hits(batch, found, allowed, True).first(k)
 
     def _with_all_accepted(
         self, vectors: Tensor, k: int, thresholds: npt.NDArray[np.float32], where: Where | None
@@ -254,37 +262,37 @@ class Index:
             InputError: another model's queries, vectors that cannot be scored, "auto" for a query without threshold
                 where there is no calibration.
         """
-        asked = with_thresholds(as_asked(queries, self.fingerprint), self.calibration, self.engine)
+        batch = with_thresholds(as_batch(queries, self.fingerprint), self.calibration, self.engine)
         if threshold == "auto":
-            unknown = np.flatnonzero(np.isnan(asked.thresholds))
+            unknown = np.flatnonzero(np.isnan(batch.thresholds))
             if len(unknown):
                 raise InputError(
-                    f"{len(unknown):,} of {len(asked.ids):,} queries have no threshold, the first is "
-                    f"{asked.ids[unknown[0]]!r}: training finds them, for queries with pairs. For others, calibrate: "
+                    f"{len(unknown):,} of {len(batch.ids):,} queries have no threshold, the first is "
+                    f"{batch.ids[unknown[0]]!r}: training finds them, for queries with pairs. For others, calibrate: "
                     f"index.calibrated(rootward.calibrate(model, pairs)). Or give one number: threshold=0.5."
                 )
         elif isinstance(threshold, str) or np.isnan(threshold):
             raise InputError(f"threshold is a score or 'auto', got {threshold!r}.")
         else:
-            asked = asked._replace(thresholds=np.full(len(asked.ids), threshold, np.float32))
+            batch = batch._replace(thresholds=np.full(len(batch.ids), threshold, np.float32))
         if cap is not None and cap < 1:
             raise InputError(f"cap is how many documents to return at most and at least 1, got {cap}.")
         allowed = self._where(where)
-        found = self.engine.range(asked.vectors, asked.thresholds, allowed, cap)
-        return self._hits(asked, found, allowed, nearest_first)
+        found = self.engine.range(batch.vectors, batch.thresholds, allowed, cap)
+        return self._hits(batch, found, allowed, nearest_first)
 
     def _where(self, where: Filter | None) -> Where | None:
         return None if where is None else where.where(self.document_ids, self.catalogue.ancestors)
 
-    def _hits(self, asked: Asked, found: Found, where: Where | None, nearest_first: bool) -> Hits:
-        found = found.of(asked.said)
+    def _hits(self, batch: QueryBatch, found: Found, where: Where | None, nearest_first: bool) -> Hits:
+        found = found.of(batch.nonzero)
         if nearest_first:
-            accepted = found.scores >= asked.thresholds[found.place]
+            accepted = found.scores >= batch.thresholds[found.place]
             if accepted.any():  # otherwise they stand by falling score already
-                found = found.take(shown(found, accepted, self.heights))
+                found = found.take(display_order(found, accepted, self.heights))
         allowed = None if where is None else where.rows
         names = self.catalogue
-        return Hits(tuple(asked.ids), found, asked.thresholds, names.ids, names.texts, allowed)
+        return Hits(tuple(batch.ids), found, batch.thresholds, names.ids, names.texts, allowed)
 
     # -- changing ----------------------------------------------------------------------------------------------
 
@@ -339,8 +347,8 @@ class Index:
     def commit(self) -> None:
         """Make all changes visible to every search, and safe where the index has a folder."""
         self.engine.commit()
-        if isinstance(self.engine, Shared) and self.engine.ledger.fingerprint != self.fingerprint:
-            self.engine.ledger.fingerprint = self.fingerprint
+        if isinstance(self.engine, Shared):
+            self.engine.set_model(self.fingerprint)
         if self.folder is not None:
             self._write(self.catalogue)
 
@@ -382,7 +390,7 @@ class Index:
         self.engine.close()
 
 
-class Asked(NamedTuple):
+class QueryBatch(NamedTuple):
     """Queries as a search needs them.
 
     Attributes:
@@ -398,13 +406,13 @@ class Asked(NamedTuple):
     known: bool
 
     @property
-    def said(self) -> npt.NDArray[np.bool_]:
+    def nonzero(self) -> npt.NDArray[np.bool_]:
         """One a query: False for the zero vector, which scores 0 with every document and so asks for none."""
         found: npt.NDArray[np.bool_] = (self.vectors != 0).any(dim=1).numpy(force=True)
         return found
 
 
-def as_asked(queries: Any, fingerprint: str) -> Asked:
+def as_batch(queries: Any, fingerprint: str) -> QueryBatch:
     """The queries as they are, or bare vectors as queries without thresholds.
 
     Raises:
@@ -418,7 +426,7 @@ def as_asked(queries: Any, fingerprint: str) -> Asked:
                 f"index was built from, or build the index again."
             )
         thresholds = queries.thresholds.numpy(force=True)
-        return Asked(queries.ids, queries.vectors, thresholds, not np.isnan(thresholds).all())
+        return QueryBatch(queries.ids, queries.vectors, thresholds, not np.isnan(thresholds).all())
     try:
         vectors = torch.as_tensor(queries)
     except (TypeError, ValueError, RuntimeError):
@@ -429,7 +437,7 @@ def as_asked(queries: Any, fingerprint: str) -> Asked:
     if vectors.ndim != 2:
         raise InputError(f"Query vectors form a matrix, a row a query; got shape {tuple(vectors.shape)}.")
     n = len(vectors)
-    return Asked(_numbers(n), vectors, np.full(n, np.nan, np.float32), False)
+    return QueryBatch(_numbers(n), vectors, np.full(n, np.nan, np.float32), False)
 
 
 @lru_cache(maxsize=4)
@@ -438,22 +446,22 @@ def _numbers(n: int) -> tuple[str, ...]:
     return tuple(map(str, range(n)))
 
 
-def with_thresholds(asked: Asked, calibration: Calibration | None, engine: Engine) -> Asked:
+def with_thresholds(batch: QueryBatch, calibration: Calibration | None, engine: Engine) -> QueryBatch:
     """The queries with calibrated thresholds where theirs are unknown (NaN); as they are without a calibration.
 
     Raises:
         InputError: vectors of another width, or that are NaN or infinite.
     """
-    if calibration is None or not (unknown := np.isnan(asked.thresholds)).any():
-        return asked
+    if calibration is None or not (unknown := np.isnan(batch.thresholds)).any():
+        return batch
 
     def best(vectors: torch.Tensor, k: int) -> tuple[Ints, Floats]:
         found = engine.search(vectors, k)
         return found.offsets, found.scores
 
-    vectors = asked.vectors[torch.from_numpy(unknown).to(asked.vectors.device)]
+    vectors = batch.vectors[torch.from_numpy(unknown).to(batch.vectors.device)]
     if not torch.isfinite(vectors).all():
         raise InputError("Query vectors have entries that are NaN or infinite; scores need finite numbers.")
-    thresholds = asked.thresholds.astype(np.float32)
+    thresholds = batch.thresholds.astype(np.float32)
     thresholds[unknown] = calibration.thresholds(vectors, best)
-    return asked._replace(thresholds=thresholds, known=not np.isnan(thresholds).all())
+    return batch._replace(thresholds=thresholds, known=not np.isnan(thresholds).all())

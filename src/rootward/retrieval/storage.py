@@ -32,9 +32,8 @@ from rootward.encoders.storage import CONFIG, check_files, read_config, write_co
 from rootward.errors import RunFolderError
 from rootward.files import sha256, write_text
 from rootward.retrieval.catalogue import Ancestors, Catalogue
-from rootward.retrieval.engines.engine import Engine, Shared
-from rootward.retrieval.engines.lists import Demand
-from rootward.retrieval.engines.registry import check_options, engine_class, prepared
+from rootward.retrieval.engines.engine import Engine, Shared, check_options, engine_class
+from rootward.retrieval.engines.lists import Relevance
 
 LOADING = "loading.json"
 _REMEDY = "Restore it or build the index again"
@@ -55,7 +54,7 @@ def write_index(
     Raises:
         RunFolderError: the folder holds something else.
     """
-    before = before_in(folder)
+    before = existing_config(folder)
     folder.mkdir(parents=True, exist_ok=True)
     generation = before.get("index", {}).get("generation", 0) + 1
     mark = f"{generation:04}"
@@ -68,7 +67,7 @@ def write_index(
     drop(folder, set(before.get("files", {})) - set(names))
 
 
-def before_in(folder: Path) -> dict[str, Any]:
+def existing_config(folder: Path) -> dict[str, Any]:
     """The `config.json` of an index that stands there already, {} where there is none.
 
     Raises:
@@ -107,7 +106,7 @@ def read_index(folder: Path, **settings: Any) -> tuple[Engine, Catalogue, Calibr
     catalogue = Catalogue.load(folder, tuple(about["catalogue"]))
     engine: Engine = engine_class(about["name"]).load(folder, tuple(about["engine"]), {**about["settings"], **settings})
     if isinstance(engine, Shared):
-        engine.ledger.check(about["fingerprint"])
+        engine.check_complete(about["fingerprint"])
     calibrations = [Calibration.load(folder / name) for name in about.get("calibration", ())]
     return engine, catalogue, calibrations[0] if calibrations else None, about
 
@@ -172,7 +171,7 @@ def load_all(
     ancestors: Ancestors | None,
     options: dict[str, Any],
     *,
-    demand: Demand | None,
+    relevance: Relevance | None,
     fingerprint: str,
     folder: Path | None,
     progress: bool,
@@ -184,7 +183,7 @@ def load_all(
         documents: n x dim.
         ancestors: of all of them, for engines that keep facts.
         options: of the engine.
-        demand: which queries want which documents, for engines that have a use for it.
+        relevance: which queries want which documents, for engines that have a use for it.
         fingerprint: of the model: a load that was cut off goes on only with the same vectors, engine and options.
         folder: where to write down how far it is; None keeps nothing.
         progress: show a bar, or a line every few seconds where standard error is no terminal.
@@ -196,19 +195,19 @@ def load_all(
         "n": len(documents),
         "options": _digest(options),
     }
-    about |= {} if demand is None else {"pairs": _digest_of_pairs(demand), "target": demand.target}
+    about |= {} if relevance is None else {"pairs": _digest_of_pairs(relevance), "target": relevance.target}
     state = {} if folder is None else read_loading(folder)
     if state.get("about") == about and folder is not None:
         engine: Engine = engine_class(name).load(folder, tuple(state["files"]), {**options, **state["settings"]})
         done = state["done"]
     else:
-        engine, done = prepared(name, documents, options if demand is None else {**options, "demand": demand}), 0
+        known = {} if relevance is None else {"relevance": relevance}
+        engine, done = engine_class(name).prepared(documents, **options, **known), 0
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             write_loading(folder, engine, about, done)
     if isinstance(engine, Shared):
-        done = engine.ledger.begin(fingerprint, len(documents), ancestors)
-        engine.facts = engine.ledger.knows(ancestors)
+        done = engine.begin_load(fingerprint, len(documents), ancestors)
     saved = time.monotonic()
     with _bar(f"{name}: documents", len(documents), done, progress) as moved:
         for start in range(done, len(documents), BATCH):
@@ -216,7 +215,7 @@ def load_all(
             engine.upsert(rows, documents[start : start + BATCH], None if ancestors is None else ancestors.take(rows))
             moved(len(rows))
             if isinstance(engine, Shared):
-                engine.ledger.acknowledge(start + len(rows))
+                engine.acknowledge(start + len(rows))
             if folder is not None and (engine.durable or time.monotonic() - saved >= SNAPSHOT_SECONDS):
                 write_loading(folder, engine, about, start + len(rows))
                 saved = time.monotonic()
@@ -229,8 +228,8 @@ def load_all(
 def _mend(engine: Engine, documents: Tensor, ancestors: Ancestors | None) -> None:
     """Put in again what a server acknowledged and yet does not hold, until it holds all."""
     assert isinstance(engine, Shared)
-    while lacking := engine.ledger.lacking(len(documents), BATCH):
-        for part in lacking:
+    while missing := engine.missing(len(documents), BATCH):
+        for part in missing:
             rows = np.arange(part.start, part.stop)
             engine.upsert(rows, documents[part.start : part.stop], None if ancestors is None else ancestors.take(rows))
         engine.commit()
@@ -241,10 +240,10 @@ def _digest(options: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _digest_of_pairs(demand: Demand) -> str:
+def _digest_of_pairs(relevance: Relevance) -> str:
     """Lists stand where these pairs say, so a load goes on with the same ones only."""
-    digest = hashlib.sha256(demand.query_of.tobytes())
-    digest.update(demand.documents.tobytes())
+    digest = hashlib.sha256(relevance.query_of.tobytes())
+    digest.update(relevance.documents.tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -133,19 +133,19 @@ def tune(engine: Engine, sample: Sample, target: float) -> Tuned | None:
     Raises:
         InputError: a target that is no share.
     """
-    checked_target(target)
+    check_recall(target)
     if not isinstance(engine, Tunable):
         return None
     chooser, judge = sample.halves()
     for effort in engine.efforts():
         engine.effort = effort
-        if enough(chooser.recall(cast(Engine, engine)), target):
+        if reaches(chooser.recall(cast(Engine, engine)), target):
             break
     measured = float(judge.recall(cast(Engine, engine)).mean())
     return Tuned(engine.effort_name, engine.effort, target, measured, sample.at, len(judge))
 
 
-def checked_target(target: float) -> float:
+def check_recall(target: float) -> float:
     """The target as it is.
 
     Raises:
@@ -156,6 +156,6 @@ def checked_target(target: float) -> float:
     return target
 
 
-def enough(shares: Floats, target: float) -> bool:
+def reaches(shares: Floats, target: float) -> bool:
     """Whether the mean of what queries found reaches the target, with a standard error to spare."""
     return bool(shares.mean() - shares.std() / np.sqrt(len(shares)) >= target or shares.min() >= 1)

@@ -77,7 +77,7 @@ def flags_of(rows: Ints, length: int) -> Flags:
     return flags
 
 
-def grown(flags: Flags, length: int) -> Flags:
+def lengthened(flags: Flags, length: int) -> Flags:
     """The same flags, at least so many of them; doubled in size, so that adding often stays cheap."""
     if length <= len(flags):
         return flags

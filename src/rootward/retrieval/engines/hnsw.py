@@ -21,7 +21,7 @@ from rootward.retrieval.engines import faiss_files
 from rootward.retrieval.engines.engine import Found, Settings, Where, as_documents, as_queries
 from rootward.retrieval.engines.exact import above, nearest
 from rootward.retrieval.engines.faiss_files import faiss, selector
-from rootward.retrieval.engines.ivf import in_row_order
+from rootward.retrieval.engines.ivf import sort_ties_by_row
 from rootward.scoring import Ints
 
 REBUILT_ABOVE = 0.1
@@ -97,7 +97,7 @@ class Hnsw:
             rows[short], scores[short] = whole.rows.reshape(-1, k), whole.scores.reshape(-1, k)
         else:
             rows = self._rows[nodes]
-        in_row_order(rows, scores)
+        sort_ties_by_row(rows, scores)
         return Found(np.arange(len(vectors) + 1) * k, rows.ravel(), scores.ravel(), exact=False)
 
     def _walk(self, vectors: npt.NDArray[np.float32], k: int) -> tuple[npt.NDArray[np.float32], Ints]:
