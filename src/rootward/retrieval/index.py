@@ -34,7 +34,7 @@ from rootward.retrieval.engines.engine import (
 from rootward.retrieval.engines.lists import Relevance
 from rootward.retrieval.filters import Filter
 from rootward.retrieval.hits import Hits, display_order
-from rootward.retrieval.storage import load_all
+from rootward.retrieval.storage import load_documents
 from rootward.retrieval.tuning import Sample, Tuned, check_recall, tune
 from rootward.scoring import Floats, Ints
 from rootward.texts import Texts
@@ -115,7 +115,7 @@ class Index:
         if pairs is not None and uses_relevance(engine):
             sample = Sample.of(model, documents.cpu().float(), pairs, k)
             relevance = Relevance.of(model, pairs, sample, check_recall(recall))
-        filled = load_all(
+        filled = load_documents(
             engine,
             documents,
             ancestors,
