@@ -1,4 +1,4 @@
-"""`Catalogue`: what the rows of an index are called, and what is known of them beside their vectors."""
+"""`Catalogue`: ids, names, heights and ancestors of an index's rows."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Rows32 = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """Documents row by row. A document that was deleted keeps its row, and gets it back when it returns.
+    """Documents row by row. A deleted document keeps its row, and has it again if it is added again.
 
     Attributes:
-        ids: the users' labels.
+        ids: document ids.
         heights: float32; accepted documents are shown by ascending height.
         gone: whether it was deleted.
         texts: names, where there are any.
-        ancestors: what stands above it, where that is known.
+        ancestors: of each document, where they are known.
     """
 
     ids: Ids
@@ -46,7 +46,7 @@ class Catalogue:
 
     @classmethod
     def of(cls, ids: Ids, heights: npt.ArrayLike, texts: Texts | None, ancestors: Ancestors | None) -> Catalogue:
-        """Of documents that are all there."""
+        """A catalogue without deleted documents."""
         return cls(ids, np.array(heights, np.float32), np.zeros(len(ids), np.bool_), texts, ancestors)
 
     def put(
@@ -56,13 +56,13 @@ class Catalogue:
         names: Mapping[str, str] | None,
         hierarchy: Hierarchy | None,
     ) -> tuple[Catalogue, Ints]:
-        """(with these documents, their rows): known ids keep their rows, new ones follow after the last.
+        """(catalogue with these documents, their rows): known ids keep their rows, new ones get the next.
 
         Args:
             labels: different ids.
-            heights: one an id; None keeps those there are, and takes the lowest for new ones, as of a leaf.
+            heights: one an id; by default known documents keep theirs, and new ones get the lowest, as of a leaf.
             names: of some of them.
-            hierarchy: where they stand now; None keeps what is known, and new ones stand nowhere.
+            hierarchy: of these documents; None keeps known ancestors, and new documents have none.
         """
         new = list(Ids(label for label in labels if label not in self.ids))
         ids = Ids([*self.ids, *new]) if new else self.ids
@@ -91,7 +91,7 @@ class Catalogue:
         return Catalogue(ids, now, gone, texts, known), rows
 
     def without(self, labels: Iterable[Hashable]) -> tuple[Catalogue, Ints]:
-        """(without these documents, their rows).
+        """(catalogue without these documents, their rows).
 
         Raises:
             UnknownIdError: an id that is not there, or was deleted before.
@@ -144,8 +144,8 @@ class Ancestors:
     A document is its own ancestor at 0 hops; the nearest come first.
 
     Attributes:
-        depth: int32, one a document: hops from the nearest root, 0 for roots; -1 where the document stands in no
-            hierarchy (its list is then empty).
+        depth: int32, one a document: hops from the nearest root, 0 for roots; -1 for documents outside the hierarchy,
+            whose lists are empty.
         offsets: int64, one longer.
         rows: int32 document rows.
         hops: int32, one an ancestor.
@@ -161,11 +161,11 @@ class Ancestors:
 
     @classmethod
     def of(cls, source: Hierarchy | Pairs, document_ids: Ids) -> Ancestors:
-        """Where each of these documents stands.
+        """The ancestors of these documents.
 
         Args:
-            source: a hierarchy whose ids are (some of) the documents' and others; or the pairs that one made, in
-                which a document at distance 1 is a parent. What was left out of the pairs is missing here too.
+            source: a hierarchy with (some of) the documents' ids; or its pairs, in which a document at distance 1
+                is a parent. What was left out of the pairs is missing here too.
             document_ids: row by row. Ancestors that are no documents are left out.
 
         Raises:
@@ -190,19 +190,19 @@ class Ancestors:
 
     @classmethod
     def unknown(cls, n: int) -> Ancestors:
-        """Of n documents that stand in no hierarchy."""
+        """For n documents outside the hierarchy."""
         nothing = np.empty(0, np.int32)
         return cls(np.full(n, -1, np.int32), np.zeros(n + 1, np.int64), nothing, nothing)
 
     def take(self, rows: npt.ArrayLike) -> Ancestors:
-        """The lists of these documents, in their order."""
+        """The ancestors of these rows, in their order."""
         wanted = np.asarray(rows, np.int64)
         _, entry = expand(self.offsets, wanted)
         sizes = np.diff(self.offsets)[wanted]
         return Ancestors(self.depth[wanted], offsets_of(sizes), self.rows[entry], self.hops[entry])
 
     def put(self, rows: Rows, new: Ancestors) -> Ancestors:
-        """With other lists for these rows; they may lie beyond the last one, without a gap."""
+        """With new ancestors for these rows, which may follow after the last one, without a gap."""
         source = np.arange(max(len(self), int(rows.max(initial=-1)) + 1))
         source[rows] = len(self) + np.arange(len(rows))
         both = Ancestors(
@@ -238,7 +238,7 @@ def levels(depth: Rows32, first: int, last: int | None) -> Rows:
 
 
 def _graph_of(pairs: Pairs) -> Hierarchy:
-    """The hierarchy that these pairs were made of: each query that is a document, under those at distance 1."""
+    """The hierarchy of pairs: the parents of a document are those at distance 1 from the query of the same id."""
     own = np.array([pairs.document_ids.row(q) if q in pairs.document_ids else -1 for q in pairs.query_ids], np.int64)
     if len(own) and own.max() < 0:
         raise InputError(

@@ -135,7 +135,6 @@ def load_documents(
     documents: Tensor,
     ancestors: Ancestors | None,
     options: dict[str, Any],
-    *,
     relevance: Relevance | None,
     fingerprint: str,
     folder: Path | None,

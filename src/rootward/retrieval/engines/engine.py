@@ -159,7 +159,7 @@ class Engine(Protocol):
         ...
 
     def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
-        """Put in documents, in place of those of the same rows.
+        """Add documents, or replace those of the same rows.
 
         Args:
             rows: n different integers from 0 up.
@@ -172,7 +172,7 @@ class Engine(Protocol):
         ...
 
     def delete(self, rows: npt.ArrayLike) -> None:
-        """Take out documents. Unknown rows are ignored."""
+        """Remove documents. Unknown rows are ignored."""
         ...
 
     def commit(self) -> None:

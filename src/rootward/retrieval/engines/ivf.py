@@ -257,7 +257,7 @@ class Ivf:
     # -- changing ----------------------------------------------------------------------------------------------
 
     def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
-        """Put in documents, in place of those of the same rows; see `Engine.upsert`."""
+        """Add or replace documents; see `Engine.upsert`."""
         new, documents = as_documents(rows, vectors, self.dim)
         self.delete(new)
         self._add(new, documents.float().numpy())
@@ -275,7 +275,7 @@ class Ivf:
         self._unlisted.upsert(rows[unlisted], torch.from_numpy(vectors[unlisted]))
 
     def delete(self, rows: npt.ArrayLike) -> None:
-        """Take out documents; rows that are not there are passed over."""
+        """Remove documents; unknown rows are ignored."""
         rows = np.asarray(rows, np.int64)
         gone = flags_of(rows[rows >= 0], len(self._held)) & self._held
         if gone.any():
@@ -336,7 +336,7 @@ class Ivf:
         return index, settings["probes"], assignment, unlisted
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Nothing to close."""
 
 
 def lists_for(n: int) -> int:
@@ -457,7 +457,7 @@ class IvfSq8(Ivf):
         return vectors
 
     def delete(self, rows: npt.ArrayLike) -> None:
-        """Take out documents; rows that are not there are passed over."""
+        """Remove documents; unknown rows are ignored."""
         super().delete(rows)
         self.vectors.drop(np.asarray(rows, np.int64))
 

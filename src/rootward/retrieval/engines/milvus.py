@@ -503,7 +503,7 @@ class Milvus:
     # -- changing ----------------------------------------------------------------------------------------------
 
     def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
-        """Put in documents, in place of those of the same rows; see `Engine.upsert`."""
+        """Add or replace documents; see `Engine.upsert`."""
         names, ordered = as_documents(rows, vectors, self.dim)
         lists = self._lists(
             ancestors.take(np.argsort(np.asarray(rows, np.int64), kind="stable")) if ancestors else None
@@ -544,7 +544,7 @@ class Milvus:
         ]
 
     def delete(self, rows: npt.ArrayLike) -> None:
-        """Take out documents; rows that are not there are passed over."""
+        """Remove documents; unknown rows are ignored."""
         gone = np.unique(np.asarray(rows, np.int64)).tolist()
         for start in builtins.range(0, len(gone), LIMIT):
             self.collection.call("delete", ids=gone[start : start + LIMIT])
