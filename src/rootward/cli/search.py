@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from operator import and_
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,7 +20,7 @@ from rootward.errors import InputError
 if TYPE_CHECKING:
     from rootward.retrieval import Filter
 
-_ANSWERS, _FILTERS, _OUTPUT = "Answers", "Filters", "Output"
+_answers, _filters, _output = (partial(flag, panel=panel) for panel in ("Answers", "Filters", "Output"))
 
 
 def search(
@@ -29,66 +29,52 @@ def search(
         list[str],
         typer.Argument(
             metavar="TEXT",
-            help="Ids, names or synonyms of queries, any words for a text tower; - reads them from stdin, one a line.",
+            help="Ids, names or synonyms; any words for a text tower; - reads them from standard input, one a line.",
         ),
     ],
     index: Annotated[
-        Path | None,
-        flag("--index", metavar="FOLDER", panel=_ANSWERS, help="Search this index of the run; see rootward index."),
+        Path | None, _answers("--index", metavar="FOLDER", help="Search this index of the run; see rootward index.")
     ] = None,
     k: Annotated[
-        int | None,
-        flag("--k", "-k", metavar="N", min=1, panel=_ANSWERS, help="How many documents to show. Default: 10."),
+        int | None, _answers("--k", "-k", metavar="N", min=1, help="How many documents to show. Default: 10.")
     ] = None,
     threshold: Annotated[
         str | None,
-        flag(
+        _answers(
             "--threshold",
             metavar="auto|SCORE",
-            panel=_ANSWERS,
-            help="Only the answer set: documents that score at least this; auto is what training found for each query, "
-            "or rootward calibrate for those it does not know.",
+            help="Show the answer set: all documents that score at least this. auto: the threshold of each query, from "
+            "training or from rootward calibrate.",
         ),
     ] = None,
-    upward: Annotated[
-        bool,
-        flag("--upward", panel=_ANSWERS, help="Add what stands above the documents of the answer set, and say so."),
-    ] = False,
-    by_score: Annotated[bool, flag("--by-score", panel=_ANSWERS, help="Order by score alone.")] = False,
+    upward: Annotated[bool, _answers("--upward", help="Add what stands above documents of the answer set.")] = False,
+    by_score: Annotated[bool, _answers("--by-score", help="Order by score alone.")] = False,
     below: Annotated[
-        str | None, flag("--below", metavar="ID", panel=_FILTERS, help="Only this document and what stands below it.")
+        str | None, _filters("--below", metavar="ID", help="Only this document and its descendants.")
     ] = None,
     above: Annotated[
-        str | None, flag("--above", metavar="ID", panel=_FILTERS, help="Only this document and what stands above it.")
+        str | None, _filters("--above", metavar="ID", help="Only this document and its ancestors.")
     ] = None,
     within: Annotated[
-        int | None,
-        flag("--within", metavar="HOPS", min=0, panel=_FILTERS, help="With --below or --above: at most so far away."),
+        int | None, _filters("--within", metavar="HOPS", min=0, help="With --below or --above: at most so far away.")
     ] = None,
     levels: Annotated[
         str | None,
-        flag(
-            "--levels",
-            metavar="A..B",
-            panel=_FILTERS,
-            help="Only documents A to B hops from their root; 2.. and ..3 are open.",
-        ),
+        _filters("--levels", metavar="A..B", help="Only documents A to B hops below their root; 2.. and ..3 are open."),
     ] = None,
     encoder: EncoderAgain = None,
-    json: Annotated[
-        bool, flag("--json", panel=_OUTPUT, help="One JSON object a query and line, on standard output.")
-    ] = False,
-    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="The answers alone, no remarks below.")] = False,
+    json: Annotated[bool, _output("--json", help="Print one JSON object a query and line.")] = False,
+    quiet: Annotated[bool, _output("--quiet", "-q", help="Print answers alone, without remarks.")] = False,
 ) -> None:
     """Search a run: the exact match and everything above it.
 
     Documents that reach the query's threshold come first, the nearest of them first; a line, and a dim style, set the
-    others apart. ✓ marks the right answers, with their distance in hops. A name with several meanings shows the first
-    and tells the others. A run with a text tower answers words that it has never seen, too.
+    others apart. ✓ marks right answers, with their distance in hops, where they are known. A name with several meanings
+    is searched as the first of them, and the others are listed. A run with a text tower answers any words.
 
-    Of several queries each that nothing is called by has its message in the place of an answer, with --json an object
-    {"text": ..., "error": ...}; the others are answered, and standard error tells how many were not. The exit status is
-    0 when at least one was answered, and 2 when none was.
+    Of several queries, one without an answer gets an error message in its place, with --json an object
+    {"text": ..., "error": ...}; standard error says how many there are. The exit status is 0 when at least one query
+    was answered, else 2.
 
     \b
       rootward search runs/wordnet "recliner" -k 9
@@ -97,7 +83,12 @@ def search(
       rootward search runs/wordnet - --json < queries.txt > answers.jsonl
     """
     where = _filter(below, above, within, levels)
-    stop = _threshold(threshold)
+    score: float | Literal["auto"] | None = None
+    try:
+        if threshold is not None:
+            score = "auto" if threshold == "auto" else float(threshold)
+    except ValueError:
+        raise InputError(f"--threshold is auto or a score, such as 0.5; got {threshold!r}.") from None
     queries = list(_queries(texts))
     if not queries:
         raise InputError("There is no query on standard input; needed one a line.")
@@ -110,7 +101,7 @@ def search(
         searcher.search(
             [text for text, _, error in queries if error is None],
             k,
-            threshold=stop,
+            threshold=score,
             where=where,
             nearest_first=not by_score,
             upward=upward,
@@ -180,13 +171,3 @@ def _filter(below: str | None, above: str | None, within: int | None, levels: st
         first = int(found[1] or 0)
         filters.append(Filter.levels(first, first if found[2] is None else int(found[3]) if found[3] else None))
     return reduce(and_, filters) if filters else None
-
-
-def _threshold(text: str | None) -> float | Literal["auto"] | None:
-    """The threshold as `Searcher.search` takes it."""
-    if text is None or text == "auto":
-        return None if text is None else "auto"
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"--threshold is auto or a score, such as 0.5; got {text!r}.") from None
