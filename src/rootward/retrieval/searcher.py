@@ -263,13 +263,10 @@ class Searcher:
 
     Args:
         model: encodes the queries.
-        index: of the model's documents; None builds an exact one. Changes made to it later are not followed.
-        pairs: tell right answers, and where documents stand in the hierarchy; None where unknown.
-        calibration: ends the answer sets of queries without a threshold of their own; None keeps the index's.
-
-    Attributes:
-        model, index, pairs: as they are searched.
-        notes: what was left out when a run was opened, such as a calibration of another model.
+        index: of the model's documents; None builds an exact one. Open another searcher after changes to it.
+        pairs: right answers of known queries, and the hierarchy of the documents; None where unknown.
+        calibration: ends the answer sets of queries without a threshold; None keeps the index's.
+        notes: remarks, such as that a run's calibration is of another model and was left out.
 
     Raises:
         InputError: an index or a calibration of another model.
@@ -310,9 +307,8 @@ class Searcher:
         Args:
             run: a folder that `train` or `DualEncoder.save` wrote.
             index: an index of it, or its folder; None builds an exact one in memory.
-            calibration: "run" takes the run's own, if there is one; it may also be another one, or its file. None: no
-                calibration, also none that the index has.
-            encoder: of a tower on one, where it is no longer found by its name; see `DualEncoder.load`.
+            calibration: "run" for the run's own, if it has one; or a calibration, or its file; None for none at all.
+            encoder: path of the encoder, if the saved one is missing; see `DualEncoder.load`.
             progress: show progress of loading on standard error.
 
         Raises:
@@ -361,9 +357,8 @@ class Searcher:
             k: how many documents; without it 10, or all of the answer set.
             threshold: None searches the k best. A number takes the answer set instead, the documents that score at
                 least this; "auto" takes each query's own threshold, see `Index.answers`.
-            where: only documents that it lets through: `Filter.below("footwear")`.
-            nearest_first: show accepted documents first, the nearest of them leading, see `Index.search`; False orders
-                by score alone.
+            where: only documents that match: `Filter.below("footwear")`.
+            nearest_first: accepted documents first, by their distance; False orders by score alone.
             upward: add what stands above accepted documents, see `Hits.repaired`.
             errors: "raise" raises for the first text without an answer; "keep" keeps each error in its `Result`.
 
@@ -375,16 +370,20 @@ class Searcher:
         pairs, index = self.pairs, self.index if where is None or not where.needs_ancestors else self._with_ancestors()
         if upward and (pairs is None or pairs.query_ids != pairs.document_ids):
             raise InputError(
-                "What stands above is known for a run of a hierarchy, in which documents are queries too; this one has "
-                "no such pairs. Leave out upward."
+                "Adding ancestors needs a run of a hierarchy, in which documents are queries too; this one has no such "
+                "pairs. Leave out upward."
             )
         results = [self._named(text) for text in ([texts] if isinstance(texts, str | int) else texts)]
         groups = {True: [i for i, each in enumerate(results) if each.meanings]}
         groups[False] = [i for i, each in enumerate(results) if each.unseen]
-        queries = {True: self.model.queries([results[i].query for i in groups[True]])}
+        queries = {}
+        with self._lock:  # tokenizers are not safe to use from several threads
+            if groups[True]:
+                queries[True] = self.model.queries([results[i].query for i in groups[True]])
+            if groups[False]:
+                queries[False] = self.model.encode_queries([results[i].text for i in groups[False]])
         if groups[False]:
-            with self._lock:  # tokenizers are not safe to use from several threads
-                read = self.model.encode_queries([results[i].text for i in groups[False]])
+            read = queries[False]
             nonzero = (read.vectors != 0).any(dim=1)
             queries[False] = replace(read, thresholds=torch.where(nonzero, read.thresholds, torch.inf))
             for i, is_read in zip(groups[False], nonzero.tolist(), strict=True):
@@ -396,8 +395,6 @@ class Searcher:
             if errors == "raise" and result.error is not None:
                 raise result.error
         for known, batch in queries.items():
-            if not len(batch):
-                continue
             if threshold is None:
                 hits = index.search(batch, 10 if k is None else k, where=where, nearest_first=nearest_first)
             else:

@@ -31,17 +31,16 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Documents found for some queries, as CSR: those of query i are entries offsets[i]:offsets[i + 1].
+    """Documents found for queries, as CSR: those of query i are entries offsets[i]:offsets[i + 1].
 
     Engines give them best first, equal scores in ascending row order.
 
     Attributes:
         offsets: int64, n_queries + 1.
         rows: int64 document rows.
-        scores: one a row; true inner products, whatever the engine works with inside.
-        exact: whether nothing can have been missed (other than what `truncated` says).
-        truncated: one a query, True where a limit (of `cap`, or of the engine's own) cut off documents that should
-            have been returned; None where that cannot be.
+        scores: one a row; true inner products, also of quantised engines.
+        exact: whether nothing can be missing, other than where `truncated`.
+        truncated: one a query, True where a limit (`cap`, or the engine's own) cut off documents; None without limit.
     """
 
     offsets: Ints
@@ -49,6 +48,11 @@ class Found:
     scores: Floats
     exact: bool = True
     truncated: Flags | None = None
+
+    @classmethod
+    def empty(cls, n_queries: int, *, exact: bool = True) -> Found:
+        """No documents for any query."""
+        return cls(np.zeros(n_queries + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32), exact)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -186,7 +186,7 @@ class Ivf:
         n_allowed, probes, chosen = self._selection(where)
         k = min(k, n_allowed)
         if not k or not len(vectors):
-            return Found(np.zeros(len(vectors) + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+            return Found.empty(len(vectors))
         scores, rows = self._nearest(vectors, k, probes, chosen)
         unlisted = self._unlisted.search(torch.from_numpy(vectors), k, where) if len(self._unlisted.rows) else None
         needed = k if unlisted is None else k - int(unlisted.offsets[1])
@@ -238,7 +238,7 @@ class Ivf:
 
     def _nearest(self, vectors: Matrix, k: int, probes: int, chosen: Any) -> tuple[Floats, Ints]:
         """(scores, rows), n x k, best first; row -1 where there are fewer."""
-        several = self._assignment is not None and probes > 1  # a document may be in several of the lists
+        several = self._assignment is not None and probes > 1  # a document may be in several lists
         wide = k * min(probes, MAX_LISTS + MAX_OWN_LISTS) if several else k
         scores, rows = self._index.search(vectors, wide, params=self._search_parameters(probes, chosen))
         return best_distinct(scores, rows, k) if several else (scores, rows)
@@ -321,19 +321,12 @@ class Ivf:
     @classmethod
     def load(cls, folder: Path, files: tuple[str, ...], settings: Settings) -> Self:
         """The engine that `save` wrote."""
-        return cls(*cls._read(folder, files, settings))
-
-    @staticmethod
-    def _read(
-        folder: Path, files: tuple[str, ...], settings: Settings
-    ) -> tuple[Any, int, Assignment | None, Exact | None]:
-        index, assignment, unlisted = faiss_files.read(folder / files[0]), None, None
-        for file in files:
-            if file.endswith(".safetensors"):
-                tensors = load_file(folder / file)
-                assignment = Assignment(tensors["offsets"].numpy(), tensors["lists"].numpy())
-                unlisted = Exact(tensors["vectors"], tensors["rows"].numpy())
-        return index, settings["probes"], assignment, unlisted
+        assignment = unlisted = None
+        if len(files) > 1:
+            tensors = load_file(folder / files[1])
+            assignment = Assignment(tensors["offsets"].numpy(), tensors["lists"].numpy())
+            unlisted = Exact(tensors["vectors"], tensors["rows"].numpy())
+        return cls(faiss_files.read(folder / files[0]), settings["probes"], assignment, unlisted)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -383,18 +376,10 @@ class IvfSq8(Ivf):
     finds_all = False  # the best may score too low by their codes to be scored again
 
     def __init__(
-        self,
-        index: Any,
-        effort: int = 1,
-        assignment: Assignment | None = None,
-        unlisted: Exact | None = None,
-        *,
-        error: float = 0.0,
-        vectors: Vectors | None = None,
+        self, index: Any, effort: int = 1, assignment: Assignment | None = None, unlisted: Exact | None = None
     ) -> None:
         super().__init__(index, effort, assignment, unlisted)
-        self.error = error
-        self.vectors = Vectors(self.dim) if vectors is None else vectors
+        self.error, self.vectors = 0.0, Vectors(self.dim)
 
     @staticmethod
     def _empty(dim: int, lists: int) -> Any:
@@ -470,8 +455,8 @@ class IvfSq8(Ivf):
     @classmethod
     def load(cls, folder: Path, files: tuple[str, ...], settings: Settings) -> Self:
         """The engine that `save` wrote."""
-        read = cls._read(folder, files[1:], settings)
-        engine = cls(*read, error=settings["error"])
+        engine = super().load(folder, files[1:], settings)
+        engine.error = settings["error"]
         engine.vectors = Vectors.load(folder / files[0], np.flatnonzero(engine._held), engine.dim)
         return engine
 

@@ -43,7 +43,7 @@ from rootward.retrieval.engines.engine import (
     as_queries,
     best_first,
 )
-from rootward.scoring import Floats, Ints
+from rootward.scoring import Ints
 
 KINDS = {"exact": "FLAT", "ivf": "IVF_FLAT", "ivf-sq8": "IVF_SQ8"}
 LIMIT = 16_384
@@ -198,18 +198,16 @@ def _first_line(error: Exception) -> str:
 
 
 class Milvus:
-    """Documents in a collection, every one of them scored; `MilvusLists` looks at fewer.
+    """Documents in a collection, searched exactly; `MilvusLists` is approximate. `prepared` and `opened` make one.
 
-    `prepared` and `opened` make one of the two.
-
-    Changes are safe once their call returns, and seen by everybody once `commit` returns. Rows are the collection's
-    keys; the users' ids stay in the `Index`.
+    Changes are safe once their call returns, and visible to all once `commit` returns. Rows are the collection's keys;
+    document ids stay in the `Index`.
 
     Args:
         collection: made by `prepared`.
-        consistency: what a search may miss of what *other* processes changed and did not commit: "Bounded", at most
-            the last 5 seconds of it; "Strong", nothing, and each search waits for that, about 0.2 s. What this engine
-            changed is always seen. Take "Strong" where the collection is loaded in several replicas.
+        consistency: how far uncommitted changes of *other* processes are visible: "Bounded", all but those of the last
+            5 seconds; "Strong", all, and each search waits some 0.2 s for it. Changes of this engine are always
+            visible. Use "Strong" where the collection is loaded in several replicas.
     """
 
     name = "milvus"
@@ -310,13 +308,8 @@ class Milvus:
     @property
     def settings(self) -> dict[str, Any]:
         """Where the collection is, and how it is read."""
-        there = self.collection
-        return {
-            "uri": there.uri,
-            "collection": there.name,
-            "timeout": there.timeout,
-            "consistency": self.consistency,
-        }
+        at = self.collection
+        return {"uri": at.uri, "collection": at.name, "timeout": at.timeout, "consistency": self.consistency}
 
     def count(self) -> int:
         """How many documents there are."""
@@ -324,7 +317,7 @@ class Milvus:
 
     @property
     def _level(self) -> str:
-        """After a change that was not committed, reads wait until it is seen."""
+        """Consistency level: after an uncommitted change, reads wait until they see it."""
         return "Strong" if self._changed else self.consistency
 
     # -- loading, and whose documents these are ------------------------------------------------------------------
@@ -461,87 +454,59 @@ class Milvus:
     def _nearest(self, vectors: Tensor, k: int, where: Where | None) -> Found:
         """The server's k nearest of each query, in blocks whose answers fit a message."""
         if not self._loaded or not len(vectors) or not k or (where is not None and not len(where.rows)):
-            return Found(
-                np.zeros(len(vectors) + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32), self.exact
+            return Found.empty(len(vectors), exact=self.exact)
+        quantised = self.kind == "ivf-sq8"  # its scores are computed from the vectors, which come along
+        step = max(1, min(LIMIT, MESSAGE_BYTES // (k * (16 + 4 * self.dim * quantised))))
+        blocks = []
+        for start in builtins.range(0, len(vectors), step):
+            block = vectors[start : start + step].numpy()
+            answer = self.collection.call(
+                "search",
+                data=list(block),
+                anns_field="vector",
+                limit=k,
+                filter=expression(where, self.facts and self._has_facts),
+                search_params={"metric_type": "IP", "params": self._probing(where)},
+                consistency_level=self._level,
+                **({"output_fields": ["vector"]} if quantised else {}),
             )
-        step = max(1, min(LIMIT, MESSAGE_BYTES // (k * self._hit_bytes)))
-        condition = expression(where, self.facts and self._has_facts)
-        hits = [
-            self._hits(vectors[start : start + step].numpy(), k, condition, self._probing(where))
-            for start in builtins.range(0, len(vectors), step)
-        ]
-        sizes, rows, scores = (np.concatenate(part) if len(part) > 1 else part[0] for part in zip(*hits, strict=True))
-        found = Found(offsets_of(sizes), rows, scores, self.exact)
-        return found.take(np.lexsort((found.rows, -found.scores, found.place)))
-
-    def _hits(self, block: Floats, k: int, condition: str, probing: dict[str, Any]) -> tuple[Ints, Ints, Floats]:
-        """(how many each query of a block has, rows, scores)."""
-        answer = self._answer(block, k, condition, probing)
-        sizes = np.array([len(hits.ids) for hits in answer], np.int64)
-        rows = np.array([row for hits in answer for row in hits.ids], np.int64)
-        return sizes, rows, np.array([score for hits in answer for score in hits.distances], np.float32)
-
-    def _answer(self, block: Floats, k: int, condition: str, probing: dict[str, Any], **more: Any) -> Any:
-        return self.collection.call(
-            "search",
-            data=list(block),
-            anns_field="vector",
-            limit=k,
-            filter=condition,
-            search_params={"metric_type": "IP", "params": probing},
-            consistency_level=self._level,
-            **more,
-        )
+            place = np.repeat(np.arange(len(block)), [len(hits.ids) for hits in answer])
+            rows = np.array([row for hits in answer for row in hits.ids], np.int64)
+            if quantised:
+                found = np.array([hit["entity"]["vector"] for hits in answer for hit in hits], np.float32)
+                scores = np.einsum("ij,ij->i", found.reshape(len(rows), self.dim), block[place])
+            else:
+                scores = np.array([score for hits in answer for score in hits.distances], np.float32)
+            blocks.append((start + place, rows, scores))
+        place, rows, scores = (np.concatenate(part) for part in zip(*blocks, strict=True))
+        return best_first(place, rows, scores, len(vectors), exact=self.exact)
 
     def _probing(self, where: Where | None) -> dict[str, Any]:
         return {}
-
-    @property
-    def _hit_bytes(self) -> int:
-        return 16
 
     # -- changing ----------------------------------------------------------------------------------------------
 
     def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
         """Add or replace documents; see `Engine.upsert`."""
-        names, ordered = as_documents(rows, vectors, self.dim)
-        lists = self._lists(
-            ancestors.take(np.argsort(np.asarray(rows, np.int64), kind="stable")) if ancestors else None
-        )
-        values = ordered.float().numpy()
-        step = self.batch_rows
-        for start in builtins.range(0, len(names), step):
-            data = [
-                {"row": int(names[i]), "vector": values[i], **(lists[i] if lists else self._nowhere)}
-                for i in builtins.range(start, min(start + step, len(names)))
-            ]
+        numbers, ordered = as_documents(rows, vectors, self.dim)
+        columns: dict[str, Any] = {"row": numbers.tolist(), "vector": ordered.float().numpy()}
+        if self._has_facts:
+            order = np.argsort(np.asarray(rows, np.int64), kind="stable")
+            known = Ancestors.unknown(len(numbers)) if ancestors is None else ancestors.take(order)
+            longest = int(np.diff(known.offsets).max(initial=0))
+            if longest > MAX_ANCESTORS:
+                raise InputError(
+                    f"A document has {longest:,} ancestors; Milvus holds at most {MAX_ANCESTORS:,} in a list. Make the "
+                    f"collection with facts=False; filters then send rows."
+                )
+            lists = np.split(known.rows, known.offsets[1:-1]) if len(numbers) else []
+            columns |= {"depth": known.depth.tolist(), "ancestors": [ancestor.tolist() for ancestor in lists]}
+        step = max(1, MESSAGE_BYTES // (4 * self.dim + 256 * self._has_facts + 16))
+        for start in builtins.range(0, len(numbers), step):
+            values = zip(*(column[start : start + step] for column in columns.values()), strict=True)
+            data = [dict(zip(columns, entity, strict=True)) for entity in values]
             self.collection.call("upsert", data=data)
             self._changed, self._fresh = True, self._fresh + len(data)
-
-    @property
-    def batch_rows(self) -> int:
-        """How many documents are sent at a time."""
-        return max(1, MESSAGE_BYTES // (4 * self.dim + 256 * self._has_facts + 16))
-
-    @property
-    def _nowhere(self) -> dict[str, Any]:
-        return {"depth": -1, "ancestors": []} if self._has_facts else {}
-
-    def _lists(self, ancestors: Ancestors | None) -> list[dict[str, Any]]:
-        """Depth and ancestors of each document, as fields; empty where there are none."""
-        if ancestors is None or not self._has_facts:
-            return []
-        longest = int(np.diff(ancestors.offsets).max(initial=0))
-        if longest > MAX_ANCESTORS:
-            raise InputError(
-                f"A document has {longest:,} ancestors; Milvus holds at most {MAX_ANCESTORS:,} in a list. Make the "
-                f"collection with facts=False; filters then send rows."
-            )
-        lists = np.split(ancestors.rows, ancestors.offsets[1:-1])
-        return [
-            {"depth": depth, "ancestors": rows.tolist()}
-            for depth, rows in zip(ancestors.depth.tolist(), lists, strict=True)
-        ]
 
     def delete(self, rows: npt.ArrayLike) -> None:
         """Remove documents; unknown rows are ignored."""
@@ -551,10 +516,7 @@ class Milvus:
             self._changed = True
 
     def commit(self) -> None:
-        """Make every change seen by every search after it: flushed, indexed, loaded, and once read strongly.
-
-        After the strong read a "Bounded" search sees the same; before it, it may show what was just deleted.
-        """
+        """Flush, index, load, and read once strongly; only then do "Bounded" searches see all changes."""
         if self._loaded and not self._changed:
             return
         self.collection.call("flush")
@@ -573,7 +535,7 @@ class Milvus:
     # -- on disk -----------------------------------------------------------------------------------------------
 
     def save(self, folder: Path, mark: str) -> tuple[str, ...]:
-        """Nothing: the server keeps the documents."""
+        """Write nothing: the server has the documents."""
         return ()
 
     @classmethod
@@ -586,17 +548,17 @@ class Milvus:
         return engine
 
     def drop(self) -> None:
-        """Take the collection off the server, with all that is in it; the engine is not used afterwards."""
+        """Delete the collection from the server; the engine is not used afterwards."""
         self.collection.call("drop_collection")
         self.close()
 
     def close(self) -> None:
-        """Give the connection back; the collection stays, ready for others."""
+        """Close the connection; the collection stays."""
         self.collection.close()
 
 
 class MilvusLists(Milvus):
-    """Documents in lists (IVF), of which `effort` are looked at; with "ivf-sq8" a byte a number in memory."""
+    """Documents in inverted lists, of which a search probes `effort`; "ivf-sq8" has 8-bit codes."""
 
     exact = False
     effort_name = "probes"
@@ -608,11 +570,11 @@ class MilvusLists(Milvus):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """As of `Milvus`, and how many lists are looked at."""
+        """As of `Milvus`, and the number of probes."""
         return {**super().settings, "effort": self.effort}
 
     def _measure(self) -> None:
-        """How many documents and lists there are. A sixteenth of the lists is where an untuned search starts."""
+        """Read the numbers of documents and lists. An untuned search probes a sixteenth of the lists."""
         index = self.collection.indexed()
         before, self._lists_made = self._lists_made, int(index["nlist"]) if index else 0
         self._count = self.count()
@@ -634,24 +596,9 @@ class MilvusLists(Milvus):
         return {"nlist": max(1, min(65_536, round(4 * math.sqrt(self._fresh))))}
 
     def _probing(self, where: Where | None) -> dict[str, Any]:
-        """As many more lists as documents are forbidden: each holds fewer that count."""
+        """Probes in proportion to the documents that a filter leaves out."""
         share = 1.0 if where is None else len(where.rows) / max(1, self._count)
         return {"nprobe": max(1, min(self._lists_made, math.ceil(self.effort / max(share, 1e-9))))}
-
-    def _hits(self, block: Floats, k: int, condition: str, probing: dict[str, Any]) -> tuple[Ints, Ints, Floats]:
-        """(how many each query of a block has, rows, scores); those of quantised documents from their vectors."""
-        if self.kind != "ivf-sq8":
-            return super()._hits(block, k, condition, probing)
-        answer = self._answer(block, k, condition, probing, output_fields=["vector"])
-        sizes = np.array([len(hits.ids) for hits in answer], np.int64)
-        rows = np.array([row for hits in answer for row in hits.ids], np.int64)
-        vectors = np.array([hit["entity"]["vector"] for hits in answer for hit in hits], np.float32)
-        queries = np.repeat(block, sizes, axis=0)
-        return sizes, rows, np.einsum("ij,ij->i", vectors.reshape(len(rows), self.dim), queries)
-
-    @property
-    def _hit_bytes(self) -> int:
-        return 16 + 4 * self.dim * (self.kind == "ivf-sq8")
 
 
 MAX_RUNS = 32
