@@ -265,12 +265,11 @@ class Hits:
         return "\n\n".join(str(self.listing(i)) for i in range(len(self)))
 
     def __rich__(self) -> Group:
-        tables: list[Table] = [self.listing(i).__rich__() for i in range(len(self))]
-        return Group(*tables)
+        return Group(*(self.listing(i).__rich__() for i in range(len(self))))
 
 
 def display_order(found: Found, accepted: npt.NDArray[np.bool_], heights: npt.NDArray[np.float32]) -> Ints:
-    """The order in which documents are shown: accepted ones by ascending height, then the others by falling score.
+    """The order in which documents are shown: accepted ones by ascending height, then the others by descending score.
 
     Of equally high ones the higher score comes first, of equal scores the lower row. So for "sandals" with
     threshold 0.5, scores shoes 0.9, footwear 0.8, sandals 0.7, boots 0.1 and heights 2, 3, 1, 1, the order is

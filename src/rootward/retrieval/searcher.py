@@ -26,7 +26,7 @@ from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.filters import Filter
 from rootward.retrieval.hits import Hits, Listing
 from rootward.retrieval.index import Index
-from rootward.scoring import Floats, Ints
+from rootward.scoring import Floats
 from rootward.training.run import WHERE, pairs_in
 
 _MEANINGS_SHOWN = 5
@@ -71,6 +71,12 @@ class _Batch:
     vectors: Tensor
     searcher: Searcher
 
+    def rows(self, place: int) -> list[int]:
+        """The document rows of one query."""
+        start, stop = self.hits.found.offsets[place : place + 2]
+        rows: list[int] = self.hits.found.rows[start:stop].tolist()
+        return rows
+
     @cached_property
     def probabilities(self) -> Floats | None:
         """The calibrated chance of each entry of the hits; None without a calibration."""
@@ -80,7 +86,7 @@ class _Batch:
         rule, queries = index.calibration.rule, as_array(self.vectors.detach())
         if not isinstance(rule, ExpectedSize):
             margins = found.scores - rule.thresholds(queries)[found.place]
-        else:  # this rule goes by the rank among all documents, filtered and shown or not
+        else:  # this rule uses the rank among all documents, those that were filtered out included
             lowest = np.full(len(found), np.inf, np.float32)
             np.fmin.at(lowest, found.place, found.scores.astype(np.float32))
             ranked = index.engine.range(self.vectors, lowest)
@@ -132,18 +138,12 @@ class Result:
     @property
     def names(self) -> list[str]:
         """Names of the documents, "" where one has none."""
-        return [] if self._batch is None else [self._batch.hits.name(int(row)) for row in self._rows]
+        return [] if self._batch is None else [self._batch.hits.name(row) for row in self._batch.rows(self._place)]
 
     @property
     def scores(self) -> list[float]:
-        """Scores of the documents; NaN for those that `upward` added."""
-        return [] if self._batch is None else [float(score) for score in self._batch.hits.scores[self._place]]
-
-    @property
-    def _rows(self) -> Ints:
-        assert self._batch is not None
-        found = self._batch.hits.found
-        return found.rows[found.offsets[self._place] : found.offsets[self._place + 1]]
+        """Scores of the documents; NaN for those that `upward` added and that were not found before."""
+        return [] if self._batch is None else list(map(float, self._batch.hits.scores[self._place]))
 
     @cached_property
     def matches(self) -> tuple[Match, ...]:
@@ -151,20 +151,19 @@ class Result:
         if self._batch is None:
             return ()
         hits, searcher, probabilities = self._batch.hits, self._batch.searcher, self._batch.probabilities
-        start, matches = hits.found.offsets[self._place], []
-        for j, (row, told) in enumerate(zip(self._rows.tolist(), self.to_dict(brief=True)["documents"], strict=True)):
-            margin = float(hits.scores[self._place][j] - hits.thresholds[self._place])
+        margins = (hits.scores[self._place] - hits.thresholds[self._place]).tolist()
+        start, documents, matches = hits.found.offsets[self._place], self.to_dict(brief=True)["documents"], []
+        for j, row in enumerate(self._batch.rows(self._place)):
             chance = math.nan if probabilities is None else float(probabilities[start + j])
             path, ancestors = searcher.path_and_ancestors(row)
-            matches.append(
-                Match(
-                    **{name: told[name] for name in told if name != "rank"},
-                    margin=margin if math.isfinite(margin) else None,
-                    probability=None if math.isnan(chance) else chance,
-                    path=path,
-                    ancestors=ancestors,
-                )
+            match = Match(
+                **{name: value for name, value in documents[j].items() if name != "rank"},
+                margin=margins[j] if math.isfinite(margins[j]) else None,
+                probability=None if math.isnan(chance) else chance,
+                path=path,
+                ancestors=ancestors,
             )
+            matches.append(match)
         return tuple(matches)
 
     def __getitem__(self, i: int) -> Match:
@@ -252,7 +251,7 @@ class Results(tuple[Result, ...]):
 
 
 class Searcher:
-    """Answers texts with documents: finds what a text means, searches the index, tells what is known of each document.
+    """Finds documents for texts: looks up or reads each text, searches the index, adds what is known of each document.
 
         searcher = Searcher.open("runs/shoes")
         for result in searcher.search(["flip-flops", "something for the rain"], k=5):
