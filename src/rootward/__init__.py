@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         Filter,
         Hits,
         Index,
+        Searcher,
     )
     from rootward.training import (
         Recipe,
@@ -112,6 +113,7 @@ __all__ = [
     "RootwardError",
     "Run",
     "RunFolderError",
+    "Searcher",
     "Separation",
     "Settings",
     "Stage",
@@ -182,7 +184,7 @@ _ROOMS = {
     ),
     "hierarchy": ("Hierarchy",),
     "pairs": ("Pairs",),
-    "retrieval": ("Filter", "Hits", "Index"),
+    "retrieval": ("Filter", "Hits", "Index", "Searcher"),
     "training": ("Recipe", "Run", "Settings", "Stage", "losses", "recipes", "resume", "train"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

@@ -20,7 +20,7 @@ import torch
 
 from rootward.errors import InputError
 from rootward.retrieval import Condition, Tunable, Where
-from rootward.retrieval.catalogue import Lineage
+from rootward.retrieval.catalogue import Ancestors
 
 N_DOCUMENTS, N_QUERIES, DIM = 300, 20, 8
 
@@ -37,10 +37,10 @@ def table(documents=DOCUMENTS):
     return dict(enumerate(documents.numpy()))
 
 
-def lineage_of(rows):
+def ancestors_of(rows):
     """A chain: document i stands below 0 .. i."""
     lists = [list(range(row, -1, -1)) for row in rows]
-    return Lineage(
+    return Ancestors(
         np.array(rows, np.int32),
         np.cumsum([0, *map(len, lists)]),
         np.array([each for ancestors in lists for each in ancestors], np.int32),
@@ -138,7 +138,7 @@ class EngineContract:
     def test_conditions_on_facts_mean_what_the_rows_say(self, make):
         engine = whole_effort(make(DOCUMENTS))
         some = list(range(0, N_DOCUMENTS, 2))
-        engine.upsert(some, DOCUMENTS[::2], lineage_of(some))
+        engine.upsert(some, DOCUMENTS[::2], ancestors_of(some))
         engine.commit()
         below = [row for row in some if row >= 100]
         for conditions, allowed in (

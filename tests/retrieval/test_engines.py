@@ -8,7 +8,7 @@ from retrieval.contract import N_DOCUMENTS, QUERIES, EngineContract
 from rootward.retrieval import Exact
 from rootward.retrieval.engines.hnsw import Hnsw
 from rootward.retrieval.engines.ivf import Ivf, IvfSq8
-from rootward.retrieval.engines.lists import Demand
+from rootward.retrieval.engines.lists import Relevance
 
 
 def filled(kind, **options):
@@ -25,11 +25,11 @@ def filled(kind, **options):
     return make
 
 
-def demand():
+def relevance():
     """Twelve queries; every one wants the first five documents, and each document from 40 on is wanted by several."""
     query_of = np.concatenate([np.repeat(np.arange(12), 5), np.arange(40, 300) % 12, np.arange(40, 300) % 7])
     documents = np.concatenate([np.tile(np.arange(5), 12), np.arange(40, 300), np.arange(40, 300)])
-    return Demand(QUERIES[:12], query_of, documents)
+    return Relevance(QUERIES[:12], query_of, documents)
 
 
 class TestExact(EngineContract):
@@ -55,10 +55,10 @@ class TestIvfAroundQueries(EngineContract):
 
     @pytest.fixture
     def make(self):
-        return filled(Ivf, lists=12, demand=demand())
+        return filled(Ivf, lists=12, relevance=relevance())
 
     def test_documents_stand_where_they_are_wanted(self, engine):
-        assert engine._apart.rows.tolist() == [0, 1, 2, 3, 4]
+        assert engine._unlisted.rows.tolist() == [0, 1, 2, 3, 4]
         assert engine._index.ntotal > N_DOCUMENTS
         assert not engine.search(QUERIES, 3).exact or engine.effort == 12
 
@@ -66,7 +66,7 @@ class TestIvfAroundQueries(EngineContract):
 class TestIvfSq8AroundQueries(EngineContract):
     @pytest.fixture
     def make(self):
-        return filled(IvfSq8, lists=12, demand=demand())
+        return filled(IvfSq8, lists=12, relevance=relevance())
 
 
 class TestHnsw(EngineContract):

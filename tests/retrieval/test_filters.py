@@ -8,7 +8,7 @@ from rootward.errors import InputError, UnknownIdError
 from rootward.hierarchy import Hierarchy
 from rootward.ids import Ids
 from rootward.pairs import Pairs
-from rootward.retrieval import Condition, Filter, Index, Lineage
+from rootward.retrieval import Ancestors, Condition, Filter, Index
 from shoes import ANCESTORS, shoes
 
 TREE = shoes()
@@ -36,7 +36,7 @@ def named(where, ids=TREE.ids):
 def test_the_graph_the_stored_lists_and_the_pairs_say_the_same(make, allowed):
     assert named(make(of=TREE).where(TREE.ids)) == allowed
     for source in (TREE, TREE.pairs(), TREE.pairs(max_distance=1)):
-        where = make().where(TREE.ids, Lineage.of(source, TREE.ids))
+        where = make().where(TREE.ids, Ancestors.of(source, TREE.ids))
         assert named(where) == allowed
         assert (np.diff(where.rows) > 0).all()
 
@@ -54,13 +54,13 @@ def test_a_search_finds_the_allowed_documents_and_no_others(engine, make, allowe
 
 def test_conditions_say_what_the_rows_say():
     """What a server is told in place of rows; `ancestors` and `depth` are the facts it was given."""
-    lineage = Lineage.of(TREE, TREE.ids)
+    ancestors = Ancestors.of(TREE, TREE.ids)
     facts = {
         "row": lambda row: [row],
-        "depth": lambda row: [int(lineage.depth[row])],
-        "ancestors": lambda row: lineage.take([row]).ancestors.tolist(),
+        "depth": lambda row: [int(ancestors.depth[row])],
+        "ancestors": lambda row: ancestors.take([row]).rows.tolist(),
     }
-    told = [where for make, _ in CASES if (where := make().where(TREE.ids, lineage)).conditions is not None]
+    told = [where for make, _ in CASES if (where := make().where(TREE.ids, ancestors)).conditions is not None]
     assert len(told) == len(CASES) - 1, "below within some hops is the one that facts cannot say"
     for where in told:
         held = [
@@ -68,25 +68,25 @@ def test_conditions_say_what_the_rows_say():
             for row in range(12)
         ]
         assert np.flatnonzero(held).tolist() == where.rows.tolist()
-    assert Filter.below("sandals").where(TREE.ids, lineage).conditions == (
+    assert Filter.below("sandals").where(TREE.ids, ancestors).conditions == (
         Condition("ancestors", (TREE.ids.row("sandals"),)),
     )
 
 
 def test_documents_may_be_some_of_the_nodes_in_another_order():
     ids = Ids(["flip-flops", "clogs", "shoes", "sandals"])
-    lineage = Lineage.of(TREE, ids)
-    assert lineage.depth.tolist() == [3, -1, 1, 2]
-    assert lineage.take([0]).ancestors.tolist() == [0, 3, 2]
-    assert lineage.take([0]).hops.tolist() == [0, 1, 2]
-    assert named(Filter.below("shoes").where(ids, lineage), ids) == {"flip-flops", "shoes", "sandals"}
+    ancestors = Ancestors.of(TREE, ids)
+    assert ancestors.depth.tolist() == [3, -1, 1, 2]
+    assert ancestors.take([0]).rows.tolist() == [0, 3, 2]
+    assert ancestors.take([0]).hops.tolist() == [0, 1, 2]
+    assert named(Filter.below("shoes").where(ids, ancestors), ids) == {"flip-flops", "shoes", "sandals"}
     assert named(Filter.below("footwear", of=TREE).where(ids), ids) == {"flip-flops", "shoes", "sandals"}
-    assert named(Filter.levels(0).where(ids, lineage), ids) == {"flip-flops", "shoes", "sandals"}
+    assert named(Filter.levels(0).where(ids, ancestors), ids) == {"flip-flops", "shoes", "sandals"}
 
 
 def test_all_nodes_of_a_random_dag_are_filtered_as_its_closure_says():
     tree = Hierarchy.random_dag(200, seed=1, multi_parent_share=0.5)
-    lineage, closure = Lineage.of(tree, tree.ids), tree.ancestors()
+    ancestors, closure = Ancestors.of(tree, tree.ids), tree.ancestors()
     node_of = np.repeat(np.arange(200), np.diff(closure.offsets))
     for row in range(0, 200, 7):
         for within in (None, 1, 2):
@@ -95,8 +95,8 @@ def test_all_nodes_of_a_random_dag_are_filtered_as_its_closure_says():
             above = np.sort(closure.ancestors[near & (node_of == row)]).tolist()
             for of in ({}, {"of": tree}):
                 label = tree.ids[row]
-                assert Filter.below(label, within=within, **of).where(tree.ids, lineage).rows.tolist() == below
-                assert Filter.above(label, within=within, **of).where(tree.ids, lineage).rows.tolist() == above
+                assert Filter.below(label, within=within, **of).where(tree.ids, ancestors).rows.tolist() == below
+                assert Filter.above(label, within=within, **of).where(tree.ids, ancestors).rows.tolist() == above
 
 
 def test_new_documents_stand_where_the_hierarchy_puts_them():
@@ -126,4 +126,4 @@ def test_what_cannot_be_filtered_is_refused():
         Filter.levels(3, 1)
     clicks = Pairs.from_arrays(Ids(["a click"]), tree.ids, [0], [3], [0])
     with pytest.raises(InputError, match="no query is a document"):
-        Lineage.of(clicks, tree.ids)
+        Ancestors.of(clicks, tree.ids)

@@ -179,7 +179,7 @@ from rootward.pairs import Ids, Pairs
 from rootward.encoders import DualEncoder
 from rootward.retrieval import Index
 from rootward.retrieval import storage as loading
-from rootward.retrieval.engines.registry import engine_class
+from rootward.retrieval.engines.engine import engine_class
 from retrieval.test_folder import big_model
 
 loading.BATCH, loading.SNAPSHOT_SECONDS = 100, 0.0

@@ -10,7 +10,7 @@ from rootward.pairs import Pairs
 from rootward.retrieval import Exact, Index
 from rootward.retrieval import storage as loading
 from rootward.retrieval.engines.ivf import Ivf
-from rootward.retrieval.engines.lists import pointed_at
+from rootward.retrieval.engines.lists import nearby_lists
 
 N_QUERIES, N_EACH, DIM = 600, 5, 16
 
@@ -75,7 +75,7 @@ def test_a_build_that_was_cut_off_goes_on_with_the_lists_that_it_chose(tmp_path,
     monkeypatch.setattr(Ivf, "upsert", upsert)
     monkeypatch.setattr(Ivf, "prepared", lambda *_, **__: pytest.fail("lists were placed again"), raising=True)
     monkeypatch.setattr(loading, "check_options", lambda *_: None)
-    monkeypatch.setattr("rootward.retrieval.index.knows_demand", lambda _: True)
+    monkeypatch.setattr("rootward.retrieval.index.uses_relevance", lambda _: True)
     index = Index.build(model, "ivf", pairs=pairs, out=tmp_path / "index")
     assert index.tuned.name == "probes of lists around documents"
     assert len(index) == len(Index.load(tmp_path / "index")) == N_QUERIES * N_EACH
@@ -98,10 +98,10 @@ def test_documents_that_come_later_go_to_lists_once_they_are_many(engine, tmp_pa
     new = [f"new {row}" for row in range(N_QUERIES)]
     index.upsert(new[:10], vectors[later][:10])
     index.commit()
-    assert len(index.engine._apart.rows) == 10, "fewer than a probed list holds: they are scanned"
+    assert len(index.engine._unlisted.rows) == 10, "fewer than a probed list holds: they are scanned"
     index.upsert(new[10:], vectors[later][10:])
     index.commit()
-    assert len(index.engine._apart.rows) < 60
+    assert len(index.engine._unlisted.rows) < 60
     assert kept(index, queries, torch.cat([vectors[~later], vectors[later]])) >= 0.99
     again = Index.load(tmp_path / "i")
     assert len(again) == len(index) == N_QUERIES * N_EACH
@@ -139,5 +139,5 @@ def test_a_document_goes_to_the_lists_that_it_points_at():
     vectors[0, 4] = 1
     vectors[1, [2, 7]] = 1, 0.95
     vectors[2] = 1
-    place, lists = pointed_at(vectors, centres, 0.1)
+    place, lists = nearby_lists(vectors, centres, 0.1)
     assert list(zip(place.tolist(), lists.tolist(), strict=True)) == [(0, 4), (1, 2), (1, 7)]

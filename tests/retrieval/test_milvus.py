@@ -17,8 +17,7 @@ from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.retrieval import Filter, Index, Where
 from rootward.retrieval import storage as loading
-from rootward.retrieval.engines.collection import Collection
-from rootward.retrieval.engines.milvus import LIMIT, Milvus
+from rootward.retrieval.engines.milvus import LIMIT, Collection, Milvus
 from shoes import shoes
 
 _made: dict[str, str] = {}
@@ -44,7 +43,7 @@ def collection_of(server, kind, documents):
 
 def content(engine):
     """{row: vector} of what the server holds, read past the engine."""
-    held = engine.collection.ask(
+    held = engine.collection.call(
         "query", filter="row >= 0", output_fields=["row", "vector"], consistency_level="Strong"
     )
     return {entity["row"]: [float(x) for x in entity["vector"]] for entity in held}
@@ -89,7 +88,7 @@ def name(milvus):
     yield name
     client = Collection(milvus.uri, name)
     if client.exists():
-        client.ask("drop_collection")
+        client.call("drop_collection")
     client.close()
 
 

@@ -12,7 +12,7 @@ from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.retrieval import Index, Where
 from rootward.retrieval.engines.hnsw import Hnsw
-from rootward.retrieval.engines.ivf import IvfSq8, alike, lists_for
+from rootward.retrieval.engines.ivf import IvfSq8, lists_for, similar_thresholds
 from rootward.retrieval.tuning import Tuned
 
 
@@ -57,9 +57,9 @@ def test_more_recall_takes_more_lists_and_lists_around_queries_take_few():
     few, many = (Index.build(model, "ivf", k=6, recall=target).tuned for target in (0.3, 1.0))
     assert few.effort == 1 < many.effort
     assert (many.at, many.n_queries) == ("k=6", 150)
-    around_queries = Index.build(model, "ivf", pairs=pairs, recall=1.0).tuned
-    assert around_queries.effort < many.effort
-    assert around_queries.recall == 1
+    cost_around_queries = Index.build(model, "ivf", pairs=pairs, recall=1.0).tuned
+    assert cost_around_queries.effort < many.effort
+    assert cost_around_queries.recall == 1
 
 
 def test_a_document_that_comes_later_is_found_at_once_whatever_the_lists():
@@ -143,5 +143,5 @@ def test_a_graph_is_never_asked_for_a_range_or_a_filtered_search(monkeypatch):
 
 def test_thresholds_that_are_nearly_equal_share_a_pass():
     thresholds = np.array([0.9, 0.501, 0.1, np.inf, -np.inf, 0.502], np.float32)
-    assert sorted(part.tolist() for part in alike(thresholds)) == [[0], [1, 5], [2], [3], [4]]
-    assert len(list(alike(np.zeros(3, np.float32)))) == 1
+    assert sorted(part.tolist() for part in similar_thresholds(thresholds)) == [[0], [1, 5], [2], [3], [4]]
+    assert len(list(similar_thresholds(np.zeros(3, np.float32)))) == 1

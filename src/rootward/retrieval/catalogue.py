@@ -1,10 +1,9 @@
-"""`Catalogue`: what the rows of an index are called, and what is known of them beside their vectors."""
+"""`Catalogue`: ids, names, heights and ancestors of an index's rows."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,31 +22,32 @@ from rootward.pairs import Pairs
 from rootward.scoring import Ints
 from rootward.texts import Texts
 
-Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.int64]
+Rows32 = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """Documents row by row. A document that was deleted keeps its row, and gets it back when it returns.
+    """Documents row by row. A deleted document keeps its row, and has it again if it is added again.
 
     Attributes:
-        ids: the users' labels.
+        ids: document ids.
         heights: float32; accepted documents are shown by ascending height.
         gone: whether it was deleted.
         texts: names, where there are any.
-        lineage: what stands above it, where that is known.
+        ancestors: of each document, where they are known.
     """
 
     ids: Ids
     heights: npt.NDArray[np.float32]
-    gone: Flags
+    gone: npt.NDArray[np.bool_]
     texts: Texts | None = None
-    lineage: Lineage | None = None
+    ancestors: Ancestors | None = None
 
     @classmethod
-    def of(cls, ids: Ids, heights: npt.ArrayLike, texts: Texts | None, lineage: Lineage | None) -> Catalogue:
-        """Of documents that are all there."""
-        return cls(ids, np.array(heights, np.float32), np.zeros(len(ids), np.bool_), texts, lineage)
+    def of(cls, ids: Ids, heights: npt.ArrayLike, texts: Texts | None, ancestors: Ancestors | None) -> Catalogue:
+        """A catalogue without deleted documents."""
+        return cls(ids, np.array(heights, np.float32), np.zeros(len(ids), np.bool_), texts, ancestors)
 
     def put(
         self,
@@ -56,50 +56,42 @@ class Catalogue:
         names: Mapping[str, str] | None,
         hierarchy: Hierarchy | None,
     ) -> tuple[Catalogue, Ints]:
-        """(with these documents, their rows): known ids keep their rows, new ones follow after the last.
+        """(catalogue with these documents, their rows): known ids keep their rows, new ones get the next.
 
         Args:
             labels: different ids.
-            heights: one an id; None keeps those there are, and takes the lowest for new ones, as of a leaf.
+            heights: one an id; by default known documents keep theirs, and new ones get the lowest, as of a leaf.
             names: of some of them.
-            hierarchy: where they stand now; None keeps what is known, and new ones stand nowhere.
+            hierarchy: of these documents; None keeps known ancestors, and new documents have none.
         """
         new = list(Ids(label for label in labels if label not in self.ids))
         ids = Ids([*self.ids, *new]) if new else self.ids
-        rows, n, n_new = ids.rows(labels), len(ids), len(new)
-        lowest = self.heights.min(initial=np.inf) if len(self.heights) else 0.0
+        rows, n_old, n_new = ids.rows(labels), len(self.ids), len(new)
+        lowest = self.heights.min() if n_old else 0.0
         now = np.concatenate([self.heights, np.full(n_new, lowest, np.float32)])
         if heights is not None:
-            given = np.asarray(heights, np.float32)
-            if given.shape != rows.shape or not np.isfinite(given).all():
+            values = np.asarray(heights, np.float32)
+            if values.shape != rows.shape or not np.isfinite(values).all():
                 raise InputError(f"heights are one finite number for each of the {len(rows):,} ids.")
-            now[rows] = given
+            now[rows] = values
         gone = np.concatenate([self.gone, np.zeros(n_new, np.bool_)])
         gone[rows] = False
-        return Catalogue(ids, now, gone, self._texts(ids, n, names), self._lineage(ids, rows, hierarchy)), rows
-
-    def _texts(self, ids: Ids, n: int, names: Mapping[str, str] | None) -> Texts | None:
-        old = self.texts
-        if old is None and not names:
-            return None
-        if old is None:
-            old = Texts(*(((empty,) * len(self.ids)) for empty in ("", (), "")))  # type: ignore[arg-type]
-        more = n - len(old)
-        called = [*old.names, *[""] * more]
-        for label, name in (names or {}).items():
-            called[ids.row(label)] = name
-        return Texts(tuple(called), (*old.synonyms, *((),) * more), (*old.definitions, *("",) * more))
-
-    def _lineage(self, ids: Ids, rows: Ints, hierarchy: Hierarchy | None) -> Lineage | None:
-        n_new = len(ids) - len(self.ids)
-        if self.lineage is None and hierarchy is None:
-            return None
-        old = Lineage.unknown(len(self.ids)) if self.lineage is None else self.lineage
-        old = old.put(np.arange(len(self.ids), len(ids)), Lineage.unknown(n_new)) if n_new else old
-        return old if hierarchy is None else old.put(rows, Lineage.of(hierarchy, ids).take(rows))
+        texts = self.texts
+        if texts is not None or names:
+            texts = Texts(("",) * n_old, ((),) * n_old, ("",) * n_old) if texts is None else texts
+            called = [*texts.names, *[""] * n_new]
+            for label, name in (names or {}).items():
+                called[ids.row(label)] = name
+            texts = Texts(tuple(called), (*texts.synonyms, *((),) * n_new), (*texts.definitions, *("",) * n_new))
+        known = self.ancestors
+        if known is not None or hierarchy is not None:
+            known = Ancestors.unknown(n_old) if known is None else known
+            known = known.put(np.arange(n_old, len(ids)), Ancestors.unknown(n_new)) if n_new else known
+            known = known if hierarchy is None else known.put(rows, Ancestors.of(hierarchy, ids).take(rows))
+        return Catalogue(ids, now, gone, texts, known), rows
 
     def without(self, labels: Iterable[Hashable]) -> tuple[Catalogue, Ints]:
-        """(without these documents, their rows).
+        """(catalogue without these documents, their rows).
 
         Raises:
             UnknownIdError: an id that is not there, or was deleted before.
@@ -115,7 +107,7 @@ class Catalogue:
     # -- on disk ---------------------------------------------------------------------------------------------------
 
     def save(self, folder: Path, mark: str) -> tuple[str, ...]:
-        """Write `documents-MARK.parquet`, and `lineage-MARK.safetensors` where that is known."""
+        """Write `documents-MARK.parquet`, and `ancestors-MARK.safetensors` where that is known."""
         table = {"row": np.arange(len(self.ids)), "id": list(self.ids), "height": self.heights, "gone": self.gone}
         columns = {name: pa.array(column) for name, column in table.items()}
         if self.texts is not None:
@@ -124,11 +116,10 @@ class Catalogue:
             columns["definition"] = pa.array(self.texts.definitions, pa.string())
         files = [f"documents-{mark}.parquet"]
         atomic_write(folder / files[0], lambda path: pq.write_table(pa.table(columns), path, compression="zstd"))
-        if self.lineage is not None:
-            parts = ("depth", "offsets", "ancestors", "hops")
-            known = {part: torch.from_numpy(np.array(getattr(self.lineage, part))) for part in parts}
-            files.append(f"lineage-{mark}.safetensors")
-            atomic_write(folder / files[1], lambda path: save_file(known, path))
+        if self.ancestors is not None:
+            arrays = {name: torch.from_numpy(np.array(array)) for name, array in vars(self.ancestors).items()}
+            files.append(f"ancestors-{mark}.safetensors")
+            atomic_write(folder / files[1], lambda path: save_file(arrays, path))
         return tuple(files)
 
     @classmethod
@@ -139,46 +130,42 @@ class Catalogue:
         if "name" in table.column_names:
             synonyms = tuple(tuple(names) for names in table["synonyms"].to_pylist())
             texts = Texts(tuple(table["name"].to_pylist()), synonyms, tuple(table["definition"].to_pylist()))
-        lineage = None
+        ancestors = None
         if len(files) > 1:
-            lineage = Lineage(**{name: part.numpy() for name, part in load_file(folder / files[1]).items()})
+            ancestors = Ancestors(**{name: part.numpy() for name, part in load_file(folder / files[1]).items()})
         heights, gone = (table[name].to_numpy() for name in ("height", "gone"))
-        return cls(Ids(table["id"].to_pylist()), heights, gone, texts, lineage)
-
-
-Rows = npt.NDArray[np.int64]
-Rows32 = npt.NDArray[np.int32]
+        return cls(Ids(table["id"].to_pylist()), heights, gone, texts, ancestors)
 
 
 @dataclass(frozen=True, eq=False)
-class Lineage:
-    """The ancestors of some documents as CSR: those of document i are ancestors[offsets[i]:offsets[i + 1]].
+class Ancestors:
+    """The ancestors of some documents as CSR: those of document i are rows[offsets[i]:offsets[i + 1]].
 
     A document is its own ancestor at 0 hops; the nearest come first.
 
     Attributes:
-        depth: int32, one a document: hops from the nearest root, 0 for roots; -1 where the document stands in no
-            hierarchy (its list is then empty).
+        depth: int32, one a document: hops from the nearest root, 0 for roots; -1 for documents outside the hierarchy,
+            whose lists are empty.
         offsets: int64, one longer.
-        ancestors: int32 document rows.
+        rows: int32 document rows.
         hops: int32, one an ancestor.
     """
 
     depth: Rows32
     offsets: Rows
-    ancestors: Rows32
+    rows: Rows32
     hops: Rows32
 
     def __len__(self) -> int:
         return len(self.depth)
 
     @classmethod
-    def of(cls, source: Hierarchy | Pairs, document_ids: Ids) -> Lineage:
-        """Where each of these documents stands.
+    def of(cls, source: Hierarchy | Pairs, document_ids: Ids) -> Ancestors:
+        """The ancestors of these documents.
 
         Args:
-            source: a hierarchy whose ids are (some of) the documents' and others; or the pairs that one made, in
-                which a document at distance 1 is a parent. What was left out of the pairs is missing here too.
+            source: a hierarchy with (some of) the documents' ids; or its pairs, in which a document at distance 1
+                is a parent. What was left out of the pairs is missing here too.
             document_ids: row by row. Ancestors that are no documents are left out.
 
         Raises:
@@ -193,57 +180,51 @@ class Lineage:
         row_of = np.full(len(tree), -1, np.int32)
         row_of[in_tree[there]] = there
         above = tree.ancestors([tree.ids[row] for row in in_tree[there].tolist()])
-        ancestors = row_of[above.ancestors]
-        kept = ancestors >= 0
+        rows = row_of[above.ancestors]
+        kept = rows >= 0
         sizes = np.zeros(len(document_ids), np.int64)
         sizes[there] = np.diff(offsets_of(kept)[above.offsets])
         depth = np.full(len(document_ids), -1, np.int32)
         depth[there] = tree.depth[in_tree[there]]
-        return cls(depth, offsets_of(sizes), ancestors[kept], above.distances[kept])
+        return cls(depth, offsets_of(sizes), rows[kept], above.distances[kept])
 
     @classmethod
-    def unknown(cls, n: int) -> Lineage:
-        """Of n documents that stand in no hierarchy."""
+    def unknown(cls, n: int) -> Ancestors:
+        """For n documents outside the hierarchy."""
         nothing = np.empty(0, np.int32)
         return cls(np.full(n, -1, np.int32), np.zeros(n + 1, np.int64), nothing, nothing)
 
-    def take(self, rows: npt.ArrayLike) -> Lineage:
-        """The lists of these documents, in their order."""
+    def take(self, rows: npt.ArrayLike) -> Ancestors:
+        """The ancestors of these rows, in their order."""
         wanted = np.asarray(rows, np.int64)
         _, entry = expand(self.offsets, wanted)
         sizes = np.diff(self.offsets)[wanted]
-        return Lineage(self.depth[wanted], offsets_of(sizes), self.ancestors[entry], self.hops[entry])
+        return Ancestors(self.depth[wanted], offsets_of(sizes), self.rows[entry], self.hops[entry])
 
-    def put(self, rows: Rows, new: Lineage) -> Lineage:
-        """With other lists for these rows; they may lie beyond the last one, without a gap."""
+    def put(self, rows: Rows, new: Ancestors) -> Ancestors:
+        """With new ancestors for these rows, which may follow after the last one, without a gap."""
         source = np.arange(max(len(self), int(rows.max(initial=-1)) + 1))
         source[rows] = len(self) + np.arange(len(rows))
-        both = Lineage(
+        both = Ancestors(
             np.concatenate([self.depth, new.depth]),
             np.concatenate([self.offsets, self.offsets[-1] + new.offsets[1:]]),
-            np.concatenate([self.ancestors, new.ancestors]),
+            np.concatenate([self.rows, new.rows]),
             np.concatenate([self.hops, new.hops]),
         )
         return both.take(source)
 
-    # -- asking --------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def _document(self) -> Rows32:
-        return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.offsets))
-
     def below(self, row: int, within: int | None = None) -> Rows:
         """Rows of the documents at or below this one, at most `within` hops, ascending."""
-        entries = np.flatnonzero(self.ancestors == row)
+        entries = np.flatnonzero(self.rows == row)
         if within is not None:
             entries = entries[self.hops[entries] <= within]
-        return self._document[entries].astype(np.int64)
+        return np.searchsorted(self.offsets, entries, side="right") - 1
 
     def above(self, row: int, within: int | None = None) -> Rows:
         """Rows of the documents at or above this one, at most `within` hops, ascending."""
         part = slice(self.offsets[row], self.offsets[row + 1])
         kept = slice(None) if within is None else self.hops[part] <= within
-        return np.sort(self.ancestors[part][kept]).astype(np.int64)
+        return np.sort(self.rows[part][kept]).astype(np.int64)
 
     def levels(self, first: int, last: int | None = None) -> Rows:
         """Rows of the documents with this depth, first and last included, ascending."""
@@ -257,7 +238,7 @@ def levels(depth: Rows32, first: int, last: int | None) -> Rows:
 
 
 def _graph_of(pairs: Pairs) -> Hierarchy:
-    """The hierarchy that these pairs were made of: each query that is a document, under those at distance 1."""
+    """The hierarchy of pairs: the parents of a document are those at distance 1 from the query of the same id."""
     own = np.array([pairs.document_ids.row(q) if q in pairs.document_ids else -1 for q in pairs.query_ids], np.int64)
     if len(own) and own.max() < 0:
         raise InputError(

@@ -1,4 +1,4 @@
-"""`Filter`: which documents may be found, said in terms of the hierarchy."""
+"""`Filter`: conditions on the documents of a search, in terms of the hierarchy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rootward.csr import expand
 from rootward.errors import InputError
 from rootward.hierarchy import Hierarchy
 from rootward.ids import Ids
-from rootward.retrieval.catalogue import Lineage, levels
+from rootward.retrieval.catalogue import Ancestors, levels
 from rootward.retrieval.engines.engine import Condition, Where
 
 Rows = npt.NDArray[np.int64]
@@ -29,15 +29,23 @@ class _Near:
     within: int | None
     of: Hierarchy | None
 
-    def rows(self, ids: Ids, lineage: Lineage | None) -> Rows:
+    def rows(self, ids: Ids, ancestors: Ancestors | None) -> Rows:
         if self.of is None:
-            stored = _stored(lineage)
+            stored = _stored(ancestors)
             return (stored.below if self.side == "below" else stored.above)(ids.row(self.node), self.within)
         tree, row = self.of, self.of.ids.row(self.node)
         if self.side == "above":
             found = tree.ancestors([self.node], max_distance=self.within).ancestors.astype(np.int64)
         else:
-            found = _downward(tree, row, self.within)
+            reached, here, hops = np.zeros(len(tree), np.bool_), np.array([row], np.int64), 0
+            while len(here):
+                reached[here] = True
+                if hops == self.within:
+                    break
+                _, entry = expand(tree.child_offsets, here)
+                below = np.unique(tree.children[entry]).astype(np.int64)
+                here, hops = below[~reached[below]], hops + 1
+            found = np.flatnonzero(reached)
         return _among(tree.ids, found, ids)
 
     def conditions(self, ids: Ids, rows: Rows) -> tuple[Condition, ...] | None:
@@ -54,9 +62,9 @@ class _Levels:
     last: int | None
     of: Hierarchy | None
 
-    def rows(self, ids: Ids, lineage: Lineage | None) -> Rows:
+    def rows(self, ids: Ids, ancestors: Ancestors | None) -> Rows:
         if self.of is None:
-            return _stored(lineage).levels(self.first, self.last)
+            return _stored(ancestors).levels(self.first, self.last)
         return _among(self.of.ids, levels(self.of.depth, self.first, self.last), ids)
 
     def conditions(self, ids: Ids, rows: Rows) -> tuple[Condition, ...] | None:
@@ -72,7 +80,7 @@ class _Only:
 
     ids: tuple[str, ...]
 
-    def rows(self, ids: Ids, lineage: Lineage | None) -> Rows:
+    def rows(self, ids: Ids, ancestors: Ancestors | None) -> Rows:
         return np.unique(ids.rows(self.ids))
 
     def conditions(self, ids: Ids, rows: Rows) -> tuple[Condition, ...] | None:
@@ -84,32 +92,32 @@ _Test: TypeAlias = _Near | _Levels | _Only
 
 @dataclass(frozen=True)
 class Filter:
-    """Which documents may be found. Make one with a classmethod, join several with `&`:
+    """A condition on the documents of a search. Make one with a classmethod, join several with `&`:
 
         index.search(queries, k=9, where=Filter.below("footwear") & Filter.levels(2, 4))
         index.search(queries, k=9, where=Filter.above("flip-flops", of=tree))
 
-    Without `of` the index is asked, which knows where its documents stand when it was built with `hierarchy=`; with
-    it that hierarchy is, whose ids are the documents'.
+    With `of` it is about that hierarchy, whose ids are the documents'; without, about the one that the index was built
+    with (`hierarchy=`).
     """
 
     tests: tuple[_Test, ...]
 
     @classmethod
     def below(cls, node: Hashable, *, within: int | None = None, of: Hierarchy | None = None) -> Filter:
-        """Only this node and what stands below it, at most `within` hops where that is given.
+        """Only this node and its descendants, at most `within` hops away.
 
         Raises:
-            InputError: within below 0. An unknown node is told by the search.
+            InputError: within below 0. An unknown node is an error of the search.
         """
         return cls((_Near("below", str(node), _hops(within), of),))
 
     @classmethod
     def above(cls, node: Hashable, *, within: int | None = None, of: Hierarchy | None = None) -> Filter:
-        """Only this node and what stands above it, at most `within` hops where that is given.
+        """Only this node and its ancestors, at most `within` hops away.
 
         Raises:
-            InputError: within below 0. An unknown node is told by the search.
+            InputError: within below 0. An unknown node is an error of the search.
         """
         return cls((_Near("above", str(node), _hops(within), of),))
 
@@ -130,21 +138,26 @@ class Filter:
         return cls((_Only(tuple(map(str, ids))),))
 
     def __and__(self, other: Filter) -> Filter:
-        """Only documents that both let through."""
+        """Only documents that match both."""
         return Filter(self.tests + other.tests)
 
-    def where(self, document_ids: Ids, lineage: Lineage | None = None) -> Where:
-        """As an engine takes it: rows, and conditions where its facts can say the same.
+    @property
+    def needs_ancestors(self) -> bool:
+        """Whether it is about the hierarchy that the index was built with."""
+        return any(not isinstance(test, _Only) and test.of is None for test in self.tests)
+
+    def where(self, document_ids: Ids, ancestors: Ancestors | None = None) -> Where:
+        """For an engine: rows, and equivalent conditions where there are any.
 
         Raises:
             UnknownIdError: a node that is not there.
-            InputError: no hierarchy was given, and the index knows none.
+            InputError: it has no hierarchy, and the index was built without.
         """
-        rows = [test.rows(document_ids, lineage) for test in self.tests]
-        told = [test.conditions(document_ids, found) for test, found in zip(self.tests, rows, strict=True)]
-        conditions = tuple(each for part in told if part is not None for each in part)
+        rows = [test.rows(document_ids, ancestors) for test in self.tests]
+        conditions = [test.conditions(document_ids, found) for test, found in zip(self.tests, rows, strict=True)]
         allowed = reduce(lambda a, b: np.intersect1d(a, b, assume_unique=True), rows)
-        return Where(allowed, None if None in told else conditions)
+        known = tuple(each for some in conditions if some is not None for each in some)
+        return Where(allowed, None if None in conditions else known)
 
 
 def _hops(within: int | None) -> int | None:
@@ -153,31 +166,17 @@ def _hops(within: int | None) -> int | None:
     return within
 
 
-def _stored(lineage: Lineage | None) -> Lineage:
-    if lineage is None:
+def _stored(ancestors: Ancestors | None) -> Ancestors:
+    if ancestors is None:
         raise InputError(
             "This index does not know where its documents stand. Build it with Index.build(model, hierarchy=tree), or "
             "give the hierarchy to the filter: Filter.below('an id', of=tree)."
         )
-    return lineage
-
-
-def _downward(tree: Hierarchy, row: int, within: int | None) -> Rows:
-    """Rows at or below this one, ascending."""
-    reached = np.zeros(len(tree), np.bool_)
-    here, hops = np.array([row], np.int64), 0
-    while len(here):
-        reached[here] = True
-        if hops == within:
-            break
-        _, entry = expand(tree.child_offsets, here)
-        below = np.unique(tree.children[entry]).astype(np.int64)
-        here, hops = below[~reached[below]], hops + 1
-    return np.flatnonzero(reached)
+    return ancestors
 
 
 def _among(of: Ids, rows: Rows, ids: Ids) -> Rows:
-    """Rows in `ids` of what `of` has in these rows, ascending; what is no document is left out."""
+    """Rows of `of` as rows of `ids`, ascending; nodes that are no documents are left out."""
     if of is ids:
         return np.sort(rows)
     labels = (of[row] for row in rows.tolist())

@@ -30,18 +30,17 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """Documents found for each query, in the order they are shown: `ids[i][j]` owns `scores[i][j]`.
+    """Documents found for each query, in display order: `scores[i][j]` is the score of `ids[i][j]`.
 
     Attributes:
         queries: the queries' ids; the row's number for bare vectors.
         found: document rows and scores as flat arrays with offsets.
         thresholds: float32, one a query, NaN where unknown: a document that scores at least this is accepted.
-        document_ids, document_texts: what the rows are called.
+        document_ids, document_texts: ids and names of the rows.
         allowed: int64, ascending: the rows that a filter let through; None without one.
         hops: int32, one an entry: its distance where it is relevant, -1 where not; None until `marked`.
         n_relevant: int64, |S(q)| of every query, of allowed documents alone; None until `marked`.
-        added: bool, one an entry: it belongs to the answer set because it stands above an accepted document; None until
-            `repaired`.
+        added: bool, one an entry: `repaired` added it to the answer set; None until then.
     """
 
     queries: tuple[str, ...]
@@ -65,8 +64,6 @@ class Hits:
         return isinstance(other, Hits) and self.to_dict() == other.to_dict()
 
     __hash__ = None  # type: ignore[assignment]
-
-    # -- looking inside --------------------------------------------------------------------------------------
 
     @cached_property
     def ids(self) -> list[list[str]]:
@@ -105,8 +102,6 @@ class Hits:
         """The preferred name of a document row, "" where it has none."""
         return "" if self.document_texts is None else self.document_texts.names[row]
 
-    # -- onwards ---------------------------------------------------------------------------------------------
-
     def first(self, k: int) -> Hits:
         """The first k documents of each query, as shown.
 
@@ -125,22 +120,41 @@ class Hits:
         )
 
     def repaired(self, above: Above, *, max_distance: int | None = None) -> Hits:
-        """The same with everything that stands above an accepted document in the answer set, told apart by `added`.
+        """The same with everything above an accepted document added to the answer set; `added` says which these are.
 
         If flip-flops and footwear are accepted, sandals and shoes are added: after the accepted ones, with a score of
-        NaN unless they were found below the threshold. A filter keeps what it does not let through out of these too.
-        Mark right answers afterwards.
+        NaN unless they were found below the threshold. Filters hold for added documents too. Call `marked` afterwards.
 
         Args:
             above: a hierarchy of the documents, or the pairs of one.
-            max_distance: how many hops above an accepted document are looked at; None: all that `above` has.
+            max_distance: add documents up to so many hops above an accepted one; None: all that `above` has.
 
         Raises:
             InputError: `above` knows none of the accepted documents.
         """
-        accepted = self.found.scores >= self.thresholds[self.found.place]
-        found, added = with_above(self.found, accepted, self.document_ids, above, max_distance, self.allowed)
-        return replace(self, found=found, added=added, hops=None, n_relevant=None)
+        found, n = self.found, len(self.document_ids)
+        accepted = found.scores >= self.thresholds[found.place]
+        place, rows = missing_above(
+            above, self.document_ids, found.place[accepted], found.rows[accepted], max_distance=max_distance
+        )
+        if self.allowed is not None:
+            kept = np.isin(rows, self.allowed)
+            place, rows = place[kept], rows[kept]
+        scores, stays = np.full(len(rows), np.nan, found.scores.dtype), np.ones(len(found.rows), np.bool_)
+        _, new, old = np.intersect1d(
+            place * n + rows, found.place * n + found.rows, assume_unique=True, return_indices=True
+        )
+        scores[new], stays[old] = found.scores[old], False
+        places = np.r_[found.place[stays], place]
+        accepted, added = np.r_[accepted[stays], np.zeros(len(place), np.bool_)], np.arange(len(places)) >= stays.sum()
+        order = np.lexsort((np.arange(len(places)), ~accepted & ~added, ~accepted, places))
+        repaired = replace(
+            found,
+            offsets=offsets_of(np.bincount(places, minlength=len(found))),
+            rows=np.r_[found.rows[stays], rows][order],
+            scores=np.r_[found.scores[stays], scores][order],
+        )
+        return replace(self, found=repaired, added=added[order], hops=None, n_relevant=None)
 
     def marked(self, pairs: Pairs) -> Hits:
         """The same with the right answers marked: printing and JSON say which documents are relevant, and how far.
@@ -193,15 +207,13 @@ class Hits:
                 hops = int(self.hops[start + j])
                 document |= {"relevant": hops >= 0, "hops": None if hops < 0 else hops}
             documents.append(document)
-        told: dict[str, Any] = {
-            "query": self.queries[i],
-            "threshold": float(str(self.thresholds[i])) if math.isfinite(threshold) else None,
-        }
+        shown = float(str(self.thresholds[i])) if math.isfinite(threshold) else None
+        values: dict[str, Any] = {"query": self.queries[i], "threshold": shown}
         if self.n_relevant is not None:
-            told |= {"relevant": int(self.n_relevant[i]), "missing": self.n_missing(i)}
+            values |= {"relevant": int(self.n_relevant[i]), "missing": self.n_missing(i)}
         if self.truncated[i]:
-            told["truncated"] = True
-        return {**told, "documents": documents}
+            values["truncated"] = True
+        return {**values, "documents": documents}
 
     def to_json(self) -> str:
         """`to_dict` as JSON text."""
@@ -253,12 +265,11 @@ class Hits:
         return "\n\n".join(str(self.listing(i)) for i in range(len(self)))
 
     def __rich__(self) -> Group:
-        tables: list[Table] = [self.listing(i).__rich__() for i in range(len(self))]
-        return Group(*tables)
+        return Group(*(self.listing(i).__rich__() for i in range(len(self))))
 
 
-def shown(found: Found, accepted: npt.NDArray[np.bool_], heights: npt.NDArray[np.float32]) -> Ints:
-    """The order in which documents are shown: accepted ones by ascending height, then the others by falling score.
+def display_order(found: Found, accepted: npt.NDArray[np.bool_], heights: npt.NDArray[np.float32]) -> Ints:
+    """The order in which documents are shown: accepted ones by ascending height, then the others by descending score.
 
     Of equally high ones the higher score comes first, of equal scores the lower row. So for "sandals" with
     threshold 0.5, scores shoes 0.9, footwear 0.8, sandals 0.7, boots 0.1 and heights 2, 3, 1, 1, the order is
@@ -327,47 +338,3 @@ class Listing:
             for name, cell, width in zip(self.columns, cells, widths, strict=True)
         )
         return "  ".join(padded).rstrip()
-
-
-_ACCEPTED, _ADDED, _OTHER = range(3)
-
-
-def with_above(
-    found: Found,
-    accepted: npt.NDArray[np.bool_],
-    document_ids: Ids,
-    above: Above,
-    max_distance: int | None,
-    allowed: Ints | None = None,
-) -> tuple[Found, npt.NDArray[np.bool_]]:
-    """What was found with all that stands above accepted documents, and a truth value an entry: it was added.
-
-    Accepted ones come first, then those added, then the others, otherwise in the order they were in. Those added that
-    had been found below the threshold keep their score; the others have none, NaN. Only `allowed` rows are added.
-
-    Raises:
-        InputError: see `missing_above`.
-    """
-    n = len(document_ids)
-    place, rows = missing_above(
-        above, document_ids, found.place[accepted], found.rows[accepted], max_distance=max_distance
-    )
-    if allowed is not None:
-        kept = np.isin(rows, allowed)
-        place, rows = place[kept], rows[kept]
-    keys, known = place * n + rows, found.place * n + found.rows
-    scores = np.full(len(keys), np.nan, found.scores.dtype)
-    _, new, old = np.intersect1d(keys, known, assume_unique=True, return_indices=True)
-    scores[new] = found.scores[old]
-    stays = np.ones(len(known), np.bool_)
-    stays[old] = False
-    places = np.r_[found.place[stays], place]
-    group = np.r_[np.where(accepted, _ACCEPTED, _OTHER)[stays], np.full(len(place), _ADDED)]
-    order = np.lexsort((np.arange(len(places)), group, places))
-    repaired = replace(
-        found,
-        offsets=offsets_of(np.bincount(places, minlength=len(found))),
-        rows=np.r_[found.rows[stays], rows][order],
-        scores=np.r_[found.scores[stays], scores][order],
-    )
-    return repaired, (group == _ADDED)[order]

@@ -20,19 +20,27 @@ from rootward.hierarchy import Hierarchy
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.retrieval import storage
-from rootward.retrieval.catalogue import Catalogue, Lineage
-from rootward.retrieval.engines.engine import Engine, Found, Shared, Tunable, Where, as_documents
-from rootward.retrieval.engines.lists import Demand
-from rootward.retrieval.engines.registry import engine_class, knows_demand
+from rootward.retrieval.catalogue import Ancestors, Catalogue
+from rootward.retrieval.engines.engine import (
+    Engine,
+    Found,
+    Shared,
+    Tunable,
+    Where,
+    as_documents,
+    engine_class,
+    uses_relevance,
+)
+from rootward.retrieval.engines.lists import Relevance
 from rootward.retrieval.filters import Filter
-from rootward.retrieval.hits import Hits, shown
-from rootward.retrieval.storage import load_all
-from rootward.retrieval.tuning import Sample, Tuned, checked_target, tune
+from rootward.retrieval.hits import Hits, display_order
+from rootward.retrieval.storage import load_documents
+from rootward.retrieval.tuning import Sample, Tuned, check_recall, tune
 from rootward.scoring import Floats, Ints
 from rootward.texts import Texts
 
 WIDE = 64
-"""How many documents are looked at before the nearest are chosen; more where an answer set is larger."""
+"""Documents that are searched before the nearest are chosen; more where an answer set is larger."""
 
 
 @dataclass(eq=False)
@@ -41,11 +49,11 @@ class Index:
 
     Attributes:
         engine: finds rows and scores.
-        catalogue: what the rows are called.
+        catalogue: ids, names, heights and ancestors of the rows.
         fingerprint: of the model; queries of another one are refused.
-        tuned: how much an approximate engine looks at, and the recall that was measured for it; None for others.
+        tuned: effort of an approximate engine and the recall measured with it; None for others.
         folder: where it was saved or loaded, and `commit` writes; None until then.
-        calibration: where answer sets end for queries without a threshold of their own; see `calibrated`.
+        calibration: ends the answer sets of queries without a threshold of their own; see `calibrated`.
     """
 
     engine: Engine
@@ -73,25 +81,21 @@ class Index:
 
         Args:
             model: whose documents.
-            engine: "exact" scores every document: right for up to about 200,000. Above that, "ivf" looks at a few
-                lists of documents, "ivf-sq8" does in a quarter of the memory, "hnsw" walks a graph for the plain k
-                best. These need `pip install 'rootward[index]'`.
-            pairs: approximate engines are tuned until they find `recall` of what exact search finds at each query's
-                own |S(q)|, on a sample of these queries; and "ivf" puts documents where the queries look for them,
-                unless the encoder finds other documents than the pairs want. `tuned` says which it is.
-            k: without pairs, they are tuned at so many documents instead.
-            recall: the share that is asked for; `tuned` says what was reached.
-            hierarchy: where the documents stand, as a graph or as the pairs that one made, so that a `Filter` needs
-                none later.
-            out: a folder to save to. A build that was cut off goes on from there when it is called again.
+            engine: "exact" scores every document: for up to about 200,000. Above that, "ivf" searches a few lists of
+                documents, "ivf-sq8" does in a quarter of the memory, "hnsw" searches a graph for the k best. These need
+                `pip install 'rootward[index]'`.
+            pairs: approximate engines are tuned to a recall, against exact search at each query's own |S(q)|, on some
+                of these queries; and "ivf" makes lists around queries, where that needs fewer comparisons.
+            k: without pairs, engines are tuned at so many documents.
+            recall: to reach; `tuned` says what was reached.
+            hierarchy: of the documents, as a graph or as its pairs, so that a `Filter` needs none later.
+            out: a folder to save to. A build that was cut off continues when it is called again.
             progress: show a bar, or lines where standard error is no terminal.
             options: of the engine, such as lists= of "ivf". With uri="http://host:19530" and collection="name" the
-                documents go to a Milvus server instead ("exact", "ivf" or "ivf-sq8" there; needs
-                `pip install 'rootward[cluster]'`). A load that was cut off goes on when it is called again.
+                documents go to a Milvus server ("exact", "ivf" or "ivf-sq8"; needs `pip install 'rootward[cluster]'`).
 
         Raises:
-            InputError: an engine or an option that is not there, vectors that are NaN or infinite, a recall that is
-                no share.
+            InputError: an unknown engine or option, vectors that are NaN or infinite, a recall outside 0..1.
             MissingExtraError: the engine's package is not installed.
             RunFolderError: `out` holds something else than an index.
         """
@@ -99,25 +103,16 @@ class Index:
             engine, options = "milvus", {"kind": engine, **options}
         folder = None if out is None else Path(out)
         if folder is not None:
-            storage.before_in(folder)
+            storage.existing_config(folder)
         documents = model.document_vectors().detach()
-        lineage = None if hierarchy is None else Lineage.of(hierarchy, model.document_ids)
+        ancestors = None if hierarchy is None else Ancestors.of(hierarchy, model.document_ids)
         fingerprint = model.fingerprint()
-        sample = demand = None
-        if pairs is not None and knows_demand(engine):
+        sample = relevance = None
+        if pairs is not None and uses_relevance(engine):
             sample = Sample.of(model, documents.cpu().float(), pairs, k)
-            demand = Demand.of(model, pairs, sample, checked_target(recall))
-        filled = load_all(
-            engine,
-            documents,
-            lineage,
-            options,
-            demand=demand,
-            fingerprint=fingerprint,
-            folder=folder,
-            progress=progress,
-        )
-        catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, lineage)
+            relevance = Relevance.of(model, pairs, sample, check_recall(recall))
+        filled = load_documents(engine, documents, ancestors, options, relevance, fingerprint, folder, progress)
+        catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, ancestors)
         index = cls(filled, catalogue, fingerprint)
         if isinstance(filled, Tunable):
             index.tuned = tune(filled, sample or Sample.of(model, documents.cpu().float(), pairs, k), recall)
@@ -130,26 +125,24 @@ class Index:
     def connect(
         cls, model: DualEncoder, uri: str, collection: str, hierarchy: Hierarchy | Pairs | None = None, **options: Any
     ) -> Index:
-        """What `build(model, uri=..., collection=...)` put on a Milvus server, here or on another machine.
+        """The index that `build(model, uri=..., collection=...)` put on a Milvus server, also from another machine.
 
-        Other arguments are as for `build`; effort= says how many lists are looked at.
+        Other arguments are as for `build`; effort= is how many lists are probed.
 
         Raises:
-            InputError: no server, no such collection, or one that is not whole, or not just this model's documents.
+            InputError: no server, no such collection, one that is half loaded, or not of this model's documents alone.
             MissingExtraError: pymilvus is not installed.
         """
         engine: Engine = engine_class("milvus").load(Path(), (), {"uri": uri, "collection": collection, **options})
         assert isinstance(engine, Shared)
-        engine.ledger.check(model.fingerprint(), of=len(model.document_ids))
-        lineage = None if hierarchy is None else Lineage.of(hierarchy, model.document_ids)
-        engine.facts = engine.ledger.knows(lineage)
-        catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, lineage)
+        engine.check_complete(model.fingerprint(), len(model.document_ids))
+        ancestors = None if hierarchy is None else Ancestors.of(hierarchy, model.document_ids)
+        engine.use_ancestors(ancestors)
+        catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, ancestors)
         return cls(engine, catalogue, model.fingerprint())
 
     def calibrated(self, calibration: Calibration | None) -> Index:
-        """The same index with calibrated answer sets, for queries that have no threshold of their own.
-
-        `save` and `commit` write the calibration with the index.
+        """The same index with a calibration, for queries without a threshold; `save` and `commit` write it, too.
 
         Raises:
             InputError: the calibration of another model, or from before this one was changed.
@@ -170,7 +163,7 @@ class Index:
 
     @property
     def document_ids(self) -> Ids:
-        """The users' labels, row by row; those of deleted documents too."""
+        """Document ids, row by row; deleted documents included."""
         return self.catalogue.ids
 
     @property
@@ -196,14 +189,13 @@ class Index:
         """k documents of each query: the nearest of those it accepts, then the best of the others; see also `answers`.
 
         Args:
-            queries: from `model.queries([...])`; or bare vectors, n x dim, which have no thresholds. A zero vector
-                finds nothing.
-            k: how many to return; more than there are returns all.
-            where: only documents that it lets through: `Filter.below("footwear")`.
-            nearest_first: show accepted documents, those at or above their query's threshold, first and in order of
-                ascending height, so that the exact match leads and the root ends; the others follow by falling
-                score. Where more than k are accepted, the nearest k of them are shown, though others may score
-                higher. False returns the k best by score, in that order.
+            queries: from `model.queries([...])`; or vectors, n x dim, which have no thresholds. A zero vector finds
+                nothing.
+            k: how many to return at most.
+            where: return only documents that match: `Filter.below("footwear")`.
+            nearest_first: accepted documents, at or above their query's threshold, come first, by ascending height: the
+                exact match leads, the root comes last. Others follow by descending score. Where more than k are
+                accepted, the nearest k are returned, though others may score higher. False returns the k best by score.
 
         Raises:
             InputError: another model's queries, vectors that cannot be scored, k below 1.
@@ -211,23 +203,15 @@ class Index:
         """
         if k < 1:
             raise InputError(f"k is how many documents to return and at least 1, got {k}.")
-        asked = with_thresholds(as_asked(queries, self.fingerprint), self.calibration, self.engine)
-        allowed = self._where(where)
-        if not nearest_first or not asked.known:
-            return self._hits(asked, self.engine.search(asked.vectors, k, allowed), allowed, False)
-        found = self._with_all_accepted(asked.vectors, k, asked.thresholds, allowed)
-        return self._hits(asked, found, allowed, True).first(k)
-
-    def _with_all_accepted(
-        self, vectors: Tensor, k: int, thresholds: npt.NDArray[np.float32], where: Where | None
-    ) -> Found:
-        """At least the k best, and so many that no query's accepted documents are cut off."""
+        batch, allowed = self._batch(queries), self._where(where)
+        if not nearest_first or np.isnan(batch.thresholds).all():
+            return self._hits(batch, self.engine.search(batch.vectors, k, allowed), allowed, False)
         wide = max(k, WIDE)
-        while True:
-            found = self.engine.search(vectors, wide, where)
+        while True:  # until no accepted document of any query is cut off
+            found = self.engine.search(batch.vectors, wide, allowed)
             full = np.flatnonzero(np.diff(found.offsets) >= wide)
-            if not (found.scores[found.offsets[full + 1] - 1] >= thresholds[full]).any():
-                return found
+            if not (found.scores[found.offsets[full + 1] - 1] >= batch.thresholds[full]).any():
+                return self._hits(batch, found, allowed, True).first(k)
             wide *= 4
 
     def answers(
@@ -243,48 +227,88 @@ class Index:
 
         Args:
             queries: as for `search`.
-            threshold: "auto" takes each query's own, which training finds, and for queries without one that of the
-                calibration (see `calibrated`); a number holds for all of them.
+            threshold: "auto" takes each query's own, from training, or else from the calibration (see `calibrated`); a
+                number holds for all queries.
             where: as for `search`.
-            cap: at most so many documents a query, those that score highest; `Hits.truncated` says where there were
-                more.
+            cap: at most so many documents a query, the best; `Hits.truncated` says where there were more.
             nearest_first: as for `search`.
 
         Raises:
             InputError: another model's queries, vectors that cannot be scored, "auto" for a query without threshold
                 where there is no calibration.
         """
-        asked = with_thresholds(as_asked(queries, self.fingerprint), self.calibration, self.engine)
+        batch = self._batch(queries)
         if threshold == "auto":
-            unknown = np.flatnonzero(np.isnan(asked.thresholds))
+            unknown = np.flatnonzero(np.isnan(batch.thresholds))
             if len(unknown):
                 raise InputError(
-                    f"{len(unknown):,} of {len(asked.ids):,} queries have no threshold, the first is "
-                    f"{asked.ids[unknown[0]]!r}: training finds them, for queries with pairs. For others, calibrate: "
+                    f"{len(unknown):,} of {len(batch.ids):,} queries have no threshold, the first is "
+                    f"{batch.ids[unknown[0]]!r}: training finds them, for queries with pairs. For others, calibrate: "
                     f"index.calibrated(rootward.calibrate(model, pairs)). Or give one number: threshold=0.5."
                 )
         elif isinstance(threshold, str) or np.isnan(threshold):
             raise InputError(f"threshold is a score or 'auto', got {threshold!r}.")
         else:
-            asked = asked._replace(thresholds=np.full(len(asked.ids), threshold, np.float32))
+            batch = batch._replace(thresholds=np.full(len(batch.ids), threshold, np.float32))
         if cap is not None and cap < 1:
             raise InputError(f"cap is how many documents to return at most and at least 1, got {cap}.")
         allowed = self._where(where)
-        found = self.engine.range(asked.vectors, asked.thresholds, allowed, cap)
-        return self._hits(asked, found, allowed, nearest_first)
+        found = self.engine.range(batch.vectors, batch.thresholds, allowed, cap)
+        return self._hits(batch, found, allowed, nearest_first)
+
+    def _batch(self, queries: Queries | Tensor | npt.ArrayLike) -> QueryBatch:
+        """Queries, or vectors without thresholds, with calibrated thresholds where theirs are unknown.
+
+        Raises:
+            InputError: another model's queries, something that is neither queries nor a matrix of finite numbers.
+        """
+        if isinstance(queries, Queries):
+            if queries.fingerprint != self.fingerprint:
+                raise InputError(
+                    f"These queries were made by another model, or before it was trained further (fingerprint "
+                    f"{queries.fingerprint}, the index has {self.fingerprint}). Make them with the model that the "
+                    f"index was built from, or build the index again."
+                )
+            batch = QueryBatch(queries.ids, queries.vectors, queries.thresholds.numpy(force=True))
+        else:
+            try:
+                vectors = torch.as_tensor(queries)
+            except (TypeError, ValueError, RuntimeError):
+                raise InputError(
+                    "search takes encoded queries, model.queries(['an id', ...]), or a matrix of vectors; got "
+                    f"{type(queries).__name__} that is neither."
+                ) from None
+            if vectors.ndim != 2:
+                raise InputError(f"Query vectors form a matrix, a row a query; got shape {tuple(vectors.shape)}.")
+            batch = QueryBatch(_numbers(len(vectors)), vectors, np.full(len(vectors), np.nan, np.float32))
+        unknown = np.isnan(batch.thresholds)
+        if self.calibration is None or not unknown.any():
+            return batch
+        vectors = batch.vectors[torch.from_numpy(unknown).to(batch.vectors.device)]
+        if not torch.isfinite(vectors).all():
+            raise InputError("Query vectors have entries that are NaN or infinite; scores need finite numbers.")
+
+        def best(vectors: Tensor, k: int) -> tuple[Ints, Floats]:
+            found = self.engine.search(vectors, k)
+            return found.offsets, found.scores
+
+        thresholds = batch.thresholds.astype(np.float32)
+        thresholds[unknown] = self.calibration.thresholds(vectors, best)
+        return batch._replace(thresholds=thresholds)
 
     def _where(self, where: Filter | None) -> Where | None:
-        return None if where is None else where.where(self.document_ids, self.catalogue.lineage)
+        return None if where is None else where.where(self.document_ids, self.catalogue.ancestors)
 
-    def _hits(self, asked: Asked, found: Found, where: Where | None, nearest_first: bool) -> Hits:
-        found = found.of(asked.said)
+    def _hits(self, batch: QueryBatch, found: Found, where: Where | None, nearest_first: bool) -> Hits:
+        nonzero = (batch.vectors != 0).any(dim=1).numpy(force=True)  # a zero vector scores 0 with all documents
+        found = found.of(nonzero)
         if nearest_first:
-            accepted = found.scores >= asked.thresholds[found.place]
-            if accepted.any():  # otherwise they stand by falling score already
-                found = found.take(shown(found, accepted, self.heights))
+            accepted = found.scores >= batch.thresholds[found.place]
+            if accepted.any():  # otherwise they are in order of score already
+                found = found.take(display_order(found, accepted, self.heights))
         allowed = None if where is None else where.rows
         names = self.catalogue
-        return Hits(tuple(asked.ids), found, asked.thresholds, names.ids, names.texts, allowed)
+        return Hits(tuple(batch.ids), found, batch.thresholds, names.ids, names.texts, allowed)
 
     # -- changing ----------------------------------------------------------------------------------------------
 
@@ -298,19 +322,19 @@ class Index:
         hierarchy: Hierarchy | None = None,
         fingerprint: str | None = None,
     ) -> None:
-        """Put in documents, in place of those of the same ids. `commit` makes it last.
+        """Add documents, or replace those of the same ids. `commit` makes changes permanent.
 
-        In lists around queries new documents are scanned always; once they are many, `commit` gives those that point
-        at few lists to these. Where many do not, or recall decays, `Index.build` again with the pairs of today.
+        With lists around queries, new documents are always scanned; once they are many, `commit` puts most of them into
+        lists. When searches get slow or recall falls, build the index again with new pairs.
 
         Args:
             ids: n different ids, known or new.
             vectors: n x dim.
-            heights: n; known documents keep theirs when none are given, new ones get the lowest, as of a leaf.
+            heights: n; by default known documents keep theirs, and new ones get the lowest, as of a leaf.
             names: id to name, of some or all of them.
-            hierarchy: where these documents stand now, for filters; others stay where they stood.
-            fingerprint: of the model that the vectors are from, where it has changed. Its queries are taken from
-                then on, and those made before are refused; a calibration of the model before ends there, too.
+            hierarchy: of these documents, for filters; other documents keep their ancestors.
+            fingerprint: of the model that the vectors are from, where it has changed. From then on only its queries are
+                accepted, and a calibration of another model is dropped.
 
         Raises:
             InputError: another width, entries that are NaN or infinite, an id twice. Nothing is changed then.
@@ -319,15 +343,15 @@ class Index:
         matrix = torch.as_tensor(vectors)
         as_documents(np.arange(len(labels)), matrix, self.engine.dim)
         catalogue, rows = self.catalogue.put(labels, heights, names, hierarchy)
-        if self.engine.durable and self.folder is not None:  # a server must hold no row that has no name yet
+        if self.engine.durable and self.folder is not None:  # a server must hold no row without an id
             self._write(catalogue)
-        self.engine.upsert(rows, matrix, None if catalogue.lineage is None else catalogue.lineage.take(rows))
+        self.engine.upsert(rows, matrix, None if catalogue.ancestors is None else catalogue.ancestors.take(rows))
         self.catalogue, self.fingerprint = catalogue, fingerprint or self.fingerprint
         if self.calibration is not None and self.calibration.fingerprint != self.fingerprint:
             self.calibration = None
 
     def delete(self, ids: Iterable[Hashable]) -> None:
-        """Take out documents. `commit` makes it last.
+        """Remove documents. `commit` makes changes permanent.
 
         Raises:
             UnknownIdError: an id that is not there. Nothing is changed then.
@@ -337,10 +361,10 @@ class Index:
         self.catalogue = catalogue
 
     def commit(self) -> None:
-        """Make all changes visible to every search, and safe where the index has a folder."""
+        """Make all changes visible to every search, and write them to the index's folder, if it has one."""
         self.engine.commit()
-        if isinstance(self.engine, Shared) and self.engine.ledger.fingerprint != self.fingerprint:
-            self.engine.ledger.fingerprint = self.fingerprint
+        if isinstance(self.engine, Shared):
+            self.engine.set_model(self.fingerprint)
         if self.folder is not None:
             self._write(self.catalogue)
 
@@ -378,82 +402,25 @@ class Index:
         return cls(engine, catalogue, about["fingerprint"], tuned, Path(folder), calibration)
 
     def close(self) -> None:
-        """Give back what the engine holds, such as a connection. The index is not used afterwards."""
+        """Close the engine, such as its connection. The index is not used afterwards."""
         self.engine.close()
 
 
-class Asked(NamedTuple):
+class QueryBatch(NamedTuple):
     """Queries as a search needs them.
 
     Attributes:
-        ids: what they are called.
+        ids: of the queries.
         vectors: n x dim.
         thresholds: float32, n, on the CPU; NaN where unknown.
-        known: whether any threshold is known.
     """
 
     ids: Sequence[str]
     vectors: Tensor
     thresholds: npt.NDArray[np.float32]
-    known: bool
-
-    @property
-    def said(self) -> npt.NDArray[np.bool_]:
-        """One a query: False for the zero vector, which scores 0 with every document and so asks for none."""
-        found: npt.NDArray[np.bool_] = (self.vectors != 0).any(dim=1).numpy(force=True)
-        return found
-
-
-def as_asked(queries: Any, fingerprint: str) -> Asked:
-    """The queries as they are, or bare vectors as queries without thresholds.
-
-    Raises:
-        InputError: another model's queries, or something that is neither queries nor a matrix.
-    """
-    if isinstance(queries, Queries):
-        if queries.fingerprint != fingerprint:
-            raise InputError(
-                f"These queries were made by another model, or before it was trained further (fingerprint "
-                f"{queries.fingerprint}, the index has {fingerprint}). Make them with the model that the "
-                f"index was built from, or build the index again."
-            )
-        thresholds = queries.thresholds.numpy(force=True)
-        return Asked(queries.ids, queries.vectors, thresholds, not np.isnan(thresholds).all())
-    try:
-        vectors = torch.as_tensor(queries)
-    except (TypeError, ValueError, RuntimeError):
-        raise InputError(
-            "search takes encoded queries, model.queries(['an id', ...]), or a matrix of vectors; got "
-            f"{type(queries).__name__} that is neither."
-        ) from None
-    if vectors.ndim != 2:
-        raise InputError(f"Query vectors form a matrix, a row a query; got shape {tuple(vectors.shape)}.")
-    n = len(vectors)
-    return Asked(_numbers(n), vectors, np.full(n, np.nan, np.float32), False)
 
 
 @lru_cache(maxsize=4)
 def _numbers(n: int) -> tuple[str, ...]:
-    """What n bare vectors are called: their rows."""
+    """Ids of n vectors without ids: their rows."""
     return tuple(map(str, range(n)))
-
-
-def with_thresholds(asked: Asked, calibration: Calibration | None, engine: Engine) -> Asked:
-    """The queries with calibrated thresholds where theirs are unknown (NaN); as they are without a calibration.
-
-    Raises:
-        InputError: vectors of another width, or that are NaN or infinite.
-    """
-    if calibration is None or not (unknown := np.isnan(asked.thresholds)).any():
-        return asked
-
-    def best(vectors: torch.Tensor, k: int) -> tuple[Ints, Floats]:
-        found = engine.search(vectors, k)
-        return found.offsets, found.scores
-
-    vectors = asked.vectors[torch.from_numpy(unknown).to(asked.vectors.device)]
-    if not torch.isfinite(vectors).all():
-        raise InputError("Query vectors have entries that are NaN or infinite; scores need finite numbers.")
-    thresholds = asked.thresholds.astype(np.float32)
-    thresholds[unknown] = calibration.thresholds(vectors, best)
-    return asked._replace(thresholds=thresholds, known=not np.isnan(thresholds).all())

@@ -1,14 +1,14 @@
-"""An index as a folder: files of one generation, and the `config.json` that names them and is written last.
+"""Index folders: files of one generation, and the `config.json` that names them and is written last.
 
     config.json              "index": engine, settings, generation, fingerprint of the model, what was tuned;
                              "files": checksums
     documents-0001.parquet   row, id, height, gone; name, synonyms, definition where there are names
-    lineage-0001.safetensors depth; offsets, ancestors, hops; where the index knows its hierarchy
+    ancestors-0001.safetensors     depth; offsets, rows, hops; where the hierarchy is known
     calibration-0001.safetensors   where answer sets end, where that is calibrated
-    ...-0001.*               what the engine keeps; nothing for a server
+    ...-0001.*               files of the engine; none for a server
     loading.json             only while the index is built: how far it is
 
-A change writes files of the next number and then `config.json`, so that a folder is the old index or the new one.
+A change writes files of the next generation and then `config.json`, so a folder is the old index or the new one.
 """
 
 from __future__ import annotations
@@ -28,44 +28,49 @@ from rootward.errors import RunFolderError
 from rootward.files import write_text
 from rootward.folders import CONFIG, INDEX_FOLDER, check_files, checksums, read_config, read_object, write_config
 from rootward.progress import bar
-from rootward.retrieval.catalogue import Catalogue, Lineage
-from rootward.retrieval.engines.engine import Engine, Shared
-from rootward.retrieval.engines.lists import Demand
-from rootward.retrieval.engines.registry import check_options, engine_class, prepared
+from rootward.retrieval.catalogue import Ancestors, Catalogue
+from rootward.retrieval.engines.engine import Engine, Shared, check_options, engine_class
+from rootward.retrieval.engines.lists import Relevance
 
 LOADING = "loading.json"
+
+BATCH = 50_000
+"""Documents a batch."""
+
+SNAPSHOT_SECONDS = 60.0
+"""Between two snapshots of an engine in files, while it is loaded into a folder; a server needs none."""
 
 
 def write_index(
     folder: Path, engine: Engine, catalogue: Catalogue, about: dict[str, Any], calibration: Calibration | None = None
 ) -> None:
-    """Write the next generation of an index; the files of the one before go when it is whole.
+    """Write the next generation of an index, then delete the files of the one before.
 
     Args:
         folder: made if it is not there.
         engine: saves itself.
-        catalogue: what the rows are called.
+        catalogue: of its documents.
         about: more for the section "index" of `config.json`, JSON values.
         calibration: where answer sets end.
 
     Raises:
         RunFolderError: the folder holds something else.
     """
-    before = before_in(folder)
+    before = existing_config(folder)
     folder.mkdir(parents=True, exist_ok=True)
     generation = before.get("index", {}).get("generation", 0) + 1
     mark = f"{generation:04}"
-    parts = {"catalogue": catalogue.save(folder, mark), "engine": engine.save(folder, mark)}
+    files = {"catalogue": catalogue.save(folder, mark), "engine": engine.save(folder, mark)}
     if calibration is not None:
-        parts["calibration"] = (calibration.save(folder / f"calibration-{mark}.safetensors").name,)
-    section = {**about, "generation": generation, "name": engine.name, "settings": engine.settings, **parts}
-    names = [name for part in parts.values() for name in part]
+        files["calibration"] = (calibration.save(folder / f"calibration-{mark}.safetensors").name,)
+    section = {**about, "generation": generation, "name": engine.name, "settings": engine.settings, **files}
+    names = [name for some in files.values() for name in some]
     write_config(folder, {"index": section}, checksums(folder, names))
-    drop(folder, set(before.get("files", {})) - set(names))
+    _delete(folder, set(before.get("files", {})) - set(names))
 
 
-def before_in(folder: Path) -> dict[str, Any]:
-    """The `config.json` of an index that stands there already, {} where there is none.
+def existing_config(folder: Path) -> dict[str, Any]:
+    """The `config.json` of an index in this folder, {} where there is none.
 
     Raises:
         RunFolderError: the folder holds something else.
@@ -103,13 +108,12 @@ def read_index(folder: Path, **settings: Any) -> tuple[Engine, Catalogue, Calibr
     catalogue = Catalogue.load(folder, tuple(about["catalogue"]))
     engine: Engine = engine_class(about["name"]).load(folder, tuple(about["engine"]), {**about["settings"], **settings})
     if isinstance(engine, Shared):
-        engine.ledger.check(about["fingerprint"])
+        engine.check_complete(about["fingerprint"])
     calibrations = [Calibration.load(folder / name) for name in about.get("calibration", ())]
     return engine, catalogue, calibrations[0] if calibrations else None, about
 
 
-def drop(folder: Path, names: Iterable[str]) -> None:
-    """Delete files of an earlier generation."""
+def _delete(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         (folder / name).unlink(missing_ok=True)
 
@@ -117,44 +121,12 @@ def drop(folder: Path, names: Iterable[str]) -> None:
 # -- while it is built -------------------------------------------------------------------------------------------
 
 
-def write_loading(folder: Path, engine: Engine, about: dict[str, Any], done: int) -> None:
-    """Write down that the first `done` documents are safe; a snapshot of an engine in files comes with it."""
-    before = read_object(folder / LOADING).get("files", {})
-    files = engine.save(folder, f"loading{done}")
-    state = {"about": about, "done": done, "settings": engine.settings, "files": checksums(folder, files)}
-    write_text(folder / LOADING, json.dumps(state))
-    drop(folder, set(before) - set(files))
-
-
-def read_loading(folder: Path) -> dict[str, Any]:
-    """What `write_loading` wrote, {} where nothing is being built or a file of it is not whole."""
-    state = read_object(folder / LOADING)
-    try:
-        check_files(folder, state, INDEX_FOLDER)
-    except (RunFolderError, ValueError):  # ValueError: written by another version
-        return {}
-    return state
-
-
-def end_loading(folder: Path) -> None:
-    """The index is whole: forget how far it was."""
-    drop(folder, [*read_object(folder / LOADING).get("files", {}), LOADING])
-
-
-BATCH = 50_000
-"""Documents a batch."""
-
-SNAPSHOT_SECONDS = 60.0
-"""Between two snapshots of an engine in files, while it is loaded into a folder; a server needs none."""
-
-
-def load_all(
+def load_documents(
     name: str,
     documents: Tensor,
-    lineage: Lineage | None,
+    ancestors: Ancestors | None,
     options: dict[str, Any],
-    *,
-    demand: Demand | None,
+    relevance: Relevance | None,
     fingerprint: str,
     folder: Path | None,
     progress: bool,
@@ -164,67 +136,82 @@ def load_all(
     Args:
         name: of the engine.
         documents: n x dim.
-        lineage: of all of them, for engines that keep facts.
+        ancestors: of all documents, for engines that store them.
         options: of the engine.
-        demand: which queries want which documents, for engines that have a use for it.
-        fingerprint: of the model: a load that was cut off goes on only with the same vectors, engine and options.
-        folder: where to write down how far it is; None keeps nothing.
+        relevance: relevant documents of queries, for engines that use them.
+        fingerprint: of the model: a load that was cut off continues only with the same vectors, engine and options.
+        folder: where to store how far it is; None stores nothing.
         progress: show a bar, or a line every few seconds where standard error is no terminal.
     """
     check_options(name, options)
-    about: dict[str, Any] = {
-        "engine": name,
-        "fingerprint": fingerprint,
-        "n": len(documents),
-        "options": _digest(options),
-    }
-    about |= {} if demand is None else {"pairs": _digest_of_pairs(demand), "target": demand.target}
-    state = {} if folder is None else read_loading(folder)
+    digest = _digest(json.dumps(options, sort_keys=True, default=str).encode())  # they may hold a password
+    about: dict[str, Any] = {"engine": name, "fingerprint": fingerprint, "n": len(documents), "options": digest}
+    if relevance is not None:
+        pairs = _digest(relevance.query_of.data, relevance.documents.data)
+        about |= {"pairs": pairs, "target": relevance.target}
+    state = {} if folder is None else _loading(folder, check=True)
     if state.get("about") == about and folder is not None:
         engine: Engine = engine_class(name).load(folder, tuple(state["files"]), {**options, **state["settings"]})
         done = state["done"]
     else:
-        engine, done = prepared(name, documents, options if demand is None else {**options, "demand": demand}), 0
+        known = {} if relevance is None else {"relevance": relevance}
+        engine, done = engine_class(name).prepared(documents, **options, **known), 0
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            write_loading(folder, engine, about, done)
+            _write_loading(folder, engine, about, done)
     if isinstance(engine, Shared):
-        done = engine.ledger.begin(fingerprint, len(documents), lineage)
-        engine.facts = engine.ledger.knows(lineage)
+        done = engine.begin_load(fingerprint, len(documents), ancestors)
+
+    def upsert(start: int, stop: int) -> None:
+        rows = np.arange(start, stop)
+        engine.upsert(rows, documents[start:stop], None if ancestors is None else ancestors.take(rows))
+
     saved = time.monotonic()
-    with bar(f"{name}: documents", len(documents), progress, done=done, lines=True, keep=True) as moved:
+    with bar(f"{name}: documents", len(documents), progress, done=done, lines=True, keep=True) as advance:
         for start in range(done, len(documents), BATCH):
-            rows = np.arange(start, min(start + BATCH, len(documents)))
-            engine.upsert(rows, documents[start : start + BATCH], None if lineage is None else lineage.take(rows))
-            moved(len(rows))
+            stop = min(start + BATCH, len(documents))
+            upsert(start, stop)
+            advance(stop - start)
             if isinstance(engine, Shared):
-                engine.ledger.acknowledge(start + len(rows))
+                engine.acknowledge(stop)
             if folder is not None and (engine.durable or time.monotonic() - saved >= SNAPSHOT_SECONDS):
-                write_loading(folder, engine, about, start + len(rows))
+                _write_loading(folder, engine, about, stop)
                 saved = time.monotonic()
     engine.commit()
-    if isinstance(engine, Shared):
-        _mend(engine, documents, lineage)
+    while isinstance(engine, Shared) and (missing := engine.missing(len(documents), BATCH)):
+        for rows in missing:  # a server may lose what it has acknowledged
+            upsert(rows.start, rows.stop)
+        engine.commit()
     return engine
 
 
-def _mend(engine: Engine, documents: Tensor, lineage: Lineage | None) -> None:
-    """Put in again what a server acknowledged and yet does not hold, until it holds all."""
-    assert isinstance(engine, Shared)
-    while lacking := engine.ledger.lacking(len(documents), BATCH):
-        for part in lacking:
-            rows = np.arange(part.start, part.stop)
-            engine.upsert(rows, documents[part.start : part.stop], None if lineage is None else lineage.take(rows))
-        engine.commit()
+def end_loading(folder: Path) -> None:
+    """Forget how far the load was: the index is complete."""
+    _delete(folder, [*_loading(folder).get("files", {}), LOADING])
 
 
-def _digest(options: dict[str, Any]) -> str:
-    """Options may hold a password, so that only their digest is written down."""
-    return hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()[:16]
+def _write_loading(folder: Path, engine: Engine, about: dict[str, Any], done: int) -> None:
+    """Store that the first `done` documents are loaded, with a snapshot of an engine in files."""
+    before = _loading(folder).get("files", {})
+    files = engine.save(folder, f"loading{done}")
+    state = {"about": about, "done": done, "settings": engine.settings, "files": checksums(folder, files)}
+    write_text(folder / LOADING, json.dumps(state))
+    _delete(folder, set(before) - set(files))
 
 
-def _digest_of_pairs(demand: Demand) -> str:
-    """Lists stand where these pairs say, so a load goes on with the same ones only."""
-    digest = hashlib.sha256(demand.query_of.tobytes())
-    digest.update(demand.documents.tobytes())
+def _loading(folder: Path, *, check: bool = False) -> dict[str, Any]:
+    """What `_write_loading` wrote; {} where there is nothing, or with `check` a file of it is damaged."""
+    state = read_object(folder / LOADING)
+    if check:
+        try:
+            check_files(folder, state, INDEX_FOLDER)
+        except (RunFolderError, ValueError):  # ValueError: written by another version
+            return {}
+    return state
+
+
+def _digest(*contents: bytes | memoryview) -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(content)
     return digest.hexdigest()[:16]

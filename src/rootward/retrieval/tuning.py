@@ -1,4 +1,4 @@
-"""How much an approximate engine has to look at: measured on the user's own queries, against exact search."""
+"""Tuning: the least effort with which an approximate engine reaches a recall, measured on the model's own queries."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from rootward.retrieval.engines.exact import nearest
 from rootward.scoring import Floats, Ints
 
 N_QUERIES = 1000
-"""So many queries at most: half of them to choose by, the other half to measure what was chosen."""
+"""Queries to tune with, at most: half of them to choose the effort, the other half to measure its recall."""
 
 _FEW = 40  # queries: below this both halves are all of them
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What was chosen for an engine, and what it gives.
+    """The effort of an engine, and its recall.
 
     Attributes:
         name: what the effort counts: "probes of lists around queries", "efSearch".
         effort: the least that reached the target, or the greatest there is.
-        target: the recall that was asked for.
+        target: recall to reach.
         recall: share of exact search's |S(q)| (or k) best that the engine finds, mean over queries; measured on
-            queries that the choice did not see, where there are enough.
+            queries other than those it was chosen by, where there are enough.
         at: "|S(q)|", or "k=10".
         n_queries: on how many queries it was measured.
     """
@@ -56,7 +56,7 @@ class Tuned:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Queries to tune with: their vectors, how many documents each asks for, and the scores of its exact best.
+    """Queries to tune with, and their exact answers.
 
     Attributes:
         vectors: n x dim.
@@ -100,62 +100,59 @@ class Sample:
         return len(self.sizes)
 
     def take(self, rows: Ints) -> Sample:
-        """Some of them."""
+        """These rows of it."""
         _, entry = expand(self.offsets, rows)
         sizes = self.sizes[rows]
         vectors = self.vectors[rows.tolist()]
         return Sample(vectors, sizes, offsets_of(sizes), self.scores[entry], self.rows[entry], self.at)
 
     def halves(self) -> tuple[Sample, Sample]:
-        """One half to choose by, the other to measure what was chosen; twice the whole where there are few."""
+        """(queries to choose by, queries to measure on): two halves; all of them twice where there are few."""
         n = len(self)
         return (self, self) if n < _FEW else (self.take(np.arange(0, n, 2)), self.take(np.arange(1, n, 2)))
 
     def recall(self, engine: Engine) -> Floats:
-        """The share of each query's exact answers that the engine finds, by score: equal ones stand for each other."""
+        """Each query's share of exact answers that the engine finds; documents of equal score count as the same."""
         shares = np.zeros(len(self))
         for size in np.unique(self.sizes).tolist():
             rows = np.flatnonzero(self.sizes == size)
             found = engine.search(self.vectors[rows.tolist()], size)
             last = self.scores[self.offsets[rows + 1] - 1][found.place]
-            # the last digit depends on the order of adding, which is another engine's own
+            # the last digit depends on the order of summation, which differs between engines
             hit = found.scores >= last - 1e-5 * np.maximum(1.0, np.abs(last))
             shares[rows] = np.minimum(np.bincount(found.place, hit, minlength=len(rows)), size) / size
         return shares
 
 
 def tune(engine: Engine, sample: Sample, target: float) -> Tuned | None:
-    """Set the engine to the least effort that reaches the target, with a standard error to spare.
-
-    Returns:
-        what was chosen; None for an engine with nothing to choose.
+    """Set the engine to the least effort that `reaches` the target; None for an engine without efforts.
 
     Raises:
-        InputError: a target that is no share.
+        InputError: a target outside 0..1.
     """
-    checked_target(target)
+    check_recall(target)
     if not isinstance(engine, Tunable):
         return None
     chooser, judge = sample.halves()
     for effort in engine.efforts():
         engine.effort = effort
-        if enough(chooser.recall(cast(Engine, engine)), target):
+        if reaches(chooser.recall(cast(Engine, engine)), target):
             break
     measured = float(judge.recall(cast(Engine, engine)).mean())
     return Tuned(engine.effort_name, engine.effort, target, measured, sample.at, len(judge))
 
 
-def checked_target(target: float) -> float:
-    """The target as it is.
+def check_recall(target: float) -> float:
+    """The target unchanged.
 
     Raises:
-        InputError: it is no share.
+        InputError: it is not above 0 and at most 1.
     """
     if not 0 < target <= 1:
         raise InputError(f"recall is a share above 0 and at most 1, such as 0.99; got {target}.")
     return target
 
 
-def enough(shares: Floats, target: float) -> bool:
-    """Whether the mean of what queries found reaches the target, with a standard error to spare."""
+def reaches(shares: Floats, target: float) -> bool:
+    """Whether the mean share minus its standard error reaches the target."""
     return bool(shares.mean() - shares.std() / np.sqrt(len(shares)) >= target or shares.min() >= 1)

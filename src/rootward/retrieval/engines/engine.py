@@ -1,4 +1,8 @@
-"""What every engine is: vectors in, rows and scores out. Ids, thresholds and display order are the index's."""
+"""The engine protocol, and the engines by name: vectors in, rows and scores out.
+
+Ids, thresholds and display order belong to the index. A new engine is a file in this folder and an entry in `ENGINES`;
+`tests/retrieval/contract.py` tests it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
@@ -15,9 +21,8 @@ import torch
 from torch import Tensor
 
 from rootward.csr import offsets_of
-from rootward.errors import InputError
-from rootward.retrieval.catalogue import Lineage
-from rootward.retrieval.engines.collection import Ledger
+from rootward.errors import InputError, did_you_mean
+from rootward.retrieval.catalogue import Ancestors
 from rootward.scoring import Floats, Ints, checked
 
 Flags = npt.NDArray[np.bool_]
@@ -26,17 +31,16 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Documents found for some queries, as CSR: those of query i are entries offsets[i]:offsets[i + 1].
+    """Documents found for queries, as CSR: those of query i are entries offsets[i]:offsets[i + 1].
 
     Engines give them best first, equal scores in ascending row order.
 
     Attributes:
         offsets: int64, n_queries + 1.
         rows: int64 document rows.
-        scores: one a row; true inner products, whatever the engine works with inside.
-        exact: whether nothing can have been missed (other than what `truncated` says).
-        truncated: one a query, True where a limit (of `cap`, or of the engine's own) cut off documents that should
-            have been returned; None where that cannot be.
+        scores: one a row; true inner products, also of quantised engines.
+        exact: whether nothing can be missing, other than where `truncated`.
+        truncated: one a query, True where a limit (`cap`, or the engine's own) cut off documents; None without limit.
     """
 
     offsets: Ints
@@ -44,6 +48,11 @@ class Found:
     scores: Floats
     exact: bool = True
     truncated: Flags | None = None
+
+    @classmethod
+    def empty(cls, n_queries: int, *, exact: bool = True) -> Found:
+        """No documents for any query."""
+        return cls(np.zeros(n_queries + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32), exact)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -83,10 +92,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Condition:
-    """One fact about a document, for engines that keep facts: its `field` is, or holds, one of `values`.
+    """A condition on a document's fields, for engines that store them: `field` is, or contains, one of `values`.
 
-    "row" and "depth" are one number a document; "ancestors" is its list of ancestor rows, itself included
-    (`Lineage`). So `Condition("ancestors", (17,))` is: stands below document 17, or is it.
+    "row" and "depth" are numbers; "ancestors" is the list of ancestor rows, the document itself included
+    (`Ancestors`). So `Condition("ancestors", (17,))` means: is document 17 or below it.
     """
 
     field: Literal["row", "depth", "ancestors"]
@@ -98,9 +107,9 @@ class Where:
     """Which documents may be found.
 
     Attributes:
-        rows: int64, ascending: the allowed document rows. Always there, and always the whole truth.
-        conditions: the same said in facts, all of which must hold, so that an engine that keeps a `Lineage` may send
-            an expression in place of a long list; None where facts cannot say it.
+        rows: int64, ascending: the allowed document rows.
+        conditions: equivalent conditions, all of which must hold, for engines that store `Ancestors` and can send an
+            expression in place of a long list; None where there are none.
     """
 
     rows: Ints
@@ -121,12 +130,12 @@ class Engine(Protocol):
 
     @property
     def exact(self) -> bool:
-        """Whether every search misses nothing and settles ties by row; a single `Found` may be exact anyway."""
+        """Whether every search is exact, with ties in row order; a single `Found` may be exact anyway."""
         ...
 
     @property
     def durable(self) -> bool:
-        """Whether what was upserted outlives this process without `save`: a server's does, files are a snapshot."""
+        """Whether changes outlive this process without `save`, as a server's do."""
         ...
 
     @property
@@ -136,7 +145,7 @@ class Engine(Protocol):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What `load` needs to know beside the files, as JSON values. No passwords."""
+        """What `load` needs besides the files, as JSON values. No passwords."""
         ...
 
     def count(self) -> int:
@@ -153,13 +162,13 @@ class Engine(Protocol):
         """The allowed documents that score at least the threshold of their query; with `cap` the best so many."""
         ...
 
-    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, lineage: Lineage | None = None) -> None:
-        """Put in documents, in place of those of the same rows.
+    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
+        """Add documents, or replace those of the same rows.
 
         Args:
             rows: n different integers from 0 up.
             vectors: n x dim.
-            lineage: of these documents, in this order, for engines that keep facts; the others ignore it.
+            ancestors: of these documents, in this order, for engines that store them; the others ignore it.
 
         Raises:
             InputError: another width, entries that are NaN or infinite, a row given twice. Nothing was changed then.
@@ -167,36 +176,36 @@ class Engine(Protocol):
         ...
 
     def delete(self, rows: npt.ArrayLike) -> None:
-        """Take out documents. Rows that are not there are passed over."""
+        """Remove documents. Unknown rows are ignored."""
         ...
 
     def commit(self) -> None:
-        """Make every change before it visible to every search after it; where `durable`, also safe."""
+        """Make all changes visible to later searches; where `durable`, also safe."""
         ...
 
     def save(self, folder: Path, mark: str) -> tuple[str, ...]:
-        """Write a snapshot and return its files' names, each with `mark` in it, so that no earlier file is touched.
+        """Write a snapshot; return its file names, which contain `mark`, so that no earlier file is overwritten.
 
-        Every file is whole or not there (`rootward.files`). A durable engine has nothing to write and returns ().
+        Files are written atomically (`rootward.files`). A durable engine writes nothing and returns ().
         """
         ...
 
     @classmethod
     def load(cls, folder: Path, files: tuple[str, ...], settings: Settings) -> Self:
-        """The engine that `save` wrote, or that `settings` lead to; checksums were checked before."""
+        """The engine that `save` wrote, or that `settings` describe; the caller checks checksums."""
         ...
 
     def close(self) -> None:
-        """Give back what is held; the engine is not used afterwards."""
+        """Release memory and connections; the engine is not used afterwards."""
         ...
 
 
 @runtime_checkable
 class Tunable(Protocol):
-    """An engine that looks at more or fewer documents; `Index.build` finds the least effort for a recall."""
+    """An engine with a setting for effort against recall; `Index.build` finds the least effort for a recall."""
 
     effort: int
-    """How much is looked at: probed lists, or the breadth of a walk. May be set at any time."""
+    """Probed lists, or the breadth of a graph search. May be set at any time."""
 
     @property
     def effort_name(self) -> str:
@@ -204,20 +213,94 @@ class Tunable(Protocol):
         ...
 
     def efforts(self) -> list[int]:
-        """Values worth trying, ascending; the last one is all there is to give."""
+        """Values to try, ascending; the last one is the greatest effort there is."""
         ...
 
 
 @runtime_checkable
 class Shared(Protocol):
-    """An engine whose documents stand where other processes see them, with notes beside them on whose they are."""
+    """An engine on a server, where other processes see its documents; it also stores which model they belong to."""
 
-    ledger: Ledger
-    facts: bool
-    """Whether conditions are told in place of rows; only where the documents were put in with their lineage."""
+    def set_model(self, fingerprint: str) -> None:
+        """Store the fingerprint of the model whose documents these are."""
+        ...
+
+    def check_complete(self, fingerprint: str, n: int | None = None) -> None:
+        """Check that all documents of this model are there, and with `n` no others than rows 0 to n - 1.
+
+        Raises:
+            InputError: they are another model's, their load was cut off, or there are others.
+        """
+        ...
+
+    def begin_load(self, fingerprint: str, n: int, ancestors: Ancestors | None) -> int:
+        """Start loading n documents, or continue: how many of the first ones were acknowledged before.
+
+        Raises:
+            InputError: there is something else already.
+        """
+        ...
+
+    def acknowledge(self, done: int) -> None:
+        """Store that the first `done` documents are loaded."""
+        ...
+
+    def missing(self, n: int, batch: int) -> list[range]:
+        """Batches of rows 0 to n - 1 that are not all there, once everything was committed.
+
+        Raises:
+            RootwardError: a row is there twice, or rows that are not among them.
+        """
+        ...
+
+    def use_ancestors(self, ancestors: Ancestors | None) -> None:
+        """Filter by conditions from now on, if the documents were loaded with these ancestors; else by rows."""
+        ...
 
 
-# -- what every engine checks and does alike -----------------------------------------------------------------------
+ENGINES = {
+    "exact": "exact:Exact",
+    "ivf": "ivf:Ivf",
+    "ivf-sq8": "ivf:IvfSq8",
+    "hnsw": "hnsw:Hnsw",
+    "milvus": "milvus:Milvus",
+}
+"""Name to file and class. Each is imported when it is used, so that optional packages stay optional."""
+
+
+def engine_class(name: str) -> Any:
+    """The class of an engine: `prepared(documents, **options)` and `load(folder, files, settings)` make one.
+
+    Raises:
+        InputError: there is none of this name.
+        MissingExtraError: its package is not installed.
+    """
+    if name not in ENGINES:
+        known = [each for each in ENGINES if each != "milvus"]  # that one is chosen by uri=
+        raise InputError(f"No engine {name!r}; there are {', '.join(map(repr, known))}.{did_you_mean(name, known)}")
+    file, _, kind = ENGINES[name].partition(":")
+    return getattr(import_module(f"rootward.retrieval.engines.{file}"), kind)
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Check that an engine takes these options.
+
+    Raises:
+        InputError: it does not, or there is no such engine.
+    """
+    known = [each for each in signature(engine_class(name).prepared).parameters if each not in _NO_OPTIONS]
+    for option in options:
+        if option not in known:
+            takes = ", ".join(f"{each}=" for each in known) or "no options"
+            raise InputError(f"The engine {name!r} takes {takes}; got {option}=.{did_you_mean(option, known)}")
+
+
+_NO_OPTIONS = ("documents", "relevance")
+
+
+def uses_relevance(name: str) -> bool:
+    """Whether an engine can use the relevant documents of queries."""
+    return "relevance" in signature(engine_class(name).prepared).parameters
 
 
 def as_queries(queries: Tensor, dim: int, dtype: torch.dtype = torch.float32) -> npt.NDArray[Any]:

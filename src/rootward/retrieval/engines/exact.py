@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rootward.csr import offsets_of
 from rootward.files import atomic_write
-from rootward.retrieval.catalogue import Lineage
+from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.engines.engine import Found, Settings, Where, as_documents, as_queries
 from rootward.scoring import Floats, Ints, checked, top
 
@@ -27,7 +27,7 @@ class Exact:
 
     Args:
         documents: n x dim, float32 or float64; a copy is kept, so that later training changes no answers.
-        rows: int64, what they are called, ascending; 0 to n - 1 unless given.
+        rows: int64, of the documents, ascending; 0 to n - 1 by default.
         block_bytes: budget for scores held at a time; answers do not depend on it.
 
     Raises:
@@ -39,9 +39,8 @@ class Exact:
     durable = False
 
     def __init__(self, documents: Tensor, rows: Ints | None = None, block_bytes: int = BLOCK_BYTES) -> None:
-        _, given = checked(documents[:0], documents)
-        self.documents = given.clone()
-        self.rows = np.arange(len(given)) if rows is None else rows
+        self.documents = checked(documents[:0], documents)[1].clone()
+        self.rows = np.arange(len(documents)) if rows is None else rows
         self.block_bytes = block_bytes
 
     @classmethod
@@ -56,7 +55,7 @@ class Exact:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Nothing: the file says it all."""
+        """None: the file has everything."""
         return {}
 
     def count(self) -> int:
@@ -78,7 +77,7 @@ class Exact:
         return above(vectors, *self._allowed(where), thresholds, self.block_bytes).capped(cap)
 
     def _allowed(self, where: Where | None) -> tuple[Tensor, Ints]:
-        """(vectors, rows) of the documents that may be found."""
+        """(vectors, rows) of the allowed documents."""
         if where is None:
             return self.documents, self.rows
         place = np.flatnonzero(np.isin(self.rows, where.rows, assume_unique=True))
@@ -86,8 +85,8 @@ class Exact:
 
     # -- changing ----------------------------------------------------------------------------------------------
 
-    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, lineage: Lineage | None = None) -> None:
-        """Put in documents, in place of those of the same rows; see `Engine.upsert`."""
+    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
+        """Add or replace documents; see `Engine.upsert`."""
         new, vectors = as_documents(rows, vectors, self.dim)
         kept = torch.from_numpy(~np.isin(self.rows, new, assume_unique=True))
         numbers = np.concatenate([self.rows[kept.numpy()], new])
@@ -96,12 +95,12 @@ class Exact:
         self.rows, self.documents = numbers[order], both[torch.from_numpy(order)]
 
     def delete(self, rows: npt.ArrayLike) -> None:
-        """Take out documents; rows that are not there are passed over."""
+        """Remove documents; unknown rows are ignored."""
         kept = ~np.isin(self.rows, np.asarray(rows, np.int64))
         self.rows, self.documents = self.rows[kept], self.documents[torch.from_numpy(kept)]
 
     def commit(self) -> None:
-        """Nothing is left to do: changes are seen at once."""
+        """Nothing to do: changes are visible at once."""
 
     # -- on disk -----------------------------------------------------------------------------------------------
 
@@ -119,7 +118,7 @@ class Exact:
         return cls(tensors["documents"], tensors["rows"].numpy())
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Nothing to close."""
 
 
 def nearest(vectors: Tensor, documents: Tensor, rows: Ints, k: int, block_bytes: int = BLOCK_BYTES) -> Found:

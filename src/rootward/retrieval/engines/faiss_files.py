@@ -1,4 +1,4 @@
-"""The door to FAISS: import, files, selections. What `ivf.py` and `hnsw.py` share, and nothing that searches."""
+"""FAISS: import, files, selectors, and calls that its Python interface lacks; shared by `ivf.py` and `hnsw.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 def faiss(what: str = "The engines ivf, ivf-sq8 and hnsw") -> Any:
-    """The module, for `what` that needs it.
+    """The FAISS module, which `what` needs.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -29,17 +29,17 @@ def faiss(what: str = "The engines ivf, ivf-sq8 and hnsw") -> Any:
 
 
 def write(index: Any, path: Path) -> None:
-    """Write a FAISS index, whole or not at all."""
+    """Write a FAISS index atomically."""
     atomic_write(path, lambda temporary: faiss().write_index(index, str(temporary)))
 
 
 def read(path: Path) -> Any:
-    """Read a FAISS index; whoever calls has checked the file's checksum, FAISS itself trusts what it reads."""
+    """Read a FAISS index; check the file's checksum before, as FAISS trusts what it reads."""
     return faiss().read_index(str(path))
 
 
 def add_to_lists(index: Any, vectors: npt.NDArray[np.float32], lists: Ints, rows: Ints) -> None:
-    """Put vectors into lists of one's own choice, in place of the nearest one; a row may go into several."""
+    """Add vectors to these lists, in place of the nearest ones; a row may go to several."""
     module = faiss()
     vectors = np.ascontiguousarray(vectors)
     numbers, places = np.ascontiguousarray(rows), np.ascontiguousarray(lists)
@@ -49,9 +49,9 @@ def add_to_lists(index: Any, vectors: npt.NDArray[np.float32], lists: Ints, rows
 def best_of(
     queries: npt.NDArray[np.float32], documents: npt.NDArray[np.float32], places: Ints, k: int
 ) -> tuple[npt.NDArray[np.float32], Ints]:
-    """(scores, places), n x k: the k best of the documents at `places`, n x m, for each query, best first.
+    """(scores, places), n x k, best first: the k best for each query of the documents at its line of `places`, n x m.
 
-    A line of `places` ends at the first -1; where it holds fewer than k, so do the answers.
+    A line ends at the first -1; where it has fewer than k, the answer has -1 too.
     """
     module = faiss()
     scores, chosen = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
@@ -62,23 +62,20 @@ def best_of(
 
 
 def selector(allowed: Flags) -> tuple[Any, Any]:
-    """(a selector of the ids where `allowed` is set, what must stay alive as long as it).
-
-    FAISS keeps a pointer to the bits and no reference.
-    """
+    """(FAISS selector of the rows where `allowed` is set, its bits: FAISS keeps only a pointer to them)."""
     bits = np.packbits(allowed, bitorder="little")
     return faiss().IDSelectorBitmap(bits), bits
 
 
 def flags_of(rows: Ints, length: int) -> Flags:
-    """One flag a row below `length`, set for these rows; rows beyond are passed over."""
+    """One flag a row below `length`, set for these rows; rows beyond are ignored."""
     flags = np.zeros(length, np.bool_)
     flags[rows[rows < length]] = True
     return flags
 
 
-def grown(flags: Flags, length: int) -> Flags:
-    """The same flags, at least so many of them; doubled in size, so that adding often stays cheap."""
+def lengthened(flags: Flags, length: int) -> Flags:
+    """The same flags, extended to at least this length; by doubling, so that repeated adding stays cheap."""
     if length <= len(flags):
         return flags
     longer = np.zeros(max(length, 2 * len(flags)), np.bool_)

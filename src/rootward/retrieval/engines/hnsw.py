@@ -1,7 +1,7 @@
-"""FAISS HNSW: documents in a graph, a query walks towards its nearest. For the plain k best, and nothing else.
+"""FAISS HNSW: a graph of documents, for the k best without a filter.
 
-A walk that has to end at a threshold, or step over most documents, misses many (measured: .72 of a range at 1M), so
-`range` and filtered searches scan the same float32 vectors instead, exactly.
+A graph search down to a threshold, or past most documents, misses many (measured: .72 of a range at 1M), so `range` and
+filtered searches score all the float32 vectors instead, exactly.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rootward.files import atomic_write
-from rootward.retrieval.catalogue import Lineage
+from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.engines import faiss_files
 from rootward.retrieval.engines.engine import Found, Settings, Where, as_documents, as_queries
 from rootward.retrieval.engines.exact import above, nearest
 from rootward.retrieval.engines.faiss_files import faiss, selector
-from rootward.retrieval.engines.ivf import in_row_order
+from rootward.retrieval.engines.ivf import sort_ties_by_row
 from rootward.scoring import Ints
 
 REBUILT_ABOVE = 0.1
-"""`commit` builds the graph again when more than this share of its nodes are documents no longer."""
+"""`commit` builds the graph again when more than this share of its nodes are deleted documents."""
 
 _BREADTHS = [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096]
 
@@ -33,8 +33,8 @@ _BREADTHS = [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4
 class Hnsw:
     """A graph over float32 vectors. Make one with `prepared`, or `load`.
 
-    FAISS cannot take a node out of its graph. What is deleted or replaced stays as a way to others and is never
-    returned; `commit` builds the graph anew when that is more than a tenth of it.
+    FAISS cannot remove a node from its graph. Deleted and replaced documents stay in it as links to others and are
+    never returned; `commit` builds the graph again when they are more than a tenth of it.
     """
 
     name = "hnsw"
@@ -44,7 +44,7 @@ class Hnsw:
 
     def __init__(self, index: Any, rows: Ints, effort: int = 64) -> None:
         self._index = index
-        self._rows = rows  # of each node of the graph; -1 where it is a document no longer
+        self._rows = rows  # of each node of the graph; -1 for deleted documents
         self.effort = effort
 
     @classmethod
@@ -53,15 +53,13 @@ class Hnsw:
 
         Args:
             documents: n x dim; only the width counts, nothing is learned.
-            links: edges of a node; memory is 8 bytes for each.
-            breadth: how widely places for a new node are looked for; more is slower and finds better ones.
+            links: edges of a node; 8 bytes each.
+            breadth: of the search for neighbours of a new node (efConstruction); more is slower and better.
 
         Raises:
             MissingExtraError: FAISS is not installed.
         """
         return cls(_empty(documents.shape[1], links, breadth), np.empty(0, np.int64))
-
-    # -- what it is --------------------------------------------------------------------------------------------
 
     @property
     def dim(self) -> int:
@@ -70,7 +68,7 @@ class Hnsw:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How broad a search walks."""
+        """The breadth of a search."""
         return {"efSearch": self.effort}
 
     def efforts(self) -> list[int]:
@@ -84,20 +82,20 @@ class Hnsw:
     # -- searching ---------------------------------------------------------------------------------------------
 
     def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
-        """The k best documents that a walk finds; with `where` the k best allowed ones, exactly."""
+        """The k best documents by graph search; with `where` the k best allowed ones, exactly."""
         vectors = torch.from_numpy(as_queries(queries, self.dim))
         k = min(k, self.count())
         if where is not None or not k or not len(vectors):
             return nearest(vectors, *self._allowed(where), k)
         scores, nodes = self._walk(vectors.numpy(), k)
         if len(short := np.flatnonzero(nodes[:, -1] < 0)):
-            # a walk can end in a corner of the graph with fewer than k; these few are scanned
+            # a graph search can end with fewer than k; these few queries are scored against all documents
             whole = nearest(vectors[torch.from_numpy(short)], *self._allowed(None), k)
             rows = self._rows[nodes]
             rows[short], scores[short] = whole.rows.reshape(-1, k), whole.scores.reshape(-1, k)
         else:
             rows = self._rows[nodes]
-        in_row_order(rows, scores)
+        sort_ties_by_row(rows, scores)
         return Found(np.arange(len(vectors) + 1) * k, rows.ravel(), scores.ravel(), exact=False)
 
     def _walk(self, vectors: npt.NDArray[np.float32], k: int) -> tuple[npt.NDArray[np.float32], Ints]:
@@ -112,12 +110,12 @@ class Hnsw:
     def range(
         self, queries: Tensor, thresholds: npt.NDArray[np.float32], where: Where | None = None, cap: int | None = None
     ) -> Found:
-        """The allowed documents that score at least the threshold of their query, exactly: every one is scored."""
+        """The allowed documents that score at least the threshold of their query, exactly."""
         vectors = torch.from_numpy(as_queries(queries, self.dim))
         return above(vectors, *self._allowed(where), thresholds).capped(cap)
 
     def _allowed(self, where: Where | None) -> tuple[Tensor, Ints]:
-        """(vectors, rows) of the documents that may be found, in ascending order of the rows."""
+        """(vectors, rows) of the allowed documents, in ascending order of the rows."""
         nodes = np.flatnonzero(self._rows >= 0)
         if where is not None:
             nodes = nodes[np.isin(self._rows[nodes], where.rows, assume_unique=True)]
@@ -136,8 +134,8 @@ class Hnsw:
 
     # -- changing ----------------------------------------------------------------------------------------------
 
-    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, lineage: Lineage | None = None) -> None:
-        """Put in documents, in place of those of the same rows; see `Engine.upsert`."""
+    def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
+        """Add or replace documents; see `Engine.upsert`."""
         new, documents = as_documents(rows, vectors, self.dim)
         self.delete(new)
         if len(new):
@@ -145,11 +143,11 @@ class Hnsw:
             self._rows = np.concatenate([self._rows, new])
 
     def delete(self, rows: npt.ArrayLike) -> None:
-        """Take out documents; rows that are not there are passed over."""
+        """Remove documents; unknown rows are ignored."""
         self._rows = np.where(np.isin(self._rows, np.asarray(rows, np.int64)), -1, self._rows)
 
     def commit(self) -> None:
-        """Build the graph again where too much of it is documents no longer. Changes are seen before that too."""
+        """Build the graph again where many of its nodes are deleted. Changes are visible without it, too."""
         if np.count_nonzero(self._rows < 0) > REBUILT_ABOVE * len(self._rows):
             vectors, rows = self._allowed(None)
             links, breadth = self._index.hnsw.nb_neighbors(1), self._index.hnsw.efConstruction
@@ -174,7 +172,7 @@ class Hnsw:
         return cls(faiss_files.read(folder / graph), load_file(folder / rows)["rows"].numpy(), settings["efSearch"])
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Nothing to close."""
 
 
 def _empty(dim: int, links: int, breadth: int) -> Any:

@@ -1,9 +1,9 @@
-"""`Demand`: which queries want which documents, so that documents can stand where they will be looked for.
+"""Which documents go to which inverted list, around queries where pairs are known, and what a search then costs.
 
-The documents of a trained hierarchy are as good as random to each other: an ancestor is not near its descendants, both
-are near their queries. Lists around documents are then of little use (WordNet needs a third of them for .99), lists
-around queries are: siblings share all but one of their answers. So each document goes into the lists of the queries
-that want it, and the few that are wanted everywhere are kept apart and always scanned.
+Document vectors of a trained hierarchy look random to each other: an ancestor is near its descendants' queries, not
+near its descendants. Lists around documents then help little (WordNet has to probe a third of them for a recall of
+.99). Lists around queries help: siblings share all but one of their answers. So each document goes to the lists of the
+queries that it is relevant to; the few that are relevant almost everywhere go to none and are always scanned.
 """
 
 from __future__ import annotations
@@ -20,26 +20,28 @@ from rootward.csr import expand, offsets_of
 from rootward.encoders import DualEncoder
 from rootward.pairs import Pairs
 from rootward.retrieval.engines.faiss_files import faiss
-from rootward.retrieval.tuning import Sample, enough
+from rootward.retrieval.tuning import Sample, reaches
 from rootward.scoring import Floats, Ints
 
-MOST_OWN = 2
-"""In so many lists that are nearest to its own vector a document may stand, besides those of its queries."""
+Matrix = npt.NDArray[np.float32]
 
-MOST_LISTS = 8
-"""A document that is wanted in more lists than this is kept apart."""
+MAX_OWN_LISTS = 2
+"""Lists nearest to its own vector that a document may be in, besides those of its queries."""
+
+MAX_LISTS = 8
+"""A document that would go to more lists than this goes to none."""
 
 
 @dataclass(frozen=True, eq=False)
-class Demand:
-    """Queries, and the documents that they want.
+class Relevance:
+    """Query vectors and their relevant documents.
 
     Attributes:
         vectors: n_queries x dim.
-        query_of, documents: int64, one a pair: which query wants which document row.
-        sample: some queries with their exact answers, to see whether the encoder finds what they want; without it
-            lists stand around queries anyway.
-        target: the share of exact answers that is to be found.
+        query_of, documents: int64, one a pair: query row and relevant document row.
+        sample: queries with their exact answers, to compare lists around queries with lists around documents; None
+            takes lists around queries.
+        target: recall to reach.
     """
 
     vectors: Tensor
@@ -49,8 +51,8 @@ class Demand:
     target: float = 0.99
 
     @classmethod
-    def of(cls, model: DualEncoder, pairs: Pairs, sample: Sample | None = None, target: float = 0.99) -> Demand:
-        """As these pairs say.
+    def of(cls, model: DualEncoder, pairs: Pairs, sample: Sample | None = None, target: float = 0.99) -> Relevance:
+        """From pairs, in the rows of the model.
 
         Raises:
             UnknownIdError: the pairs have a query or a document that the model does not.
@@ -63,8 +65,8 @@ class Demand:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """The lists of each document row, as CSR; none where it is to be kept apart.
+class Assignment:
+    """The lists of each document row, as CSR; no list for those that are always scanned.
 
     Attributes:
         offsets: int64, one longer than there are rows.
@@ -75,20 +77,20 @@ class Plan:
     lists: Ints
 
     @classmethod
-    def of(cls, demand: Demand, documents: npt.NDArray[np.float32], centres: Any, own: int = 0) -> Plan:
-        """Each document in the lists of its queries; one that nobody wants in the list that is nearest to it.
+    def of(cls, relevance: Relevance, documents: Matrix, centres: Any, own: int = 0) -> Assignment:
+        """Assign each document to the lists of its queries; one without queries to the list nearest to it.
 
         Args:
-            demand: who wants what.
+            relevance: queries and their relevant documents.
             documents: n x dim.
             centres: a FAISS index of the lists' centres.
-            own: in how many lists that are nearest to it a document stands besides, if it is not kept apart.
+            own: lists nearest to its own vector that a document goes to as well, unless it goes to none.
         """
         n, n_lists = len(documents), int(centres.ntotal)
-        _, nearest = centres.search(demand.vectors.numpy(), 1)
-        wanted = np.unique(demand.documents * n_lists + nearest[demand.query_of, 0])
+        _, nearest = centres.search(relevance.vectors.numpy(), 1)
+        wanted = np.unique(relevance.documents * n_lists + nearest[relevance.query_of, 0])
         sizes = np.bincount(wanted // n_lists, minlength=n)
-        listed = sizes <= MOST_LISTS
+        listed = sizes <= MAX_LISTS
         wanted = wanted[listed[wanted // n_lists]]
         alone = np.flatnonzero(listed if own else sizes == 0)
         if len(alone):
@@ -99,15 +101,15 @@ class Plan:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def places(self, rows: Ints) -> tuple[Ints, Ints]:
+    def lists_of(self, rows: Ints) -> tuple[Ints, Ints]:
         """(place in `rows`, list), one for each list of each row; rows that are new have none."""
         known = np.flatnonzero(rows < len(self))
         place, entry = expand(self.offsets, rows[known])
         return known[place], self.lists[entry]
 
 
-def distinct(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
-    """The first k different rows of each line, in order of falling score; -1 where there are fewer."""
+def best_distinct(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
+    """The k best different rows of each line, best first; -1 where there are fewer."""
     order = np.argsort(rows, axis=1, kind="stable")
     ascending = np.take_along_axis(rows, order, 1)
     again = np.zeros(rows.shape, np.bool_)
@@ -116,7 +118,7 @@ def distinct(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
 
 
 def topmost(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
-    """The k highest of each line, highest first; what is missing is -1 with a score of -inf."""
+    """The k best rows of each line, best first; -1 with a score of -inf where there are fewer."""
     scores = np.where(rows < 0, -np.inf, scores).astype(np.float32)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     scores, rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
@@ -126,55 +128,53 @@ def topmost(scores: Floats, rows: Ints, k: int) -> tuple[Floats, Ints]:
     return scores, rows
 
 
-Matrix = npt.NDArray[np.float32]
+CHEAP_SHARE = 0.03
+"""If lists around queries compare no more than this share of the documents, they are used without trying others.
 
-FEW = 0.03
-"""Lists around queries that find enough in this share of the documents are taken without a look at others.
-
-A document in a list costs five times what it costs exact search in batches, so this is some six times as quick.
+A comparison in a list takes five times as long as in exact search in batches, so this is some six times as fast.
 """
 
-A_LIST = 32
-"""So many documents a list tell how long lists around documents become, and so many of each how far they reach."""
+SAMPLE_PER_LIST = 32
+"""Documents sampled per list, to estimate list sizes and how far documents are from their lists."""
 
-REACH = 0.99
-"""Share of what stands in lists by pairs that would also stand there by its own vector; see `reach`."""
+GAP_QUANTILE = 0.99
+"""Share of listed documents that would be in the same list by their own vector; see `list_score_gap`."""
 
 
-def steps(lists: int) -> list[int]:
+def probe_counts(lists: int) -> list[int]:
     """Numbers of probes from one to all lists, each about 1.4 times the one before."""
     tried = {round(2 ** (half / 2)) for half in range(2 * lists.bit_length() + 1)}
     return sorted({step for step in tried if step < lists} | {lists})
 
 
-def around_queries(sample: Sample, target: float, centres: Any, plan: Plan) -> float:
-    """How many documents a query is compared with, in lists that stand around queries.
+def cost_around_queries(sample: Sample, target: float, centres: Any, assignment: Assignment) -> float:
+    """Documents compared with a query, on average, in lists around queries.
 
     Args:
         sample: queries with their exact answers.
-        target: the share of these that is to be found.
+        target: recall to reach.
         centres: a FAISS index of the lists' centres.
-        plan: who stands in which.
+        assignment: the lists of each document.
     """
-    sizes = np.bincount(plan.lists, minlength=centres.ntotal)
-    apart = int(np.count_nonzero(np.diff(plan.offsets) == 0))
-    return apart + _probed(sample, target, centres, *plan.places(sample.rows), sizes)
+    sizes = np.bincount(assignment.lists, minlength=centres.ntotal)
+    unlisted = int(np.count_nonzero(np.diff(assignment.offsets) == 0))
+    return unlisted + _cost(sample, target, centres, *assignment.lists_of(sample.rows), sizes)
 
 
-def around_documents(sample: Sample, target: float, centres: Any, documents: Matrix) -> float:
-    """The same in lists that stand around documents, each in the nearest; how long they are is estimated."""
+def cost_around_documents(sample: Sample, target: float, centres: Any, documents: Matrix) -> float:
+    """The same in lists around documents, each document in its nearest list; list sizes are estimated."""
     some = rng.stream(0, "index", "documents to measure lists with").permutation(len(documents))
-    some = some[: A_LIST * centres.ntotal]
+    some = some[: SAMPLE_PER_LIST * centres.ntotal]
     _, lists = centres.search(documents[some], 1)
     sizes = np.bincount(lists[:, 0], minlength=centres.ntotal) * (len(documents) / len(some))
     _, own = centres.search(documents[sample.rows], 1)
-    return _probed(sample, target, centres, np.arange(len(own)), own[:, 0], sizes)
+    return _cost(sample, target, centres, np.arange(len(own)), own[:, 0], sizes)
 
 
-def _probed(sample: Sample, target: float, centres: Any, entry: Ints, lists: Ints, sizes: npt.NDArray[Any]) -> float:
-    """Documents in the lists of a query, with so many probes that enough answers are found.
+def _cost(sample: Sample, target: float, centres: Any, entry: Ints, lists: Ints, sizes: npt.NDArray[Any]) -> float:
+    """Documents in the probed lists of a query, on average, with as many probes as the target recall needs.
 
-    Answers stand in lists[i] each with entry[i] of the sample; those in no list are always found.
+    Entry entry[i] of the sample's answers is in lists[i]; entries in no list are always found.
     """
     n_lists = int(centres.ntotal)
     order = np.argsort(-(sample.vectors.numpy() @ centres.reconstruct_n(0, n_lists).T), axis=1, kind="stable")
@@ -185,38 +185,35 @@ def _probed(sample: Sample, target: float, centres: Any, entry: Ints, lists: Int
     np.minimum.at(needed, entry, rank[query_of[entry], lists])
     needed[needed > n_lists] = 0
     probes = n_lists
-    for probes in steps(n_lists):
-        if enough(np.bincount(query_of, needed <= probes, minlength=len(sample)) / sample.sizes, target):
+    for probes in probe_counts(n_lists):
+        if reaches(np.bincount(query_of, needed <= probes, minlength=len(sample)) / sample.sizes, target):
             break
     return float(sizes[order[:, :probes]].sum(axis=1).mean())
 
 
-# -- documents that no pair tells of -------------------------------------------------------------------------------
+def list_score_gap(index: Any, decode: Any) -> float:
+    """The 99 % quantile of the score gap between a document's best list centre and the centre of a list it is in.
 
-
-def reach(index: Any, decode: Any) -> float:
-    """How much lower than with its best list a document scores with the lists in which it stands, nearly always.
-
-    Measured on documents of every list; for a hundredth of them it is more than this. `decode` gives a list's vectors.
+    Measured on some documents of every list. `decode` turns codes into vectors.
     """
-    held, centres, below = index.invlists, index.quantizer, [np.zeros(1, np.float32)]
+    held, centres, gaps = index.invlists, index.quantizer, [np.zeros(1, np.float32)]
     for number in range(index.nlist):
         if not (size := held.list_size(number)):
             continue
         codes = faiss().rev_swig_ptr(held.get_codes(number), size * index.code_size).reshape(size, -1)
-        vectors = decode(codes[:: -(-size // A_LIST)])
+        vectors = decode(codes[:: -(-size // SAMPLE_PER_LIST)])
         best, _ = centres.search(vectors, 1)
-        below.append(best[:, 0] - vectors @ centres.reconstruct(number))
-    return float(np.quantile(np.concatenate(below), REACH))
+        gaps.append(best[:, 0] - vectors @ centres.reconstruct(number))
+    return float(np.quantile(np.concatenate(gaps), GAP_QUANTILE))
 
 
-def pointed_at(vectors: Matrix, centres: Any, within: float) -> tuple[Ints, Ints]:
-    """(place in `vectors`, list): the lists that each of them points at, to within `within` of its best score.
+def nearby_lists(vectors: Matrix, centres: Any, within: float) -> tuple[Ints, Ints]:
+    """(place in `vectors`, list): the lists whose centre scores within `within` of a vector's best centre.
 
-    One that points at more than `MOST_LISTS` lists is in none: it may be wanted anywhere.
+    A vector near more than `MAX_LISTS` lists gets none.
     """
-    scores, lists = centres.search(vectors, MOST_LISTS + 1)
+    scores, lists = centres.search(vectors, MAX_LISTS + 1)
     near = (scores >= scores[:, :1] - within) & (lists >= 0)
-    near[near.sum(axis=1) > MOST_LISTS] = False
+    near[near.sum(axis=1) > MAX_LISTS] = False
     place, column = np.nonzero(near)
     return place, lists[place, column]

@@ -1,0 +1,481 @@
+"""`Searcher`: texts in, documents out. The command line, servers and integrations search through it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from threading import RLock
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from rich.console import Group
+from torch import Tensor
+
+from rootward.calibration.calibrate import NAME, Calibration
+from rootward.calibration.rules import ExpectedSize, as_array
+from rootward.encoders import DualEncoder
+from rootward.errors import InputError, UnknownIdError, quoted
+from rootward.pairs import Pairs
+from rootward.pairs.storage import PAIRS
+from rootward.retrieval.catalogue import Ancestors
+from rootward.retrieval.filters import Filter
+from rootward.retrieval.hits import Hits, Listing
+from rootward.retrieval.index import Index
+from rootward.scoring import Floats
+from rootward.training.run import WHERE, pairs_in
+
+_MEANINGS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Match:
+    """A document that was found for a text.
+
+    Attributes:
+        id: the document's id.
+        name: its preferred name, "" where it has none.
+        score: inner product with the query; None for a document that was only added by `upward`.
+        accepted: whether the score reaches the query's threshold; None where that is unknown.
+        added: whether it was added because it stands above an accepted document.
+        hops: distance from the query; None where it is no right answer, or the right answers are unknown.
+        relevant: whether it is a right answer; None where these are unknown: texts that name no known query.
+        margin: score minus threshold; None where either is unknown.
+        probability: calibrated chance of being relevant; None without a calibration.
+        path: ids from the root down to this document, a shortest one; () where the hierarchy is unknown.
+        ancestors: ids of all that stands above it, nearest first; () where the hierarchy is unknown.
+    """
+
+    id: str
+    name: str = ""
+    score: float | None = None
+    accepted: bool | None = None
+    added: bool = False
+    hops: int | None = None
+    relevant: bool | None = None
+    margin: float | None = None
+    probability: float | None = None
+    path: tuple[str, ...] = ()
+    ancestors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Hits of one search, and the vectors they were found with."""
+
+    hits: Hits
+    vectors: Tensor
+    searcher: Searcher
+
+    def rows(self, place: int) -> list[int]:
+        """The document rows of one query."""
+        start, stop = self.hits.found.offsets[place : place + 2]
+        rows: list[int] = self.hits.found.rows[start:stop].tolist()
+        return rows
+
+    @cached_property
+    def probabilities(self) -> Floats | None:
+        """The calibrated chance of each entry of the hits; None without a calibration."""
+        index, found = self.searcher.index, self.hits.found
+        if index.calibration is None:
+            return None
+        rule, queries = index.calibration.rule, as_array(self.vectors.detach())
+        if not isinstance(rule, ExpectedSize):
+            margins = found.scores - rule.thresholds(queries)[found.place]
+        else:  # this rule uses the rank among all documents, those that were filtered out included
+            lowest = np.full(len(found), np.inf, np.float32)
+            np.fmin.at(lowest, found.place, found.scores.astype(np.float32))
+            ranked = index.engine.range(self.vectors, lowest)
+            better = np.empty(len(found.rows))
+            for i, (start, stop) in enumerate(zip(found.offsets[:-1], found.offsets[1:], strict=True)):
+                scores = ranked.scores[ranked.offsets[i] : ranked.offsets[i + 1]]
+                better[start:stop] = np.searchsorted(-scores, -found.scores[start:stop])
+            margins = rule.expected(queries)[found.place] - (better + 1)
+        chances: Floats = index.calibration.chances(margins)
+        return np.where(np.isnan(found.scores), np.nan, chances)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What was found for one text: iterates over `Match`, in the order in which they are shown.
+
+    Attributes:
+        text: as it was searched for.
+        query: id of the known query that it names; the text itself where it names none.
+        meanings: ids of all known queries that it can name, the one that was searched for first; () for none.
+        error: why there is no answer; None where there is one.
+    """
+
+    text: str
+    query: str
+    meanings: tuple[str, ...] = ()
+    error: InputError | None = None
+    _batch: _Batch | None = None
+    _place: int = 0
+
+    @property
+    def unseen(self) -> bool:
+        """Whether it names no known query, and a text tower read it."""
+        return not self.meanings and self.error is None
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks for a person: other meanings, how the text was read, right answers that are missing."""
+        if self._batch is None:
+            return (str(self.error),)
+        unseen = ("no known query is called so: read as an unseen text",) if self.unseen else ()
+        return (*unseen, *self.listing().remarks)
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the documents."""
+        return [] if self._batch is None else self._batch.hits.ids[self._place]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the documents, "" where one has none."""
+        return [] if self._batch is None else [self._batch.hits.name(row) for row in self._batch.rows(self._place)]
+
+    @property
+    def scores(self) -> list[float]:
+        """Scores of the documents; NaN for those that `upward` added and that were not found before."""
+        return [] if self._batch is None else list(map(float, self._batch.hits.scores[self._place]))
+
+    @cached_property
+    def matches(self) -> tuple[Match, ...]:
+        """The documents with all that is known of them."""
+        if self._batch is None:
+            return ()
+        hits, searcher, probabilities = self._batch.hits, self._batch.searcher, self._batch.probabilities
+        margins = (hits.scores[self._place] - hits.thresholds[self._place]).tolist()
+        start, documents, matches = hits.found.offsets[self._place], self.to_dict(brief=True)["documents"], []
+        for j, row in enumerate(self._batch.rows(self._place)):
+            chance = math.nan if probabilities is None else float(probabilities[start + j])
+            path, ancestors = searcher.path_and_ancestors(row)
+            match = Match(
+                **{name: value for name, value in documents[j].items() if name != "rank"},
+                margin=margins[j] if math.isfinite(margins[j]) else None,
+                probability=None if math.isnan(chance) else chance,
+                path=path,
+                ancestors=ancestors,
+            )
+            matches.append(match)
+        return tuple(matches)
+
+    def __getitem__(self, i: int) -> Match:
+        return self.matches[i]
+
+    def __iter__(self) -> Iterator[Match]:
+        return iter(self.matches)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"Result({self.text!r}, {f'error: {self.error}' if self.error else self.ids})"
+
+    def __eq__(self, other: object) -> bool:
+        """The same answer to the same text."""
+        return isinstance(other, Result) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def listing(self) -> Listing:
+        """The documents as a table that prints, with remarks on right answers and other meanings below it.
+
+        Raises:
+            InputError: the text has no answer, for the reason in `error`.
+        """
+        if self._batch is None:
+            raise self.error or InputError(f"{self.text!r} was not searched for.")
+        listing = self._batch.hits.listing(self._place, self._batch.searcher.title(self.query))
+        if not (others := self.meanings[1:]):
+            return listing
+        more = f" and {len(others) - _MEANINGS_SHOWN} more" if len(others) > _MEANINGS_SHOWN else ""
+        also = f"{self.text!r} also means {', '.join(others[:_MEANINGS_SHOWN])}{more}; search for the id"
+        return replace(listing, remarks=(*listing.remarks, also))
+
+    def __str__(self) -> str:
+        return f"{self.text}\n{self.error}" if self._batch is None else str(self.listing())
+
+    def __rich__(self) -> Any:
+        return str(self) if self._batch is None else self.listing().__rich__()
+
+    def to_dict(self, *, brief: bool = False) -> dict[str, Any]:
+        """As JSON values; an "error" in place of "documents" where there is one.
+
+        Args:
+            brief: leave out notes, and each document's margin, probability, path and ancestors.
+        """
+        if self._batch is None:
+            return {"text": self.text, "query": self.query, "error": str(self.error)}
+        told = self._batch.hits.query_dict(self._place)
+        about = {"text": self.text, "others": list(self.meanings[1:]), "exact": self._batch.hits.exact}
+        if brief:
+            return {**about, **told}
+        documents = [
+            {"rank": rank, **vars(match), "path": list(match.path), "ancestors": list(match.ancestors)}
+            for rank, match in enumerate(self, start=1)
+        ]
+        return {**about, "unseen": self.unseen, "notes": list(self.notes), **told, "documents": documents}
+
+
+class Results(tuple[Result, ...]):
+    """One `Result` a text, in the order of the texts."""
+
+    @property
+    def ids(self) -> list[list[str]]:
+        """Ids of the documents of each text."""
+        return [result.ids for result in self]
+
+    def __repr__(self) -> str:
+        return f"Results({len(self):,} texts, {sum(map(len, self)):,} documents)"
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self))
+
+    def __rich__(self) -> Group:
+        return Group(*(result.__rich__() for result in self))
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """One dictionary of JSON values a text."""
+        return [result.to_dict() for result in self]
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=2) + "\n"
+
+
+class Searcher:
+    """Finds documents for texts: looks up or reads each text, searches the index, adds what is known of each document.
+
+        searcher = Searcher.open("runs/shoes")
+        for result in searcher.search(["flip-flops", "something for the rain"], k=5):
+            print(result.text, result.ids)
+        searcher.answers(["trainers"])[0][0].path      # ('footwear', 'shoes', 'sneakers')
+
+    Several threads may search at once.
+
+    Args:
+        model: encodes the queries.
+        index: of the model's documents; None builds an exact one. Open another searcher after changes to it.
+        pairs: right answers of known queries, and the hierarchy of the documents; None where unknown.
+        calibration: ends the answer sets of queries without a threshold; None keeps the index's.
+        notes: remarks, such as that a run's calibration is of another model and was left out.
+
+    Raises:
+        InputError: an index or a calibration of another model.
+    """
+
+    def __init__(
+        self,
+        model: DualEncoder,
+        index: Index | None = None,
+        pairs: Pairs | None = None,
+        calibration: Calibration | None = None,
+        *,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.model, self.pairs, self.notes = model, pairs, tuple(notes)
+        index = Index.build(model) if index is None else index
+        if index.fingerprint != model.fingerprint():
+            raise InputError(
+                f"This index is of another model, or from before this one was trained further (fingerprint "
+                f"{index.fingerprint}, the model has {model.fingerprint()}). Build the index again."
+            )
+        self.index = index if calibration is None else index.calibrated(calibration)
+        self._lock = RLock()
+        self._no_ancestors: InputError | None = None
+
+    @classmethod
+    def open(
+        cls,
+        run: str | Path,
+        *,
+        index: Index | str | Path | None = None,
+        calibration: Calibration | str | Path | Literal["run"] | None = "run",
+        encoder: Any = None,
+        progress: bool = False,
+    ) -> Searcher:
+        """A searcher over the documents of a run.
+
+        Args:
+            run: a folder that `train` or `DualEncoder.save` wrote.
+            index: an index of it, or its folder; None builds an exact one in memory.
+            calibration: "run" for the run's own, if it has one; or a calibration, or its file; None for none at all.
+            encoder: path of the encoder, if the saved one is missing; see `DualEncoder.load`.
+            progress: show progress of loading on standard error.
+
+        Raises:
+            RunFolderError: a folder that is missing, damaged, or from a newer version.
+            InputError: an index or a calibration of another model.
+        """
+        model = DualEncoder.load(run, encoder=encoder, progress=progress)
+        opened = index if index is None or isinstance(index, Index) else Index.load(index)
+        note = None
+        if calibration is None and opened is not None:
+            opened = opened.calibrated(None)
+        elif calibration == "run":
+            calibration, note = run_calibration(Path(run), model)
+        elif isinstance(calibration, str | Path):
+            calibration = Calibration.load(calibration)
+        assert calibration is None or isinstance(calibration, Calibration)
+        return cls(model, opened, run_pairs(Path(run), model), calibration, notes=() if note is None else (note,))
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __repr__(self) -> str:
+        calibrated = ", calibrated" if self.index.calibration is not None else ""
+        return f"Searcher({len(self):,} documents, {self.index.engine.name}{calibrated})"
+
+    # -- searching ---------------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        texts: str | int | Iterable[str | int],
+        k: int | None = None,
+        *,
+        threshold: float | Literal["auto"] | None = None,
+        where: Filter | None = None,
+        nearest_first: bool = True,
+        upward: bool = False,
+        errors: Literal["raise", "keep"] = "raise",
+    ) -> Results:
+        """The documents of each text: the k best, or its answer set.
+
+        A text that is the id, the name or a synonym of known queries is searched as the first of them; other texts are
+        read by the model's text tower, where it has one.
+
+        Args:
+            texts: a list of texts or ids; one alone is a list of one.
+            k: how many documents; without it 10, or all of the answer set.
+            threshold: None searches the k best. A number takes the answer set instead, the documents that score at
+                least this; "auto" takes each query's own threshold, see `Index.answers`.
+            where: only documents that match: `Filter.below("footwear")`.
+            nearest_first: accepted documents first, by their distance; False orders by score alone.
+            upward: add what stands above accepted documents, see `Hits.repaired`.
+            errors: "raise" raises for the first text without an answer; "keep" keeps each error in its `Result`.
+
+        Raises:
+            UnknownIdError: a text that names nothing, where the model looks its queries up; or a filter does.
+            InputError: a text of which the text tower knows no part, something that is no text, k below 1, "auto" for a
+                query without threshold or calibration, a filter or `upward` where the hierarchy is unknown.
+        """
+        pairs, index = self.pairs, self.index if where is None or not where.needs_ancestors else self._with_ancestors()
+        if upward and (pairs is None or pairs.query_ids != pairs.document_ids):
+            raise InputError(
+                "Adding ancestors needs a run of a hierarchy, in which documents are queries too; this one has no such "
+                "pairs. Leave out upward."
+            )
+        results = [self._named(text) for text in ([texts] if isinstance(texts, str | int) else texts)]
+        groups = {True: [i for i, each in enumerate(results) if each.meanings]}
+        groups[False] = [i for i, each in enumerate(results) if each.unseen]
+        queries = {}
+        with self._lock:  # tokenizers are not safe to use from several threads
+            if groups[True]:
+                queries[True] = self.model.queries([results[i].query for i in groups[True]])
+            if groups[False]:
+                queries[False] = self.model.encode_queries([results[i].text for i in groups[False]])
+        if groups[False]:
+            read = queries[False]
+            nonzero = (read.vectors != 0).any(dim=1)
+            queries[False] = replace(read, thresholds=torch.where(nonzero, read.thresholds, torch.inf))
+            for i, is_read in zip(groups[False], nonzero.tolist(), strict=True):
+                if not is_read:
+                    shown = quoted(results[i].text)
+                    error = f"No part of {shown} was among the texts that this model has learnt from; try other words."
+                    results[i] = replace(results[i], error=InputError(error))
+        for result in results:
+            if errors == "raise" and result.error is not None:
+                raise result.error
+        for known, batch in queries.items():
+            if threshold is None:
+                hits = index.search(batch, 10 if k is None else k, where=where, nearest_first=nearest_first)
+            else:
+                hits = index.answers(batch, threshold=threshold, where=where, nearest_first=nearest_first)
+                hits = hits if k is None else hits.first(k)
+            if pairs is not None and upward:
+                hits = hits.repaired(pairs)
+            if pairs is not None and known and pairs.document_ids == index.document_ids:  # an index may have grown
+                hits = hits.marked(pairs)
+            found = _Batch(hits, batch.vectors, self)
+            for place, i in enumerate(groups[known]):
+                if results[i].error is None:
+                    results[i] = replace(results[i], _batch=found, _place=place)
+        return Results(results)
+
+    def answers(self, texts: str | int | Iterable[str | int], **options: Any) -> Results:
+        """The answer set of each text, however large: `search` with threshold="auto"; takes its options."""
+        return self.search(texts, **{"threshold": "auto", **options})
+
+    def _named(self, text: str | int) -> Result:
+        """The text with the known queries that it can name, or why it has no answer."""
+        try:
+            if isinstance(text, bool) or not isinstance(text, str | int | np.integer):
+                raise InputError(f"{text!r} is a {type(text).__name__}; needed a text or an id.")
+            meanings = tuple(self.model.find(str(text)))
+            return Result(str(text), meanings[0], meanings)
+        except InputError as error:
+            read = isinstance(error, UnknownIdError) and self.model.reads_texts
+            return Result(str(text), str(text), error=None if read else error)
+
+    # -- what is known of documents and queries ----------------------------------------------------------------
+
+    def title(self, query: str) -> str:
+        """A query for people: 'recliner.n.01: recliner, reclining chair, lounger' where it has names."""
+        texts, ids = self.model.query_texts, self.model.query_ids
+        names = () if texts is None or query not in ids else texts.all_names(ids.row(query))
+        return f"{query}: {', '.join(names)}" if names and names != (query,) else query
+
+    def path_and_ancestors(self, row: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """(ids on a shortest path from the root to this document row, ids above it, nearest first); () if unknown."""
+        try:
+            known = self._with_ancestors().catalogue.ancestors
+        except InputError:
+            return (), ()
+        if known is None or known.depth[row] < 0:
+            return (), ()
+        label, path = self.index.document_ids, [row]
+        while len(parents := np.setdiff1d(known.above(path[-1], within=1), path[-1])):
+            path.append(int(parents[np.argmin(known.depth[parents])]))
+        above = known.rows[known.offsets[row] + 1 : known.offsets[row + 1]].tolist()
+        return tuple(label[each] for each in reversed(path)), tuple(label[each] for each in above)
+
+    def _with_ancestors(self) -> Index:
+        """The index with the ancestors of its documents, which are read from the pairs when they are first needed.
+
+        Raises:
+            InputError: there are no pairs, or they are of no hierarchy.
+        """
+        with self._lock:
+            if self._no_ancestors is None and self.index.catalogue.ancestors is None:
+                try:
+                    if self.pairs is None:
+                        raise InputError("This model was saved without pairs, which say where documents stand.")
+                    ancestors = Ancestors.of(self.pairs, self.index.document_ids)
+                    self.index = replace(self.index, catalogue=replace(self.index.catalogue, ancestors=ancestors))
+                except InputError as error:
+                    self._no_ancestors = error
+            if self._no_ancestors is not None:
+                raise self._no_ancestors
+            return self.index
+
+
+def run_pairs(run: Path, model: DualEncoder) -> Pairs | None:
+    """The pairs that a run was trained on; None for a model that was saved without."""
+    return pairs_in(run, model) if any((run / name).is_file() for name in (PAIRS, WHERE)) else None
+
+
+def run_calibration(run: Path, model: DualEncoder) -> tuple[Calibration | None, str | None]:
+    """(the calibration of a run, None where it has none for this model; a note where one was left out)."""
+    if not (run / NAME).is_file():
+        return None, None
+    found = Calibration.load(run)
+    if found.fingerprint == model.fingerprint():
+        return found, None
+    return None, f"{run / NAME} is of another model and left out; calibrate again: rootward calibrate {run}"
