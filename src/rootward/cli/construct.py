@@ -5,23 +5,26 @@ from __future__ import annotations
 import json as json_format
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from rootward.cli.flags import STDOUT, Quiet, flag, given, put, refuse_files, refuse_run_folder, say
-from rootward.cli.sources import SourceFlags, read
+from rootward.cli.flags import OUTPUT, STDOUT, Json, Quiet, flag, provided, put, refuse_files, refuse_run_folder, say
+from rootward.cli.sources import SourceFlags, read_source
 from rootward.errors import InputError
 
-if TYPE_CHECKING:
-    from rootward.pairs import Pairs
-
-_CONSTRUCTION, _OUTPUT = "Construction", "Output"
+_CONSTRUCTION = "Construction"
 
 
 def construct(
     source: SourceFlags,
     dim: Annotated[
         int | None,
-        flag("--dim", metavar="N", min=1, panel=_CONSTRUCTION, help="Width; only gaussian has one to choose."),
+        flag(
+            "--dim",
+            metavar="N",
+            min=1,
+            panel=_CONSTRUCTION,
+            help="Width of vectors; gaussian needs it, the others have their own.",
+        ),
     ] = None,
     method: Annotated[
         str | None,
@@ -36,28 +39,26 @@ def construct(
         float | None, flag("--drop", metavar="SHARE", panel=_CONSTRUCTION, help="Leave out a share of the pairs first.")
     ] = None,
     add: Annotated[
-        float | None, flag("--add", metavar="SHARE", panel=_CONSTRUCTION, help="Put in a share of wrong pairs first.")
+        float | None, flag("--add", metavar="SHARE", panel=_CONSTRUCTION, help="Add a share of wrong pairs first.")
     ] = None,
     seed: Annotated[
         int | None, flag("--seed", metavar="N", panel=_CONSTRUCTION, help="Of every random choice. Default: 0.")
     ] = None,
     out: Annotated[
-        Path | None, flag("--out", metavar="FOLDER", panel=_OUTPUT, help="Write the model, to search and evaluate.")
+        Path | None, flag("--out", metavar="FOLDER", panel=OUTPUT, help="Write the model, to search and evaluate.")
     ] = None,
-    json: Annotated[
-        Path | None, flag("--json", metavar="FILE", panel=_OUTPUT, help="Write what was measured; - is stdout.")
-    ] = None,
+    json: Json = None,
     quiet: Quiet = False,
 ) -> None:
-    """Make embeddings by geometry alone, and measure their margin over all scores.
+    """Make vectors by geometry alone, without training, and measure their margin over all scores.
 
-    gaussian is the paper's Algorithm 1: random documents, each query the normalised sum of its relevant ones. With
-    --drop and --add it is made from pairs with gaps and errors and measured against the true ones.
+    gaussian is the paper's Algorithm 1: random documents, each query the normalised sum of its relevant ones. --drop
+    and --add make it from pairs with gaps and errors, and measure it against the true ones too.
 
     \b
       rootward construct wordnet --dim 512
-      rootward construct --edges tree.csv --method arcs --out runs/arcs
-      rootward construct --edges tree.csv --dim 400 --drop 0.1 --json -
+      rootward construct edges:tree.csv --method arcs --out runs/arcs
+      rootward construct edges:tree.csv --dim 400 --drop 0.1 --json -
     """
     refuse_run_folder(out)
     refuse_files(json=json)
@@ -66,18 +67,19 @@ def construct(
             "gaussian needs a width, such as --dim 512; rootward plan with the same source finds the smallest that "
             "separates. one_hot, moment_curve and arcs have one of their own: --method NAME."
         )
+    from rootward.evaluation.evaluate import bar  # noqa: PLC0415
     from rootward.geometry import construct as make  # noqa: PLC0415
     from rootward.geometry.noise import against, corrupt  # noqa: PLC0415
     from rootward.pairs.storage import PAIRS  # noqa: PLC0415
 
-    true = read(source).pairs
+    true = read_source(source).pairs
     for note in true.notes:
         say(note, quiet)
-    seeds = given(seed=seed)
-    noise = given(dropped=drop, added=add)
+    seeds = provided(seed=seed)
+    noise = provided(dropped=drop, added=add)
     pairs = corrupt(true, **noise, **seeds) if noise else true
-    with _bar(pairs, quiet) as progress:
-        points = make(pairs, dim, **given(method=method and method.replace("-", "_")), **seeds, progress=progress)
+    with bar("Measuring", int((pairs.sizes > 0).sum()), not quiet) as progress:
+        points = make(pairs, dim, **provided(method=method and method.replace("-", "_")), **seeds, progress=progress)
     result = points.to_dict()
     if noise:
         result |= {**noise, "against_true": against(points, true)}
@@ -98,10 +100,3 @@ def _told(result: dict[str, Any]) -> str:
         f"against the true pairs: recall at |S(q)| {100 * result['recall']:.2f} %, margin {result['margin']:.3g}, "
         f"{100 * result['separated']:.2f} % of the queries separated"
     )
-
-
-def _bar(pairs: Pairs, quiet: bool) -> Any:
-    """A context that gives what to call with the number of queries measured; None where nobody would see a bar."""
-    from rootward.evaluation.evaluate import bar  # noqa: PLC0415
-
-    return bar("Measuring", int((pairs.sizes > 0).sum()), not quiet)

@@ -1,9 +1,10 @@
-"""Flags as dataclasses, so that commands share them and each is told once."""
+"""Flags that several commands share, and what commands do before and after their work."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -20,12 +21,21 @@ def flag(*names: str, help: str, panel: str, metavar: str = " ", **more: Any) ->
     return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar, show_default=False, **more)
 
 
-Quiet = Annotated[bool, flag("--quiet", "-q", panel="Output", help="No progress and remarks.")]
+OUTPUT = "Output"
+Quiet = Annotated[bool, flag("--quiet", "-q", panel=OUTPUT, help="No progress, no remarks.")]
+Json = Annotated[
+    Path | None, flag("--json", metavar="FILE", panel=OUTPUT, help="Write the result as JSON; - prints it.")
+]
+Plot = Annotated[Path | None, flag("--plot", metavar="FILE", panel=OUTPUT, help="Draw the result: .png or .svg.")]
+Seed = Annotated[int | None, flag("--seed", metavar="N", panel="Random", help="Of every random choice. Default: 0.")]
 EncoderAgain = Annotated[
     str | None,
-    flag("--encoder", metavar="NAME", panel="Model", help="Of a tower on one, where it is not found by its name."),
+    flag("--encoder", metavar="NAME", panel="Model", help="Path of the run's sentence encoder, if it has moved."),
 ]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train wrote, or DualEncoder.save.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run or of another saved model.")]
+
+typed: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
+"""The words after `rootward` on the command line, for messages that say what to type instead."""
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:
@@ -45,10 +55,10 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
             parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=kind))
 
     @wraps(command)
-    def gathered(**given: Any) -> None:
+    def gathered(**values: Any) -> None:
         for name, kind in groups.items():
-            given[name] = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
-        command(**given)
+            values[name] = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
+        command(**values)
 
     gathered.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     gathered.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -68,15 +78,12 @@ def _parameters(kind: Any) -> list[Parameter]:
     ]
 
 
-def given(**flags: Any) -> dict[str, Any]:
-    """The flags that were given; the others keep the defaults of whatever they are passed to."""
+def provided(**flags: Any) -> dict[str, Any]:
+    """The flags that were set; the others keep the defaults of whatever they are passed to."""
     return {name: value for name, value in flags.items() if value is not None and value is not False and value != []}
 
 
-def said(**switches: bool | None) -> dict[str, bool]:
-    """Switches with two names, --this and --that, of which one was given: False is an answer here."""
-    return {name: value for name, value in switches.items() if value is not None}
-
+given = provided  # what index.py and search.py call it
 
 STDOUT = Path("-")
 FAILURE, INPUT, INTERRUPTED = 1, 2, 130  # exit statuses; 0 is all well

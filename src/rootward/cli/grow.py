@@ -11,17 +11,18 @@ import typer
 from rootward.cli.flags import (
     STDOUT,
     EncoderAgain,
+    Json,
     Quiet,
     flag,
-    given,
+    provided,
     put,
     refuse_files,
     refuse_run_folder,
-    said,
     say,
     show,
 )
-from rootward.cli.sources import SourceFlags, read_as
+from rootward.cli.sources import SourceFlags, read_source
+from rootward.cli.towers import names_of
 from rootward.errors import InputError, PairsError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from rootward.pairs import Pairs
     from rootward.training import Run
 
-_GROWTH, _OUTPUT = "Growth", "Output"
+_GROWTH = "Growth"
 
 
 def grow(
@@ -47,42 +48,36 @@ def grow(
         Path | None, flag("--save-diff", metavar="FILE", panel=_GROWTH, help="Write the change as JSON.")
     ] = None,
     glosses: Annotated[
-        bool | None,
-        flag("--glosses", panel=_GROWTH, help="Of a run that reads, as given to train: definitions are queries too."),
-    ] = None,
-    unambiguous: Annotated[
-        bool | None,
-        flag(
-            "--unambiguous/--ambiguous",
-            panel=_GROWTH,
-            help="Of a run that reads, as given to train: whether names of several nodes are left out.",
-        ),
-    ] = None,
+        bool, flag("--glosses", panel=_GROWTH, help="Text towers, as for train: definitions are queries too.")
+    ] = False,
+    ambiguous: Annotated[
+        bool,
+        flag("--ambiguous", panel=_GROWTH, help="Text towers, as for train: keep synonyms that several nodes share."),
+    ] = False,
     seed: Annotated[
         int | None, flag("--seed", metavar="N", panel=_GROWTH, help="Of every random choice. Default: 0.")
     ] = None,
     encoder: EncoderAgain = None,
-    json: Annotated[
-        Path | None, flag("--json", metavar="FILE", panel=_OUTPUT, help="Write change and drift as JSON; - is stdout.")
-    ] = None,
+    json: Json = None,
     quiet: Quiet = False,
 ) -> None:
-    """Take a changed hierarchy into a run without training: new rows are solved for, the others stay.
+    """Update a run to a newer version of its source, without training.
 
-    Where the run reads, new names and synonyms are read, and new documents put where their queries look for them.
-
-    The newer version is given as for train. A hierarchy becomes pairs as it did for the run, with its bound on
-    distances and what it leaves out, unless flags say otherwise. Prints what changed, what it has cost since the last
-    training, and whether to train again. The run itself stays as it is.
+    Vectors of new nodes are solved for, the others stay. Text towers read new names and synonyms, and put new documents
+    where their queries look for them. A hierarchy becomes pairs as it did for the run, unless --read says otherwise.
+    Prints what changed, what recall it has cost since the last training, and whether to train again.
 
     \b
-      rootward grow runs/shop --edges tuesday.csv --out runs/tuesday
+      rootward grow runs/shop edges:tuesday.csv --out runs/tuesday
+      rootward grow runs/hpo hp.obo --save-diff change.json --out runs/hpo-2
       rootward grow runs/shop --diff change.json --out runs/tuesday
     """
     if out is None:
         raise InputError(f"--out is needed: the folder of the grown run. {run} stays as it is.")
     if source.is_given == (changes is not None):
-        raise InputError("Give the newer version as a source, such as --edges tuesday.csv, or a change by --diff.")
+        raise InputError(
+            "Give the newer version as SOURCE, such as edges:tuesday.csv, or a change by --diff; not both."
+        )
     refuse_run_folder(out)
     refuse_files(json=json, save_diff=save_diff)
     from rootward.growth.diff import Diff  # noqa: PLC0415
@@ -90,15 +85,15 @@ def grow(
     from rootward.training.run import Run  # noqa: PLC0415
 
     trained = Run.load(run, encoder=encoder, progress=not quiet)
-    named = given(glosses=glosses) | said(unambiguous=unambiguous)
+    named = names_of(glosses, ambiguous)
     if named and not trained.model.reads_texts:
-        flags = " and ".join(f"--{name}" for name in named)
+        flags = " and ".join(f"--{name}" for name in provided(glosses=glosses, ambiguous=ambiguous))
         raise InputError(f"{flags} belongs to a run that reads texts; {run} looks its queries up. Leave it out.")
     after, name = _newer(source, trained, named, quiet) if changes is None else (Diff.load(changes), None)
     change = after if isinstance(after, Diff) else _change(trained.pairs, after)
     if change is not None and save_diff is not None:
         change.save(save_diff)
-    grown = grow_run(trained, after, out, source=name, progress=not quiet, **given(seed=seed))
+    grown = grow_run(trained, after, out, source=name, progress=not quiet, **provided(seed=seed))
     if json is not None:
         put(_told(change, grown), json)
     if json != STDOUT:
@@ -109,12 +104,12 @@ def grow(
 
 
 def _newer(source: SourceFlags, trained: Run, named: dict[str, bool], quiet: bool) -> tuple[Pairs, str | None]:
-    """The pairs of the newer version, made as the run's were, and their named source; what is left out is told."""
-    found = read_as(source, trained.pairs)
+    """The pairs of the newer version, made as the run's were, and the source; says what was left out."""
+    found = read_source(source, like=trained.pairs)
     pairs = found.pairs.by_name(**named) if trained.model.reads_texts else found.pairs
     for note in pairs.notes:
         say(note, quiet)
-    return pairs, found.name
+    return pairs, found.text
 
 
 def _change(before: Pairs, after: Pairs) -> Diff | None:
