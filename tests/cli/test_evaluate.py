@@ -42,9 +42,23 @@ def test_two_runs_are_compared_query_by_query(rootward, run, plain_run):
     assert result.exit_code == 0
     assert f"a: {run}" in result.stdout
     assert f"b: {plain_run}" in result.stdout
+    assert "overall: no difference that could not be chance" in result.stdout, "both are perfect"
     told = json.loads(rootward("evaluate", run, "--against", plain_run, "--json", "-").stdout)
+    assert told["comparison"]["label_a"] == str(run)
     assert set(told) == {"report", "against", "comparison"}
     assert told["report"]["label"] == str(run)
+
+
+def test_the_sign_of_a_difference_says_which_run_is_better(rootward, run, shop):
+    bad = ["--dim", "1", "--steps", "1", "--set", "start=random", "--out", "bad", "--quiet"]
+    assert rootward("train", f"edges:{shop}", *bad).exit_code == 0
+    for first, second, sign in ((run, "bad", "-"), ("bad", run, "+")):
+        lines = rootward("evaluate", first, "--against", second).stdout.splitlines()
+        (overall,) = [
+            line for line in lines if line.split()[:1] == ["overall"] and " to " in line and len(line.split()) > 7
+        ]
+        assert overall.split()[3].startswith(sign)
+        assert lines[-1].startswith(f"overall: {run} is better, by ")
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,27 @@ def test_fields_of_a_stage_can_be_set(rootward, shop):
     assert (stage.scale, stage.log_q, stage.optimizer, stage.batch_size, stage.steps) == (30, False, "sgd", 5, 3)
 
 
+def test_what_is_set_reaches_the_recipe_and_the_machine(rootward, shop):
+    sets = [
+        "--set",
+        "start=random",
+        "--set",
+        "measure=false",
+        "--set",
+        "precision=float32",
+        "--set",
+        "block_bytes=4096",
+    ]
+    result = rootward("train", f"edges:{shop}", "--dim", "4", "--steps", "3", *sets, "--out", "a")
+    assert (result.exit_code, result.stdout) == (0, "")
+    run = Run.load("a")
+    assert (run.recipe.start, run.finished, run.report) == ("random", True, None)
+    machine = json.loads((run.folder / "config.json").read_text())["run"]["machine"]
+    assert machine["block_bytes"] == 4096
+    resumed = rootward("train", "--resume", "a", "--set", "scale=3")
+    assert "a run that is resumed has no setting 'scale'. It takes precision, block_bytes, measure." in resumed.stderr
+
+
 def test_the_papers_recipe_has_two_stages(rootward, shop):
     result = rootward(
         *("train", f"edges:{shop}", "--dim", "4", "--out", "a", "--recipe", "pretrain_finetune", "--steps", "3"),

@@ -5,24 +5,22 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from rootward.cli.flags import (
-    STDOUT,
     EncoderAgain,
     Json,
     Plot,
     Quiet,
     RunFolder,
-    flag,
+    deliver,
+    panel,
     provided,
-    put,
     refuse_files,
     refuse_plot,
     say,
-    show,
 )
 from rootward.cli.sources import SourceFlags, read_source
 from rootward.errors import InputError
 
-_CALIBRATION = "Calibration"
+_calibration = panel("Calibration")
 
 
 def calibrate(
@@ -30,30 +28,23 @@ def calibrate(
     source: SourceFlags,
     by: Annotated[
         str | None,
-        flag(
-            "--by",
-            metavar="f1|precision=P",
-            panel=_CALIBRATION,
-            help="Aim: the highest F1, or the most answers with a precision of at least P. Default: f1.",
+        _calibration(
+            "--by f1|precision=P",
+            "Aim: the highest F1, or the most answers with a precision of at least P. Default: f1.",
         ),
     ] = None,
     rule: Annotated[
         str | None,
-        flag(
-            "--rule",
-            metavar="NAME",
-            panel=_CALIBRATION,
-            help="universal (one threshold), predicted (one per query), size (a number of answers). Default: the best.",
+        _calibration(
+            "--rule NAME",
+            "universal (one threshold), predicted (one per query), size (a number of answers). Default: the best.",
         ),
     ] = None,
     max_queries: Annotated[
-        int | None,
-        flag("--max-queries", metavar="N", panel=_CALIBRATION, help="Use at most N, drawn at random. Default: 10,000."),
+        int | None, _calibration("--max-queries N", "Use at most N, drawn at random. Default: 10,000.")
     ] = None,
-    abstain: Annotated[bool, flag("--abstain", panel=_CALIBRATION, help="Save even if no query gets answers.")] = False,
-    seed: Annotated[
-        int | None, flag("--seed", metavar="N", panel=_CALIBRATION, help="Of every random choice. Default: 0.")
-    ] = None,
+    abstain: Annotated[bool, _calibration("--abstain", "Save even if no query gets answers.")] = False,
+    seed: Annotated[int | None, _calibration("--seed N", "Of every random choice. Default: 0.")] = None,
     encoder: EncoderAgain = None,
     json: Json = None,
     plot: Plot = None,
@@ -85,17 +76,12 @@ def calibrate(
     options = provided(rule=rule, max_queries=max_queries, seed=seed)
     graph = pairs if pairs.query_ids == pairs.document_ids else None  # for upward repair
     calibration = calibrated(model, pairs, above=graph, progress=not quiet, **aim, **options)
-    if json != STDOUT:
-        show(calibration.report)
-    if json is not None:
-        put(calibration.report.to_json(), json)
-    if plot is not None:
-        plot_calibration(calibration, plot)
-        say(f"Drew {plot}.", quiet)
-    if not (calibration.report.met or abstain):
+    report = calibration.report
+    deliver(report, report.to_json, json, plot, lambda _, file: plot_calibration(calibration, file), quiet)
+    if not (report.met or abstain):
         left = "The calibration that it had stays." if (run / NAME).is_file() else "Nothing was written."
         raise InputError(
-            f"No answer sets keep a precision of {calibration.report.floor:g}: every query would abstain. {left} Give "
+            f"No answer sets keep a precision of {report.floor:g}: every query would abstain. {left} Give "
             "more pairs or a lower floor, or --abstain to have it so."
         )
     say(f"Wrote {calibration.save(run)}; search --threshold auto uses it.", quiet)

@@ -7,46 +7,26 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
-from rootward.cli.flags import OUTPUT, STDOUT, Json, Quiet, flag, provided, put, refuse_files, refuse_run_folder, say
+from rootward.cli.flags import STDOUT, Json, Quiet, output, panel, provided, put, refuse_files, refuse_run_folder, say
 from rootward.cli.sources import SourceFlags, read_source
 from rootward.errors import InputError
 
-_CONSTRUCTION = "Construction"
+_construction = panel("Construction")
 
 
 def construct(
     source: SourceFlags,
     dim: Annotated[
-        int | None,
-        flag(
-            "--dim",
-            metavar="N",
-            min=1,
-            panel=_CONSTRUCTION,
-            help="Width of vectors; gaussian needs it, the others have their own.",
-        ),
+        int | None, _construction("--dim N", "Width of vectors; gaussian needs it, the others have their own.", min=1)
     ] = None,
     method: Annotated[
         str | None,
-        flag(
-            "--method",
-            metavar="NAME",
-            panel=_CONSTRUCTION,
-            help="gaussian, one_hot, moment_curve or arcs (forests). Default: gaussian.",
-        ),
+        _construction("--method NAME", "gaussian, one_hot, moment_curve or arcs (forests). Default: gaussian."),
     ] = None,
-    drop: Annotated[
-        float | None, flag("--drop", metavar="SHARE", panel=_CONSTRUCTION, help="Leave out a share of the pairs first.")
-    ] = None,
-    add: Annotated[
-        float | None, flag("--add", metavar="SHARE", panel=_CONSTRUCTION, help="Add a share of wrong pairs first.")
-    ] = None,
-    seed: Annotated[
-        int | None, flag("--seed", metavar="N", panel=_CONSTRUCTION, help="Of every random choice. Default: 0.")
-    ] = None,
-    out: Annotated[
-        Path | None, flag("--out", metavar="FOLDER", panel=OUTPUT, help="Write the model, to search and evaluate.")
-    ] = None,
+    drop: Annotated[float | None, _construction("--drop SHARE", "Leave out a share of the pairs first.")] = None,
+    add: Annotated[float | None, _construction("--add SHARE", "Add a share of wrong pairs first.")] = None,
+    seed: Annotated[int | None, _construction("--seed N", "Of every random choice. Default: 0.")] = None,
+    out: Annotated[Path | None, output("--out FOLDER", "Write the model, to search and evaluate.")] = None,
     json: Json = None,
     quiet: Quiet = False,
 ) -> None:

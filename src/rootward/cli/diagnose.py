@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rootward.cli.flags import STDOUT, Json, Plot, Quiet, flag, provided, put, refuse_files, refuse_plot, say, show
+from rootward.cli.flags import Json, Plot, Quiet, deliver, panel, provided, refuse_files, refuse_plot
 from rootward.cli.sources import SourceFlags, read_source
 from rootward.cli.towers import ON_ENCODER
 from rootward.errors import InputError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rootward.diagnosis.facts import Known
     from rootward.pairs import Pairs
 
-_VECTORS, _PROBES = "Vectors", "Probes"
+_vectors, _probes = panel("Vectors"), panel("Probes")
 
 
 @dataclass(frozen=True)
@@ -32,39 +32,27 @@ class VectorFlags:
             help="The folder of a run; leave it out if flags name the vectors.",
         ),
     ] = None
-    queries: Annotated[
-        Path | None,
-        flag("--queries", metavar="FILE", panel=_VECTORS, help="Query vectors, a row an id: .npy or .safetensors."),
-    ] = None
-    documents: Annotated[
-        Path | None, flag("--documents", metavar="FILE", panel=_VECTORS, help="Document vectors, the same.")
-    ] = None
+    queries: Annotated[Path | None, _vectors("--queries FILE", "Query vectors, a row an id: .npy or .safetensors.")] = (
+        None
+    )
+    documents: Annotated[Path | None, _vectors("--documents FILE", "Document vectors, the same.")] = None
     query_ids: Annotated[
         Path | None,
-        flag(
-            "--query-ids",
-            metavar="FILE",
-            panel=_VECTORS,
-            help="Row-to-id mapping: .txt with an id a line, or the column id of a table. Default: the pairs' order.",
+        _vectors(
+            "--query-ids FILE",
+            "Row-to-id mapping: .txt with an id a line, or the column id of a table. Default: the pairs' order.",
         ),
     ] = None
-    document_ids: Annotated[
-        Path | None, flag("--document-ids", metavar="FILE", panel=_VECTORS, help="The same for documents.")
-    ] = None
+    document_ids: Annotated[Path | None, _vectors("--document-ids FILE", "The same for documents.")] = None
     query_tensor: Annotated[
-        str | None,
-        flag("--query-tensor", metavar="NAME", panel=_VECTORS, help="Name of the tensor in a .safetensors file."),
+        str | None, _vectors("--query-tensor NAME", "Name of the tensor in a .safetensors file.")
     ] = None
-    document_tensor: Annotated[
-        str | None, flag("--document-tensor", metavar="NAME", panel=_VECTORS, help="The same for documents.")
-    ] = None
+    document_tensor: Annotated[str | None, _vectors("--document-tensor NAME", "The same for documents.")] = None
     encoder: Annotated[
         str | None,
-        flag(
-            "--encoder",
-            metavar="NAME",
-            panel=_VECTORS,
-            help="Encode names or ids by this sentence-transformers model. With RUN: path of its encoder, if moved.",
+        _vectors(
+            "--encoder NAME",
+            "Encode names or ids by this sentence-transformers model. With RUN: path of its encoder, if moved.",
         ),
     ] = None
 
@@ -88,10 +76,8 @@ class _Subject:
 def diagnose(
     vectors: VectorFlags,
     source: SourceFlags,
-    quick: Annotated[bool, flag("--quick", panel=_PROBES, help="Seconds, no short trainings; says less.")] = False,
-    seed: Annotated[
-        int | None, flag("--seed", metavar="N", panel=_PROBES, help="Of every random choice. Default: 0.")
-    ] = None,
+    quick: Annotated[bool, _probes("--quick", "Seconds, no short trainings; says less.")] = False,
+    seed: Annotated[int | None, _probes("--seed N", "Of every random choice. Default: 0.")] = None,
     json: Json = None,
     plot: Plot = None,
     quiet: Quiet = False,
@@ -131,13 +117,7 @@ def diagnose(
         progress=not quiet,
         **provided(seed=seed),
     )
-    if json != STDOUT:
-        show(found)
-    if json is not None:
-        put(found.to_json(), json)
-    if plot is not None:
-        plot_diagnosis(found, plot)
-        say(f"Drew {plot}.", quiet)
+    deliver(found, found.to_json, json, plot, plot_diagnosis, quiet)
 
 
 def _of_run(run: Path, source: SourceFlags, encoder: str | None, progress: bool) -> _Subject:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from rootward.cli.flags import (
-    OUTPUT,
     STDOUT,
     EncoderAgain,
     Json,
     Plot,
     Quiet,
     RunFolder,
-    flag,
+    output,
+    panel,
     provided,
     put,
     refuse_files,
@@ -31,34 +31,23 @@ if TYPE_CHECKING:
     from rootward.evaluation import Report
     from rootward.evaluation.intervals import Comparison
 
-_MEASURING = "Measuring"
+_measuring = panel("Measuring")
 
 
 def evaluate(
     run: RunFolder,
     source: SourceFlags,
     against: Annotated[
-        Path | None,
-        flag("--against", metavar="RUN", panel=_MEASURING, help="A second run to compare with, on the same pairs."),
+        Path | None, _measuring("--against RUN", "A second run to compare with, on the same pairs.")
     ] = None,
-    seed: Annotated[
-        int | None, flag("--seed", metavar="N", panel=_MEASURING, help="Of the draws for the intervals. Default: 0.")
-    ] = None,
+    seed: Annotated[int | None, _measuring("--seed N", "Of the draws for the intervals. Default: 0.")] = None,
     bootstrap: Annotated[
-        int | None,
-        flag(
-            "--bootstrap",
-            metavar="N",
-            min=0,
-            panel=_MEASURING,
-            help="Draws for the intervals, 0 for none. Default: 1,000.",
-        ),
+        int | None, _measuring("--bootstrap N", "Draws for the intervals, 0 for none. Default: 1,000.", min=0)
     ] = None,
     encoder: EncoderAgain = None,
     json: Json = None,
     markdown: Annotated[
-        Path | None,
-        flag("--markdown", metavar="FILE", panel=OUTPUT, help="Write the report as a Markdown table; - is stdout."),
+        Path | None, output("--markdown FILE", "Write the report as a Markdown table; - is stdout.")
     ] = None,
     plot: Plot = None,
     quiet: Quiet = False,

@@ -7,31 +7,20 @@ from typing import Annotated
 
 import typer
 
-from rootward.cli.flags import OUTPUT, EncoderAgain, Quiet, flag, provided, refuse_folder, say
+from rootward.cli.flags import EncoderAgain, Quiet, output, provided, refuse_folder, say
 from rootward.errors import RunFolderError
 
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of a model that reads texts.")],
-    out: Annotated[Path, flag("--out", metavar="FOLDER", panel=OUTPUT, help="A new folder.")],
+    out: Annotated[Path, output("--out FOLDER", "A new folder.")],
     format: Annotated[
-        str | None,
-        flag(
-            "--format",
-            metavar="NAME",
-            panel=OUTPUT,
-            help="sentence-transformers or onnx. Default: sentence-transformers.",
-        ),
+        str | None, output("--format NAME", "sentence-transformers or onnx. Default: sentence-transformers.")
     ] = None,
     encoder: EncoderAgain = None,
     report: Annotated[
         Path | None,
-        flag(
-            "--report",
-            metavar="FILE",
-            panel=OUTPUT,
-            help="Report for the model card, a file of evaluate --json. Default: the run's own.",
-        ),
+        output("--report FILE", "Report for the model card, a file of evaluate --json. Default: the run's own."),
     ] = None,
     quiet: Quiet = False,
 ) -> None:

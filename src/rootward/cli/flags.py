@@ -21,17 +21,22 @@ def flag(*names: str, help: str, panel: str, metavar: str = " ", **more: Any) ->
     return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar, show_default=False, **more)
 
 
-OUTPUT = "Output"
-Quiet = Annotated[bool, flag("--quiet", "-q", panel=OUTPUT, help="No progress, no remarks.")]
-Json = Annotated[
-    Path | None, flag("--json", metavar="FILE", panel=OUTPUT, help="Write the result as JSON; - prints it.")
-]
-Plot = Annotated[Path | None, flag("--plot", metavar="FILE", panel=OUTPUT, help="Draw the result: .png or .svg.")]
-Seed = Annotated[int | None, flag("--seed", metavar="N", panel="Random", help="Of every random choice. Default: 0.")]
-EncoderAgain = Annotated[
-    str | None,
-    flag("--encoder", metavar="NAME", panel="Model", help="Path of the run's sentence encoder, if it has moved."),
-]
+def panel(title: str) -> Callable[..., Any]:
+    """What makes the flags of one panel of the help: `panel("Model")("--dim N", "Width of the vectors.", min=1)`."""
+
+    def of_panel(typed_as: str, help: str, **more: Any) -> Any:
+        words = typed_as.split()
+        names = [word for word in words if word.startswith("-")]
+        return flag(*names, help=help, panel=title, metavar=" ".join(words[len(names) :]) or " ", **more)
+
+    return of_panel
+
+
+model, output = panel("Model"), panel("Output")
+Quiet = Annotated[bool, output("--quiet -q", "No progress, no remarks.")]
+Json = Annotated[Path | None, output("--json FILE", "Write the result as JSON; - prints it.")]
+Plot = Annotated[Path | None, output("--plot FILE", "Draw the result: .png or .svg.")]
+EncoderAgain = Annotated[str | None, model("--encoder NAME", "Path of the run's sentence encoder, if it has moved.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run or of another saved model.")]
 
 typed: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
@@ -113,6 +118,24 @@ def put(text: str, target: Path) -> None:
     from rootward.files import write_text  # noqa: PLC0415
 
     write_text(target, text)
+
+
+def deliver(
+    result: Any,
+    text: Callable[[], str],
+    json: Path | None,
+    plot: Path | None = None,
+    draw: Any = None,
+    quiet: bool = False,
+) -> None:
+    """Show a result, write its JSON, draw it: what --json and --plot say; `draw` takes the result and the file."""
+    if json != STDOUT:
+        show(result)
+    if json is not None:
+        put(text(), json)
+    if plot is not None:
+        draw(result, plot)
+        say(f"Drew {plot}.", quiet)
 
 
 def refuse_files(**targets: Path | None) -> None:

@@ -13,7 +13,7 @@ from rootward.cli.flags import (
     EncoderAgain,
     Json,
     Quiet,
-    flag,
+    panel,
     provided,
     put,
     refuse_files,
@@ -31,32 +31,22 @@ if TYPE_CHECKING:
     from rootward.pairs import Pairs
     from rootward.training import Run
 
-_GROWTH = "Growth"
+_growth = panel("Growth")
 
 
 def grow(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train or grow wrote.")],
     source: SourceFlags,
-    out: Annotated[
-        Path | None, flag("--out", metavar="FOLDER", panel=_GROWTH, help="Where the grown run goes.")
-    ] = None,
+    out: Annotated[Path | None, _growth("--out FOLDER", "Where the grown run goes.")] = None,
     changes: Annotated[
-        Path | None,
-        flag("--diff", metavar="FILE", panel=_GROWTH, help="A change that --save-diff wrote, in place of a source."),
+        Path | None, _growth("--diff FILE", "A change that --save-diff wrote, in place of a source.")
     ] = None,
-    save_diff: Annotated[
-        Path | None, flag("--save-diff", metavar="FILE", panel=_GROWTH, help="Write the change as JSON.")
-    ] = None,
-    glosses: Annotated[
-        bool, flag("--glosses", panel=_GROWTH, help="Text towers, as for train: definitions are queries too.")
-    ] = False,
+    save_diff: Annotated[Path | None, _growth("--save-diff FILE", "Write the change as JSON.")] = None,
+    glosses: Annotated[bool, _growth("--glosses", "Text towers, as for train: definitions are queries too.")] = False,
     ambiguous: Annotated[
-        bool,
-        flag("--ambiguous", panel=_GROWTH, help="Text towers, as for train: keep synonyms that several nodes share."),
+        bool, _growth("--ambiguous", "Text towers, as for train: keep synonyms that several nodes share.")
     ] = False,
-    seed: Annotated[
-        int | None, flag("--seed", metavar="N", panel=_GROWTH, help="Of every random choice. Default: 0.")
-    ] = None,
+    seed: Annotated[int | None, _growth("--seed N", "Of every random choice. Default: 0.")] = None,
     encoder: EncoderAgain = None,
     json: Json = None,
     quiet: Quiet = False,

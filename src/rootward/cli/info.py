@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from rootward.cli.flags import OUTPUT, flag
+from rootward.cli.flags import output
 from rootward.errors import InputError, RunFolderError
 
 
 def info(
     run: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a run, a model or an index.")],
-    json: Annotated[bool, flag("--json", panel=OUTPUT, help="As JSON on standard output.")] = False,
+    json: Annotated[bool, output("--json", "As JSON on standard output.")] = False,
 ) -> None:
     """Say what a folder is: source, sizes, tower, recipe, figures and on which queries, files, what to do next.
 

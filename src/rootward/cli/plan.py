@@ -4,36 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from rootward.cli.flags import STDOUT, Json, Plot, Quiet, flag, provided, put, refuse_files, refuse_plot, say
+from rootward.cli.flags import Json, Plot, Quiet, deliver, panel, provided, refuse_files, refuse_plot, say
 from rootward.cli.sources import SourceFlags, read_source
 from rootward.errors import InputError
 
-_SEARCH = "Search"
+_search = panel("Search")
 
 
 def plan(
     source: SourceFlags,
-    target: Annotated[
-        float | None,
-        flag(
-            "--target",
-            metavar="SHARE",
-            panel=_SEARCH,
-            help="Recall to reach by training. Default: 0.95.",
-        ),
-    ] = None,
+    target: Annotated[float | None, _search("--target SHARE", "Recall to reach by training. Default: 0.95.")] = None,
     seeds: Annotated[
-        int | None,
-        flag(
-            "--seeds",
-            metavar="N",
-            min=1,
-            panel=_SEARCH,
-            help="Seeds that a construction must work with. Default: 3.",
-        ),
+        int | None, _search("--seeds N", "Seeds that a construction must work with. Default: 3.", min=1)
     ] = None,
-    no_learned: Annotated[bool, flag("--no-learned", panel=_SEARCH, help="Skip training.")] = False,
-    no_gaussian: Annotated[bool, flag("--no-gaussian", panel=_SEARCH, help="Skip the construction.")] = False,
+    no_learned: Annotated[bool, _search("--no-learned", "Skip training.")] = False,
+    no_gaussian: Annotated[bool, _search("--no-gaussian", "Skip the construction.")] = False,
     json: Json = None,
     plot: Plot = None,
     quiet: Quiet = False,
@@ -61,10 +46,4 @@ def plan(
         say(note, quiet)
     options = provided(target=target, seeds=None if seeds is None else tuple(range(seeds)))
     result = search(found.pairs, **options, gaussian=not no_gaussian, learned=not no_learned, progress=not quiet)
-    if json != STDOUT:
-        print(result)
-    if json is not None:
-        put(result.to_json(), json)
-    if plot is not None:
-        plot_plan(result, plot)
-        say(f"Drew {plot}.", quiet)
+    deliver(result, result.to_json, json, plot, plot_plan, quiet)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rootward.cli.flags import flag, typed
+from rootward.cli.flags import panel, typed
 from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
 from rootward.errors import InputError, did_you_mean
 
@@ -100,12 +100,7 @@ _LISTED = "rootward sources"
 
 ReadFlag = Annotated[
     list[str] | None,
-    flag(
-        "--read",
-        metavar="NAME=VALUE",
-        panel="Source",
-        help="How it is read: child=category; repeatable, see rootward sources.",
-    ),
+    panel("Source")("--read NAME=VALUE", "How it is read: child=category; repeatable, see rootward sources."),
 ]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from rootward.cli.flags import flag, provided
+from rootward.cli.flags import model, provided
 from rootward.cli.settings import Setting, settings_of
 from rootward.errors import InputError, did_you_mean
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from rootward.training.defaults import Costs
 
 DIM = 64
-MODEL = "Model"
 _LOOKUP = "lookup"
 _OF_PAIRS = "glosses", "ambiguous", "skip_unreadable"  # what is trained on, not what
 
@@ -32,46 +31,23 @@ class TowerFlags:
 
     tower: Annotated[
         str | None,
-        flag(
-            "--tower",
-            metavar="NAME",
-            panel=MODEL,
-            help="lookup; for any text static, or with --encoder frozen, joint or full. Default: lookup.",
-        ),
+        model("--tower NAME", "lookup; for any text static, or with --encoder frozen, joint or full. Default: lookup."),
     ] = None
-    encoder: Annotated[
-        str | None,
-        flag(
-            "--encoder",
-            metavar="NAME",
-            panel=MODEL,
-            help="A sentence-transformers model, by name or folder.",
-        ),
-    ] = None
-    dim: Annotated[
-        int | None,
-        flag("--dim", metavar="N", min=1, panel=MODEL, help=f"Width of vectors. Default: {DIM}; 128 for text towers."),
-    ] = None
-    documents: Annotated[
-        str | None,
-        flag(
-            "--documents",
-            metavar="NAME",
-            panel=MODEL,
-            help="Text towers: tied, text or lookup. Default: tied.",
-        ),
-    ] = None
-    glosses: Annotated[bool, flag("--glosses", panel=MODEL, help="Text towers: definitions are queries too.")] = False
-    ambiguous: Annotated[
-        bool, flag("--ambiguous", panel=MODEL, help="Text towers: keep synonyms that several nodes share.")
-    ] = False
+    encoder: Annotated[str | None, model("--encoder NAME", "A sentence-transformers model, by name or folder.")] = None
+    dim: Annotated[int | None, model("--dim N", f"Width of vectors. Default: {DIM}; 128 for text towers.", min=1)] = (
+        None
+    )
+    documents: Annotated[str | None, model("--documents NAME", "Text towers: tied, text or lookup. Default: tied.")] = (
+        None
+    )
+    glosses: Annotated[bool, model("--glosses", "Text towers: definitions are queries too.")] = False
+    ambiguous: Annotated[bool, model("--ambiguous", "Text towers: keep synonyms that several nodes share.")] = False
     skip_unreadable: Annotated[
-        bool,
-        flag("--skip-unreadable", panel=MODEL, help="Text towers: leave out texts without a letter or digit."),
+        bool, model("--skip-unreadable", "Text towers: leave out texts without a letter or digit.")
     ] = False
-    word_pairs: Annotated[
-        bool, flag("--word-pairs", panel=MODEL, help="static, joint: a vector for every two adjacent words too.")
-    ] = False
+    word_pairs: Annotated[bool, model("--word-pairs", "static, joint: a vector for every two adjacent words too.")] = (
+        False
+    )
 
     @property
     def reads_texts(self) -> bool:

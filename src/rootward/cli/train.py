@@ -11,19 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from rootward.cli.flags import (
-    OUTPUT,
-    STDOUT,
-    Json,
-    Quiet,
-    flag,
-    provided,
-    put,
-    refuse_files,
-    refuse_run_folder,
-    say,
-    show,
-)
+from rootward.cli.flags import Json, Quiet, deliver, output, panel, provided, refuse_files, refuse_run_folder, say
 from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
 from rootward.cli.sources import SourceFlags, read_source, stem_of
 from rootward.cli.towers import TowerFlags, model_for, pairs_for, refuse_tower, tower_settings
@@ -32,7 +20,7 @@ from rootward.errors import InputError
 if TYPE_CHECKING:
     from rootward.training import Recipe, Run, Settings, Stage
 
-_TRAINING = "Training"
+_training = panel("Training")
 _LISTED = "rootward settings"
 
 
@@ -40,42 +28,23 @@ _LISTED = "rootward settings"
 class RecipeFlags:
     """How it is trained, and for how long; None for what was not given."""
 
-    recipe: Annotated[
-        str | None,
-        flag("--recipe", metavar="NAME", panel=_TRAINING, help="One of those below. Default: the first."),
-    ] = None
-    epochs: Annotated[
-        float | None, flag("--epochs", metavar="N", panel=_TRAINING, help="Passes over the queries; else derived.")
-    ] = None
-    steps: Annotated[int | None, flag("--steps", metavar="N", panel=_TRAINING, help="Steps, instead of epochs.")] = None
-    minutes: Annotated[
-        float | None, flag("--minutes", metavar="N", panel=_TRAINING, help="Time to train for, instead of either.")
-    ] = None
+    recipe: Annotated[str | None, _training("--recipe NAME", "One of those below. Default: the first.")] = None
+    epochs: Annotated[float | None, _training("--epochs N", "Passes over the queries; else derived.")] = None
+    steps: Annotated[int | None, _training("--steps N", "Steps, instead of epochs.")] = None
+    minutes: Annotated[float | None, _training("--minutes N", "Time to train for, instead of either.")] = None
     changes: Annotated[
         list[str] | None,
-        flag(
-            "--set",
-            metavar="NAME=VALUE",
-            panel=_TRAINING,
-            help="Anything else, such as scale=30; repeatable, see rootward settings.",
-        ),
+        _training("--set NAME=VALUE", "Anything else, such as scale=30; repeatable, see rootward settings."),
     ] = None
-    seed: Annotated[
-        int | None, flag("--seed", metavar="N", panel=_TRAINING, help="Of every random choice. Default: 0.")
-    ] = None
+    seed: Annotated[int | None, _training("--seed N", "Of every random choice. Default: 0.")] = None
 
 
 @dataclass(frozen=True)
 class MachineFlags:
     """Where it is trained; None for what was not given."""
 
-    threads: Annotated[
-        int | None, flag("--threads", metavar="N", min=1, panel=_TRAINING, help="CPU threads. Default: torch decides.")
-    ] = None
-    device: Annotated[
-        str | None,
-        flag("--device", metavar="NAME", panel=_TRAINING, help="cpu, cuda, ... Default: a GPU if there is one."),
-    ] = None
+    threads: Annotated[int | None, _training("--threads N", "CPU threads. Default: torch decides.", min=1)] = None
+    device: Annotated[str | None, _training("--device NAME", "cpu, cuda, ... Default: a GPU if there is one.")] = None
 
 
 class TrainCommand(TyperCommand):
@@ -103,12 +72,8 @@ def train(
     tower: TowerFlags,
     recipe: RecipeFlags,
     machine: MachineFlags,
-    resume: Annotated[
-        Path | None, flag("--resume", metavar="FOLDER", panel=OUTPUT, help="Continue an interrupted run; no SOURCE.")
-    ] = None,
-    out: Annotated[
-        Path | None, flag("--out", metavar="FOLDER", panel=OUTPUT, help="Folder of the run. Default: runs/SOURCE.")
-    ] = None,
+    resume: Annotated[Path | None, output("--resume FOLDER", "Continue an interrupted run; no SOURCE.")] = None,
+    out: Annotated[Path | None, output("--out FOLDER", "Folder of the run. Default: runs/SOURCE.")] = None,
     json: Json = None,
     quiet: Quiet = False,
 ) -> None:
@@ -147,10 +112,8 @@ def train(
         run = _trained(source, tower, chosen["tower"], recipe, _recipe_of(recipe, chosen), settings, out)
     if not run.finished or (run.report is None and settings.measure):
         raise typer.Exit(130)
-    if run.report is not None and json != STDOUT:
-        show(run.report)
-    if run.report is not None and json is not None:
-        put(run.report.to_json(), json)
+    if run.report is not None:
+        deliver(run.report, run.report.to_json, json)
     say(_what_next(run), quiet)
 
 
@@ -322,6 +285,7 @@ def settings() -> None:
     """List everything that `rootward train --set NAME=VALUE` sets.
 
     \b
+      rootward settings
       rootward train wordnet --set scale=30 --set optimizer=adam
       rootward train wordnet --recipe rebalanced --set regular_share=0.03
       rootward train hp.obo --tower static --set drop=0.2
