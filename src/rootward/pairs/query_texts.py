@@ -188,7 +188,7 @@ def _on_unlike(pairs: PairArrays, groups: Sequence[Rows]) -> tuple[str, ...]:
     ]
     more = [f"and {len(groups) - EXAMPLES:,} more"] if len(groups) > EXAMPLES else []
     what, are = ("1 text", "is") if len(groups) == 1 else (f"{len(groups):,} texts", "are")
-    by_name = " Synonyms and glosses of several nodes are left out by Pairs.by_name(unambiguous=True), and unless --ambiguous."
+    by_name = " Pairs.by_name(unambiguous=True) leaves out synonyms and glosses of several nodes; train does, unless --ambiguous."
     if pairs.query_texts is None:  # by_name has nothing to do there
         by_name = ""
     return (
