@@ -8,10 +8,9 @@ import json
 import re
 import shlex
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -94,7 +93,6 @@ KINDS = {
 }
 _BY_SUFFIX = {".obo": "obo", ".owl": "owl"}
 _RDF = ".ttl", ".rdf", ".nt", ".jsonld", ".xml"
-_AMBIGUOUS = ".csv", ".tsv", ".txt", ".json", ".parquet"
 _OF_PAIRS = "max_distance", "keep_roots", "leave_out"
 _LISTED = "rootward sources"
 
@@ -171,25 +169,20 @@ def parse_source(flags: SourceFlags) -> tuple[str, str]:
             raise InputError(f"{text} names no file; needed {kind}:FILE, such as {KINDS[kind].example.split()[0]}.")
         return kind, file
     path = Path(text)
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if is_folder(path) or (suffix == ".parquet" and is_saved(path)):
+        return "pairs", text
     if path.is_dir():
-        return _kind_of_folder(path, is_folder(path)), text
-    suffix = _suffix(path)
-    if colon and kind.isidentifier() and len(kind) > 1 and not path.exists():
-        raise InputError(
-            f"There is no kind of source {kind!r}; there are {', '.join(KINDS)}.{did_you_mean(kind, KINDS)}"
-        )
-    if not path.exists() and suffix not in (*_BY_SUFFIX, *_RDF, *_AMBIGUOUS):
-        near = did_you_mean(text, [*NAMED, *KINDS])
-        raise InputError(
-            f"There is no file and no named source {text!r}; named sources are {', '.join(NAMED)}.{near} {_LISTED} "
-            "lists the kinds of files."
-        )
+        what = "the folder of a run or index" if (path / "config.json").is_file() else "a folder"
+        raise InputError(f"{path} is {what}, and no source; of ESCI say esci:{path}. {_LISTED} lists the kinds.")
     if suffix in _BY_SUFFIX:
         return _BY_SUFFIX[suffix], text
-    if suffix == ".parquet" and is_saved(path):
-        return "pairs", text
     if not path.exists():
-        raise InputError(f"{text} does not exist; a file is needed. The working directory is {Path.cwd()}.")
+        near = did_you_mean(kind if colon else text, [*NAMED, *KINDS])
+        raise InputError(
+            f"There is no file and no named source {text!r}.{near} Named sources are {', '.join(NAMED)}; what a file "
+            f"holds is said by {', '.join(KINDS)}, as in edges:FILE. {_LISTED} says more."
+        )
     if suffix in _RDF and (sure := _rdf_kind(path)):
         return sure, text
     raise InputError(_advice(path, suffix, flags.read or []))
@@ -227,7 +220,7 @@ def read_source(flags: SourceFlags, like: Pairs | None = None) -> Source:
         if KINDS[kind].is_hierarchy:
             pairs = _pairs_of_hierarchy(kind, file, settings, like)
         else:
-            pairs = _shopping(file, settings) if kind == "esci" else _labelled(file, settings)
+            pairs = KINDS[kind].read(file, **settings) if kind == "esci" else _labelled(file, settings)
     except InputError as error:
         error.args = (_in_flags(str(error), list(KINDS[kind].settings())), *error.args[1:])
         raise
@@ -243,10 +236,8 @@ def _pairs_of_hierarchy(kind: str, file: str, settings: dict[str, Any], like: Pa
     of_pairs = {name: settings.pop(name) for name in _OF_PAIRS if name in settings}
     known = None
     if like is not None and not of_pairs:
-        try:
+        with suppress(PairsError):
             known = lineage(like)
-        except PairsError:
-            known = None
     tree: Hierarchy = KINDS[kind].read(*_operands(kind, file), **settings)
     for thesaurus in thesauri:
         tree = tree.with_synonyms(NAMED[thesaurus].load() if thesaurus in NAMED else thesaurus)
@@ -285,12 +276,6 @@ def _labelled(file: str, settings: dict[str, Any]) -> Pairs:
     return pairs if max_distance is None else pairs.near(max_distance)
 
 
-def _shopping(folder: str, settings: dict[str, Any]) -> Pairs:
-    from rootward.pairs import Pairs  # noqa: PLC0415
-
-    return Pairs.from_esci(folder, **settings)
-
-
 def _in_flags(message: str, settings: Sequence[str]) -> str:
     """The message of a reader, which speaks of arguments, for somebody who types flags: 'child=' is '--read child='."""
     message = message.replace('levels={"exact": 0, ...}', "levels=exact=0,substitute=1").replace("=True", "=true")
@@ -298,27 +283,6 @@ def _in_flags(message: str, settings: Sequence[str]) -> str:
 
 
 # -- which kind a file is of ---------------------------------------------------------------------------------------
-
-
-def _suffix(path: Path) -> str:
-    return Path(path.name.lower().removesuffix(".gz")).suffix
-
-
-def _kind_of_folder(path: Path, holds_pairs: bool) -> str:
-    """The kind of source that a folder is.
-
-    Raises:
-        InputError: it is none.
-    """
-    if holds_pairs:
-        return "pairs"
-    if (path / "shopping_queries_dataset_examples.parquet").is_file():
-        return "esci"
-    what = "the folder of a run or index" if (path / "config.json").is_file() else "a folder"
-    raise InputError(
-        f"{path} is {what}, and no source; needed a file, a folder of saved pairs, or esci:FOLDER. {_LISTED} lists "
-        "the kinds."
-    )
 
 
 def _first_bytes(path: Path, n: int) -> bytes:
@@ -340,7 +304,9 @@ def _rdf_kind(path: Path) -> str | None:
 def _advice(path: Path, suffix: str, reads: list[str]) -> str:
     """What a file of a suffix with several meanings seems to hold, and the command to type for it."""
     seen, guess = _seen_in(path, suffix)
-    kinds = ("skos", "owl") if suffix in _RDF else ("edges", "pairs", "paths", "nested")
+    kinds = (
+        ("skos", "owl") if suffix in _RDF else ("nested", "paths") if suffix == ".json" else ("edges", "pairs", "paths")
+    )
     others = [kind for kind in kinds if guess is None or kind != guess[0]]
     rest = "; ".join(f"{kind}:{path} for {KINDS[kind].holds}" for kind in others)
     head = f"{path} can be of several kinds, so say which. It {seen}."
@@ -377,7 +343,9 @@ def _seen_in(path: Path, suffix: str) -> tuple[str, tuple[str, list[str]] | None
         return seen, _json_kind(text)
     body = [line for line in lines if not line.startswith("#")]
     if sum(" > " in line for line in body) > len(body) / 2:
-        return seen, ("paths", [f"layout={layout}" for layout in _path_layouts(lines[0], body)])
+        numbered = all(re.match(r"\d+ - ", line) for line in body)
+        layout = "shopify" if body[0].startswith("gid://") else "google-with-ids" if numbered else "google"
+        return seen, ("paths", [] if layout == "google" and body == lines else [f"layout={layout}"])
     usual = {".csv": ",", ".tsv": "\t"}.get(suffix)
     delimiters = [usual, *"\t;,|"] if usual else [*"\t;,|"]
     for delimiter in delimiters:
@@ -390,15 +358,6 @@ def _seen_in(path: Path, suffix: str) -> tuple[str, tuple[str, list[str]] | None
         if sum(separator in line for line in body) > len(body) / 2:
             return seen, ("paths", [f"separator={separator}"])
     return seen, None
-
-
-def _path_layouts(first: str, body: list[str]) -> list[str]:
-    """The layout of category paths, where it is not the plain one."""
-    if body[0].startswith("gid://"):
-        return ["shopify"]
-    if all(re.match(r"\d+ - ", line) for line in body):
-        return ["google-with-ids"]
-    return ["google"] if first.startswith("#") else []
 
 
 def _json_kind(text: str) -> tuple[str, list[str]] | None:
@@ -432,12 +391,10 @@ def _table_kind(columns: Sequence[str], rows: list[list[str]]) -> tuple[str, lis
     whole = [name for name in columns if cells[name] and all(cell.isdecimal() for cell in cells[name])]
     distance = whole[-1] if whole else min(columns[2:], key=lambda name: len(set(cells[name])))
     query, document = [name for name in columns if name != distance][:2]
-    settings = [f"{role}={name}" for role, name in (("query", query), ("document", document), ("distance", distance))]
-    settings = [setting for setting in settings if len(set(setting.split("=", 1))) == 2]
+    settings = {"query": query, "document": document, "distance": distance}
     if not whole:
-        labels = Counter(cells[distance])
-        settings.append("levels=" + ",".join(f"{label}={i}" for i, label in enumerate(islice(labels, 10))))
-    return "pairs", settings
+        settings["levels"] = ",".join(f"{label}={i}" for i, label in enumerate(dict.fromkeys(cells[distance])))
+    return "pairs", [f"{name}={value}" for name, value in settings.items() if name != value]
 
 
 # -- the command ---------------------------------------------------------------------------------------------------

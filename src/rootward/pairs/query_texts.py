@@ -188,7 +188,7 @@ def _on_unlike(pairs: PairArrays, groups: Sequence[Rows]) -> tuple[str, ...]:
     ]
     more = [f"and {len(groups) - EXAMPLES:,} more"] if len(groups) > EXAMPLES else []
     what, are = ("1 text", "is") if len(groups) == 1 else (f"{len(groups):,} texts", "are")
-    by_name = " Pairs.by_name(unambiguous=True) leaves out synonyms and glosses of several nodes; train does, unless --ambiguous."
+    by_name = " Pairs.by_name(unambiguous=True) leaves out names of several nodes; so does train without --ambiguous."
     if pairs.query_texts is None:  # by_name has nothing to do there
         by_name = ""
     return (
