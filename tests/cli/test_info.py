@@ -41,8 +41,8 @@ def test_what_it_says_to_do_next_works(rootward, told, plain_run, shop, tmp_path
         assert rootward(*words).exit_code == 0, command
     assert told(copied)["figures"]["answer sets"]["of"] == "3 held-out queries that were not calibrated on"
     grown = told(f"{copied}-2")
-    assert grown["is"].startswith("a grown run (1 step(s) since it was trained)")
-    assert grown["figures"]["recall"]["of"] == "the 12 queries of the grown run, 0 of them added since training"
+    assert grown["is"].startswith("a grown run (1 step(s) since it was trained; drift: fine)")
+    assert grown["figures"]["recall"]["of"] == "the 12 queries of the grown run, 0 of them added since"
 
 
 def test_an_unfinished_run_says_how_to_go_on(told, run, tmp_path):
@@ -78,7 +78,7 @@ def test_a_model_saved_from_python_has_no_pairs(told, run, tmp_path):
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
     about = told("model")
     assert about["is"].startswith("a model without a run")
-    assert about["sizes"] == {"queries": 12, "documents": 12}
+    assert about["sizes"] == {"queries and documents": 24}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def info(
 ) -> None:
     """Say what a folder is: source, sizes, tower, recipe, figures and on which queries, files, what to do next.
 
-    Reads no vectors, so it is quick, and works where the run's sentence encoder is missing.
+    Reads no vectors, so it is quick and needs no sentence encoder.
 
     \b
       rootward info runs/wordnet
@@ -51,43 +51,48 @@ def _about(folder: Path) -> dict[str, Any]:
         RunFolderError: nothing that rootward wrote stands there, or it is not whole.
     """
     from rootward.encoders.storage import read_config  # noqa: PLC0415
-    from rootward.training.run import LOG, PAIRS, WHERE  # noqa: PLC0415
+    from rootward.training.run import LOG  # noqa: PLC0415
 
     if not (folder / "config.json").is_file():
         if (folder / "loading.json").is_file():
             raise RunFolderError(f"{folder} is an index that was cut off while it was built; build it again there.")
         if (folder / LOG).is_file():
-            raise RunFolderError(
-                f"{folder} is a training that was cut off before its first checkpoint; train again into it."
-            )
+            raise RunFolderError(f"{folder} is a training that was cut off before its first checkpoint; train again.")
     config = read_config(folder)
-    size = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
-    checkpoints = sum(path.stat().st_size for path in (folder / "checkpoints").rglob("*") if path.is_file())
-    files = size | ({"checkpoints/": checkpoints} if checkpoints else {})
+    made_by = config.get("made_by")
+    files = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
+    if (folder / "checkpoints").is_dir():
+        files["checkpoints/"] = sum(path.stat().st_size for path in (folder / "checkpoints").iterdir())
+    here = shlex.quote(str(folder))
     if "index" in config:
-        return _index(folder, config["index"]) | {
+        index = config["index"]
+        return {
+            "is": f"an index of a run's documents; {made_by}",
+            "engine": index["name"],
+            "sizes": {"documents": _rows(folder / index["catalogue"][0])},
+            "settings": index["settings"],
+            "tuned": index.get("tuned"),
+            "model": f"fingerprint {index['fingerprint']}",
             "files": files,
-            "next": [f"rootward search RUN --index {folder} TEXT"],
+            "next": [f"rootward search RUN --index {here} TEXT"],
         }
     if "towers" not in config:
         raise RunFolderError(f"{folder} holds a config.json that is of no run, model or index of rootward.")
-    has_pairs = any((folder / name).is_file() for name in (PAIRS, WHERE))
-    about = _run(folder, config) if "run" in config else _model(config)
-    towers = config["towers"]
-    told = {
-        **about,
-        "sizes": _sizes(folder, has_pairs),
-        "tower": {side: _tower(towers[side]) for side in ("query", "document")},
-        "figures": _figures(folder, config.get("growth", {})) if "run" in config else {},
-        "files": files,
-    }
-    here = shlex.quote(str(folder))
-    if config.get("run", {}).get("finished") is False:
-        return told | {"next": [f"rootward train --resume {here}"]}
-    following = [f"rootward search {here} TEXT"] + [f"rootward evaluate {here}"] * has_pairs
+    sizes = _sizes(folder)
+    commands = [f"rootward search {here} TEXT"] + [f"rootward evaluate {here}"] * ("pairs" in sizes)
+    about: dict[str, Any] = {"is": f"a model without a run, saved from Python; {made_by}"}
     if "run" in config:
-        following += [f"rootward calibrate {here}", f"rootward grow {here} SOURCE --out {here}-2"]
-    return told | {"next": following}
+        about = _run(folder, config)
+        commands += [f"rootward calibrate {here}", f"rootward grow {here} SOURCE --out {here}-2"]
+        commands = commands if config["run"]["finished"] else [f"rootward train --resume {here}"]
+    elif made := config.get("construction"):
+        margin, separated = made["separation"]["margin"], 100 * made["separation"]["separated"]
+        about["is"] = f"a constructed model, made without training; {made_by}"
+        about["recipe"] = f"construction {made['method']}: margin {margin:.3g}, {separated:.3g} % of queries separated"
+        about["dim"] = made["dim"]
+    towers = {side: _tower(config["towers"][side]) for side in ("query", "document")}
+    figures = _figures(folder, config.get("growth")) if "run" in config else {}
+    return about | {"sizes": sizes, "tower": towers, "figures": figures, "files": files, "next": commands}
 
 
 def _run(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -95,45 +100,16 @@ def _run(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     from rootward.training.run import About  # noqa: PLC0415
 
     about = About.read(folder, config)
-    growth = config.get("growth", {})
     state = "a finished run" if about.finished else "an unfinished run, interrupted"
+    growth = config.get("growth")
     if growth:
-        steps = growth.get("steps", [])
-        state = f"a grown run ({len(steps)} step(s) since it was trained)"
+        state = f"a grown run ({len(growth['steps'])} step(s) since it was trained; drift: {growth['verdict']})"
     lengths = ", then ".join(f"{stage.name} ({stage.steps:,} steps)" for stage in about.recipe.stages if stage.steps)
     return {
         "is": f"{state}; {config.get('made_by')}, {about.date}",
         "source": about.source,
         "recipe": f"{about.recipe.name}: {lengths}; seed {about.seed}, {about.seconds:.0f} s on {about.machine.device}",
         "dim": about.dim,
-    } | ({"verdict": growth["verdict"]} if growth.get("verdict") else {})
-
-
-def _model(config: dict[str, Any]) -> dict[str, Any]:
-    """A model without a run: constructed, or saved from Python."""
-    made = config.get("construction")
-    if made is None:
-        return {"is": f"a model without a run, saved from Python; {config.get('made_by')}"}
-    margin = made["separation"]["margin"]
-    separated = 100 * made["separation"]["separated"]
-    return {
-        "is": f"a constructed model, made without training; {config.get('made_by')}",
-        "recipe": f"construction {made['method']}: margin {margin:.3g}, {separated:.3g} % of queries separated",
-        "dim": made["dim"],
-    }
-
-
-def _index(folder: Path, index: dict[str, Any]) -> dict[str, Any]:
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    documents = next(name for name in index["catalogue"] if name.endswith(".parquet"))
-    return {
-        "is": "an index of a run's documents; search it with the run",
-        "engine": index["name"],
-        "sizes": {"documents": pq.read_metadata(folder / documents).num_rows},
-        "settings": index["settings"],
-        "tuned": index.get("tuned"),
-        "model": f"fingerprint {index['fingerprint']}",
     }
 
 
@@ -143,24 +119,27 @@ def _tower(settings: dict[str, Any]) -> str:
     return str(settings["kind"]) + (f" on {name}" if name else "")
 
 
-def _sizes(folder: Path, has_pairs: bool) -> dict[str, Any]:
-    """Queries, documents and pairs."""
-    from rootward.training.run import pairs_in  # noqa: PLC0415
-
-    if has_pairs:
-        try:
-            pairs = pairs_in(folder)
-        except RunFolderError as error:
-            return {"missing": str(error)}
-        return {"queries": pairs.n_queries, "documents": pairs.n_documents, "pairs": len(pairs)}
+def _rows(table: Path) -> int:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    sides = pq.read_table(folder / "ids.parquet", columns=["side"])["side"].value_counts().to_pylist()
-    plural = {"query": "queries", "document": "documents"}
-    return {plural[each["values"]]: each["counts"] for each in sides}
+    rows: int = pq.read_metadata(table).num_rows
+    return rows
 
 
-def _figures(folder: Path, growth: dict[str, Any]) -> dict[str, Any]:
+def _sizes(folder: Path) -> dict[str, Any]:
+    """Queries, documents and pairs; of a model without pairs the ids of both sides together."""
+    from rootward.training.run import PAIRS, WHERE, pairs_in  # noqa: PLC0415
+
+    if not any((folder / name).is_file() for name in (PAIRS, WHERE)):
+        return {"queries and documents": _rows(folder / "ids.parquet")} if (folder / "ids.parquet").is_file() else {}
+    try:
+        pairs = pairs_in(folder)
+    except RunFolderError as error:
+        return {"missing": str(error)}
+    return {"queries": pairs.n_queries, "documents": pairs.n_documents, "pairs": len(pairs)}
+
+
+def _figures(folder: Path, growth: dict[str, Any] | None) -> dict[str, Any]:
     """What was measured, each with the queries that it is of."""
     from rootward.calibration.calibrate import NAME, Calibration  # noqa: PLC0415
     from rootward.evaluation import Report  # noqa: PLC0415
@@ -169,21 +148,17 @@ def _figures(folder: Path, growth: dict[str, Any]) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     if (folder / REPORT).is_file():
         report = Report.load(folder / REPORT)
-        n = f"{report.n_queries:,}"
+        whose = f"the {report.n_queries:,} queries that it was trained on; none were held out"
         if growth:
-            whose = f"the {n} queries of the grown run, {len(growth.get('added', ())):,} of them added since training"
+            whose = f"the {report.n_queries:,} queries of the grown run, {len(growth['added']):,} of them added since"
         elif report.n_unseen:
-            whose = f"{n} queries, {report.n_unseen:,} of them unknown to training"
-        else:
-            whose = f"the {n} queries that it was trained on; none were held out"
-        whose += ", of which it has more" if report.extras.get("sampled_queries") else ""
+            whose = f"{report.n_queries:,} queries, {report.n_unseen:,} of them unknown to training"
+        whose += " (a sample of all)" if report.extras.get("sampled_queries") else ""
         figures["recall"] = {"overall": report.overall.value, "lowest": report.minimum.value, "of": whose}
     if (folder / NAME).is_file():
         sets = Calibration.load(folder).report
-        figures["answer sets"] = {
-            "f1": sets.figures.f1,
-            "of": f"{sets.n_queries:,} held-out queries that were not calibrated on",
-        }
+        whose = f"{sets.n_queries:,} held-out queries that were not calibrated on"
+        figures["answer sets"] = {"f1": sets.figures.f1, "of": whose}
     return figures
 
 
