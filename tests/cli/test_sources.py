@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from rootward.cli import app
 from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of
-from rootward.cli.sources import KINDS, SourceFlags, read_source
+from rootward.cli.sources import KINDS, SourceFlags, read_source, stem_of
 from rootward.errors import InputError
 from rootward.hierarchy import Hierarchy
 from rootward.training import Run
@@ -45,15 +45,16 @@ def test_a_suffix_that_leaves_no_doubt_is_taken(tmp_path, name, text, needs):
         pytest.importorskip(needs)
     path = tmp_path / name
     path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
-    found = read_source(SourceFlags(str(path)))
-    assert (found.pairs.n_queries, len(found.pairs), found.stem) == (2, 3, name[0])
+    flags = SourceFlags(str(path))
+    found = read_source(flags)
+    assert (found.pairs.n_queries, len(found.pairs), stem_of(flags)) == (2, 3, name[0])
 
 
 def test_saved_pairs_and_generated_hierarchies_are_sources(tmp_path):
     shoes().pairs().save(tmp_path / "saved.parquet")
     assert len(read_source(SourceFlags(str(tmp_path / "saved.parquet"))).pairs) == 37
-    tree = read_source(SourceFlags("tree:3,2", ["root=false"]))
-    assert (tree.pairs.n_queries, tree.stem) == (6, "tree-3-2")
+    tree = SourceFlags("tree:3,2", ["root=false"])
+    assert (read_source(tree).pairs.n_queries, stem_of(tree)) == (6, "tree-3-2")
     assert read_source(SourceFlags("dag:50", ["seed=7"])).pairs.n_queries == 50
 
 

@@ -28,17 +28,10 @@ def calibrate(
     source: SourceFlags,
     by: Annotated[
         str | None,
-        _calibration(
-            "--by f1|precision=P",
-            "Aim: the highest F1, or the most answers with a precision of at least P. Default: f1.",
-        ),
+        _calibration("--by f1|precision=P", "Aim: the highest F1, or precision P or more. Default: f1."),
     ] = None,
     rule: Annotated[
-        str | None,
-        _calibration(
-            "--rule NAME",
-            "universal (one threshold), predicted (one per query), size (a number of answers). Default: the best.",
-        ),
+        str | None, _calibration("--rule NAME", "universal, predicted or size, see below. Default: the best of them.")
     ] = None,
     max_queries: Annotated[
         int | None, _calibration("--max-queries N", "Use at most N, drawn at random. Default: 10,000.")
@@ -55,7 +48,8 @@ def calibrate(
     Half of the queries are fitted to, a quarter decides between rules, a quarter is measured on. The queries are those
     of the pairs that the run was trained on, or of SOURCE; text towers take any texts. The result goes into the run's
     folder, where search --threshold auto finds it for queries without a threshold of their own. A precision out of
-    reach is an error and changes nothing.
+    reach is an error and changes nothing. Rules: universal, one threshold; predicted, one for each query; size, how
+    many answers to expect.
 
     \b
       rootward calibrate runs/wordnet

@@ -26,34 +26,18 @@ class VectorFlags:
 
     run: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="RUN",
-            show_default=False,
-            help="The folder of a run; leave it out if flags name the vectors.",
-        ),
+        typer.Argument(metavar="RUN", show_default=False, help="A run folder, unless flags name vectors."),
     ] = None
-    queries: Annotated[Path | None, _vectors("--queries FILE", "Query vectors, a row an id: .npy or .safetensors.")] = (
-        None
-    )
+    queries: Annotated[Path | None, _vectors("--queries FILE", "Query vectors: .npy or .safetensors.")] = None
     documents: Annotated[Path | None, _vectors("--documents FILE", "Document vectors, the same.")] = None
     query_ids: Annotated[
-        Path | None,
-        _vectors(
-            "--query-ids FILE",
-            "Row-to-id mapping: .txt with an id a line, or the column id of a table. Default: the pairs' order.",
-        ),
+        Path | None, _vectors("--query-ids FILE", "Row-to-id mapping: an id a line, or a table's column id.")
     ] = None
     document_ids: Annotated[Path | None, _vectors("--document-ids FILE", "The same for documents.")] = None
-    query_tensor: Annotated[
-        str | None, _vectors("--query-tensor NAME", "Name of the tensor in a .safetensors file.")
-    ] = None
+    query_tensor: Annotated[str | None, _vectors("--query-tensor NAME", "Its name in a .safetensors file.")] = None
     document_tensor: Annotated[str | None, _vectors("--document-tensor NAME", "The same for documents.")] = None
     encoder: Annotated[
-        str | None,
-        _vectors(
-            "--encoder NAME",
-            "Encode names or ids by this sentence-transformers model. With RUN: path of its encoder, if moved.",
-        ),
+        str | None, _vectors("--encoder NAME", "Encode by this model instead. With RUN: path of its encoder, if moved.")
     ] = None
 
     @property
@@ -85,7 +69,8 @@ def diagnose(
     """Say why recall is poor, and what to try: sampling bias, capacity, under-training or wrong pairs.
 
     For a run, or for vectors of any library with their pairs. Where there is no other way to tell, copies of the
-    vectors are trained for a short while; inputs are not modified.
+    vectors are trained for a short while; inputs are not modified. Rows are in the order of the pairs' ids (of a
+    table, of first appearance) unless --query-ids and --document-ids say otherwise.
 
     \b
       rootward diagnose runs/wordnet

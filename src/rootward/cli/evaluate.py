@@ -111,7 +111,7 @@ def _own_pairs(run: Path, model: DualEncoder, quiet: bool) -> Source:
     about = read_config(run).get("run", {})
     if about.get("measured") and not (run / REPORT).is_file():
         say(no_report(run), quiet)
-    return Source(pairs_in(run, model), run.name, about.get("source"))
+    return Source(pairs_in(run, model), about.get("source"))
 
 
 def _verdict(comparison: Comparison) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from rootward.growth.diff import Diff
     from rootward.growth.folder import GrownRun
     from rootward.pairs import Pairs
-    from rootward.training import Run
 
 _growth = panel("Growth")
 
@@ -70,7 +70,7 @@ def grow(
         )
     refuse_run_folder(out)
     refuse_files(json=json, save_diff=save_diff)
-    from rootward.growth.diff import Diff  # noqa: PLC0415
+    from rootward.growth.diff import Diff, diff  # noqa: PLC0415
     from rootward.growth.folder import grow_run  # noqa: PLC0415
     from rootward.training.run import Run  # noqa: PLC0415
 
@@ -79,11 +79,18 @@ def grow(
     if named and not trained.model.reads_texts:
         flags = " and ".join(f"--{name}" for name in provided(glosses=glosses, ambiguous=ambiguous))
         raise InputError(f"{flags} belongs to a run that reads texts; {run} looks its queries up. Leave it out.")
-    after, name = _newer(source, trained, named, quiet) if changes is None else (Diff.load(changes), None)
-    change = after if isinstance(after, Diff) else _change(trained.pairs, after)
+    change = None if changes is None else Diff.load(changes)
+    after: Diff | Pairs | None = change
+    if after is None:
+        pairs = read_source(source, like=trained.pairs).pairs
+        after = pairs = pairs.by_name(**named) if trained.model.reads_texts else pairs
+        for note in pairs.notes:
+            say(note, quiet)
+        with suppress(PairsError):  # queries and documents are not the same nodes
+            change = diff(trained.pairs, pairs)
     if change is not None and save_diff is not None:
         change.save(save_diff)
-    grown = grow_run(trained, after, out, source=name, progress=not quiet, **provided(seed=seed))
+    grown = grow_run(trained, after, out, source=source.source, progress=not quiet, **provided(seed=seed))
     if json is not None:
         put(_told(change, grown), json)
     if json != STDOUT:
@@ -91,25 +98,6 @@ def grow(
             show(str(change))
         show(str(grown.drift))
     say(f"{grown.grown}. The run is in {grown.folder}.", quiet)
-
-
-def _newer(source: SourceFlags, trained: Run, named: dict[str, bool], quiet: bool) -> tuple[Pairs, str | None]:
-    """The pairs of the newer version, made as the run's were, and the source; says what was left out."""
-    found = read_source(source, like=trained.pairs)
-    pairs = found.pairs.by_name(**named) if trained.model.reads_texts else found.pairs
-    for note in pairs.notes:
-        say(note, quiet)
-    return pairs, found.text
-
-
-def _change(before: Pairs, after: Pairs) -> Diff | None:
-    """What changed between nodes; None where queries and documents are not the same nodes."""
-    from rootward.growth.diff import diff  # noqa: PLC0415
-
-    try:
-        return diff(before, after)
-    except PairsError:
-        return None
 
 
 def _told(change: Diff | None, grown: GrownRun) -> str:

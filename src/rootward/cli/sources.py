@@ -134,15 +134,11 @@ class Source:
 
     Attributes:
         pairs: the pairs.
-        stem: a short name for folders and headings.
         name: of a named source, None for a file.
-        text: the SOURCE argument.
     """
 
     pairs: Pairs
-    stem: str
     name: str | None = None
-    text: str | None = None
 
 
 def parse_source(flags: SourceFlags) -> tuple[str, str]:
@@ -214,7 +210,7 @@ def read_source(flags: SourceFlags, like: Pairs | None = None) -> Source:
     if kind == "named":
         if flags.read:
             raise InputError(f"--read {flags.read[0]}: {file} comes with its own settings; leave out --read.")
-        return Source(NAMED[file].pairs(), file, file, file)
+        return Source(NAMED[file].pairs(), file)
     settings = parse_settings(flags.read, "--read", KINDS[kind].settings(), of=f"{kind}:", listed_by=_LISTED)
     try:
         if KINDS[kind].is_hierarchy:
@@ -224,7 +220,7 @@ def read_source(flags: SourceFlags, like: Pairs | None = None) -> Source:
     except InputError as error:
         error.args = (_in_flags(str(error), list(KINDS[kind].settings())), *error.args[1:])
         raise
-    return Source(pairs, stem_of(flags), text=flags.source)
+    return Source(pairs)
 
 
 def _pairs_of_hierarchy(kind: str, file: str, settings: dict[str, Any], like: Pairs | None) -> Pairs:

@@ -34,20 +34,14 @@ class TowerFlags:
         model("--tower NAME", "lookup; for any text static, or with --encoder frozen, joint or full. Default: lookup."),
     ] = None
     encoder: Annotated[str | None, model("--encoder NAME", "A sentence-transformers model, by name or folder.")] = None
-    dim: Annotated[int | None, model("--dim N", f"Width of vectors. Default: {DIM}; 128 for text towers.", min=1)] = (
-        None
-    )
-    documents: Annotated[str | None, model("--documents NAME", "Text towers: tied, text or lookup. Default: tied.")] = (
-        None
-    )
+    dim: Annotated[int | None, model("--dim N", f"Width. Default: {DIM}; 128 for text towers.", min=1)] = None
+    documents: Annotated[str | None, model("--documents NAME", "Text: tied, text, lookup. Default: tied.")] = None
     glosses: Annotated[bool, model("--glosses", "Text towers: definitions are queries too.")] = False
     ambiguous: Annotated[bool, model("--ambiguous", "Text towers: keep synonyms that several nodes share.")] = False
     skip_unreadable: Annotated[
         bool, model("--skip-unreadable", "Text towers: leave out texts without a letter or digit.")
     ] = False
-    word_pairs: Annotated[bool, model("--word-pairs", "static, joint: a vector for every two adjacent words too.")] = (
-        False
-    )
+    word_pairs: Annotated[bool, model("--word-pairs", "static, joint: two adjacent words have a vector too.")] = False
 
     @property
     def reads_texts(self) -> bool:

@@ -97,19 +97,11 @@ def train(
                 f"--resume goes on with what {resume} was started with; leave out "
                 f"{', '.join('SOURCE' if name == 'source' else '--' + name.replace('_', '-') for name in others)}."
             )
-        values = parse_settings(
-            recipe.changes, "--set", machine_settings(), of="a run that is resumed", listed_by=_LISTED
-        )
-        settings = _settings(machine, values, quiet)
+        known, of = machine_settings(), "a run that is resumed"
+        settings = _settings(machine, parse_settings(recipe.changes, "--set", known, of=of, listed_by=_LISTED), quiet)
         run = _resumed(resume, tower.encoder, machine, settings)
     else:
-        chosen = _chosen(recipe)
-        refuse_tower(tower, chosen["tower"])
-        stem = stem_of(source)
-        out = Path("runs") / stem if out is None else out
-        refuse_run_folder(out)
-        settings = _settings(machine, chosen["machine"], quiet)
-        run = _trained(source, tower, chosen["tower"], recipe, _recipe_of(recipe, chosen), settings, out)
+        run, settings = _trained(source, tower, recipe, machine, out, quiet)
     if not run.finished or (run.report is None and settings.measure):
         raise typer.Exit(130)
     if run.report is not None:
@@ -118,37 +110,30 @@ def train(
 
 
 def _trained(
-    source: SourceFlags,
-    tower: TowerFlags,
-    tower_values: dict[str, Any],
-    flags: RecipeFlags,
-    recipe: Recipe,
-    settings: Settings,
-    out: Path,
-) -> Run:
+    source: SourceFlags, tower: TowerFlags, flags: RecipeFlags, machine: MachineFlags, out: Path | None, quiet: bool
+) -> tuple[Run, Settings]:
+    """The run of a source and its settings; what cannot work is refused before the source is read."""
     from rootward.training import train as start_training  # noqa: PLC0415
     from rootward.training.defaults import resolve  # noqa: PLC0415
 
-    quiet = not settings.progress
-    found = read_source(source)
-    pairs = pairs_for(tower, found.pairs)
+    chosen = _chosen(flags)
+    refuse_tower(tower, chosen["tower"])
+    stem = stem_of(source)
+    out = Path("runs") / stem if out is None else out
+    refuse_run_folder(out)
+    recipe = _recipe_of(flags, chosen["recipe"])
+    settings = _settings(machine, chosen["machine"], quiet)
+    pairs = pairs_for(tower, read_source(source).pairs)
     for note in pairs.notes:
         say(note, quiet)
-    say(f"{found.stem}: {pairs!r}", quiet)
+    say(f"{stem}: {pairs!r}", quiet)
     for stage in recipe.stages:
         timed = flags.minutes is not None and stage.steps is None and stage.epochs is None
         resolved = resolve(stage, pairs, tower.width, tower.costs)
         say(stage_in_words(resolved, flags.minutes if timed else None), quiet)
-    return start_training(
-        model_for(tower, tower_values, pairs, recipe, flags.seed, not quiet),
-        pairs,
-        recipe,
-        out=out,
-        minutes=flags.minutes,
-        source=found.text,
-        settings=settings,
-        **provided(seed=flags.seed),
-    )
+    model = model_for(tower, chosen["tower"], pairs, recipe, flags.seed, not quiet)
+    options = provided(minutes=flags.minutes, source=source.source, seed=flags.seed)
+    return start_training(model, pairs, recipe, out=out, settings=settings, **options), settings
 
 
 def _resumed(folder: Path, encoder: str | None, machine: MachineFlags, settings: Settings) -> Run:
@@ -221,7 +206,7 @@ def _chosen(flags: RecipeFlags) -> dict[str, dict[str, Any]]:
         InputError: no such setting, a value of another type, or one that has a flag of its own.
     """
     groups: dict[str, Mapping[str, Setting]] = {
-        "recipe": stage_settings() | recipe_settings(flags.recipe or "decoupled"),
+        "recipe": stage_settings() | recipe_settings(flags.recipe or ""),
         "tower": tower_settings(),
         "machine": machine_settings(),
     }
@@ -235,7 +220,7 @@ def _chosen(flags: RecipeFlags) -> dict[str, dict[str, Any]]:
     return {kind: {name: values[name] for name in group if name in values} for kind, group in groups.items()}
 
 
-def _recipe_of(flags: RecipeFlags, chosen: dict[str, dict[str, Any]]) -> Recipe:
+def _recipe_of(flags: RecipeFlags, changes: dict[str, Any]) -> Recipe:
     """The recipe of these flags.
 
     Raises:
@@ -244,7 +229,7 @@ def _recipe_of(flags: RecipeFlags, chosen: dict[str, dict[str, Any]]) -> Recipe:
     from rootward.training.recipes import by_name, decoupled  # noqa: PLC0415
 
     name = decoupled.__name__ if flags.recipe is None else flags.recipe
-    changes = dict(chosen["recipe"])
+    changes = dict(changes)
     start = changes.pop("start", None)
     if flags.minutes is not None and not flags.minutes > 0:
         raise InputError(f"--minutes must be above 0, got {flags.minutes:g}.")
@@ -267,11 +252,8 @@ def stage_in_words(stage: Stage, minutes: float | None) -> str:
     """What was chosen or derived for a stage, in one line."""
     assert stage.batch_size is not None and stage.scale is not None and stage.scale_end is not None
     length = f"{stage.steps:,} steps" if minutes is None else f"as many steps as {minutes:g} minutes allow"
-    against = {
-        "all": "all documents",
-        "batch": "the batch's targets",
-        "sampled": f"{stage.negatives} uniform documents",
-    }
+    uniform = f"{stage.negatives} uniform documents"
+    against = {"all": "all documents", "batch": "the batch's targets", "sampled": uniform}
     mined = f" and the {stage.hard_negatives} hardest of each query" if stage.hard_negatives else ""
     what = "queries" if stage.sampler == "all_targets" else "pairs"
     tau = f"{stage.scale:.3g}" + (f" to {stage.scale_end:.3g}" if stage.scale_end != stage.scale else "")
