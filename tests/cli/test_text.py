@@ -102,6 +102,7 @@ def test_a_joint_tower_is_made_of_its_flags_and_searched(rootward, shop, told, t
     assert model.query_tower.static.vocabulary.grams.pairs
     assert [tuple(each.shape) for each in model.query_tower.frozen.head] == [(8, 12), (12, 16)]
     assert "sandals (definition)" in list(model.query_ids)
+    assert f"query: joint on {encoder}" in rootward("info", tmp_path / "run").stdout
     assert rootward("index", tmp_path / "run", "--out", tmp_path / "index", "--quiet").exit_code == 0
     found = rootward("search", tmp_path / "run", "hiking sandal", "-k", "1", "--index", tmp_path / "index")
     assert "hiking sandals" in found.stdout.casefold(), found.output

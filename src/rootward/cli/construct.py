@@ -66,7 +66,7 @@ def construct(
     if json != STDOUT:
         print(points)
         if noise:
-            print(_told(result["against_true"]))
+            print(_noise_in_words(result["against_true"]))
     if json is not None:
         put(json_format.dumps(result, indent=2) + "\n", json)
     if out is not None:
@@ -75,7 +75,7 @@ def construct(
         say(f"\nThe model is in {out}. Next:\n  rootward evaluate {shlex.quote(str(out))}", quiet)
 
 
-def _told(result: dict[str, Any]) -> str:
+def _noise_in_words(result: dict[str, Any]) -> str:
     return (
         f"against the true pairs: recall at |S(q)| {100 * result['recall']:.2f} %, margin {result['margin']:.3g}, "
         f"{100 * result['separated']:.2f} % of the queries separated"

@@ -124,9 +124,9 @@ def _verdict(comparison: Comparison) -> str:
 
 
 def _both(reports: list[Report], comparison: Comparison) -> str:
-    told = {
+    values = {
         "report": reports[0].model_dump(mode="json"),
         "against": reports[1].model_dump(mode="json"),
         "comparison": {**asdict(comparison), "difference": "against minus report: above 0 favours against"},
     }
-    return json_format.dumps(told, indent=2) + "\n"
+    return json_format.dumps(values, indent=2) + "\n"

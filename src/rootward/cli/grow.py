@@ -92,7 +92,7 @@ def grow(
         change.save(save_diff)
     grown = grow_run(trained, after, out, source=source.source, progress=not quiet, **provided(seed=seed))
     if json is not None:
-        put(_told(change, grown), json)
+        put(_as_json(change, grown), json)
     if json != STDOUT:
         if change is not None:
             show(str(change))
@@ -100,11 +100,11 @@ def grow(
     say(f"{grown.grown}. The run is in {grown.folder}.", quiet)
 
 
-def _told(change: Diff | None, grown: GrownRun) -> str:
-    told = {
+def _as_json(change: Diff | None, grown: GrownRun) -> str:
+    values = {
         "diff": None if change is None else change.model_dump(mode="json"),
         "seconds": round(grown.grown.seconds, 3),
         "drift": grown.drift.model_dump(mode="json"),
         "overall": grown.report.overall.value,
     }
-    return json_format.dumps(told, indent=2) + "\n"
+    return json_format.dumps(values, indent=2) + "\n"

@@ -114,9 +114,9 @@ def _run(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tower(settings: dict[str, Any]) -> str:
-    encoder = settings.get("encoder")
-    name = encoder.get("name") if isinstance(encoder, dict) else encoder
-    return str(settings["kind"]) + (f" on {name}" if name else "")
+    """'lookup', or 'frozen on all-MiniLM-L6-v2'."""
+    encoder = settings.get("encoder") or settings.get("frozen", {}).get("encoder")
+    return f"{settings['kind']} on {encoder}" if encoder else str(settings["kind"])
 
 
 def _rows(table: Path) -> int:
