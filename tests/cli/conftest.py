@@ -46,7 +46,7 @@ def nodes(tmp_path_factory):
 def run(shop, nodes, tmp_path_factory):
     """A run folder of the shop, with names."""
     folder = tmp_path_factory.mktemp("runs") / "shop"
-    arguments = ["train", "--edges", shop, "--nodes", nodes, *QUICK, "--out", folder, "--quiet"]
+    arguments = ["train", f"edges:{shop}", "--read", f"nodes={nodes}", *QUICK, "--out", folder, "--quiet"]
     result = CliRunner().invoke(app, [os.fspath(each) for each in arguments])
     assert result.exit_code == 0, result.output
     return folder
@@ -56,6 +56,6 @@ def run(shop, nodes, tmp_path_factory):
 def plain_run(shop, tmp_path_factory):
     """A run folder of the shop without names, from another seed."""
     folder = tmp_path_factory.mktemp("runs") / "plain"
-    arguments = ["train", "--edges", shop, *QUICK, "--seed", "7", "--out", folder, "--quiet"]
+    arguments = ["train", f"edges:{shop}", *QUICK, "--seed", "7", "--out", folder, "--quiet"]
     assert CliRunner().invoke(app, [os.fspath(each) for each in arguments]).exit_code == 0
     return folder

@@ -37,11 +37,11 @@ def test_json_to_standard_output_is_json_alone(rootward, copied):
 
 
 def test_other_pairs_are_given_as_for_train(rootward, copied, shop, tmp_path):
-    assert "not calibrated on" in rootward("calibrate", copied, "--edges", shop).stdout
+    assert "not calibrated on" in rootward("calibrate", copied, f"edges:{shop}").stdout
     pairs = tmp_path / "few.csv"
     with pairs.open("w", newline="") as file:
         csv.writer(file).writerows([("query", "document", "distance"), ("boots", "boots", 0)])
-    result = rootward("calibrate", copied, "--pairs", pairs)
+    result = rootward("calibrate", copied, f"pairs:{pairs}")
     assert (result.exit_code, "needs at least 8 with answers, got 1" in result.stderr) == (2, True)
 
 

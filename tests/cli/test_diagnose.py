@@ -29,7 +29,7 @@ def test_a_run_is_diagnosed(rootward, run):
 
 
 def test_files_say_what_the_run_says(rootward, run, files):
-    flags = ["--queries", "q.npy", "--documents", "d.npy", "--pairs", "pairs.csv", "--json", "-"]
+    flags = ["--queries", "q.npy", "--documents", "d.npy", "pairs:pairs.csv", "--json", "-"]
     named = rootward("diagnose", *flags, "--query-ids", "ids.txt", "--document-ids", "ids.txt")
     assert named.exit_code == 0, named.stderr
     told, own = json.loads(named.stdout), json.loads(rootward("diagnose", run, "--json", "-").stdout)
@@ -41,7 +41,7 @@ def test_files_say_what_the_run_says(rootward, run, files):
 
 def test_rows_without_ids_are_those_of_the_pairs_and_shuffled_ones_show(rootward, files):
     """The table lists its queries backwards, so row i of q.npy is not its i-th query."""
-    result = rootward("diagnose", "--queries", "q.npy", "--documents", "d.npy", "--pairs", "pairs.csv", "--quick")
+    result = rootward("diagnose", "--queries", "q.npy", "--documents", "d.npy", "pairs:pairs.csv", "--quick")
     assert result.exit_code == 0
     assert "recall at |S(q)|: 100.0 %" not in result.stdout
 
@@ -55,10 +55,10 @@ def test_a_figure_is_drawn(rootward, run, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--queries", "q.npy", "--pairs", "pairs.csv"], "--queries and --documents"),
-        (["--queries", "q.npy", "--documents", "d.npy"], "Exactly one source is needed"),
-        (["--queries", "q.npy", "--documents", "gone.npy", "--pairs", "pairs.csv"], "gone.npy"),
-        (["--encoder", "x", "--queries", "q.npy", "--pairs", "pairs.csv"], "--encoder makes the vectors"),
+        (["--queries", "q.npy", "pairs:pairs.csv"], "--queries and --documents"),
+        (["--queries", "q.npy", "--documents", "d.npy"], "A source is needed"),
+        (["--queries", "q.npy", "--documents", "gone.npy", "pairs:pairs.csv"], "gone.npy"),
+        (["--encoder", "x", "--queries", "q.npy", "pairs:pairs.csv"], "--encoder makes the vectors"),
         (["--plot", "d.pdf"], ".png or .svg"),
         ([], "Give a run"),
     ],
@@ -70,5 +70,5 @@ def test_what_is_missing_is_said(rootward, files, flags, message):
 
 
 def test_vectors_beside_a_run_are_too_many(rootward, run, files):
-    result = rootward("diagnose", run, "--queries", "q.npy", "--pairs", "pairs.csv")
+    result = rootward("diagnose", run, "--queries", "q.npy", "pairs:pairs.csv")
     assert result.exit_code == 2

@@ -16,9 +16,9 @@ def folder(tmp_path_factory):
 
 def test_shopping_queries_are_trained_measured_and_searched(rootward, folder):
     options = ("--tower", "static", "--dim", "64", "--steps", "20", "--threads", "1", "--out", "run", "-q")
-    done = rootward("train", "--esci", folder, *options)
+    done = rootward("train", f"esci:{folder}", *options)
     assert done.exit_code == 0, done.stderr
-    measured = rootward("evaluate", "run", "--esci", folder, "--part", "test", "--json", "-", "-q")
+    measured = rootward("evaluate", "run", f"esci:{folder}", "--read", "part=test", "--json", "-", "-q")
     assert measured.exit_code == 0, measured.stderr
     report = json.loads(measured.stdout)
     assert (report["n_queries"], report["n_documents"], report["n_pairs"]) == (38, 200, 38)
@@ -29,17 +29,25 @@ def test_shopping_queries_are_trained_measured_and_searched(rootward, folder):
 
 
 def test_options_of_esci_are_checked(rootward, folder, tmp_path):
-    assert "us" in rootward("train", "--esci", folder, "--locale", "uk").stderr
-    wrong = rootward("train", "--esci", folder, "--child", "x")
+    assert "us" in rootward("train", f"esci:{folder}", "--read", "locale=uk").stderr
+    wrong = rootward("train", f"esci:{folder}", "--read", "child=x")
     assert wrong.exit_code == 2
-    assert "--child does not go with --esci" in " ".join(wrong.stderr.split())
-    none = rootward("train", "--esci", tmp_path)
+    assert "esci: has no setting 'child'" in " ".join(wrong.stderr.split())
+    none = rootward("train", f"esci:{tmp_path}")
     assert none.exit_code == 2
     assert "git clone" in " ".join(none.stderr.split())
 
 
 def test_the_small_version_and_labels_are_flags(rootward, folder):
-    options = ("--esci", folder, "--small", "--levels", "exact=0,irrelevant=1", "--tower", "static")
+    options = (
+        f"esci:{folder}",
+        "--read",
+        "version=small",
+        "--read",
+        "levels=exact=0,irrelevant=1",
+        "--tower",
+        "static",
+    )
     done = rootward("train", *options, "--dim", "8", "--steps", "5", "--threads", "1", "--out", "run")
     assert done.exit_code == 0, done.stderr
     assert "75 queries, 200 documents, distances 0..1" in " ".join(done.stderr.split())

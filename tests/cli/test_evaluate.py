@@ -33,18 +33,32 @@ def test_json_alone_stands_on_standard_output(rootward, run):
 
 def test_other_pairs_can_be_given_as_for_train(rootward, run, tmp_path):
     (tmp_path / "few.csv").write_text("query,document,distance\nsandals,shoes,1\nsandals,footwear,2\n")
-    result = rootward("evaluate", run, "--pairs", "few.csv", "--json", "-")
+    result = rootward("evaluate", run, "pairs:few.csv", "--json", "-")
     assert json.loads(result.stdout)["n_pairs"] == 2
 
 
 def test_two_runs_are_compared_query_by_query(rootward, run, plain_run):
     result = rootward("evaluate", run, "--against", plain_run, "--bootstrap", "20")
     assert result.exit_code == 0
-    assert f"a: {plain_run}" in result.stdout
-    assert f"b: {run}" in result.stdout
+    assert f"a: {run}" in result.stdout
+    assert f"b: {plain_run}" in result.stdout
+    assert "overall: no difference that could not be chance" in result.stdout, "both are perfect"
     told = json.loads(rootward("evaluate", run, "--against", plain_run, "--json", "-").stdout)
+    assert told["comparison"]["label_a"] == str(run)
     assert set(told) == {"report", "against", "comparison"}
     assert told["report"]["label"] == str(run)
+
+
+def test_the_sign_of_a_difference_says_which_run_is_better(rootward, run, shop):
+    bad = ["--dim", "1", "--steps", "1", "--set", "start=random", "--out", "bad", "--quiet"]
+    assert rootward("train", f"edges:{shop}", *bad).exit_code == 0
+    for first, second, sign in ((run, "bad", "-"), ("bad", run, "+")):
+        lines = rootward("evaluate", first, "--against", second).stdout.splitlines()
+        (overall,) = [
+            line for line in lines if line.split()[:1] == ["overall"] and " to " in line and len(line.split()) > 7
+        ]
+        assert overall.split()[3].startswith(sign)
+        assert lines[-1].startswith(f"overall: {run} is better, by ")
 
 
 @pytest.mark.parametrize(
@@ -55,8 +69,8 @@ def test_two_runs_are_compared_query_by_query(rootward, run, plain_run):
         (["--bootstrap", "-1"], "Invalid value for '--bootstrap'"),
         (["--against", "nowhere"], "nowhere does not exist"),
         (["--against", "nowhere", "--bootstrap", "0"], "--bootstrap at least 1"),
-        (["--child", "x"], "Exactly one source is needed, got none"),
-        (["--paths", "nowhere.txt"], "nowhere.txt does not exist"),
+        (["--read", "child=x"], "name the source too"),
+        (["paths:nowhere.txt"], "nowhere.txt does not exist"),
     ],
 )
 def test_what_the_user_got_wrong_ends_with_2(rootward, run, flags, message):

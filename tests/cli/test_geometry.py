@@ -18,7 +18,7 @@ def tree(tmp_path):
 
 
 def test_a_construction_is_measured_saved_evaluated_and_searched(rootward, shop):
-    made = rootward("construct", "--edges", shop, "--dim", "300", "--out", "runs/shop")
+    made = rootward("construct", f"edges:{shop}", "--dim", "300", "--out", "runs/shop")
     assert made.exit_code == 0, made.stderr
     assert "100 % of 12 queries separated" in made.stdout
     assert "rootward evaluate runs/shop" in made.stderr
@@ -29,20 +29,20 @@ def test_a_construction_is_measured_saved_evaluated_and_searched(rootward, shop)
 
 
 def test_exact_methods_need_no_dim_and_say_what_float32_leaves(rootward, tree):
-    result = json.loads(rootward("construct", "--edges", tree, "--method", "moment-curve", "--json", "-").stdout)
+    result = json.loads(rootward("construct", f"edges:{tree}", "--method", "moment-curve", "--json", "-").stdout)
     assert result["dim"] == 8  # the largest set has four
     assert (result["separation"]["dtype"], result["in_float32"]["dtype"]) == ("float64", "float32")
     assert result["separation"]["at_threshold"] == 1.0
 
 
 def test_arcs_refuse_what_is_no_tree(rootward, shop):
-    result = rootward("construct", "--edges", shop, "--method", "arcs", "--out", "runs/shop")
+    result = rootward("construct", f"edges:{shop}", "--method", "arcs", "--out", "runs/shop")
     assert result.exit_code == 2
     assert '"kids\' sneakers" has 2 parents' in result.stderr
 
 
 def test_noise_is_measured_against_the_true_pairs(rootward, shop):
-    flags = ["construct", "--edges", shop, "--dim", "300", "--drop", "0.2"]
+    flags = ["construct", f"edges:{shop}", "--dim", "300", "--drop", "0.2"]
     result = json.loads(rootward(*flags, "--json", "-").stdout)
     assert result["separation"]["at_threshold"] == 1.0  # of the pairs it was given
     assert result["against_true"]["recall"] < 1.0
@@ -50,7 +50,7 @@ def test_noise_is_measured_against_the_true_pairs(rootward, shop):
 
 
 def test_a_folder_that_holds_a_model_is_kept(rootward, shop, tmp_path):
-    flags = ["construct", "--edges", shop, "--out", "runs/shop", "--dim"]
+    flags = ["construct", f"edges:{shop}", "--out", "runs/shop", "--dim"]
     assert rootward(*flags, "60").exit_code == 0
     before = (tmp_path / "runs/shop/model.safetensors").read_bytes()
     again = rootward(*flags, "61")
@@ -60,7 +60,7 @@ def test_a_folder_that_holds_a_model_is_kept(rootward, shop, tmp_path):
 
 
 def test_a_plan_prints_what_each_number_says(rootward, tree):
-    result = rootward("plan", "--edges", tree, "--no-learned", "--seeds", "2")
+    result = rootward("plan", f"edges:{tree}", "--no-learned", "--seeds", "2")
     assert result.exit_code == 0, result.stderr
     assert "a forest: every set exactly at threshold 0, in float64" in result.stdout
     assert "one threshold served all queries with all of 2 seeds" in result.stdout
@@ -70,7 +70,7 @@ def test_a_plan_prints_what_each_number_says(rootward, tree):
 def test_a_plan_pipes_and_draws(rootward, tree, tmp_path):
     pytest.importorskip("matplotlib")
     flags = ["--no-learned", "--quiet", "--json", "-", "--plot", "plan.svg"]
-    result = rootward("plan", "--edges", tree, *flags)
+    result = rootward("plan", f"edges:{tree}", *flags)
     assert (result.exit_code, result.stderr) == (0, "")
     told = json.loads(result.stdout)
     assert told["gaussian"]["dim"] > told["gaussian"]["failed_at"]
@@ -87,7 +87,7 @@ def test_a_plan_pipes_and_draws(rootward, tree, tmp_path):
     ],
 )
 def test_a_plan_refuses_early(rootward, tree, flags, message):
-    result = rootward("plan", "--edges", tree, *flags)
+    result = rootward("plan", f"edges:{tree}", *flags)
     assert result.exit_code == 2
     assert message in result.stderr
 
@@ -96,6 +96,6 @@ def test_without_a_source_or_a_width_the_command_says_what_it_needs_itself(rootw
     for command in (["plan"], ["construct", "--dim", "9"]):
         result = rootward(*command)
         assert (result.exit_code, "rootward train" in result.stderr) == (2, False)
-        assert "Exactly one source is needed, got none. Give a named source, such as wordnet" in result.stderr
-    result = rootward("construct", "--edges", tree)
+        assert "A source is needed: a named one (wordnet, " in result.stderr
+    result = rootward("construct", f"edges:{tree}")
     assert (result.exit_code, "such as --dim 512; rootward plan" in result.stderr) == (2, True)

@@ -24,7 +24,7 @@ def tuesday(tmp_path):
 
 def test_a_changed_shop_is_grown_searched_and_measured(rootward, run, tuesday):
     before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
-    done = rootward("grow", run, "--edges", tuesday, "--out", "tuesday")
+    done = rootward("grow", run, f"edges:{tuesday}", "--out", "tuesday")
     assert done.exit_code == 0, done.stderr
     assert "added               1  sandals for dogs" in done.stdout
     assert "removed             1  hiking boots" in done.stdout
@@ -43,29 +43,27 @@ def test_a_changed_shop_is_grown_searched_and_measured(rootward, run, tuesday):
 def test_a_run_that_reads_grows_by_reading(rootward, tuesday):
     with Path("monday.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("child", "parent"), *EDGES])
-    done = rootward(
-        "train", "--edges", "monday.csv", "--tower", "static", "--dim", "16", "--epochs", "60", "--out", "words"
-    )
+    done = rootward("train", "edges:monday.csv", "--tower", "static", "--dim", "16", "--epochs", "60", "--out", "words")
     assert done.exit_code == 0, done.stderr
-    assert rootward("grow", "words", "--edges", tuesday, "--out", "read").exit_code == 0
+    assert rootward("grow", "words", f"edges:{tuesday}", "--out", "read").exit_code == 0
     grown = Run.load("read")
     assert "sandals for dogs" in grown.pairs.query_ids
     assert "hiking boots" not in grown.pairs.document_ids
     assert grown.model.reads_texts
     found = rootward("search", "read", "sandals for dogs", "-k", "4", "--json")
     assert "sandals for dogs" in found.stdout
-    assert rootward("grow", "words", "--edges", tuesday, "--glosses", "--out", "glosses").exit_code == 0
+    assert rootward("grow", "words", f"edges:{tuesday}", "--glosses", "--out", "glosses").exit_code == 0
 
 
 def test_glosses_are_no_matter_of_lookup_tables(rootward, plain_run, tuesday):
-    refused = rootward("grow", plain_run, "--edges", tuesday, "--glosses", "--out", "tuesday")
+    refused = rootward("grow", plain_run, f"edges:{tuesday}", "--glosses", "--out", "tuesday")
     assert refused.exit_code == 2
     assert "looks its queries up" in refused.stderr
 
 
 def test_growths_add_up_in_the_config(rootward, plain_run, tuesday, shop):
-    assert rootward("grow", plain_run, "--edges", tuesday, "--out", "tuesday", "-q").exit_code == 0
-    told = rootward("grow", "tuesday", "--edges", shop, "--out", "wednesday", "-q", "--json", "-")
+    assert rootward("grow", plain_run, f"edges:{tuesday}", "--out", "tuesday", "-q").exit_code == 0
+    told = rootward("grow", "tuesday", f"edges:{shop}", "--out", "wednesday", "-q", "--json", "-")
     assert told.exit_code == 0, told.stderr
     drift = read_config(Path("wednesday"))["growth"]
     assert [(step["added"], step["removed"]) for step in drift["steps"]] == [(1, 1), (1, 1)]
@@ -75,14 +73,14 @@ def test_growths_add_up_in_the_config(rootward, plain_run, tuesday, shop):
 
 def test_the_bound_on_distances_of_the_run_holds_for_the_newer_shop(rootward, shop, tuesday):
     short = ["--dim", "4", "--steps", "5", "-q", "--threads", "1"]
-    assert rootward("train", "--edges", shop, "--max-distance", "1", *short, "--out", "near").exit_code == 0
-    assert rootward("grow", "near", "--edges", tuesday, "--out", "tuesday", "-q").exit_code == 0
+    assert rootward("train", f"edges:{shop}", "--read", "max_distance=1", *short, "--out", "near").exit_code == 0
+    assert rootward("grow", "near", f"edges:{tuesday}", "--out", "tuesday", "-q").exit_code == 0
     assert Run.load("tuesday").pairs.max_distance == 1
 
 
 def test_a_saved_change_does_the_same(rootward, plain_run, tuesday):
     assert (
-        rootward("grow", plain_run, "--edges", tuesday, "--out", "one", "-q", "--save-diff", "change.json").exit_code
+        rootward("grow", plain_run, f"edges:{tuesday}", "--out", "one", "-q", "--save-diff", "change.json").exit_code
         == 0
     )
     assert rootward("grow", plain_run, "--diff", "change.json", "--out", "two", "-q").exit_code == 0
@@ -96,13 +94,13 @@ def test_a_saved_change_does_the_same(rootward, plain_run, tuesday):
     [
         ([], "--out is needed"),
         (["--out", "new"], "Give the newer version"),
-        (["--edges", "TUESDAY", "--diff", "x.json", "--out", "new"], "Give the newer version"),
-        (["--edges", "TUESDAY", "--out", "RUN"], "holds a run already"),
-        (["--edges", "none.csv", "--out", "new"], "none.csv"),
+        (["TUESDAY", "--diff", "x.json", "--out", "new"], "Give the newer version"),
+        (["TUESDAY", "--out", "RUN"], "holds a run already"),
+        (["edges:none.csv", "--out", "new"], "none.csv"),
     ],
 )
 def test_what_cannot_be_grown_is_refused_and_leaves_nothing(rootward, plain_run, tuesday, tmp_path, arguments, says):
-    given = [{"TUESDAY": tuesday, "RUN": plain_run}.get(each, each) for each in arguments]
+    given = [{"TUESDAY": f"edges:{tuesday}", "RUN": plain_run}.get(each, each) for each in arguments]
     done = rootward("grow", plain_run, *given)
     assert done.exit_code == 2
     assert says in done.stderr
@@ -114,6 +112,6 @@ def test_a_run_that_was_cut_off_while_written_is_no_run(rootward, plain_run, tue
         raise OSError("no space left")
 
     monkeypatch.setattr(DualEncoder, "save", fail)
-    assert rootward("grow", plain_run, "--edges", tuesday, "--out", "new", "-q").exit_code == 1
+    assert rootward("grow", plain_run, f"edges:{tuesday}", "--out", "new", "-q").exit_code == 1
     assert rootward("search", tmp_path / "new", "sandals").exit_code == 2
     assert Run.load(plain_run).finished

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-NOWHERE = "--edges nowhere.csv"  # what would be complained of next
+NOWHERE = "edges:nowhere.csv"  # what would be complained of next
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_the_version_is_the_packages():
 
 
 def test_a_table_goes_to_standard_output_and_remarks_elsewhere(shop, tmp_path):
-    result = shell("train", "--edges", shop, "--dim", "8", "--steps", "40", cwd=tmp_path)
+    result = shell("train", f"edges:{shop}", "--dim", "8", "--steps", "40", cwd=tmp_path)
     assert result.returncode == 0
     assert result.stdout.splitlines()[1].split()[0] == "distance"
     assert "Next:" in result.stderr
@@ -72,7 +72,7 @@ def test_a_table_goes_to_standard_output_and_remarks_elsewhere(shop, tmp_path):
 def test_what_the_user_got_wrong_ends_with_2_and_one_line():
     result = shell("train", "wordnett")
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith("Error: There is no named source 'wordnett'")
+    assert result.stderr.startswith("Error: There is no file and no named source 'wordnett'")
     assert len(result.stderr.splitlines()) == 1
 
 
@@ -95,7 +95,7 @@ def test_a_reader_that_leaves_is_no_error(run):
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(shop, tmp_path):
-    arguments = ["train", "--edges", shop, "--dim", "8", "--steps", "500000", "--set", "validate_every=50"]
+    arguments = ["train", f"edges:{shop}", "--dim", "8", "--steps", "500000", "--set", "validate_every=50"]
     with subprocess.Popen(
         [*ROOTWARD, *arguments],
         cwd=tmp_path,

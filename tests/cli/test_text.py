@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from rootward.cli import app
-from rootward.cli.recipes import RecipeFlags
-from rootward.cli.towers import TowerFlags
+from rootward.cli.towers import TowerFlags, tower_settings
+from rootward.cli.train import RecipeFlags
 from rootward.encoders import DualEncoder, LookupTower, new_encoder
 from rootward.encoders.static import StaticTower
 from rootward.pairs import Pairs
@@ -24,7 +24,7 @@ QUICK = ["--dim", "16", "--steps", "120", "--threads", "1", "--quiet"]
 @pytest.fixture(scope="module")
 def words(shop, nodes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "words"
-    arguments = ["train", "--edges", shop, "--nodes", nodes, "--tower", "static", *QUICK, "--out", folder]
+    arguments = ["train", f"edges:{shop}", "--read", f"nodes={nodes}", "--tower", "static", *QUICK, "--out", folder]
     result = CliRunner().invoke(app, [os.fspath(each) for each in arguments])
     assert result.exit_code == 0, result.output
     return folder
@@ -52,13 +52,13 @@ def test_words_never_seen_are_measured_and_calibrated_on(rootward, words, tmp_pa
     names = ("rain boots", "hiking sandals", "running shoes", "boots")
     asked = [f"{what} {name},{name},0" for what in ("some", "new") for name in names]
     (tmp_path / "held.csv").write_text("\n".join(["query,document,distance", *asked, "boots,boots,0"]) + "\n")
-    told = rootward("evaluate", words, "--pairs", "held.csv", "--json", "-", "--quiet")
+    told = rootward("evaluate", words, "pairs:held.csv", "--json", "-", "--quiet")
     report = json.loads(told.stdout)
     assert (report["n_queries"], report["n_unseen"]) == (9, 8)
     assert report["overall"]["value"] > 0.25
-    assert "unseen queries, read as a search reads them: 8" in rootward("evaluate", words, "--pairs", "held.csv").stdout
+    assert "unseen queries, read as a search reads them: 8" in rootward("evaluate", words, "pairs:held.csv").stdout
     copied = shutil.copytree(words, tmp_path / "copied")
-    assert rootward("calibrate", copied, "--pairs", "held.csv", "--quiet").exit_code == 0
+    assert rootward("calibrate", copied, "pairs:held.csv", "--quiet").exit_code == 0
 
 
 def test_words_of_which_nothing_is_known_are_refused(rootward, words):
@@ -74,19 +74,19 @@ def test_a_lookup_run_still_says_what_is_close(rootward, run):
 
 
 def test_an_unknown_tower_is_refused(rootward, shop):
-    result = rootward("train", "--edges", shop, "--tower", "statik")
+    result = rootward("train", f"edges:{shop}", "--tower", "statik")
     assert result.exit_code == 2
     assert "No tower 'statik'; there are lookup, static, frozen, joint, full. Did you mean 'static'?" in result.stderr
 
 
 def test_ids_are_the_texts_where_a_source_has_no_names(rootward, shop, tmp_path):
-    assert rootward("train", "--edges", shop, "--tower", "static", *QUICK, "--out", tmp_path / "run").exit_code == 0
+    assert rootward("train", f"edges:{shop}", "--tower", "static", *QUICK, "--out", tmp_path / "run").exit_code == 0
     assert "hiking boots" in rootward("search", tmp_path / "run", "boot for hiking", "-k", "1").stdout
 
 
 def test_a_frozen_encoder_by_its_folder(rootward, shop, nodes, minilm, tmp_path, monkeypatch):
     monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "cache"))
-    source = ["train", "--edges", shop, "--nodes", nodes, "--tower", "frozen", "--encoder", minilm]
+    source = ["train", f"edges:{shop}", "--read", f"nodes={nodes}", "--tower", "frozen", "--encoder", minilm]
     trained = rootward(*source, *QUICK, "--out", tmp_path / "run")
     assert trained.exit_code == 0, trained.output
     assert "hiking sandals" in rootward("search", tmp_path / "run", "sandals of a hiker", "-k", "3").stdout.casefold()
@@ -95,13 +95,14 @@ def test_a_frozen_encoder_by_its_folder(rootward, shop, nodes, minilm, tmp_path,
 def test_a_joint_tower_is_made_of_its_flags_and_searched(rootward, shop, told, tmp_path, monkeypatch):
     monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "cache"))
     encoder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
-    source = ["train", "--edges", shop, "--nodes", told, "--tower", "joint", "--encoder", encoder]
-    trained = rootward(*source, "--word-pairs", "--glosses", "--hidden", "12", *QUICK, "--out", tmp_path / "run")
+    source = ["train", f"edges:{shop}", "--read", f"nodes={told}", "--tower", "joint", "--encoder", encoder]
+    trained = rootward(*source, "--word-pairs", "--glosses", "--set", "hidden=12", *QUICK, "--out", tmp_path / "run")
     assert trained.exit_code == 0, trained.output
     model = DualEncoder.load(tmp_path / "run")
     assert model.query_tower.static.vocabulary.grams.pairs
     assert [tuple(each.shape) for each in model.query_tower.frozen.head] == [(8, 12), (12, 16)]
     assert "sandals (definition)" in list(model.query_ids)
+    assert f"query: joint on {encoder}" in rootward("info", tmp_path / "run").stdout
     assert rootward("index", tmp_path / "run", "--out", tmp_path / "index", "--quiet").exit_code == 0
     found = rootward("search", tmp_path / "run", "hiking sandal", "-k", "1", "--index", tmp_path / "index")
     assert "hiking sandals" in found.stdout.casefold(), found.output
@@ -117,7 +118,7 @@ def test_a_joint_tower_is_made_of_its_flags_and_searched(rootward, shop, told, t
 def test_a_run_whose_encoder_and_cache_have_moved_is_told_where_by_a_flag(rootward, shop, tmp_path, monkeypatch):
     monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "cache"))
     encoder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
-    source = ["train", "--edges", shop, "--tower", "frozen", "--encoder", "tiny"]
+    source = ["train", f"edges:{shop}", "--tower", "frozen", "--encoder", "tiny"]
     trained = rootward(*source, *QUICK, "--out", "run")
     assert (trained.exit_code, trained.stderr) == (0, "")
     moved = encoder.rename(tmp_path / "moved")
@@ -128,7 +129,7 @@ def test_a_run_whose_encoder_and_cache_have_moved_is_told_where_by_a_flag(rootwa
         ["calibrate", "run", "--quiet", "--abstain"],
         ["index", "run", "--out", "index", "--quiet"],
         ["diagnose", "run", "--quick", "--quiet"],
-        ["grow", "run", "--edges", shop, "--out", "grown", "--quiet"],
+        ["grow", "run", f"edges:{shop}", "--out", "grown", "--quiet"],
         ["export", "run", "--out", "exported", "--quiet"],
     ]
     lost = rootward(*verbs[0])
@@ -154,13 +155,13 @@ def test_a_run_without_an_encoder_is_not_diagnosed_by_one(rootward, run):
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (["--tower", "frozen"], "--tower frozen reads by an encoder that others trained; name one"),
+        (["--tower", "frozen"], "--tower frozen needs a sentence encoder; name one"),
         (["--tower", "joint"], "--encoder all-MiniLM-L6-v2"),
         (["--encoder", "all-MiniLM-L6-v2"], "--encoder belongs to --tower frozen or joint or full"),
     ],
 )
 def test_an_encoder_belongs_to_a_tower_on_one(rootward, shop, flags, says):
-    result = rootward("train", "--edges", shop, *flags)
+    result = rootward("train", f"edges:{shop}", *flags)
     assert result.exit_code == 2
     assert says in result.stderr
 
@@ -169,7 +170,7 @@ def test_an_encoder_belongs_to_a_tower_on_one(rootward, shop, flags, says):
 def test_a_run_that_reads_is_exported_with_its_report(rootward, words, tmp_path, format):
     result = rootward("export", words, "--out", tmp_path / "model", *format)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "how it is used stands in" in result.stderr
+    assert "says how to use it" in result.stderr
     card = (tmp_path / "model" / "README.md").read_text()
     assert "| overall" in card
     assert ("query.onnx" in card) == bool(format)
@@ -177,7 +178,7 @@ def test_a_run_that_reads_is_exported_with_its_report(rootward, words, tmp_path,
 
 def test_a_run_is_exported_with_the_report_of_other_queries(rootward, words, tmp_path):
     (tmp_path / "held.csv").write_text("query,document,distance\nsandals to hike in,hiking sandals,0\n")
-    assert rootward("evaluate", words, "--pairs", "held.csv", "--json", "held.json", "--quiet").exit_code == 0
+    assert rootward("evaluate", words, "pairs:held.csv", "--json", "held.json", "--quiet").exit_code == 0
     assert rootward("export", words, "--report", "held.json", "--out", "model", "--format", "onnx").exit_code == 0
     assert "of 1 queries that training did not see" in (tmp_path / "model" / "README.md").read_text()
     result = rootward("export", words, "--report", "none.json", "--out", "other")
@@ -192,7 +193,7 @@ def test_a_lookup_run_is_not_exported(rootward, run, tmp_path):
 
 def test_a_text_without_letters_is_named_by_its_line_and_can_be_skipped(rootward, tmp_path):
     (tmp_path / "clicks.csv").write_text("query,document,distance\nred shoe,a,0\n?!,b,0\nboot,b,0\n")
-    train = ["train", "--pairs", "clicks.csv", "--tower", "static", *QUICK[:-1], "--out", "run"]
+    train = ["train", "pairs:clicks.csv", "--tower", "static", *QUICK[:-1], "--out", "run"]
     refused = rootward(*train)
     assert refused.exit_code == 2
     assert "'?!' (row 3 of clicks.csv)" in refused.stderr
@@ -203,20 +204,28 @@ def test_a_text_without_letters_is_named_by_its_line_and_can_be_skipped(rootward
 
 def test_one_text_with_two_answers_is_told_once(rootward, tmp_path):
     (tmp_path / "clicks.csv").write_text("query,document,distance\nred shoe,b,0\nRed  Shoe,c,0\nboot,b,0\n")
-    done = rootward("train", "--pairs", "clicks.csv", "--tower", "static", *QUICK[:-1], "--out", "run")
+    done = rootward("train", "pairs:clicks.csv", "--tower", "static", *QUICK[:-1], "--out", "run")
     assert done.exit_code == 0, done.stderr
     assert done.stderr.count("vector: 'red shoe' and 'Red  Shoe'. Merge these queries") == 1
 
 
 def test_names_of_several_nodes_are_left_out_unless_asked_for(rootward, shop, nodes):
-    train = ["train", "--edges", shop, "--nodes", nodes, "--tower", "static", *QUICK[:-1]]  # "sporty" means two things
+    train = [
+        "train",
+        f"edges:{shop}",
+        "--read",
+        f"nodes={nodes}",
+        "--tower",
+        "static",
+        *QUICK[:-1],
+    ]  # "sporty" means two things
     alone = rootward(*train, "--out", "alone")
     assert "Left out 2 synonyms that are names of several nodes." in alone.stderr, alone.stderr
     assert not [each for each in Run.load("alone").pairs.query_ids if "sporty" in each]
     both = rootward(*train, "--ambiguous", "--out", "both")
     assert "'running shoes: sporty'" in both.stderr, both.stderr
     assert {"sneakers: sporty", "running shoes: sporty"} <= set(Run.load("both").pairs.query_ids)
-    grow = ["--edges", shop, "--nodes", nodes, "--quiet", "--out"]
+    grow = [f"edges:{shop}", "--read", f"nodes={nodes}", "--quiet", "--out"]
     assert rootward("grow", "alone", *grow, "alone again").exit_code == 0
     assert set(Run.load("alone again").pairs.query_ids) == set(Run.load("alone").pairs.query_ids)
     assert rootward("grow", "both", *grow, "both again", "--ambiguous").exit_code == 0
@@ -224,10 +233,9 @@ def test_names_of_several_nodes_are_left_out_unless_asked_for(rootward, shop, no
 
 
 def test_whether_names_are_ambiguous_belongs_to_a_tower_that_reads(rootward, shop, run):
-    for flag in ("--ambiguous", "--unambiguous"):
-        assert "--unambiguous belongs to --tower static" in rootward("train", "--edges", shop, flag).stderr
-        assert "leave out --unambiguous" in rootward("train", "--resume", run, flag).stderr
-        assert "reads texts" in rootward("grow", run, "--edges", shop, "--out", "grown", flag).stderr
+    assert "--ambiguous belongs to --tower static" in rootward("train", f"edges:{shop}", "--ambiguous").stderr
+    assert "leave out --ambiguous" in rootward("train", "--resume", run, "--ambiguous").stderr
+    assert "reads texts" in rootward("grow", run, f"edges:{shop}", "--out", "grown", "--ambiguous").stderr
 
 
 # -- what a tower is made of ---------------------------------------------------------------------------------------
@@ -245,7 +253,7 @@ def told(nodes, tmp_path_factory):
 
 
 def test_every_flag_of_a_static_tower_reaches_it(rootward, shop, told, tmp_path):
-    source = ["train", "--edges", shop, "--nodes", told, "--tower", "static", "--documents", "text"]
+    source = ["train", f"edges:{shop}", "--read", f"nodes={told}", "--tower", "static", "--documents", "text"]
     trained = rootward(*source, "--word-pairs", "--glosses", *QUICK, "--out", tmp_path / "run")
     assert trained.exit_code == 0, trained.output
     model = DualEncoder.load(tmp_path / "run")
@@ -257,9 +265,9 @@ def test_every_flag_of_a_static_tower_reaches_it(rootward, shop, told, tmp_path)
 
 def test_every_flag_of_a_full_tower_reaches_it(rootward, shop, tmp_path):
     encoder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
-    flags = ["--tower", "full", "--encoder", encoder, "--documents", "lookup", "--hidden", "12", "--chunk", "3"]
+    flags = ["--tower", "full", "--encoder", encoder, "--documents", "lookup", "--set", "hidden=12", "--set", "chunk=3"]
     quick = ["--dim", "4", "--steps", "2", "--threads", "1", "--quiet"]
-    trained = rootward("train", "--edges", shop, *flags, *quick, "--out", tmp_path / "run")
+    trained = rootward("train", f"edges:{shop}", *flags, *quick, "--out", tmp_path / "run")
     assert trained.exit_code == 0, trained.output
     model = DualEncoder.load(tmp_path / "run")
     assert [tuple(each.shape) for each in model.query_tower.head] == [(8, 12), (12, 4)]
@@ -271,7 +279,7 @@ def test_every_flag_of_a_full_tower_reaches_it(rootward, shop, tmp_path):
 def test_what_is_told_of_a_full_tower_is_what_is_trained(rootward, shop, tmp_path, documents):
     encoder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
     flags = ["--tower", "full", "--encoder", encoder, "--documents", documents, "--dim", "4", "--threads", "1"]
-    trained = rootward("train", "--edges", shop, *flags, "--set", "steps=2", "--out", "run")
+    trained = rootward("train", f"edges:{shop}", *flags, "--set", "steps=2", "--out", "run")
     assert trained.exit_code == 0, trained.output
     (stage,) = Run.load("run").recipe.stages
     assert f"{stage.steps} steps of {stage.batch_size} queries" in trained.stderr
@@ -284,11 +292,21 @@ def test_what_is_told_of_a_full_tower_is_what_is_trained(rootward, shop, tmp_pat
         (["--documents", "text"], "--documents belongs to --tower static or frozen or joint or full, the tower"),
         (["--skip-unreadable"], "--skip-unreadable belongs to --tower static or frozen or joint or full"),
         (["--glosses"], "--glosses belongs to --tower static or frozen or joint or full"),
-        (["--tower", "static", "--hidden", "9"], "--hidden belongs to --tower frozen or joint or full, the tower"),
-        (["--drop", "0.2"], "--drop belongs to --tower static or frozen or joint or full, the tower here is lookup"),
-        (["--tower", "static", "--cache", "x"], "--cache belongs to --tower frozen or joint, the tower here is static"),
-        (["--tower", "static", "--pace", "9"], "--pace belongs to --tower full, the tower here is static"),
-        (["--tower", "static", "--chunk", "9"], "--chunk belongs to --tower full, the tower here is static"),
+        (
+            ["--tower", "static", "--set", "hidden=9"],
+            "--set hidden belongs to --tower frozen or joint or full, the tower",
+        ),
+        (
+            ["--set", "drop=0.2"],
+            "--set drop belongs to --tower static or frozen or joint or full, the tower here is look",
+        ),
+        (
+            ["--tower", "static", "--set", "cache=x"],
+            "--set cache belongs to --tower frozen or joint, the tower here is",
+        ),
+        (["--tower", "static", "--set", "pace=9"], "--set pace belongs to --tower full, the tower here is static"),
+        (["--tower", "static", "--set", "chunk=9"], "--set chunk belongs to --tower full, the tower here is static"),
+        (["--set", "dim=9"], "dim has a flag of its own, --dim"),
         (["--tower", "full", "--encoder", "x", "--word-pairs"], "--word-pairs belongs to --tower static or joint"),
         (
             ["--tower", "static", "--documents", "txt"],
@@ -297,7 +315,7 @@ def test_what_is_told_of_a_full_tower_is_what_is_trained(rootward, shop, tmp_pat
     ],
 )
 def test_a_flag_of_another_tower_is_refused(rootward, shop, flags, message):
-    result = rootward("train", "--edges", shop, *flags)
+    result = rootward("train", f"edges:{shop}", *flags)
     assert result.exit_code == 2
     assert message in result.stderr
 
@@ -305,28 +323,32 @@ def test_a_flag_of_another_tower_is_refused(rootward, shop, flags, message):
 def test_defaults_in_the_help_are_those_of_python(rootward):
     told = " ".join(rootward("train", "--help").stdout.replace("│", " ").split())
     parameters = signature(DualEncoder.text).parameters
-    defaults = (("dim", "--documents"), ("documents", "--glosses"), ("drop", "--"), ("chunk", "--"), ("pace", "╰"))
-    for name, end in defaults:
+    for name, end in (("dim", "--documents"), ("documents", "--glosses")):
         help_ = told.split(f" --{name} ", 1)[1].split(end, 1)[0]
         assert re.search(rf"(Default: |; ){parameters[name].default}\b", help_)
-    assert signature(Pairs.by_name).parameters["unambiguous"].default
-    assert "Default: --unambiguous." in told
+    listed = " ".join(rootward("settings").stdout.split())
+    for name in ("drop", "hidden", "cache", "chunk", "pace"):
+        default = parameters[name].default
+        assert re.search(rf" {name} [^;]*.*?default {'none' if default is None else default}\b", listed)
+    assert signature(Pairs.by_name).parameters["unambiguous"].default, "--ambiguous says that it is not so"
 
 
-def test_every_argument_of_a_text_tower_has_a_flag_of_its_name():
+def test_every_argument_of_a_text_tower_has_a_flag_or_setting_of_its_name():
     flags = {field.name for field in fields(TowerFlags)} | {field.name for field in fields(RecipeFlags)}
-    assert set(signature(DualEncoder.text).parameters) - {"pairs", "progress"} <= flags
+    assert set(signature(DualEncoder.text).parameters) - {"pairs", "progress"} <= flags | set(tower_settings())
 
 
 def test_drop_and_cache_reach_a_frozen_tower_and_pace_a_full_one(rootward, shop, tmp_path, monkeypatch):
     monkeypatch.setenv("ROOTWARD_CACHE", str(tmp_path / "other"))
     encoder = new_encoder(["shoes", "boots"], tmp_path / "tiny", layers=1, width=8, heads=1, mlp=8, longest=8)
-    train = ["train", "--edges", shop, "--encoder", encoder, "--dim", "4", "--steps", "2", "--threads", "1", "--quiet"]
-    frozen = rootward(*train, "--tower", "frozen", "--drop", "0.25", "--cache", tmp_path / "kept", "--out", "frozen")
+    train = ["train", f"edges:{shop}", "--encoder", encoder, "--dim", "4", "--steps", "2", "--threads", "1", "--quiet"]
+    frozen = rootward(
+        *train, "--tower", "frozen", "--set", "drop=0.25", "--set", f"cache={tmp_path / 'kept'}", "--out", "frozen"
+    )
     assert frozen.exit_code == 0, frozen.output
     assert list((tmp_path / "kept").iterdir())
     assert DualEncoder.load("frozen").query_tower.drop == 0.25
-    full = rootward(*train, "--tower", "full", "--drop", "0", "--pace", "0.001", "--out", "full")
+    full = rootward(*train, "--tower", "full", "--set", "drop=0", "--set", "pace=0.001", "--out", "full")
     assert full.exit_code == 0, full.output
     tower = DualEncoder.load("full").query_tower
     assert (tower.drop, tower.pace) == (0.0, 0.001)
@@ -336,7 +358,15 @@ def test_a_thesaurus_names_what_the_source_has_no_word_for(rootward, shop, nodes
     (tmp_path / "synonyms.txt").write_text("sneakers, plimsolls\nrain boots, wellies, gumboots\n")
     more = tmp_path / "more.csv"
     more.write_text("id,name,synonyms\n1,boots,bovver boots\n")
-    arguments = ["--edges", shop, "--nodes", nodes, "--thesaurus", tmp_path / "synonyms.txt", "--thesaurus", more]
+    arguments = [
+        f"edges:{shop}",
+        "--read",
+        f"nodes={nodes}",
+        "--read",
+        f"thesaurus={tmp_path / 'synonyms.txt'}",
+        "--read",
+        f"thesaurus={more}",
+    ]
     told = rootward(
         "train", *arguments, "--tower", "static", "--dim", "8", "--steps", "60", "--threads", "1", "--out", "run"
     )
@@ -350,12 +380,12 @@ def test_a_thesaurus_names_what_the_source_has_no_word_for(rootward, shop, nodes
 
 def test_a_thesaurus_does_not_go_with_pairs(rootward, tmp_path):
     (tmp_path / "pairs.csv").write_text("query,document,distance\na,b,0\n")
-    result = rootward("train", "--pairs", "pairs.csv", "--thesaurus", "synonyms.txt")
+    result = rootward("train", "pairs:pairs.csv", "--read", "thesaurus=synonyms.txt")
     assert result.exit_code == 2
-    assert "--thesaurus does not go with --pairs" in result.stderr
+    assert "pairs: has no setting 'thesaurus'" in result.stderr
 
 
 def test_a_thesaurus_of_no_known_kind_is_refused(rootward, shop):
-    result = rootward("train", "--edges", shop, "--thesaurus", "wordnets")
+    result = rootward("train", f"edges:{shop}", "--read", "thesaurus=wordnets")
     assert result.exit_code == 2
     assert "wordnets has the suffix ''" in result.stderr

@@ -278,7 +278,7 @@ def test_names_of_several_nodes_are_noted_and_what_to_do_about_synonyms():
     pairs = Pairs.from_arrays(ids, ids, [0, 1], [0, 1], [0, 0], query_texts=texts, document_texts=texts)
     (note,) = DualEncoder.text(pairs.by_name(unambiguous=False), dim=4).notes
     assert "vector: 'a: trainer' and 'b: Trainer'. Merge" in note
-    assert "Pairs.by_name(unambiguous=True), --unambiguous" in note
+    assert "Pairs.by_name(unambiguous=True) leaves out" in note
     assert DualEncoder.text(pairs.by_name(), dim=4).notes == ()
 
 

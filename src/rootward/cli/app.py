@@ -1,4 +1,4 @@
-"""`rootward`: the group of commands, and how each of them ends.
+"""`rootward`: the group of commands, their exit statuses and error messages.
 
 Exit status: 0 ok, 1 a failure of ours, 2 the user's input, 130 interrupted. Errors are one message on standard error.
 """
@@ -18,12 +18,14 @@ from rootward.cli.construct import construct
 from rootward.cli.diagnose import diagnose
 from rootward.cli.evaluate import evaluate
 from rootward.cli.export import export
-from rootward.cli.flags import FAILURE, INPUT, INTERRUPTED, spread
+from rootward.cli.flags import FAILURE, INPUT, INTERRUPTED, spread, typed
 from rootward.cli.grow import grow
 from rootward.cli.index import index
+from rootward.cli.info import info
 from rootward.cli.plan import plan
 from rootward.cli.search import search
-from rootward.cli.train import TrainCommand, train
+from rootward.cli.sources import sources
+from rootward.cli.train import TrainCommand, settings, train
 from rootward.errors import InputError, RootwardError
 from rootward.files import FULL
 
@@ -31,14 +33,19 @@ _WRONG_PATH = (PermissionError, FileNotFoundError, FileExistsError, IsADirectory
 
 
 class Guarded(TyperGroup):
-    """Commands that end with a status and a message, never with a traceback."""
+    """A group whose commands end with a status and a message, not with a traceback."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Remember what was typed, for messages."""
+        typed.set(tuple(args))
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; see the module for what becomes of what it raises."""
+        """Run the command; errors become a message and an exit status."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
-        except BrokenPipeError:  # whoever read our output has seen enough
+        except BrokenPipeError:  # the reader of our output, such as head, has closed
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
         except KeyboardInterrupt:
@@ -83,7 +90,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, diagnose, calibrate, index, search, grow, export, construct, plan):
+for command in (
+    train, evaluate, search, info, calibrate, diagnose, index, grow, export, construct, plan, sources, settings
+):  # fmt: skip
     kind = TrainCommand if command is train else TyperCommand
     app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))
 
@@ -99,10 +108,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _rootward(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Find a query's exact match and everything above it, with one inner product.
+    """Answer a text with the right node and everything above it, as many as are right.
 
     Train on a hierarchy or on labelled pairs, measure recall by distance, search:
 
@@ -111,16 +120,17 @@ def _rootward(
       rootward evaluate runs/wordnet
       rootward search runs/wordnet "recliner" -k 9
 
-    Without training, and before it:
+    Your own data, and what a run is:
 
     \b
-      rootward construct wordnet --dim 512
-      rootward plan --edges taxonomy.csv
+      rootward sources
+      rootward train edges:taxonomy.csv --read child=category
+      rootward info runs/taxonomy
     """
 
 
 def main() -> None:
-    """The door of the `rootward` command."""
+    """Run the `rootward` command."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without ✓ shows ? instead of failing

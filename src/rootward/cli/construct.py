@@ -7,54 +7,38 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
-from rootward.cli.flags import STDOUT, Quiet, flag, given, put, refuse_files, refuse_run_folder, say
-from rootward.cli.sources import SourceFlags, read
+from rootward.cli.flags import STDOUT, Json, Quiet, output, panel, provided, put, refuse_files, refuse_run_folder, say
+from rootward.cli.sources import SourceFlags, read_source
 from rootward.errors import InputError
 
-_CONSTRUCTION, _OUTPUT = "Construction", "Output"
+_construction = panel("Construction")
 
 
 def construct(
     source: SourceFlags,
     dim: Annotated[
-        int | None,
-        flag("--dim", metavar="N", min=1, panel=_CONSTRUCTION, help="Width; only gaussian has one to choose."),
+        int | None, _construction("--dim N", "Width of vectors; gaussian needs it, the others have their own.", min=1)
     ] = None,
     method: Annotated[
         str | None,
-        flag(
-            "--method",
-            metavar="NAME",
-            panel=_CONSTRUCTION,
-            help="gaussian, one_hot, moment_curve or arcs (forests). Default: gaussian.",
-        ),
+        _construction("--method NAME", "gaussian, one_hot, moment_curve or arcs (forests). Default: gaussian."),
     ] = None,
-    drop: Annotated[
-        float | None, flag("--drop", metavar="SHARE", panel=_CONSTRUCTION, help="Leave out a share of the pairs first.")
-    ] = None,
-    add: Annotated[
-        float | None, flag("--add", metavar="SHARE", panel=_CONSTRUCTION, help="Put in a share of wrong pairs first.")
-    ] = None,
-    seed: Annotated[
-        int | None, flag("--seed", metavar="N", panel=_CONSTRUCTION, help="Of every random choice. Default: 0.")
-    ] = None,
-    out: Annotated[
-        Path | None, flag("--out", metavar="FOLDER", panel=_OUTPUT, help="Write the model, to search and evaluate.")
-    ] = None,
-    json: Annotated[
-        Path | None, flag("--json", metavar="FILE", panel=_OUTPUT, help="Write what was measured; - is stdout.")
-    ] = None,
+    drop: Annotated[float | None, _construction("--drop SHARE", "Leave out a share of the pairs first.")] = None,
+    add: Annotated[float | None, _construction("--add SHARE", "Add a share of wrong pairs first.")] = None,
+    seed: Annotated[int | None, _construction("--seed N", "Of every random choice. Default: 0.")] = None,
+    out: Annotated[Path | None, output("--out FOLDER", "Write the model, to search and evaluate.")] = None,
+    json: Json = None,
     quiet: Quiet = False,
 ) -> None:
-    """Make embeddings by geometry alone, and measure their margin over all scores.
+    """Make vectors by geometry alone, without training, and measure their margin over all scores.
 
-    gaussian is the paper's Algorithm 1: random documents, each query the normalised sum of its relevant ones. With
-    --drop and --add it is made from pairs with gaps and errors and measured against the true ones.
+    gaussian is the paper's Algorithm 1: random documents, each query the normalised sum of its relevant ones. --drop
+    and --add make it from pairs with gaps and errors, and measure it against the true ones too.
 
     \b
       rootward construct wordnet --dim 512
-      rootward construct --edges tree.csv --method arcs --out runs/arcs
-      rootward construct --edges tree.csv --dim 400 --drop 0.1 --json -
+      rootward construct edges:tree.csv --method arcs --out runs/arcs
+      rootward construct edges:tree.csv --dim 400 --drop 0.1 --json -
     """
     refuse_run_folder(out)
     refuse_files(json=json)
@@ -68,21 +52,21 @@ def construct(
     from rootward.pairs.storage import PAIRS  # noqa: PLC0415
     from rootward.progress import bar  # noqa: PLC0415
 
-    true = read(source).pairs
+    true = read_source(source).pairs
     for note in true.notes:
         say(note, quiet)
-    seeds = given(seed=seed)
-    noise = given(dropped=drop, added=add)
+    seeds = provided(seed=seed)
+    noise = provided(dropped=drop, added=add)
     pairs = corrupt(true, **noise, **seeds) if noise else true
     with bar("Measuring", int((pairs.sizes > 0).sum()), not quiet) as progress:
-        points = make(pairs, dim, **given(method=method and method.replace("-", "_")), **seeds, progress=progress)
+        points = make(pairs, dim, **provided(method=method and method.replace("-", "_")), **seeds, progress=progress)
     result = points.to_dict()
     if noise:
         result |= {**noise, "against_true": against(points, true)}
     if json != STDOUT:
         print(points)
         if noise:
-            print(_told(result["against_true"]))
+            print(_noise_in_words(result["against_true"]))
     if json is not None:
         put(json_format.dumps(result, indent=2) + "\n", json)
     if out is not None:
@@ -91,7 +75,7 @@ def construct(
         say(f"\nThe model is in {out}. Next:\n  rootward evaluate {shlex.quote(str(out))}", quiet)
 
 
-def _told(result: dict[str, Any]) -> str:
+def _noise_in_words(result: dict[str, Any]) -> str:
     return (
         f"against the true pairs: recall at |S(q)| {100 * result['recall']:.2f} %, margin {result['margin']:.3g}, "
         f"{100 * result['separated']:.2f} % of the queries separated"

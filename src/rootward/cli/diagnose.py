@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rootward.cli.flags import STDOUT, Quiet, flag, given, put, refuse_files, refuse_plot, say, show
-from rootward.cli.sources import SourceFlags, read
+from rootward.cli.flags import Json, Plot, Quiet, deliver, panel, provided, refuse_files, refuse_plot
+from rootward.cli.sources import SourceFlags, read_source
 from rootward.cli.towers import ON_ENCODER
 from rootward.errors import InputError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rootward.diagnosis.facts import Known
     from rootward.pairs import Pairs
 
-_VECTORS, _OUTPUT = "Vectors", "Output"
+_vectors, _probes = panel("Vectors"), panel("Probes")
 
 
 @dataclass(frozen=True)
@@ -26,53 +26,24 @@ class VectorFlags:
 
     run: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="RUN",
-            show_default=False,
-            help="A folder that train wrote; left out where vectors are given by the flags below.",
-        ),
+        typer.Argument(metavar="RUN", show_default=False, help="A run folder, unless flags name vectors."),
     ] = None
-    queries: Annotated[
-        Path | None,
-        flag("--queries", metavar="FILE", panel=_VECTORS, help="Query vectors, a row an id: .npy or .safetensors."),
-    ] = None
-    documents: Annotated[
-        Path | None, flag("--documents", metavar="FILE", panel=_VECTORS, help="Document vectors, the same.")
-    ] = None
+    queries: Annotated[Path | None, _vectors("--queries FILE", "Query vectors: .npy or .safetensors.")] = None
+    documents: Annotated[Path | None, _vectors("--documents FILE", "Document vectors, the same.")] = None
     query_ids: Annotated[
-        Path | None,
-        flag(
-            "--query-ids",
-            metavar="FILE",
-            panel=_VECTORS,
-            help="Whose row is whose: .txt with an id a line, or the column id of .csv, .tsv or .parquet. Default: the "
-            "ids of the pairs, in their order; of a table, the order of first appearance.",
-        ),
+        Path | None, _vectors("--query-ids FILE", "Row-to-id mapping: an id a line, or a table's column id.")
     ] = None
-    document_ids: Annotated[
-        Path | None, flag("--document-ids", metavar="FILE", panel=_VECTORS, help="The same for documents.")
-    ] = None
-    query_tensor: Annotated[
-        str | None, flag("--query-tensor", metavar="NAME", panel=_VECTORS, help="Its name in a .safetensors file.")
-    ] = None
-    document_tensor: Annotated[
-        str | None, flag("--document-tensor", metavar="NAME", panel=_VECTORS, help="The same for documents.")
-    ] = None
+    document_ids: Annotated[Path | None, _vectors("--document-ids FILE", "The same for documents.")] = None
+    query_tensor: Annotated[str | None, _vectors("--query-tensor NAME", "Its name in a .safetensors file.")] = None
+    document_tensor: Annotated[str | None, _vectors("--document-tensor NAME", "The same for documents.")] = None
     encoder: Annotated[
-        str | None,
-        flag(
-            "--encoder",
-            metavar="NAME",
-            panel=_VECTORS,
-            help="Instead of files: a sentence-transformers model, by name or folder, that encodes names or ids. With "
-            "RUN: its own, where that is not found by its name.",
-        ),
+        str | None, _vectors("--encoder NAME", "Encode by this model instead. With RUN: path of its encoder, if moved.")
     ] = None
 
     @property
     def flags(self) -> dict[str, Any]:
         """The flags that were given, the run not among them."""
-        return given(**{**vars(self), "run": None})
+        return provided(**{**vars(self), "run": None})
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,34 +60,31 @@ class _Subject:
 def diagnose(
     vectors: VectorFlags,
     source: SourceFlags,
-    quick: Annotated[bool, flag("--quick", panel=_OUTPUT, help="No training probes: signs alone, in seconds.")] = False,
-    seed: Annotated[
-        int | None, flag("--seed", metavar="N", panel=_OUTPUT, help="Of every random choice. Default: 0.")
-    ] = None,
-    json: Annotated[
-        Path | None, flag("--json", metavar="FILE", panel=_OUTPUT, help="Write everything as JSON; - is stdout.")
-    ] = None,
-    plot: Annotated[
-        Path | None, flag("--plot", metavar="FILE", panel=_OUTPUT, help="Draw recall by its slices: .png or .svg.")
-    ] = None,
+    quick: Annotated[bool, _probes("--quick", "Seconds, no short trainings; says less.")] = False,
+    seed: Annotated[int | None, _probes("--seed N", "Of every random choice. Default: 0.")] = None,
+    json: Json = None,
+    plot: Plot = None,
     quiet: Quiet = False,
 ) -> None:
-    """Say why recall is poor: sampling bias, capacity, under-training or wrong pairs, and what to try next.
+    """Say why recall is poor, and what to try: sampling bias, capacity, under-training or wrong pairs.
 
-    For a run, or for any vectors of any library with their pairs. Copies of the vectors are trained a little where
-    that is the only way to tell; nothing that was given is changed.
+    For a run, or for vectors of any library with their pairs. Where there is no other way to tell, copies of the
+    vectors are trained for a short while; inputs are not modified. Rows are in the order of the pairs' ids (of a
+    table, of first appearance) unless --query-ids and --document-ids say otherwise.
 
     \b
       rootward diagnose runs/wordnet
-      rootward diagnose --queries q.npy --documents d.npy --pairs pairs.parquet
-      rootward diagnose --queries v.safetensors --documents v.safetensors --pairs clicks.csv --document-ids shop.txt
+      rootward diagnose --queries q.npy --documents d.npy pairs:pairs.parquet
+      rootward diagnose --queries v.safetensors --documents v.safetensors pairs:clicks.csv --document-ids shop.txt
       rootward diagnose wordnet --encoder all-MiniLM-L6-v2 --quick
     """
     refuse_plot(plot)
     refuse_files(json=json)
+    from rootward.pairs.storage import is_folder  # noqa: PLC0415
+
     run = vectors.run
-    if run is not None and vectors.flags:  # `diagnose wordnet --queries ...`: the one word names pairs, not a run
-        is_run = source.source is not None or (run / "config.json").is_file()
+    if run is not None and vectors.flags:  # `diagnose wordnet --queries ...`: the one word is a source
+        is_run = source.source is not None or ((run / "config.json").is_file() and not is_folder(run))
         if is_run and list(vectors.flags) != ["encoder"]:
             raise InputError(f"The vectors are those of {run}; leave out the flags for vectors, or the run.")
         run, source = (run, source) if is_run else (None, replace(source, source=str(run)))
@@ -132,15 +100,9 @@ def diagnose(
         known=subject.known,
         label=subject.label,
         progress=not quiet,
-        **given(seed=seed),
+        **provided(seed=seed),
     )
-    if json != STDOUT:
-        show(found)
-    if json is not None:
-        put(found.to_json(), json)
-    if plot is not None:
-        plot_diagnosis(found, plot)
-        say(f"Drew {plot}.", quiet)
+    deliver(found, found.to_json, json, plot, lambda file: plot_diagnosis(found, file), quiet)
 
 
 def _of_run(run: Path, source: SourceFlags, encoder: str | None, progress: bool) -> _Subject:
@@ -153,7 +115,7 @@ def _of_run(run: Path, source: SourceFlags, encoder: str | None, progress: bool)
     model = DualEncoder.load(run, encoder=encoder, progress=progress)
     if encoder is not None and model.settings()["query"]["kind"] not in ON_ENCODER:
         raise InputError(f"The vectors are those of {run}, which has no encoder; leave out --encoder, or the run.")
-    pairs = read(source).pairs if source.is_given else pairs_in(run, model)
+    pairs = read_source(source).pairs if source.is_given else pairs_in(run, model)
     pairs = with_rows_of(pairs, model.query_ids, model.document_ids)
     return _Subject(model.queries().vectors, model.document_vectors(), pairs, str(run), known_of(run))
 
@@ -165,11 +127,13 @@ def _of_vectors(source: SourceFlags, vectors: VectorFlags) -> _Subject:
     if vectors.encoder is not None:
         if len(vectors.flags) > 1:
             raise InputError("--encoder makes the vectors of both sides; leave out the flags for files of vectors.")
-        pairs = read(source).pairs
+        pairs = read_source(source).pairs
         return _Subject(*encoded(vectors.encoder, pairs), pairs, vectors.encoder)
     if vectors.queries is None or vectors.documents is None:
-        raise InputError("Give a run (rootward diagnose RUN), --queries and --documents with --pairs, or --encoder.")
-    pairs = read(source).pairs
+        raise InputError(
+            "Give a run (rootward diagnose RUN), --queries and --documents with a SOURCE of pairs, or --encoder."
+        )
+    pairs = read_source(source).pairs
     q = read_vectors(vectors.queries, "query", vectors.query_tensor)
     d = read_vectors(vectors.documents, "document", vectors.document_tensor)
     query_ids = None if vectors.query_ids is None else read_ids(vectors.query_ids)

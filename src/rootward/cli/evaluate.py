@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json as json_format
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from rootward.cli.flags import (
     STDOUT,
     EncoderAgain,
+    Json,
+    Plot,
     Quiet,
     RunFolder,
-    flag,
-    given,
+    output,
+    panel,
+    provided,
     put,
     refuse_files,
     refuse_plot,
     say,
     show,
 )
-from rootward.cli.sources import Source, SourceFlags, read
+from rootward.cli.sources import Source, SourceFlags, read_source
 from rootward.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,97 +31,76 @@ if TYPE_CHECKING:
     from rootward.evaluation import Report
     from rootward.evaluation.intervals import Comparison
 
-_MEASURING, _OUTPUT = "Measuring", "Output"
+_measuring = panel("Measuring")
 
 
 def evaluate(
     run: RunFolder,
     source: SourceFlags,
     against: Annotated[
-        Path | None, flag("--against", metavar="RUN", panel=_MEASURING, help="Compare with this run, query by query.")
+        Path | None, _measuring("--against RUN", "A second run to compare with, on the same pairs.")
     ] = None,
-    seed: Annotated[
-        int | None, flag("--seed", metavar="N", panel=_MEASURING, help="Of the draws for the intervals. Default: 0.")
-    ] = None,
+    seed: Annotated[int | None, _measuring("--seed N", "Of the draws for the intervals. Default: 0.")] = None,
     bootstrap: Annotated[
-        int | None,
-        flag(
-            "--bootstrap",
-            metavar="N",
-            min=0,
-            panel=_MEASURING,
-            help="Draws for the intervals, 0 for none. Default: 1,000.",
-        ),
+        int | None, _measuring("--bootstrap N", "Draws for the intervals, 0 for none. Default: 1,000.", min=0)
     ] = None,
     encoder: EncoderAgain = None,
-    json: Annotated[
-        Path | None,
-        flag(
-            "--json",
-            metavar="FILE",
-            panel=_OUTPUT,
-            help="Write the report as JSON; - is stdout. With --against: both reports and the comparison.",
-        ),
-    ] = None,
+    json: Json = None,
     markdown: Annotated[
-        Path | None, flag("--markdown", metavar="FILE", panel=_OUTPUT, help="Write a Markdown table; - is stdout.")
+        Path | None, output("--markdown FILE", "Write the report as a Markdown table; - is stdout.")
     ] = None,
-    plot: Annotated[
-        Path | None, flag("--plot", metavar="FILE", panel=_OUTPUT, help="Draw recall by distance: .png or .svg.")
-    ] = None,
+    plot: Plot = None,
     quiet: Quiet = False,
 ) -> None:
     """Measure a run: recall at |S(q)| by distance, with 95 % intervals.
 
-    Exact and over all pairs that the run was trained on, or over other pairs of the same ids, given as for train.
-    Documents that the model knows and the pairs do not still compete. Of a run with a text tower the queries may be any
-    texts; those that training did not know are read as search reads them, and the report says how many.
+    Exact and over all pairs that the run was trained on, or over those of SOURCE, such as held-out queries. Documents
+    that the model knows and the pairs do not still compete. Text towers read queries that training did not know, and
+    the report says how many those are.
 
     \b
       rootward evaluate runs/wordnet
-      rootward evaluate runs/wordnet --json - | jq .overall.value
-      rootward evaluate runs/wordnet --plot recall.svg --markdown report.md
+      rootward evaluate runs/shop pairs:heldout.csv
       rootward evaluate runs/a --against runs/b
-      rootward evaluate runs/shop --pairs heldout.csv
+      rootward evaluate runs/wordnet --plot recall.svg --markdown report.md
+      rootward evaluate runs/wordnet --json - | jq .overall.value
     """
-    _refuse_early(plot, json, markdown, against, bootstrap)
-    from rootward.encoders import DualEncoder  # noqa: PLC0415
-    from rootward.evaluation import compare, plot_recall  # noqa: PLC0415
-
-    model = DualEncoder.load(run, encoder=encoder, progress=not quiet)
-    pairs = read(source) if source.is_given else _own_pairs(run, model, quiet)
-    for note in pairs.pairs.notes if source.is_given else ():
-        say(note, quiet)
-    options = given(seed=seed, bootstrap=bootstrap)
-    report = _measured(model, run, pairs, quiet, options)
-    other = None
-    if against is not None:
-        beside = DualEncoder.load(against, encoder=encoder, progress=not quiet)
-        other = _measured(beside, against, pairs, quiet, options)
-    comparison = None if other is None else compare(other, report, **options)
-    if STDOUT not in (json, markdown):
-        for result in (report, comparison):
-            if result is not None:
-                show(result)
-    if json is not None:
-        put(report.to_json() if other is None or comparison is None else _both(report, other, comparison), json)
-    if markdown is not None:
-        put("\n".join(each.to_markdown() for each in (report, other) if each is not None), markdown)
-    if plot is not None:
-        plot_recall([each for each in (report, other) if each is not None], plot)
-        say(f"Drew {plot}.", quiet)
-
-
-def _refuse_early(
-    plot: Path | None, json: Path | None, markdown: Path | None, against: Path | None, bootstrap: int | None
-) -> None:
-    """Refuse what would fail only after measuring."""
     refuse_plot(plot)
     refuse_files(json=json, markdown=markdown)
     if json == markdown == STDOUT:
         raise InputError("--json - and --markdown - both want standard output; write one of them to a file.")
     if against is not None and bootstrap == 0:
         raise InputError("--against compares by drawing queries again; give --bootstrap at least 1 or leave it out.")
+    from rootward.encoders import DualEncoder  # noqa: PLC0415
+    from rootward.evaluation import compare, plot_recall  # noqa: PLC0415
+    from rootward.evaluation import evaluate as measure  # noqa: PLC0415
+
+    model = DualEncoder.load(run, encoder=encoder, progress=not quiet)
+    pairs = read_source(source) if source.is_given else _own_pairs(run, model, quiet)
+    for note in pairs.pairs.notes if source.is_given else ():
+        say(note, quiet)
+    options = provided(seed=seed, bootstrap=bootstrap)
+
+    def measured(folder: Path, model: DualEncoder) -> Report:
+        return measure(model, pairs.pairs, source=pairs.name, label=str(folder), progress=not quiet, **options)
+
+    reports = [measured(run, model)]
+    comparison = None
+    if against is not None:
+        reports.append(measured(against, DualEncoder.load(against, encoder=encoder, progress=not quiet)))
+        comparison = compare(*reports, **options)
+    if STDOUT not in (json, markdown):
+        show(reports[0])
+        if comparison is not None:
+            show(comparison)
+            show(_verdict(comparison))
+    if json is not None:
+        put(reports[0].to_json() if comparison is None else _both(reports, comparison), json)
+    if markdown is not None:
+        put("\n".join(report.to_markdown() for report in reports), markdown)
+    if plot is not None:
+        plot_recall(reports, plot)
+        say(f"Drew {plot}.", quiet)
 
 
 def _own_pairs(run: Path, model: DualEncoder, quiet: bool) -> Source:
@@ -127,22 +111,22 @@ def _own_pairs(run: Path, model: DualEncoder, quiet: bool) -> Source:
     about = read_config(run).get("run", {})
     if about.get("measured") and not (run / REPORT).is_file():
         say(no_report(run), quiet)
-    return Source(pairs_in(run, model), run.name, about.get("source"))
+    return Source(pairs_in(run, model), about.get("source"))
 
 
-def _measured(model: DualEncoder, run: Path, pairs: Source, quiet: bool, options: dict[str, Any]) -> Report:
-    from rootward.evaluation import evaluate as measure  # noqa: PLC0415
+def _verdict(comparison: Comparison) -> str:
+    """Which run is the better one, in words."""
+    overall = comparison.overall
+    better = comparison.label_b if overall.value > 0 else comparison.label_a
+    if overall.low <= 0 <= overall.high:
+        return "overall: no difference that could not be chance; b - a above 0 would favour b"
+    return f"overall: {better} is better, by {abs(100 * overall.value):.2f} points"
 
-    return measure(model, pairs.pairs, source=pairs.name, label=str(run), progress=not quiet, **options)
 
-
-def _both(report: Report, other: Report, comparison: Comparison) -> str:
-    import json  # noqa: PLC0415
-    from dataclasses import asdict  # noqa: PLC0415
-
-    told = {
-        "report": report.model_dump(mode="json"),
-        "against": other.model_dump(mode="json"),
-        "comparison": {**asdict(comparison), "difference": "report minus against"},
+def _both(reports: list[Report], comparison: Comparison) -> str:
+    values = {
+        "report": reports[0].model_dump(mode="json"),
+        "against": reports[1].model_dump(mode="json"),
+        "comparison": {**asdict(comparison), "difference": "against minus report: above 0 favours against"},
     }
-    return json.dumps(told, indent=2) + "\n"
+    return json_format.dumps(values, indent=2) + "\n"

@@ -7,50 +7,36 @@ from typing import Annotated
 
 import typer
 
-from rootward.cli.flags import EncoderAgain, flag, given, refuse_folder, say
+from rootward.cli.flags import EncoderAgain, Quiet, output, provided, refuse_folder, say
 from rootward.errors import RunFolderError
-
-_OUTPUT = "Output"
 
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of a model that reads texts.")],
-    out: Annotated[Path, flag("--out", metavar="FOLDER", panel=_OUTPUT, help="To be made; it must not be there yet.")],
+    out: Annotated[Path, output("--out FOLDER", "A new folder.")],
     format: Annotated[
-        str | None,
-        flag(
-            "--format",
-            metavar="NAME",
-            panel=_OUTPUT,
-            help="sentence-transformers or onnx. Default: sentence-transformers.",
-        ),
+        str | None, output("--format NAME", "sentence-transformers or onnx. Default: sentence-transformers.")
     ] = None,
     encoder: EncoderAgain = None,
     report: Annotated[
         Path | None,
-        flag(
-            "--report",
-            metavar="FILE",
-            panel=_OUTPUT,
-            help="For the card, as evaluate --json wrote it, such as of held-out queries. Default: the run's own.",
-        ),
+        output("--report FILE", "Report for the model card, a file of evaluate --json. Default: the run's own."),
     ] = None,
-    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No remarks.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a trained text model for other libraries.
 
-    The folder holds a model card (README.md) with recall by distance: of the queries that the run was trained on, or of
-    those of a report that is given. Documents are read by their own tower
-    where the run has one, and are a table of vectors else.
+    The folder holds a model card (README.md) with recall by distance: of the queries that the run was trained on, or
+    those of --report. Documents keep their own tower where the run has one, and are a table of vectors otherwise.
 
     \b
       rootward export runs/words --out words
       rootward export runs/words --format onnx --out words.onnx
-      rootward evaluate runs/words --pairs heldout.csv --json heldout.json
+      rootward evaluate runs/words pairs:heldout.csv --json heldout.json
       rootward export runs/words --report heldout.json --out words
     """
     if out.exists():
-        raise RunFolderError(f"{out} is there already; choose another folder to export to.")
+        raise RunFolderError(f"{out} exists; choose another folder to export to.")
     refuse_folder(out)
     from rootward.evaluation import Report  # noqa: PLC0415
     from rootward.integrations.export import export as write  # noqa: PLC0415
@@ -58,5 +44,5 @@ def export(
 
     shown = None if report is None else Report.load(report)
     read = Run.load(run, encoder=encoder, progress=not quiet)
-    folder = write(read, out, **given(format=format), report=shown)
-    say(f"The model is in {folder}; how it is used stands in {folder / 'README.md'}.", quiet)
+    folder = write(read, out, **provided(format=format), report=shown)
+    say(f"The model is in {folder}; {folder / 'README.md'} says how to use it.", quiet)

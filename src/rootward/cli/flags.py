@@ -1,9 +1,10 @@
-"""Flags as dataclasses, so that commands share them and each is told once."""
+"""Flags that several commands share, and what commands do before and after their work."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -20,12 +21,26 @@ def flag(*names: str, help: str, panel: str, metavar: str = " ", **more: Any) ->
     return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar, show_default=False, **more)
 
 
-Quiet = Annotated[bool, flag("--quiet", "-q", panel="Output", help="No progress and remarks.")]
-EncoderAgain = Annotated[
-    str | None,
-    flag("--encoder", metavar="NAME", panel="Model", help="Of a tower on one, where it is not found by its name."),
-]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train wrote, or DualEncoder.save.")]
+def panel(title: str) -> Callable[..., Any]:
+    """What makes the flags of one panel of the help: `panel("Model")("--dim N", "Width of the vectors.", min=1)`."""
+
+    def of_panel(typed_as: str, help: str, **more: Any) -> Any:
+        words = typed_as.split()
+        names = [word for word in words if word.startswith("-")]
+        return flag(*names, help=help, panel=title, metavar=" ".join(words[len(names) :]) or " ", **more)
+
+    return of_panel
+
+
+model, output = panel("Model"), panel("Output")
+Quiet = Annotated[bool, output("--quiet -q", "No progress, no remarks.")]
+Json = Annotated[Path | None, output("--json FILE", "Write the result as JSON; - prints it.")]
+Plot = Annotated[Path | None, output("--plot FILE", "Draw the result: .png or .svg.")]
+EncoderAgain = Annotated[str | None, model("--encoder NAME", "Path of the run's sentence encoder, if it has moved.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run or of another saved model.")]
+
+typed: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
+"""The words after `rootward` on the command line, for messages that say what to type instead."""
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:
@@ -38,44 +53,31 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
     groups: dict[str, Any] = {}
     for parameter in signature(command).parameters.values():
         kind = hints[parameter.name]
-        if is_dataclass(kind):
-            groups[parameter.name] = kind
-            parameters += _parameters(kind)
-        else:
+        if not is_dataclass(kind):
             parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=kind))
+            continue
+        groups[parameter.name] = kind
+        types = get_type_hints(kind, include_extras=True)
+        for field in fields(kind):
+            default = Parameter.empty if field.default is MISSING else field.default
+            parameters.append(
+                Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=types[field.name])
+            )
 
     @wraps(command)
-    def gathered(**given: Any) -> None:
+    def gathered(**values: Any) -> None:
         for name, kind in groups.items():
-            given[name] = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
-        command(**given)
+            values[name] = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
+        command(**values)
 
     gathered.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     gathered.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return gathered
 
 
-def _parameters(kind: Any) -> list[Parameter]:
-    hints = get_type_hints(kind, include_extras=True)
-    return [
-        Parameter(
-            field.name,
-            Parameter.KEYWORD_ONLY,
-            default=Parameter.empty if field.default is MISSING else field.default,
-            annotation=hints[field.name],
-        )
-        for field in fields(kind)
-    ]
-
-
-def given(**flags: Any) -> dict[str, Any]:
-    """The flags that were given; the others keep the defaults of whatever they are passed to."""
+def provided(**flags: Any) -> dict[str, Any]:
+    """The flags that were set; the others keep the defaults of whatever they are passed to."""
     return {name: value for name, value in flags.items() if value is not None and value is not False and value != []}
-
-
-def said(**switches: bool | None) -> dict[str, bool]:
-    """Switches with two names, --this and --that, of which one was given: False is an answer here."""
-    return {name: value for name, value in switches.items() if value is not None}
 
 
 STDOUT = Path("-")
@@ -106,6 +108,24 @@ def put(text: str, target: Path) -> None:
     from rootward.files import write_text  # noqa: PLC0415
 
     write_text(target, text)
+
+
+def deliver(
+    result: Any,
+    text: Callable[[], str],
+    json: Path | None,
+    plot: Path | None = None,
+    draw: Callable[[Path], object] | None = None,
+    quiet: bool = False,
+) -> None:
+    """Show a result, write its JSON, draw it: what --json and --plot say; `draw` takes the file."""
+    if json != STDOUT:
+        show(result)
+    if json is not None:
+        put(text(), json)
+    if plot is not None and draw is not None:
+        draw(plot)
+        say(f"Drew {plot}.", quiet)
 
 
 def refuse_files(**targets: Path | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,96 +12,87 @@ import typer
 from rootward.cli.flags import (
     STDOUT,
     EncoderAgain,
+    Json,
     Quiet,
-    flag,
-    given,
+    panel,
+    provided,
     put,
     refuse_files,
     refuse_run_folder,
-    said,
     say,
     show,
 )
-from rootward.cli.sources import SourceFlags, read_as
+from rootward.cli.sources import SourceFlags, read_source
+from rootward.cli.towers import names_of
 from rootward.errors import InputError, PairsError
 
 if TYPE_CHECKING:
     from rootward.growth.diff import Diff
     from rootward.growth.runs import GrownRun
     from rootward.pairs import Pairs
-    from rootward.training import Run
 
-_GROWTH, _OUTPUT = "Growth", "Output"
+_growth = panel("Growth")
 
 
 def grow(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train or grow wrote.")],
     source: SourceFlags,
-    out: Annotated[
-        Path | None, flag("--out", metavar="FOLDER", panel=_GROWTH, help="Where the grown run goes.")
-    ] = None,
+    out: Annotated[Path | None, _growth("--out FOLDER", "Where the grown run goes.")] = None,
     changes: Annotated[
-        Path | None,
-        flag("--diff", metavar="FILE", panel=_GROWTH, help="A change that --save-diff wrote, in place of a source."),
+        Path | None, _growth("--diff FILE", "A change that --save-diff wrote, in place of a source.")
     ] = None,
-    save_diff: Annotated[
-        Path | None, flag("--save-diff", metavar="FILE", panel=_GROWTH, help="Write the change as JSON.")
-    ] = None,
-    glosses: Annotated[
-        bool | None,
-        flag("--glosses", panel=_GROWTH, help="Of a run that reads, as given to train: definitions are queries too."),
-    ] = None,
-    unambiguous: Annotated[
-        bool | None,
-        flag(
-            "--unambiguous/--ambiguous",
-            panel=_GROWTH,
-            help="Of a run that reads, as given to train: whether names of several nodes are left out.",
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, flag("--seed", metavar="N", panel=_GROWTH, help="Of every random choice. Default: 0.")
-    ] = None,
+    save_diff: Annotated[Path | None, _growth("--save-diff FILE", "Write the change as JSON.")] = None,
+    glosses: Annotated[bool, _growth("--glosses", "Text towers, as for train: definitions are queries too.")] = False,
+    ambiguous: Annotated[
+        bool, _growth("--ambiguous", "Text towers, as for train: keep synonyms that several nodes share.")
+    ] = False,
+    seed: Annotated[int | None, _growth("--seed N", "Of every random choice. Default: 0.")] = None,
     encoder: EncoderAgain = None,
-    json: Annotated[
-        Path | None, flag("--json", metavar="FILE", panel=_OUTPUT, help="Write change and drift as JSON; - is stdout.")
-    ] = None,
+    json: Json = None,
     quiet: Quiet = False,
 ) -> None:
-    """Take a changed hierarchy into a run without training: new rows are solved for, the others stay.
+    """Update a run to a newer version of its source, without training.
 
-    Where the run reads, new names and synonyms are read, and new documents put where their queries look for them.
-
-    The newer version is given as for train. A hierarchy becomes pairs as it did for the run, with its bound on
-    distances and what it leaves out, unless flags say otherwise. Prints what changed, what it has cost since the last
-    training, and whether to train again. The run itself stays as it is.
+    Vectors of new nodes are solved for, the others stay. Text towers read new names and synonyms, and put new documents
+    where their queries look for them. A hierarchy becomes pairs as it did for the run, unless --read says otherwise.
+    Prints what changed, what recall it has cost since the last training, and whether to train again.
 
     \b
-      rootward grow runs/shop --edges tuesday.csv --out runs/tuesday
+      rootward grow runs/shop edges:tuesday.csv --out runs/tuesday
+      rootward grow runs/hpo hp.obo --save-diff change.json --out runs/hpo-2
       rootward grow runs/shop --diff change.json --out runs/tuesday
     """
     if out is None:
         raise InputError(f"--out is needed: the folder of the grown run. {run} stays as it is.")
     if source.is_given == (changes is not None):
-        raise InputError("Give the newer version as a source, such as --edges tuesday.csv, or a change by --diff.")
+        raise InputError(
+            "Give the newer version as SOURCE, such as edges:tuesday.csv, or a change by --diff; not both."
+        )
     refuse_run_folder(out)
     refuse_files(json=json, save_diff=save_diff)
-    from rootward.growth.diff import Diff  # noqa: PLC0415
+    from rootward.growth.diff import Diff, diff  # noqa: PLC0415
     from rootward.growth.runs import grow_run  # noqa: PLC0415
     from rootward.training.run import Run  # noqa: PLC0415
 
     trained = Run.load(run, encoder=encoder, progress=not quiet)
-    named = given(glosses=glosses) | said(unambiguous=unambiguous)
+    named = names_of(glosses, ambiguous)
     if named and not trained.model.reads_texts:
-        flags = " and ".join(f"--{name}" for name in named)
+        flags = " and ".join(f"--{name}" for name in provided(glosses=glosses, ambiguous=ambiguous))
         raise InputError(f"{flags} belongs to a run that reads texts; {run} looks its queries up. Leave it out.")
-    after, name = _newer(source, trained, named, quiet) if changes is None else (Diff.load(changes), None)
-    change = after if isinstance(after, Diff) else _change(trained.pairs, after)
+    change = None if changes is None else Diff.load(changes)
+    after: Diff | Pairs | None = change
+    if after is None:
+        pairs = read_source(source, like=trained.pairs).pairs
+        after = pairs = pairs.by_name(**named) if trained.model.reads_texts else pairs
+        for note in pairs.notes:
+            say(note, quiet)
+        with suppress(PairsError):  # queries and documents are not the same nodes
+            change = diff(trained.pairs, pairs)
     if change is not None and save_diff is not None:
         change.save(save_diff)
-    grown = grow_run(trained, after, out, source=name, progress=not quiet, **given(seed=seed))
+    grown = grow_run(trained, after, out, source=source.source, progress=not quiet, **provided(seed=seed))
     if json is not None:
-        put(_told(change, grown), json)
+        put(_as_json(change, grown), json)
     if json != STDOUT:
         if change is not None:
             show(str(change))
@@ -108,30 +100,11 @@ def grow(
     say(f"{grown.grown}. The run is in {grown.folder}.", quiet)
 
 
-def _newer(source: SourceFlags, trained: Run, named: dict[str, bool], quiet: bool) -> tuple[Pairs, str | None]:
-    """The pairs of the newer version, made as the run's were, and their named source; what is left out is told."""
-    found = read_as(source, trained.pairs)
-    pairs = found.pairs.by_name(**named) if trained.model.reads_texts else found.pairs
-    for note in pairs.notes:
-        say(note, quiet)
-    return pairs, found.name
-
-
-def _change(before: Pairs, after: Pairs) -> Diff | None:
-    """What changed between nodes; None where queries and documents are not the same nodes."""
-    from rootward.growth.diff import diff  # noqa: PLC0415
-
-    try:
-        return diff(before, after)
-    except PairsError:
-        return None
-
-
-def _told(change: Diff | None, grown: GrownRun) -> str:
-    told = {
+def _as_json(change: Diff | None, grown: GrownRun) -> str:
+    values = {
         "diff": None if change is None else change.model_dump(mode="json"),
         "seconds": round(grown.grown.seconds, 3),
         "drift": grown.drift.model_dump(mode="json"),
         "overall": grown.report.overall.value,
     }
-    return json_format.dumps(told, indent=2) + "\n"
+    return json_format.dumps(values, indent=2) + "\n"

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from rootward.cli.flags import EncoderAgain, Quiet, RunFolder, flag, given, refuse_folder, say
+from rootward.cli.flags import EncoderAgain, Quiet, RunFolder, flag, provided, refuse_folder, say
 from rootward.errors import InputError, RunFolderError
 
 _index, _output = (partial(flag, panel=panel) for panel in ("Index", "Output"))
@@ -77,13 +77,13 @@ def index(
 
     if out is not None and existing_config(out) and not replace:
         raise RunFolderError(f"{out} holds an index already; choose another folder, or give --replace too.")
-    if engine in (None, "exact") and given(recall=recall, k=k):
+    if engine in (None, "exact") and provided(recall=recall, k=k):
         name = "--recall" if recall is not None else "-k"
         raise InputError(
             f"{name} tunes an engine that is approximate, and exact finds everything; leave out {name}, or name one: "
             "--engine ivf, ivf-sq8 or hnsw."
         )
-    options = given(uri=uri, collection=collection)
+    options = provided(uri=uri, collection=collection)
     for change in changes or ():
         name, equals, value = (text.strip() for text in change.partition("="))
         if not equals or not name:
@@ -105,7 +105,7 @@ def index(
         hierarchy=hierarchy,
         out=out,
         progress=not quiet,
-        **given(engine=engine, recall=recall, k=k),
+        **provided(engine=engine, recall=recall, k=k),
         **options,
     )
     calibration, note = run_calibration(run, model)

@@ -1,152 +1,131 @@
-"""Where pairs come from, as flags: a named source, or exactly one file and its reader's options."""
+"""Where pairs come from: one SOURCE argument, and `--read NAME=VALUE` for its reader. `rootward sources` lists them."""
 
 from __future__ import annotations
 
+import csv
+import gzip
+import json
 import re
+import shlex
 import sys
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rootward.cli.flags import flag, given
+from rootward.cli.flags import panel, typed
+from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
 from rootward.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from rootward.hierarchy import Hierarchy
     from rootward.pairs import Pairs
 
-_FILES = "Source: one file"
-_OPTIONS = "Options of the source"
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of source: the reader that it has, and how it is typed.
+
+    Attributes:
+        reader: class and classmethod, "Hierarchy.from_edges".
+        example: what to type for one, with a setting or two.
+        holds: one entry of such a file, in words; "" where the name says it.
+        numbers: how many whole numbers stand in place of a file.
+    """
+
+    reader: str
+    example: str
+    holds: str = ""
+    numbers: int = 0
+
+    @property
+    def read(self) -> Callable[..., Any]:
+        """The reader itself."""
+        from rootward.hierarchy import Hierarchy  # noqa: PLC0415
+        from rootward.pairs import Pairs  # noqa: PLC0415
+
+        owner, _, method = self.reader.partition(".")
+        reader: Callable[..., Any] = getattr({"Hierarchy": Hierarchy, "Pairs": Pairs}[owner], method)
+        return reader
+
+    @property
+    def is_hierarchy(self) -> bool:
+        """Whether it is read as a hierarchy, whose ancestors become pairs."""
+        return self.reader.startswith("Hierarchy")
+
+    def settings(self) -> dict[str, Setting]:
+        """What `--read` sets: arguments of the reader, and of making pairs."""
+        from rootward.hierarchy import Hierarchy  # noqa: PLC0415
+
+        found = settings_of(self.read, leave_out=("progress",))
+        if alike := re.search(r"as in `(from_\w+)`", self.read.__doc__ or ""):  # explained there
+            explained = settings_of(getattr(Hierarchy, alike[1]))
+            found = {name: explained.get(name, setting) for name, setting in found.items()}
+        of_pairs = settings_of(Hierarchy.pairs)
+        if not self.is_hierarchy:
+            return found if self.reader == "Pairs.from_esci" else found | {"max_distance": of_pairs["max_distance"]}
+        thesaurus = descriptions(Hierarchy.with_synonyms.__doc__)["thesaurus"]
+        return found | of_pairs | {"thesaurus": Setting("thesaurus", list, (), f"Further names of nodes: {thesaurus}")}
 
 
-def _file(name: str, help: str) -> Any:
-    return flag(f"--{name}", metavar="FILE", help=help, panel=_FILES)
+KINDS = {
+    "edges": Kind(
+        "Hierarchy.from_edges",
+        "edges:taxonomy.csv --read child=category --read parent=parent_category",
+        "a child and its parent a row",
+    ),
+    "paths": Kind("Hierarchy.from_paths", "paths:categories.txt --read separator=/", "a category path a line"),
+    "nested": Kind("Hierarchy.from_nested", "nested:menu.json --read layout=mapping", "nested JSON"),
+    "obo": Kind("Hierarchy.from_obo", "hp.obo --read relations=is_a,part_of"),
+    "skos": Kind("Hierarchy.from_skos", "thesaurus.ttl --read language=de", "a SKOS thesaurus"),
+    "owl": Kind("Hierarchy.from_owl", "go.owl --read max_distance=8", "an OWL ontology"),
+    "pairs": Kind(
+        "Pairs.from_table",
+        "pairs:clicks.csv --read distance=label --read levels=exact=0,substitute=1",
+        "a query, a document and their distance a row",
+    ),
+    "esci": Kind("Pairs.from_esci", "esci:shopping_queries_dataset --read locale=us --read part=test"),
+    "tree": Kind("Hierarchy.perfect_tree", "tree:4,5 --read root=false", numbers=2),
+    "dag": Kind("Hierarchy.random_dag", "dag:1000 --read seed=7 --read max_depth=6", numbers=1),
+}
+_BY_SUFFIX = {".obo": "obo", ".owl": "owl"}
+_RDF = ".ttl", ".rdf", ".nt", ".jsonld", ".xml"
+_OF_PAIRS = "max_distance", "keep_roots", "leave_out"
+_LISTED = "rootward sources"
 
-
-def _option(name: str, metavar: str, help: str, **more: Any) -> Any:
-    return flag(f"--{name}", metavar=metavar, help=help, panel=_OPTIONS, **more)
-
-
-def _switch(name: str, help: str) -> Any:
-    return flag(f"--{name}", help=help, panel=_OPTIONS)
+ReadFlag = Annotated[
+    list[str] | None,
+    panel("Source")("--read NAME=VALUE", "How it is read: child=category; repeatable, see rootward sources."),
+]
 
 
 @dataclass(frozen=True)
 class SourceFlags:
-    """What the user gave to say where the pairs come from; None, False and [] for what was not given."""
+    """The source that the user named, and how it is read; None for what was not given."""
 
     source: Annotated[
         str | None,
         typer.Argument(
             metavar="SOURCE",
             show_default=False,
-            help="A named source, wordnet or wordnet-instances; or a file by one of the flags below.",
+            help="wordnet, hp.obo, edges:shop.csv, ...; see rootward sources.",
         ),
     ] = None
-
-    edges: Annotated[Path | None, _file("edges", "A child and its parent a row: .csv, .tsv or .parquet.")] = None
-    pairs: Annotated[
-        Path | None,
-        _file("pairs", "A query, a document and their distance a row; or a file of Pairs.save, a folder of --on-disk."),
-    ] = None
-    obo: Annotated[Path | None, _file("obo", "An OBO ontology.")] = None
-    skos: Annotated[Path | None, _file("skos", "A SKOS thesaurus: Turtle, RDF/XML, N-Triples or JSON-LD.")] = None
-    owl: Annotated[Path | None, _file("owl", "An OWL ontology, its named classes.")] = None
-    paths: Annotated[Path | None, _file("paths", "A category path a line: Apparel > Shoes > Sandals.")] = None
-    nested: Annotated[Path | None, _file("nested", "Nested JSON.")] = None
-    esci: Annotated[
-        Path | None,
-        flag(
-            "--esci",
-            metavar="FOLDER",
-            help="Shopping queries: the folder of ESCI's two Parquet files; --tower static reads them.",
-            panel=_FILES,
-        ),
-    ] = None
-
-    max_distance: Annotated[
-        int | None,
-        _option("max-distance", "HOPS", "Leave out documents more hops away than this; else all are kept.", min=0),
-    ] = None
-    drop_roots: Annotated[
-        bool, _switch("drop-roots", "Hierarchies: leave roots with something below them out of every answer.")
-    ] = False
-    leave_out: Annotated[
-        list[str] | None,
-        _option("leave-out", "ID", "Hierarchies: leave this document out of every answer; may be repeated."),
-    ] = None
-    thesaurus: Annotated[
-        list[str] | None,
-        _option(
-            "thesaurus",
-            "FILE",
-            "Hierarchies: further names of nodes: a group of texts a line ('tv, television', .txt) or a row (id, name, "
-            "synonyms), an .obo, SKOS or .owl file, or wordnet; may be repeated.",
-        ),
-    ] = None
-    format: Annotated[
-        str | None,
-        _option(
-            "format", "NAME", "How the file is written, where its suffix does not tell: csv, tsv, parquet; turtle."
-        ),
-    ] = None
-    delimiter: Annotated[
-        str | None, _option("delimiter", "TEXT", "--edges, --pairs: between two fields of a CSV, such as ';' or tab.")
-    ] = None
-    child: Annotated[str | None, _option("child", "COLUMN", "--edges: the column of children.")] = None
-    parent: Annotated[str | None, _option("parent", "COLUMN", "--edges: the column of parents.")] = None
-    nodes: Annotated[
-        Path | None, _option("nodes", "FILE", "--edges: which nodes there are: id, name, synonyms, definition.")
-    ] = None
-    add_missing: Annotated[bool, _switch("add-missing", "--edges: keep ids that --nodes lacks.")] = False
-    query: Annotated[str | None, _option("query", "COLUMN", "--pairs: the column of queries.")] = None
-    document: Annotated[str | None, _option("document", "COLUMN", "--pairs: the column of documents.")] = None
-    distance: Annotated[str | None, _option("distance", "COLUMN", "--pairs: the column of distances or labels.")] = None
-    levels: Annotated[
-        str | None,
-        _option("levels", "LABEL=N,...", "--pairs, --esci: labels that stand for distances: exact=0,substitute=1."),
-    ] = None
-    drop_others: Annotated[
-        bool, _switch("drop-others", "--pairs: leave out rows whose label is not among --levels; else they are errors.")
-    ] = False
-    on_disk: Annotated[
-        Path | None,
-        _option(
-            "on-disk",
-            "FOLDER",
-            "--pairs: keep them in this folder, not in memory; used again where it is whole.",
-        ),
-    ] = None
-    relations: Annotated[
-        str | None, _option("relations", "NAME,...", "--obo: which lead from child to parent: is_a,part_of.")
-    ] = None
-    scopes: Annotated[str | None, _option("scopes", "NAME,...", "--obo: which synonyms are names: EXACT,RELATED.")] = (
-        None
-    )
-    namespace: Annotated[str | None, _option("namespace", "NAME", "--obo: only the terms of this namespace.")] = None
-    language: Annotated[str | None, _option("language", "TAG", "--skos, --owl: of the names, such as en.")] = None
-    separator: Annotated[
-        str | None, _option("separator", "TEXT", "--paths, --nested: between two categories of a path.")
-    ] = None
-    layout: Annotated[
-        str | None,
-        _option(
-            "layout",
-            "NAME",
-            "--paths: plain, google, google-with-ids, shopify, shopify-json. --nested: children, mapping.",
-        ),
-    ] = None
-    ids: Annotated[str | None, _option("ids", "NAME", "--nested: a node's id is its path, name or id.")] = None
-    part: Annotated[str | None, _option("part", "NAME", "--esci: train or test. Default: train.")] = None
-    locale: Annotated[str | None, _option("locale", "NAME", "--esci: us, es or jp. Default: us.")] = None
-    small: Annotated[bool, _switch("small", "--esci: the small version, without the easy queries.")] = False
+    read: ReadFlag = None
 
     @property
     def is_given(self) -> bool:
-        """Whether any of the flags was given."""
-        return bool(given(**vars(self)))
+        """Whether a source was named.
+
+        Raises:
+            InputError: --read without a source.
+        """
+        if self.source is None and self.read:
+            raise InputError("--read says how a source is read, and there is none; name the source too.")
+        return self.source is not None
 
 
 @dataclass(frozen=True)
@@ -155,210 +134,291 @@ class Source:
 
     Attributes:
         pairs: the pairs.
-        stem: a short name for folders and headings.
         name: of a named source, None for a file.
     """
 
     pairs: Pairs
-    stem: str
     name: str | None = None
 
 
-_OF_PAIRS = ("max_distance", "drop_roots", "leave_out")
-_OF_HIERARCHIES = (*_OF_PAIRS, "thesaurus")
-_OPTIONS_OF = {
-    "edges": (*_OF_HIERARCHIES, "child", "parent", "nodes", "add_missing", "format", "delimiter"),
-    "pairs": (
-        *("max_distance", "query", "document", "distance"),
-        *("levels", "drop_others", "format", "delimiter", "on_disk"),
-    ),
-    "obo": (*_OF_HIERARCHIES, "relations", "scopes", "namespace"),
-    "skos": (*_OF_HIERARCHIES, "language", "format"),
-    "owl": (*_OF_HIERARCHIES, "language", "format"),
-    "paths": (*_OF_HIERARCHIES, "separator", "layout"),
-    "nested": (*_OF_HIERARCHIES, "separator", "layout", "ids"),
-    "esci": ("part", "locale", "small", "levels"),
-    "source": (),
-}
-
-
-def chosen(flags: SourceFlags) -> tuple[str, dict[str, Any]]:
-    """(which source, its options): the one source that was given, with options that belong to it.
+def parse_source(flags: SourceFlags) -> tuple[str, str]:
+    """(kind, file) of the SOURCE argument; ("named", name) of a named source.
 
     Raises:
-        InputError: none or several were given, or an option of another one.
+        InputError: none was given, it names nothing that is there, or its file may be of several kinds.
     """
-    options = given(**vars(flags))
-    which = [kind for kind in _OPTIONS_OF if kind in options]
-    if len(which) != 1:
-        got = " and ".join(_flag(kind, options[kind]) for kind in which) or "none"
+    from rootward.hierarchy import NAMED  # noqa: PLC0415
+    from rootward.pairs.storage import is_folder  # noqa: PLC0415
+    from rootward.readers.labels import is_saved  # noqa: PLC0415
+
+    text = flags.source
+    if text is None:
         raise InputError(
-            f"Exactly one source is needed, got {got}. Give a named source, such as wordnet, or one file: "
-            f"{', '.join(f'--{kind} FILE' for kind in _OPTIONS_OF if kind != 'source')}."
+            f"A source is needed: a named one ({', '.join(NAMED)}), a file such as hp.obo, or KIND:FILE such as "
+            f"edges:taxonomy.csv. {_LISTED} lists the kinds."
         )
-    kind = which[0]
-    options.pop(kind)
-    for name in options:
-        if name not in _OPTIONS_OF[kind]:
-            there = ", ".join(map(_dashed, _OPTIONS_OF[kind]))
-            takes = f"it takes {there}" if there else "named sources come with their own settings"
-            raise InputError(f"{_dashed(name)} does not go with {_flag(kind, getattr(flags, kind))}: {takes}.")
-    return kind, options
+    if text in NAMED:
+        return "named", text
+    kind, colon, file = text.partition(":")
+    if colon and kind in KINDS:
+        if not file:
+            raise InputError(f"{text} names no file; needed {kind}:FILE, such as {KINDS[kind].example.split()[0]}.")
+        return kind, file
+    path = Path(text)
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if is_folder(path) or (suffix == ".parquet" and is_saved(path)):
+        return "pairs", text
+    if path.is_dir():
+        what = "the folder of a run or index" if (path / "config.json").is_file() else "a folder"
+        raise InputError(f"{path} is {what}, and no source; of ESCI say esci:{path}. {_LISTED} lists the kinds.")
+    if suffix in _BY_SUFFIX:
+        return _BY_SUFFIX[suffix], text
+    if not path.exists():
+        near = did_you_mean(kind if colon else text, [*NAMED, *KINDS])
+        raise InputError(
+            f"There is no file and no named source {text!r}.{near} Named sources are {', '.join(NAMED)}; what a file "
+            f"holds is said by {', '.join(KINDS)}, as in edges:FILE. {_LISTED} says more."
+        )
+    if suffix in _RDF and (sure := _rdf_kind(path)):
+        return sure, text
+    raise InputError(_advice(path, suffix, flags.read or []))
 
 
 def stem_of(flags: SourceFlags) -> str:
-    """What the source is called in a folder's name: 'wordnet', 'edges' for data/edges.csv."""
-    kind, _ = chosen(flags)
-    value = getattr(flags, kind)
-    return _known(value) if kind == "source" else kind if kind == "esci" else Path(value).stem
+    """What the source is called in a folder's name: 'wordnet', 'edges' for data/edges.csv, 'tree-4-5' for tree:4,5."""
+    kind, file = parse_source(flags)
+    if kind in KINDS and KINDS[kind].numbers:
+        return "-".join([kind, *file.split(",")])
+    name = Path(file).name.removesuffix(".gz")
+    return kind if kind == "esci" else file if kind == "named" else Path(name).stem
 
 
-def read(flags: SourceFlags) -> Source:
-    """The pairs of the one source that was given.
+def read_source(flags: SourceFlags, like: Pairs | None = None) -> Source:
+    """The pairs of the source.
+
+    Args:
+        flags: the source and its settings.
+        like: pairs of an older version. A hierarchy's pairs are made by the settings that made these, unless the user
+            sets one of them, or these are no hierarchy's.
 
     Raises:
-        InputError: not exactly one source, an option of another one, or a file that cannot be read.
+        InputError: no source or several readings of it, an unknown setting, or a file that cannot be read.
     """
-    try:
-        return _read(*chosen(flags), flags)
-    except InputError as error:
-        error.args = (in_flags(str(error)), *error.args[1:])
-        raise
-
-
-def in_flags(message: str) -> str:
-    """The message of a reader, which speaks of arguments, for somebody who gives flags: 'child=' is '--child'."""
-    arguments = "|".join(field.name for field in fields(SourceFlags))
-    message = message.replace('levels={"exact": 0, ...}', "--levels exact=0,substitute=1")
-    return re.sub(rf"\b({arguments})=(True\b)?", lambda found: _dashed(found[1]) + _equals(found), message)
-
-
-def _equals(found: re.Match[str]) -> str:
-    """'=' before a value, as in format='csv'; nothing before True or where there is none."""
-    follows = found.string[found.end() : found.end() + 1]
-    return "=" if found[2] is None and (follows == "'" or follows.isalnum()) else ""
-
-
-def _read(kind: str, options: dict[str, Any], flags: SourceFlags) -> Source:
     from rootward.hierarchy import NAMED  # noqa: PLC0415
 
-    value = getattr(flags, kind)
-    if kind == "source":
-        return Source(NAMED[_known(value)].pairs(), value, value)
-    if kind == "pairs":
-        return Source(_labelled(value, options), Path(value).stem)
-    if kind == "esci":
-        return Source(_shopping(value, options), "esci")
-    of_pairs = {name: options.pop(name) for name in _OF_PAIRS if name in options}
-    if of_pairs.pop("drop_roots", False):
-        of_pairs["keep_roots"] = False
-    return Source(_tree(kind, value, options).pairs(**of_pairs), Path(value).stem)
+    kind, file = parse_source(flags)
+    if kind == "named":
+        if flags.read:
+            raise InputError(f"--read {flags.read[0]}: {file} comes with its own settings; leave out --read.")
+        return Source(NAMED[file].pairs(), file)
+    settings = parse_settings(flags.read, "--read", KINDS[kind].settings(), of=f"{kind}:", listed_by=_LISTED)
+    try:
+        if KINDS[kind].is_hierarchy:
+            pairs = _pairs_of_hierarchy(kind, file, settings, like)
+        else:
+            pairs = KINDS[kind].read(file, **settings) if kind == "esci" else _labelled(file, settings)
+    except InputError as error:
+        error.args = (_in_flags(str(error), list(KINDS[kind].settings())), *error.args[1:])
+        raise
+    return Source(pairs)
 
 
-def read_as(flags: SourceFlags, pairs: Pairs) -> Source:
-    """The pairs of the source, those of a hierarchy's file by the settings that made `pairs`.
-
-    Where flags say otherwise, or `pairs` are no hierarchy's, or the source has settings of its own: as `read`.
-
-    Raises:
-        InputError: as `read`.
-    """
+def _pairs_of_hierarchy(kind: str, file: str, settings: dict[str, Any], like: Pairs | None) -> Pairs:
     from rootward.errors import PairsError  # noqa: PLC0415
     from rootward.growth.diff import lineage  # noqa: PLC0415
+    from rootward.hierarchy import NAMED  # noqa: PLC0415
 
-    kind, options = chosen(flags)
-    if kind in ("source", "pairs", "esci") or set(_OF_PAIRS) & set(options):
-        return read(flags)
-    try:
-        known = lineage(pairs)
-    except PairsError:
-        return read(flags)
-    try:
-        tree = _tree(kind, getattr(flags, kind), options)
-    except InputError as error:
-        error.args = (in_flags(str(error)), *error.args[1:])
-        raise
-    return Source(known.pairs(tree), Path(getattr(flags, kind)).stem)
-
-
-def _tree(kind: str, path: Path, options: dict[str, Any]) -> Hierarchy:
-    """The hierarchy in a file."""
-    from rootward.hierarchy import NAMED, Hierarchy  # noqa: PLC0415
-
-    thesauri = options.pop("thesaurus", ())
-    for name in {"relations", "scopes"} & set(options):
-        options[name] = tuple(part.strip() for part in options[name].split(","))
-    tree: Hierarchy = getattr(Hierarchy, f"from_{kind}")(path, **options)
+    thesauri = settings.pop("thesaurus", ())
+    of_pairs = {name: settings.pop(name) for name in _OF_PAIRS if name in settings}
+    known = None
+    if like is not None and not of_pairs:
+        with suppress(PairsError):
+            known = lineage(like)
+    tree: Hierarchy = KINDS[kind].read(*_operands(kind, file), **settings)
     for thesaurus in thesauri:
         tree = tree.with_synonyms(NAMED[thesaurus].load() if thesaurus in NAMED else thesaurus)
-    return tree
+    return tree.pairs(**of_pairs) if known is None else known.pairs(tree)
 
 
-def _labelled(path: Path, options: dict[str, Any]) -> Pairs:
-    """Pairs of a table with labels, or of a file that `Pairs.save` wrote, which has no columns to name."""
+def _operands(kind: str, file: str) -> list[Any]:
+    """What the reader takes in place of a file: whole numbers for generated hierarchies."""
+    needed = KINDS[kind].numbers
+    if not needed:
+        return [Path(file)]
+    numbers = [part.strip() for part in file.split(",")]
+    if len(numbers) != needed or not all(number.isdecimal() for number in numbers):
+        raise InputError(f"{kind}:{file} needs {needed} whole number(s), such as {KINDS[kind].example.split()[0]}.")
+    return [int(number) for number in numbers]
+
+
+def _labelled(file: str, settings: dict[str, Any]) -> Pairs:
+    """Pairs of a table with labels, or those that `Pairs.save` wrote, which have no columns to name."""
     from rootward.pairs import Pairs  # noqa: PLC0415
     from rootward.pairs.storage import is_folder  # noqa: PLC0415
     from rootward.readers.labels import is_saved  # noqa: PLC0415
 
-    max_distance = options.pop("max_distance", None)
-    if max_distance is not None and (is_folder(path) or "on_disk" in options):
-        raise InputError("--max-distance makes a copy in memory of pairs on disk; leave far rows out of the table.")
+    path = Path(file)
+    max_distance = settings.pop("max_distance", None)
+    if max_distance is not None and (is_folder(path) or "on_disk" in settings):
+        raise InputError("max_distance= makes a copy in memory of pairs on disk; leave far rows out of the table.")
     if is_saved(path) or is_folder(path):
-        if options:
+        if settings:
             raise InputError(
-                f"{path} was written by Pairs.save and knows its columns; leave out {', '.join(map(_dashed, options))}."
+                f"{path} was written by Pairs.save and knows its columns; leave out --read {', '.join(settings)}."
             )
         pairs = Pairs.load(path)
     else:
-        if "levels" in options:
-            options["levels"] = _levels(options["levels"])
-        pairs = Pairs.from_table(path, **options, progress=sys.stderr.isatty())
+        pairs = Pairs.from_table(path, **settings, progress=sys.stderr.isatty())
     return pairs if max_distance is None else pairs.near(max_distance)
 
 
-def _shopping(folder: Path, options: dict[str, Any]) -> Pairs:
-    """The pairs of ESCI."""
-    from rootward.pairs import Pairs  # noqa: PLC0415
-
-    if options.pop("small", False):
-        options["version"] = "small"
-    if "levels" in options:
-        options["levels"] = _levels(options["levels"])
-    return Pairs.from_esci(folder, **options)
+def _in_flags(message: str, settings: Sequence[str]) -> str:
+    """The message of a reader, which speaks of arguments, for somebody who types flags: 'child=' is '--read child='."""
+    message = message.replace('levels={"exact": 0, ...}', "levels=exact=0,substitute=1").replace("=True", "=true")
+    return re.sub(rf"(?<!--read )\b({'|'.join(settings)})=", r"--read \1=", message)
 
 
-def _levels(text: str) -> dict[str, int]:
-    """'exact=0,substitute=1' as {"exact": 0, "substitute": 1}."""
-    levels: dict[str, int] = {}
-    for part in text.split(","):
-        label, _, hops = part.rpartition("=")
-        if not label.strip() or not hops.strip().isdecimal():
-            raise InputError(f"--levels holds {part!r}; needed LABEL=N,..., such as exact=0,substitute=1.")
-        if label.strip() in levels:
-            raise InputError(f"--levels gives {label.strip()!r} twice; needed one distance a label.")
-        levels[label.strip()] = int(hops)
-    return levels
+# -- which kind a file is of ---------------------------------------------------------------------------------------
 
 
-def _known(name: str) -> str:
-    """The name of a named source.
+def _first_bytes(path: Path, n: int) -> bytes:
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            return file.read(n)
+    except (OSError, EOFError) as error:
+        raise InputError(f"{path} cannot be read: {error}.") from None
 
-    Raises:
-        InputError: there is none of this name.
+
+def _rdf_kind(path: Path) -> str | None:
+    """Whether the beginning of an RDF file speaks of SKOS concepts or of OWL classes; None where of both or neither."""
+    text = _first_bytes(path, 2**20)
+    skos = re.search(rb"skos:(Concept|broader|narrower)\b|skos/core#(Concept|broader|narrower)\b", text)
+    owl = re.search(rb"owl:Class\b|owl#Class\b", text)
+    return None if bool(skos) == bool(owl) else "skos" if skos else "owl"
+
+
+def _advice(path: Path, suffix: str, reads: list[str]) -> str:
+    """What a file of a suffix with several meanings seems to hold, and the command to type for it."""
+    seen, guess = _seen_in(path, suffix)
+    kinds = (
+        ("skos", "owl") if suffix in _RDF else ("nested", "paths") if suffix == ".json" else ("edges", "pairs", "paths")
+    )
+    others = [kind for kind in kinds if guess is None or kind != guess[0]]
+    rest = "; ".join(f"{kind}:{path} for {KINDS[kind].holds}" for kind in others)
+    head = f"{path} can be of several kinds, so say which. It {seen}."
+    if guess is None:
+        return f"{head} Type {rest}; {_LISTED} lists all kinds."
+    kind, settings = guess
+    named = {read.partition("=")[0] for read in reads}
+    settings = [setting for setting in settings if setting.partition("=")[0] not in named]
+    words = [f"{kind}:{path}" if word == str(path) else word for word in ["rootward", *typed.get()]]
+    words += [word for setting in settings for word in ("--read", setting)]
+    return f"{head} That looks like {KINDS[kind].holds}; if it is, type:\n  {shlex.join(words)}\nElse {rest}."
+
+
+def _seen_in(path: Path, suffix: str) -> tuple[str, tuple[str, list[str]] | None]:
+    """What stands at the beginning of a file, in words, and the kind and settings that fit; None where none do."""
+    if suffix in _RDF:
+        return "speaks of SKOS and OWL alike, or of neither", None
+    if suffix == ".parquet":
+        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        try:
+            head = next(pq.ParquetFile(path).iter_batches(batch_size=100), pa.RecordBatch.from_pydict({}))
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{path} cannot be read as Parquet: {error}.") from None
+        rows = [[str(row[name]) for name in head.schema.names] for row in head.to_pylist()]
+        return f"has the columns {', '.join(head.schema.names)}", _table_kind(head.schema.names, rows)
+    text = _first_bytes(path, 2**16).decode("utf-8-sig", errors="replace")
+    lines = [line for line in text.splitlines()[:100] if line.strip()]
+    if not lines:
+        raise InputError(f"{path} is empty; a source is needed that holds something.")
+    seen = f"begins with {lines[0][:60]!r}"
+    if suffix == ".json":
+        return seen, _json_kind(text)
+    body = [line for line in lines if not line.startswith("#")]
+    if sum(" > " in line for line in body) > len(body) / 2:
+        numbered = all(re.match(r"\d+ - ", line) for line in body)
+        layout = "shopify" if body[0].startswith("gid://") else "google-with-ids" if numbered else "google"
+        return seen, ("paths", [] if layout == "google" and body == lines else [f"layout={layout}"])
+    usual = {".csv": ",", ".tsv": "\t"}.get(suffix)
+    delimiters = [usual, *"\t;,|"] if usual else [*"\t;,|"]
+    for delimiter in delimiters:
+        if delimiter in lines[0] and sum(delimiter in line for line in lines) > 0.8 * len(lines):
+            header, *rows = csv.reader(lines, delimiter=delimiter)
+            found = _table_kind(header, rows)
+            extra = [] if delimiter == usual else [f"delimiter={'tab' if delimiter == chr(9) else delimiter}"]
+            return seen, None if found is None else (found[0], [*found[1], *extra])
+    for separator in (" / ", "/", ">", "::", "\\"):
+        if sum(separator in line for line in body) > len(body) / 2:
+            return seen, ("paths", [f"separator={separator}"])
+    return seen, None
+
+
+def _json_kind(text: str) -> tuple[str, list[str]] | None:
+    if '"verticals"' in text:
+        return "paths", ["layout=shopify-json"]
+    if '"@context"' in text or '"@graph"' in text:
+        return "skos", ["format=json-ld"]
+    if '"children"' in text or text.lstrip().startswith("["):
+        return "nested", []
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        whole = {}  # longer than what was looked at
+    return ("nested", ["layout=mapping"]) if isinstance(whole, dict) else None
+
+
+def _table_kind(columns: Sequence[str], rows: list[list[str]]) -> tuple[str, list[str]] | None:
+    """Whether a table holds edges or pairs by its header and first rows, and which columns they are in."""
+    if {"child", "parent"} <= set(columns):
+        return "edges", []
+    if {"query", "document", "distance"} <= set(columns):
+        return "pairs", []
+    above = [name for name in columns if re.search("parent|broader|above|super", name.lower())]
+    if above or len(columns) == 2:
+        parent = above[0] if above else columns[1]
+        child = next((name for name in columns if name != parent), None)
+        return None if child is None else ("edges", [f"child={child}", f"parent={parent}"])
+    if len(columns) < 3 or not rows:
+        return None
+    cells = {name: [row[i] for row in rows if i < len(row)] for i, name in enumerate(columns)}
+    whole = [name for name in columns if cells[name] and all(cell.isdecimal() for cell in cells[name])]
+    distance = whole[-1] if whole else min(columns[2:], key=lambda name: len(set(cells[name])))
+    query, document = [name for name in columns if name != distance][:2]
+    settings = {"query": query, "document": document, "distance": distance}
+    if not whole:
+        settings["levels"] = ",".join(f"{label}={i}" for i, label in enumerate(dict.fromkeys(cells[distance])))
+    return "pairs", [f"{name}={value}" for name, value in settings.items() if name != value]
+
+
+# -- the command ---------------------------------------------------------------------------------------------------
+
+
+def sources() -> None:
+    """List every kind of source, with its settings and an example.
+
+    Every verb that needs data takes SOURCE: a named source, a file whose suffix says what it is (.obo, .owl, .ttl,
+    .rdf, .nt, .jsonld; each also .gz), saved pairs, or KIND:FILE. Each --read NAME=VALUE is a setting of its reader.
+
+    \b
+      rootward sources
+      rootward train edges:taxonomy.csv --read child=category
+      rootward plan hp.obo --read relations=is_a,part_of --read max_distance=8
     """
-    from rootward.hierarchy import NAMED  # noqa: PLC0415
+    from rootward.hierarchy import NAMED, Hierarchy  # noqa: PLC0415
 
-    if name not in NAMED:
-        file = name if Path(name).exists() else "FILE"
-        a_file = f" For a file say what it holds: --edges {file}, --pairs {file}, ..."
-        near = did_you_mean(name, NAMED) if file != name else ""
-        raise InputError(f"There is no named source {name!r}; there are {', '.join(NAMED)}.{near or a_file}")
-    return name
-
-
-def _flag(kind: str, value: Any) -> str:
-    return str(value) if kind == "source" else f"--{kind} {value}"
-
-
-def _dashed(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    print("Named sources")
+    for name, named in NAMED.items():
+        print(f"  {name}: {named.description}")
+    print("  example: rootward train wordnet\n")
+    shared = settings_of(Hierarchy.pairs)
+    shared["thesaurus"] = KINDS["edges"].settings()["thesaurus"]
+    for name, kind in KINDS.items():
+        about = (kind.read.__doc__ or "").partition("\n")[0]
+        operand = ",".join("HW"[: kind.numbers]) if kind.numbers == 2 else "N" if kind.numbers else "FILE"
+        own = [setting for setting in kind.settings().values() if not (kind.is_hierarchy and setting.name in shared)]
+        title = f"{name}:{operand}  {about}\n  example: rootward train {kind.example}"
+        show_settings(title, own)
+    show_settings("Settings of every hierarchy", shared.values())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from rootward.cli.flags import flag, given, said
+from rootward.cli.flags import model, provided
+from rootward.cli.settings import Setting, settings_of
 from rootward.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DIM = 64
 _LOOKUP = "lookup"
-_TOWER = "Tower"
+_OF_PAIRS = "glosses", "ambiguous", "skip_unreadable"  # what is trained on, not what
 
 
 @dataclass(frozen=True)
@@ -31,132 +31,17 @@ class TowerFlags:
 
     tower: Annotated[
         str | None,
-        flag(
-            "--tower",
-            metavar="NAME",
-            panel=_TOWER,
-            help="lookup: a vector for every query. static: vectors of words and n-grams, so that every name and "
-            "synonym is a query, and words never seen are understood too. frozen: the same by a sentence encoder that "
-            "stays as it is, with a head that is trained. joint: static and frozen trained as one. full: the encoder "
-            "is trained too. Default: lookup.",
-        ),
+        model("--tower NAME", "lookup; for any text static, or with --encoder frozen, joint or full. Default: lookup."),
     ] = None
-    encoder: Annotated[
-        str | None,
-        flag(
-            "--encoder",
-            metavar="NAME",
-            panel=_TOWER,
-            help="Of a frozen, joint or full tower: a sentence-transformers model, by name or folder. With --resume: "
-            "where it is now, if not found by its name.",
-        ),
-    ] = None
-    dim: Annotated[
-        int | None,
-        flag(
-            "--dim",
-            metavar="N",
-            min=1,
-            panel=_TOWER,
-            help=f"Width of the vectors. Default: {DIM}; 128 for towers that read.",
-        ),
-    ] = None
-    documents: Annotated[
-        str | None,
-        flag(
-            "--documents",
-            metavar="NAME",
-            panel=_TOWER,
-            help="Beside a tower that reads. tied: a document is its name as queries are read, and what it learns "
-            "besides. text: its name by a tower of its own. lookup: a row of a table. Default: tied.",
-        ),
-    ] = None
-    glosses: Annotated[
-        bool,
-        flag("--glosses", panel=_TOWER, help="Of a tower that reads: definitions and their examples are queries too."),
-    ] = False
-    unambiguous: Annotated[
-        bool | None,
-        flag(
-            "--unambiguous/--ambiguous",
-            panel=_TOWER,
-            help="Of a tower that reads: leave out synonyms and glosses that are names of several nodes, and say how "
-            "many they are; or keep them, though one text cannot have the answers of both. Default: --unambiguous.",
-        ),
-    ] = None
+    encoder: Annotated[str | None, model("--encoder NAME", "A sentence-transformers model, by name or folder.")] = None
+    dim: Annotated[int | None, model("--dim N", f"Width. Default: {DIM}; 128 for text towers.", min=1)] = None
+    documents: Annotated[str | None, model("--documents NAME", "Text: tied, text, lookup. Default: tied.")] = None
+    glosses: Annotated[bool, model("--glosses", "Text towers: definitions are queries too.")] = False
+    ambiguous: Annotated[bool, model("--ambiguous", "Text towers: keep synonyms that several nodes share.")] = False
     skip_unreadable: Annotated[
-        bool,
-        flag(
-            "--skip-unreadable",
-            panel=_TOWER,
-            help="Of a tower that reads: go on without queries whose text has no letter or digit, and say how many "
-            "they are. Else they are an error.",
-        ),
+        bool, model("--skip-unreadable", "Text towers: leave out texts without a letter or digit.")
     ] = False
-    word_pairs: Annotated[
-        bool,
-        flag(
-            "--word-pairs",
-            panel=_TOWER,
-            help="Of a static or joint tower: a vector for every two words in a row as well.",
-        ),
-    ] = False
-    drop: Annotated[
-        float | None,
-        flag(
-            "--drop",
-            metavar="SHARE",
-            panel=_TOWER,
-            help="Of a tower that reads: share of a text's features, or of an encoder's outputs, that each step leaves "
-            "out at random. Default: 0.1.",
-        ),
-    ] = None
-    hidden: Annotated[
-        int | None,
-        flag(
-            "--hidden",
-            metavar="N",
-            min=1,
-            panel=_TOWER,
-            help="Of a frozen, joint or full tower: width of a hidden layer in the head; without it the head is one "
-            "matrix.",
-        ),
-    ] = None
-    cache: Annotated[
-        Path | None,
-        flag(
-            "--cache",
-            metavar="FOLDER",
-            panel=_TOWER,
-            help="Of a frozen or joint tower: where to keep what the encoder made of each text, which the run "
-            "remembers. Default: $ROOTWARD_CACHE, else the user's cache folder.",
-        ),
-    ] = None
-    chunk: Annotated[
-        int | None,
-        flag(
-            "--chunk",
-            metavar="N",
-            min=1,
-            panel=_TOWER,
-            help="Of a full tower: texts that pass through the encoder at a time, which is what its memory is for. "
-            "Default: 64.",
-        ),
-    ] = None
-    pace: Annotated[
-        float | None,
-        flag(
-            "--pace",
-            metavar="SHARE",
-            panel=_TOWER,
-            help="Of a full tower: the step of an encoder's weight as a share of the learning rate. Default: 0.0001.",
-        ),
-    ] = None
-
-    @property
-    def all_given(self) -> dict[str, Any]:
-        """The flags that were given, --ambiguous among them: a False that was said."""
-        return given(**vars(self)) | said(unambiguous=self.unambiguous)
+    word_pairs: Annotated[bool, model("--word-pairs", "static, joint: two adjacent words have a vector too.")] = False
 
     @property
     def reads_texts(self) -> bool:
@@ -166,9 +51,12 @@ class TowerFlags:
     @property
     def width(self) -> int:
         """The width of the vectors, given or not."""
-        if self.dim is not None:
-            return self.dim
-        return _text_dim() if self.reads_texts else DIM
+        if self.dim is not None or not self.reads_texts:
+            return self.dim or DIM
+        from rootward.encoders import DualEncoder  # noqa: PLC0415
+
+        dim: int = signature(DualEncoder.text).parameters["dim"].default
+        return dim
 
     @property
     def costs(self) -> Costs:
@@ -178,55 +66,56 @@ class TowerFlags:
         return ENCODED if self.tower == "full" and self.documents != _LOOKUP else CHEAP
 
 
-_READING = ("static", "frozen", "joint", "full")
+_TEXT = ("static", "frozen", "joint", "full")
 ON_ENCODER = ("frozen", "joint", "full")
 _BELONGS = {
     "encoder": ON_ENCODER,
-    "documents": _READING,
-    "glosses": _READING,
-    "unambiguous": _READING,
-    "skip_unreadable": _READING,
+    "documents": _TEXT,
+    "glosses": _TEXT,
+    "ambiguous": _TEXT,
+    "skip_unreadable": _TEXT,
     "word_pairs": ("static", "joint"),
-    "drop": _READING,
+    "drop": _TEXT,
     "hidden": ON_ENCODER,
     "cache": ("frozen", "joint"),
     "chunk": ("full",),
     "pace": ("full",),
 }
 
-_OF_PAIRS = ("glosses", "unambiguous", "skip_unreadable")  # what is trained on, not what
 
-
-def _text_dim() -> int:
+def tower_settings() -> dict[str, Setting]:
+    """Arguments of text towers that have no flag of their own, for `--set`."""
     from rootward.encoders import DualEncoder  # noqa: PLC0415
 
-    dim: int = signature(DualEncoder.text).parameters["dim"].default
-    return dim
+    flags = [field.name for field in fields(TowerFlags)]
+    found = settings_of(DualEncoder.text, leave_out=(*flags, "seed", "progress"))
+    return {name: setting for name, setting in found.items() if name in _BELONGS}
 
 
-def refuse(flags: TowerFlags) -> None:
-    """Refuse what cannot be made, before anything is read.
+def refuse_tower(flags: TowerFlags, settings: dict[str, Any]) -> None:
+    """Refuse what cannot be made, before anything is read; `settings` are those of `--set`.
 
     Raises:
-        InputError: no such tower or documents, or a flag of another tower.
+        InputError: no such tower or documents, or a flag or setting of another tower.
     """
-    _refuse_unknown("tower", flags.tower, (_LOOKUP, *_READING))
+    _refuse_unknown("tower", flags.tower, (_LOOKUP, *_TEXT))
     if flags.documents is not None:
         from rootward.encoders.registry import DocumentKind  # noqa: PLC0415
 
         _refuse_unknown("kind of --documents", flags.documents, get_args(DocumentKind))
     if flags.tower in ON_ENCODER and flags.encoder is None:
         raise InputError(
-            f"--tower {flags.tower} reads by an encoder that others trained; name one of sentence-transformers, or its "
-            "folder: --encoder all-MiniLM-L6-v2. --tower static needs none."
+            f"--tower {flags.tower} needs a sentence encoder; name one of sentence-transformers, or its folder: "
+            "--encoder all-MiniLM-L6-v2. --tower static needs none."
         )
     tower = flags.tower or _LOOKUP
-    for name in flags.all_given:
+    typed = {name: f"--{name.replace('_', '-')}" for name in provided(**vars(flags))}
+    typed |= {name: f"--set {name}" for name in settings}
+    for name, shown in typed.items():
         towers = _BELONGS.get(name, (tower,))
         if tower not in towers:
-            dashed = f"--{name.replace('_', '-')}"
             raise InputError(
-                f"{dashed} belongs to --tower {' or '.join(towers)}, the tower here is {tower}; leave out {dashed} or "
+                f"{shown} belongs to --tower {' or '.join(towers)}, the tower here is {tower}; leave out {shown} or "
                 "name one of those."
             )
 
@@ -237,7 +126,7 @@ def _refuse_unknown(what: str, value: str | None, choices: tuple[str, ...]) -> N
 
 
 def pairs_for(flags: TowerFlags, pairs: Pairs) -> Pairs:
-    """What the tower is trained on: towers that read have a query for every name and synonym, and for glosses.
+    """What the tower is trained on: text towers have a query for every name and synonym, and for glosses.
 
     Raises:
         InputError: some of pairs on disk are to be skipped.
@@ -246,11 +135,18 @@ def pairs_for(flags: TowerFlags, pairs: Pairs) -> Pairs:
         return pairs
     if flags.skip_unreadable and pairs.folder is not None:
         raise InputError("--skip-unreadable makes a copy in memory of pairs on disk; leave such rows out of the table.")
-    named = pairs.by_name(**given(glosses=flags.glosses), **said(unambiguous=flags.unambiguous))
+    named = pairs.by_name(**names_of(flags.glosses, flags.ambiguous))
     return named.readable() if flags.skip_unreadable else named
 
 
-def model_for(flags: TowerFlags, pairs: Pairs, recipe: Recipe, seed: int | None, progress: bool) -> DualEncoder:
+def names_of(glosses: bool, ambiguous: bool) -> dict[str, bool]:
+    """Arguments of `Pairs.by_name`, as the flags --glosses and --ambiguous say."""
+    return provided(glosses=glosses) | ({"unambiguous": False} if ambiguous else {})
+
+
+def model_for(
+    flags: TowerFlags, settings: dict[str, Any], pairs: Pairs, recipe: Recipe, seed: int | None, progress: bool
+) -> DualEncoder:
     """The untrained model; what was not given is as `DualEncoder.text`, or a lookup table, has it.
 
     Raises:
@@ -259,6 +155,6 @@ def model_for(flags: TowerFlags, pairs: Pairs, recipe: Recipe, seed: int | None,
     from rootward.encoders import DualEncoder  # noqa: PLC0415
 
     if not flags.reads_texts:
-        return DualEncoder.lookup(pairs, flags.width, start=recipe.start, **given(seed=seed))
+        return DualEncoder.lookup(pairs, flags.width, start=recipe.start, **provided(seed=seed))
     options = {name: value for name, value in vars(flags).items() if name not in _OF_PAIRS}
-    return DualEncoder.text(pairs, progress=progress, **given(**options, seed=seed))
+    return DualEncoder.text(pairs, progress=progress, **provided(**options, seed=seed), **settings)

@@ -1,57 +1,70 @@
-"""`rootward train`: a source in, a run folder and its report out."""
+"""`rootward train`: a source in, a run folder and its report out. `rootward settings` lists what `--set` sets."""
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from rootward.cli.flags import STDOUT, flag, given, put, refuse_files, refuse_run_folder, say, show
-from rootward.cli.recipes import RecipeFlags, field_lines, recipe_lines, recipe_of, told
-from rootward.cli.sources import SourceFlags, read, stem_of
-from rootward.cli.towers import TowerFlags, model_for, pairs_for, refuse
+from rootward.cli.flags import Json, Quiet, deliver, output, panel, provided, refuse_files, refuse_run_folder, say
+from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
+from rootward.cli.sources import SourceFlags, read_source, stem_of
+from rootward.cli.towers import TowerFlags, model_for, pairs_for, refuse_tower, tower_settings
 from rootward.errors import InputError
 
 if TYPE_CHECKING:
-    from rootward.training import Recipe, Run, Settings
+    from rootward.training import Recipe, Run, Settings, Stage
 
-_RUN, _OUTPUT = "Run", "Output"
+_training = panel("Training")
+_LISTED = "rootward settings"
+
+
+@dataclass(frozen=True)
+class RecipeFlags:
+    """How it is trained, and for how long; None for what was not given."""
+
+    recipe: Annotated[str | None, _training("--recipe NAME", "One of those below. Default: the first.")] = None
+    epochs: Annotated[float | None, _training("--epochs N", "Passes over the queries; else derived.")] = None
+    steps: Annotated[int | None, _training("--steps N", "Steps, instead of epochs.")] = None
+    minutes: Annotated[float | None, _training("--minutes N", "Time to train for, instead of either.")] = None
+    changes: Annotated[
+        list[str] | None,
+        _training("--set NAME=VALUE", "Anything else, such as scale=30; repeatable, see rootward settings."),
+    ] = None
+    seed: Annotated[int | None, _training("--seed N", "Of every random choice. Default: 0.")] = None
 
 
 @dataclass(frozen=True)
 class MachineFlags:
-    """How a training is run; None for what was not given."""
+    """Where it is trained; None for what was not given."""
 
-    threads: Annotated[
-        int | None, flag("--threads", metavar="N", min=1, panel=_RUN, help="CPU threads; else what torch takes.")
-    ] = None
-    device: Annotated[
-        str | None, flag("--device", metavar="NAME", panel=_RUN, help="cpu, cuda, ...; else a GPU where there is one.")
-    ] = None
-    precision: Annotated[
-        str | None, flag("--precision", metavar="NAME", panel=_RUN, help="Of matrix products: float32 or bfloat16.")
-    ] = None
+    threads: Annotated[int | None, _training("--threads N", "CPU threads. Default: torch decides.", min=1)] = None
+    device: Annotated[str | None, _training("--device NAME", "cpu, cuda, ... Default: a GPU if there is one.")] = None
 
 
 class TrainCommand(TyperCommand):
-    """Adds the recipes and the fields of a stage to the help, from where they are defined."""
+    """Adds the recipes to the help, from where they are defined."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """The usual help, then two tables."""
+        """The usual help, then a table."""
         from rich.console import Console  # noqa: PLC0415
         from rich.panel import Panel  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
 
+        from rootward.training.recipes import RECIPES  # noqa: PLC0415
+
         super().format_help(ctx, formatter)
-        for title, rows in (("Recipes", recipe_lines()), ("Fields of --set", field_lines())):
-            table = Table.grid(padding=(0, 2))
-            for cells in rows:
-                table.add_row(*cells)
-            Console(markup=False).print(Panel(table, title=title, title_align="left", border_style="dim"))
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True, min_width=max(map(len, RECIPES)))
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        for name, recipe in RECIPES.items():
+            table.add_row(name, (recipe.__doc__ or "").partition("\n")[0])
+        Console(markup=False).print(Panel(table, title="Recipes", title_align="left", border_style="dim"))
 
 
 def train(
@@ -59,106 +72,83 @@ def train(
     tower: TowerFlags,
     recipe: RecipeFlags,
     machine: MachineFlags,
-    out: Annotated[
-        Path | None,
-        flag("--out", metavar="FOLDER", panel=_OUTPUT, help="The run's folder. Default: runs/ and the source's name."),
-    ] = None,
-    resume: Annotated[
-        Path | None, flag("--resume", metavar="FOLDER", panel=_RUN, help="Go on with an interrupted run instead.")
-    ] = None,
-    json: Annotated[
-        Path | None, flag("--json", metavar="FILE", panel=_OUTPUT, help="Write the report as JSON; - is stdout.")
-    ] = None,
-    quiet: Annotated[bool, flag("--quiet", "-q", panel=_OUTPUT, help="No progress and remarks, the report alone.")] = (
-        False
-    ),
+    resume: Annotated[Path | None, output("--resume FOLDER", "Continue an interrupted run; no SOURCE.")] = None,
+    out: Annotated[Path | None, output("--out FOLDER", "Folder of the run. Default: runs/SOURCE.")] = None,
+    json: Json = None,
+    quiet: Quiet = False,
 ) -> None:
-    """Train a dual encoder and measure it.
+    """Train a dual encoder on a source and measure it.
 
-    Every node of a hierarchy becomes a query; it and everything above it are its answers. Your own hierarchy keeps its
-    roots and all ancestors unless told; the named source wordnet follows the paper. The report goes to standard
-    output, everything else to standard error. Ctrl-C stops at the next step, and --resume goes on from there.
+    Every node of a hierarchy becomes a query; it and everything above it are its answers. Prints recall by distance.
+    Ctrl-C stops at the next step; --resume continues there.
 
     \b
       rootward train wordnet --dim 64 --out runs/wordnet
-      rootward train --edges taxonomy.csv --child category --parent parent
-      rootward train --pairs clicks.csv --distance label --levels exact=0,substitute=1
-      rootward train --obo hp.obo --relations is_a,part_of --minutes 5
-      rootward train --obo hp.obo --tower static --word-pairs --out runs/words
-      rootward train --obo hp.obo --tower frozen --encoder all-MiniLM-L6-v2
-      rootward train --obo hp.obo --tower joint --encoder all-MiniLM-L6-v2 --word-pairs --glosses
-      rootward train wordnet --recipe rebalanced --set regular_share=0.03
-      rootward train --resume runs/wordnet
+      rootward train hp.obo --read relations=is_a,part_of --tower static --word-pairs
+      rootward train edges:taxonomy.csv --read child=category --minutes 5
+      rootward train pairs:clicks.csv --read distance=label --read levels=exact=0,substitute=1
     """
     refuse_files(json=json)
     if resume is not None:
-        others = given(**vars(source), **vars(recipe), out=out) | tower.all_given
+        others = provided(**vars(source), **{**vars(recipe), "changes": None}, out=out, **vars(tower))
         others.pop("encoder", None)  # where it is now
         if others:
             raise InputError(
                 f"--resume goes on with what {resume} was started with; leave out "
-                f"{', '.join('--' + name.replace('_', '-') for name in others)}."
+                f"{', '.join('SOURCE' if name == 'source' else '--' + name.replace('_', '-') for name in others)}."
             )
-        run = _resumed(resume, tower.encoder, machine, quiet)
+        known, of = machine_settings(), "a run that is resumed"
+        settings = _settings(machine, parse_settings(recipe.changes, "--set", known, of=of, listed_by=_LISTED), quiet)
+        run = _resumed(resume, tower.encoder, machine, settings)
     else:
-        refuse(tower)
-        stem = stem_of(source)
-        out = Path("runs") / stem if out is None else out
-        refuse_run_folder(out)
-        run = _trained(source, tower, recipe, recipe_of(recipe), machine, out, quiet)
-    if not run.finished or run.report is None:
+        run, settings = _trained(source, tower, recipe, machine, out, quiet)
+    if not run.finished or (run.report is None and settings.measure):
         raise typer.Exit(130)
-    if json != STDOUT:
-        show(run.report)
-    if json is not None:
-        put(run.report.to_json(), json)
+    if run.report is not None:
+        deliver(run.report, run.report.to_json, json)
     say(_what_next(run), quiet)
 
 
 def _trained(
-    source: SourceFlags,
-    tower: TowerFlags,
-    flags: RecipeFlags,
-    recipe: Recipe,
-    machine: MachineFlags,
-    out: Path,
-    quiet: bool,
-) -> Run:
+    source: SourceFlags, tower: TowerFlags, flags: RecipeFlags, machine: MachineFlags, out: Path | None, quiet: bool
+) -> tuple[Run, Settings]:
+    """The run of a source and its settings; what cannot work is refused before the source is read."""
     from rootward.training import train as start_training  # noqa: PLC0415
     from rootward.training.defaults import resolve  # noqa: PLC0415
 
-    settings = _settings(machine, quiet)
-    found = read(source)
-    pairs = pairs_for(tower, found.pairs)
+    chosen = _chosen(flags)
+    refuse_tower(tower, chosen["tower"])
+    stem = stem_of(source)
+    out = Path("runs") / stem if out is None else out
+    refuse_run_folder(out)
+    recipe = _recipe_of(flags, chosen["recipe"])
+    settings = _settings(machine, chosen["machine"], quiet)
+    pairs = pairs_for(tower, read_source(source).pairs)
     for note in pairs.notes:
         say(note, quiet)
-    say(f"{found.stem}: {pairs!r}", quiet)
+    say(f"{stem}: {pairs!r}", quiet)
     for stage in recipe.stages:
         timed = flags.minutes is not None and stage.steps is None and stage.epochs is None
-        say(told(resolve(stage, pairs, tower.width, tower.costs), None if not timed else flags.minutes), quiet)
-    return start_training(
-        model_for(tower, pairs, recipe, flags.seed, not quiet),
-        pairs,
-        recipe,
-        out=out,
-        minutes=flags.minutes,
-        source=found.name,
-        settings=settings,
-        **given(seed=flags.seed),
-    )
+        resolved = resolve(stage, pairs, tower.width, tower.costs)
+        say(stage_in_words(resolved, flags.minutes if timed else None), quiet)
+    model = model_for(tower, chosen["tower"], pairs, recipe, flags.seed, not quiet)
+    options = provided(minutes=flags.minutes, source=source.source, seed=flags.seed)
+    return start_training(model, pairs, recipe, out=out, settings=settings, **options), settings
 
 
-def _resumed(folder: Path, encoder: str | None, machine: MachineFlags, quiet: bool) -> Run:
+def _resumed(folder: Path, encoder: str | None, machine: MachineFlags, settings: Settings) -> Run:
+    import torch  # noqa: PLC0415
+
     from rootward.folders import read_config  # noqa: PLC0415
     from rootward.training import resume  # noqa: PLC0415
     from rootward.training.run import About  # noqa: PLC0415
 
     if machine.threads is None:
-        machine = replace(machine, threads=About.read(folder, read_config(folder)).machine.threads)
-    return resume(folder, settings=_settings(machine, quiet), encoder=encoder)
+        torch.set_num_threads(About.read(folder, read_config(folder)).machine.threads)
+    return resume(folder, settings=settings, encoder=encoder)
 
 
-def _settings(machine: MachineFlags, quiet: bool) -> Settings:
+def _settings(machine: MachineFlags, values: dict[str, Any], quiet: bool) -> Settings:
     """The settings of these flags, to be used here; also tells torch how many threads to take.
 
     Raises:
@@ -170,16 +160,131 @@ def _settings(machine: MachineFlags, quiet: bool) -> Settings:
 
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
-    settings = Settings(progress=not quiet, **given(device=machine.device, precision=machine.precision))
+    settings = replace(Settings(progress=not quiet, **values), **provided(device=machine.device))
     Machine.here(settings)
     return settings
+
+
+# -- recipes and --set ---------------------------------------------------------------------------------------------
+
+
+def stage_settings() -> dict[str, Setting]:
+    """Every field of `Stage` but its name."""
+    from rootward.training import Stage  # noqa: PLC0415
+
+    return {
+        name: Setting(name, field.annotation, field.default, field.description or "", unset="derived")
+        for name, field in Stage.model_fields.items()
+        if name != "name"
+    }
+
+
+def recipe_settings(*names: str) -> dict[str, Setting]:
+    """Where the vectors of a recipe start, and arguments that these recipes have besides the fields of a stage."""
+    from rootward.training import Recipe  # noqa: PLC0415
+    from rootward.training.recipes import RECIPES  # noqa: PLC0415
+
+    field = Recipe.model_fields["start"]
+    found = {"start": Setting("start", field.annotation, None, descriptions(Recipe.__doc__)["start"], "the recipe's")}
+    for name in names:
+        own = settings_of(RECIPES[name], leave_out=stage_settings()) if name in RECIPES else {}
+        found |= {key: replace(each, help=each.help or f"of {name}") for key, each in own.items()}
+    return found
+
+
+def machine_settings() -> dict[str, Setting]:
+    """Fields of `Settings` that have no flag of their own."""
+    from rootward.training.run import Settings  # noqa: PLC0415
+
+    return settings_of(Settings, leave_out=("device", "progress"), unset="derived")
+
+
+def _chosen(flags: RecipeFlags) -> dict[str, dict[str, Any]]:
+    """The values of --set, by what they are of: "recipe" (and its first stage), "tower", "machine".
+
+    Raises:
+        InputError: no such setting, a value of another type, or one that has a flag of its own.
+    """
+    groups: dict[str, Mapping[str, Setting]] = {
+        "recipe": stage_settings() | recipe_settings(flags.recipe or ""),
+        "tower": tower_settings(),
+        "machine": machine_settings(),
+    }
+    known = {name: setting for group in groups.values() for name, setting in group.items()}
+    own_flags = {field.name for kind in (TowerFlags, RecipeFlags, MachineFlags) for field in fields(kind)} - set(known)
+    for text in flags.changes or ():
+        name = text.partition("=")[0].strip().replace("-", "_")
+        if name in own_flags:
+            raise InputError(f"--set {text}: {name} has a flag of its own, --{name.replace('_', '-')}.")
+    values = parse_settings(flags.changes, "--set", known, of="a training", listed_by=_LISTED)
+    return {kind: {name: values[name] for name in group if name in values} for kind, group in groups.items()}
+
+
+def _recipe_of(flags: RecipeFlags, changes: dict[str, Any]) -> Recipe:
+    """The recipe of these flags.
+
+    Raises:
+        InputError: no such recipe, a value out of range, several lengths.
+    """
+    from rootward.training.recipes import by_name, decoupled  # noqa: PLC0415
+
+    name = decoupled.__name__ if flags.recipe is None else flags.recipe
+    changes = dict(changes)
+    start = changes.pop("start", None)
+    if flags.minutes is not None and not flags.minutes > 0:
+        raise InputError(f"--minutes must be above 0, got {flags.minutes:g}.")
+    lengths = provided(epochs=flags.epochs, steps=flags.steps)
+    for field in [field for field in ("epochs", "steps") if field in changes]:
+        if field in lengths:
+            raise InputError(f"{field} is given twice, by --{field} and by --set; keep one.")
+        lengths[field] = changes.pop(field)
+    if len(lengths) + (flags.minutes is not None) > 1:
+        raise InputError("--epochs, --steps and --minutes each say how long to train; give one of them.")
+    if name == "rebalanced":
+        if "regular_share" not in changes:
+            raise InputError("--recipe rebalanced needs the share drawn regularly, such as --set regular_share=0.03.")
+        changes["p"] = changes.pop("regular_share")
+    recipe = by_name(name, **changes).with_(**(lengths if flags.minutes is None else {"epochs": None, "steps": None}))
+    return recipe if start is None else recipe.model_copy(update={"start": start})
+
+
+def stage_in_words(stage: Stage, minutes: float | None) -> str:
+    """What was chosen or derived for a stage, in one line."""
+    assert stage.batch_size is not None and stage.scale is not None and stage.scale_end is not None
+    length = f"{stage.steps:,} steps" if minutes is None else f"as many steps as {minutes:g} minutes allow"
+    uniform = f"{stage.negatives} uniform documents"
+    against = {"all": "all documents", "batch": "the batch's targets", "sampled": uniform}
+    mined = f" and the {stage.hard_negatives} hardest of each query" if stage.hard_negatives else ""
+    what = "queries" if stage.sampler == "all_targets" else "pairs"
+    tau = f"{stage.scale:.3g}" + (f" to {stage.scale_end:.3g}" if stage.scale_end != stage.scale else "")
+    return (
+        f"{stage.name}: {stage.loss} loss, {length} of {stage.batch_size:,} {what} against "
+        f"{against[stage.candidates]}{mined}, tau {tau}, {stage.optimizer} at {stage.learning_rate:.3g}"
+    )
+
+
+def settings() -> None:
+    """List everything that `rootward train --set NAME=VALUE` sets.
+
+    \b
+      rootward settings
+      rootward train wordnet --set scale=30 --set optimizer=adam
+      rootward train wordnet --recipe rebalanced --set regular_share=0.03
+      rootward train hp.obo --tower static --set drop=0.2
+    """
+    from rootward.training.recipes import RECIPES  # noqa: PLC0415
+
+    show_settings("Training: fields of the recipe's stages (rootward.Stage)", stage_settings().values())
+    show_settings("Recipe: what some recipes have besides", recipe_settings(*RECIPES).values())
+    show_settings("Model: text towers (rootward.DualEncoder.text)", tower_settings().values())
+    show_settings("Machine: these hardly change the result (rootward.Settings)", machine_settings().values())
 
 
 # -- words -------------------------------------------------------------------------------------------------------
 
 
 def _what_next(run: Run) -> str:
-    """Two commands to go on with; the search is for the query with the most answers."""
+    """Commands to go on with; the search is for the query with the most answers."""
     row = int(run.pairs.sizes.argmax())
     name = run.pairs.query_texts.names[row] if run.pairs.query_texts is not None else ""
     folder = shlex.quote(str(run.folder))

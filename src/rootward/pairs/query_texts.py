@@ -167,7 +167,7 @@ def notes_on(pairs: PairArrays, check: TextCheck, documents_read: bool) -> tuple
         more = [f"and {len(groups) - EXAMPLES:,} more"] if len(groups) > EXAMPLES else []
         what, are = ("1 text", "is") if len(groups) == 1 else (f"{len(groups):,} texts", "are")
         remedy = (
-            " Synonyms and glosses of several nodes are left out by Pairs.by_name(unambiguous=True), --unambiguous."
+            " Pairs.by_name(unambiguous=True) leaves out names of several nodes; so does train without --ambiguous."
         )
         notes.append(
             f"{what}, in whatever spelling, {are} the text of several queries with different answers, though one text "

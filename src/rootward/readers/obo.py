@@ -119,6 +119,8 @@ def _cut_off(path: Path, last: _Term, terms: dict[str, _Term]) -> tuple[str, ...
 
     Many whole files lack the last line end, so that alone is not noted.
     """
+    if path.suffix.lower() == ".gz":  # a packed file that is cut off cannot be unpacked
+        return ()
     with path.open("rb") as file:
         file.seek(-1, 2)
         if file.read() in b"\r\n":

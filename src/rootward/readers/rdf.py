@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from rootward.errors import InputError, MissingExtraError, TableError
 from rootward.readers.edges import EdgeList, left_out
-from rootward.readers.text_files import FilePath, existing_file
+from rootward.readers.text_files import PACKED, FilePath, existing_file, open_bytes
 
 _SYNTAX = {".ttl": "turtle", ".rdf": "xml", ".owl": "xml", ".xml": "xml", ".nt": "nt", ".jsonld": "json-ld"}
 _OBO_IN_OWL = "http://www.geneontology.org/formats/oboInOwl#"
@@ -59,14 +60,15 @@ def _rdflib(what: str) -> Any:
 def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
     """(rdflib graph, name of the file)."""
     path = existing_file(source)
-    if syntax is None and path.suffix.lower() not in _SYNTAX:
+    suffix = Path(path.name.lower().removesuffix(PACKED)).suffix
+    if syntax is None and suffix not in _SYNTAX:
         raise InputError(
-            f"{path.name}: the suffix {path.suffix!r} names no known RDF syntax. Say which it is: format='turtle', "
+            f"{path.name}: the suffix {suffix!r} names no known RDF syntax. Say which it is: format='turtle', "
             "'xml', 'nt' or 'json-ld'."
         )
-    graph, kind = rdf.Graph(), _SYNTAX[path.suffix.lower()] if syntax is None else syntax
+    graph, kind = rdf.Graph(), _SYNTAX[suffix] if syntax is None else syntax
     try:
-        with path.open("rb") as file:
+        with open_bytes(path) as file:
             graph.parse(file, format=kind)
     except Exception as error:  # every rdflib parser has exceptions of its own
         # A parser that runs past the end of the text raises these, with a message that says nothing of the file.
