@@ -12,12 +12,11 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from rootward.csr import offsets_of
 from rootward.pairs import Pairs
-from rootward.scoring import BLOCK_BYTES, Block, Floats, Ints, checked, score_blocks, top
+from rootward.scoring import BLOCK_BYTES, Ints, best, checked
 
 SURPLUS = 64
 """How many documents a list holds beyond its share of |S(q)|."""
@@ -120,45 +119,18 @@ def best_lists(
         InputError: vectors that cannot be scored.
     """
     queries, documents = checked(queries, documents)
-    parts = []
-    for block in score_blocks(queries, documents, pairs.sizes, block_bytes):
-        parts.append(_listed(block, pairs, share))
-        if progress is not None:
-            progress(len(block.rows))
+    lengths = np.where(pairs.sizes > 0, np.minimum(share * pairs.sizes + SURPLUS, len(documents)), 0)
+    _, columns, scores = best(queries, documents, lengths, block_bytes=block_bytes, progress=progress)
     rows = np.flatnonzero(pairs.sizes)
-    lengths = _lengths(pairs.sizes[rows], share, len(documents))
-    columns = [np.concatenate(each) for each in zip(*parts, strict=True)] if parts else [np.empty(0)] * 3
     return Lists(
         rows,
-        offsets_of(lengths),
-        columns[0].astype(np.int64),
-        columns[1].astype(np.float64),
-        columns[2].astype(np.int64),
+        offsets_of(lengths[rows]),
+        columns,
+        scores.astype(np.float64),
+        pair_index(pairs, np.repeat(rows, lengths[rows]), columns),
         pairs.sizes[rows],
-        lengths == len(documents),
+        lengths[rows] == len(documents),
     )
-
-
-def _lengths(sizes: Ints, share: int, n_documents: int) -> Ints:
-    return np.minimum(share * sizes + SURPLUS, n_documents)
-
-
-def _listed(block: Block, pairs: Pairs, share: int) -> tuple[Ints, Floats, Ints]:
-    """(documents, scores, pairs) of a block's lists, flat."""
-    n = block.scores.shape[1]
-    lengths = _lengths(pairs.sizes[block.rows], share, n)
-    longest = int(lengths.max())
-    values, columns = (part.numpy() for part in top(torch.from_numpy(block.scores), min(longest + 1, n)))
-    order = np.lexsort((columns, -values), axis=1)
-    columns = np.take_along_axis(columns, order, 1)
-    # a top-k leaves open which of several equal entries it takes; that matters where a list ends among them
-    row = np.arange(len(lengths))
-    following = np.minimum(lengths, n - 1)
-    for tied in np.flatnonzero((lengths < n) & (values[row, lengths - 1] == values[row, following])).tolist():
-        columns[tied, : lengths[tied]] = np.argsort(-block.scores[tied], kind="stable")[: lengths[tied]]
-    kept = np.arange(columns.shape[1]) < lengths[:, None]
-    documents, rows = columns[kept], np.repeat(block.rows, lengths)
-    return documents, values[kept], pair_index(pairs, rows, documents)
 
 
 def pair_index(pairs: Pairs, rows: Ints, documents: Ints) -> Ints:

@@ -16,6 +16,7 @@ from rootward.diagnosis.facts import Alignment, Bias, Geometry, Hubness
 from rootward.evaluation import Ranks
 from rootward.ids import Rows
 from rootward.pairs import Pairs
+from rootward.scoring import score_blocks
 
 Vectors = npt.NDArray[np.floating[Any]]
 
@@ -111,7 +112,7 @@ class Answers:
 
 
 def answers(queries: Tensor, documents: Tensor, pairs: Pairs, rows: Rows, generality: Rows) -> Answers:
-    """Score these query rows against all documents, in blocks, once for each strength.
+    """Score these query rows, ascending, against all documents, in blocks, once for each strength.
 
     A tie counts against a document, as everywhere.
     """
@@ -119,10 +120,10 @@ def answers(queries: Tensor, documents: Tensor, pairs: Pairs, rows: Rows, genera
     spread = float(log_generality.std()) if len(log_generality) > 1 else 0.0
     taken, due = (np.zeros(pairs.n_documents, np.int64) for _ in range(2))
     recalls = np.zeros((len(rows), len(STRENGTHS)))
-    size = max(1, BLOCK_SCORES // max(1, pairs.n_documents))
-    for start in range(0, len(rows), size):
-        part = rows[start : start + size]
-        scores = queries[torch.from_numpy(part)] @ documents.T
+    sizes = np.zeros_like(pairs.sizes)
+    sizes[rows] = pairs.sizes[rows]
+    for block in score_blocks(queries, documents, sizes, BLOCK_SCORES * documents.element_size()):
+        part, scores = block.rows, torch.from_numpy(block.scores)
         unit = float(scores.std()) / spread if spread else 0.0
         place, index = pairs.of(part)
         relevant = pairs.documents[index].astype(np.int64)
@@ -131,7 +132,7 @@ def answers(queries: Tensor, documents: Tensor, pairs: Pairs, rows: Rows, genera
             leaning = scores + strength * unit * log_generality
             best, whose = leaning.topk(min(pairs.n_documents, int(pairs.sizes[part].max()) + 1), dim=1)
             hit = leaning[place, relevant].numpy() > _next_best(best, pairs.sizes[part])[place]
-            recalls[start : start + len(part), column] = np.bincount(place, hit, len(part)) / pairs.sizes[part]
+            recalls[np.searchsorted(rows, part), column] = np.bincount(place, hit, len(part)) / pairs.sizes[part]
             if strength == 0:
                 inside = np.arange(best.shape[1]) < pairs.sizes[part][:, None]
                 np.add.at(taken, whose.numpy()[inside], 1)

@@ -63,6 +63,7 @@ def evaluate(
     known: Pairs | None = None,
     bootstrap: int = 1_000,
     seed: int = 0,
+    exact: bool = True,
     block_bytes: int = BLOCK_BYTES,
     extras: dict[str, Scalar] | None = None,
     progress: bool = False,
@@ -83,6 +84,7 @@ def evaluate(
         known: pairs that are no competitors, such as `split.train` when `pairs` is `split.test`.
         bootstrap: draws of queries for the 95 % intervals; 0 leaves them out.
         seed: of the draws.
+        exact: False compares scores as BLAS rounds them; so does training, whose vectors depend on that anyway.
         block_bytes: size of the buffer of scores.
         extras: kept in the report.
         progress: show a bar, where standard error is a terminal.
@@ -93,7 +95,7 @@ def evaluate(
         InputError: vectors that are NaN or infinite, `known` of other ids.
     """
     start = time.perf_counter()
-    ranks = ranks_of(model, pairs, known=known, block_bytes=block_bytes, progress=progress)
+    ranks = ranks_of(model, pairs, known=known, exact=exact, block_bytes=block_bytes, progress=progress)
     return Report.from_ranks(
         ranks,
         dim=model.dim,
@@ -114,13 +116,14 @@ def ranks_of(
     *,
     known: Pairs | None = None,
     as_searched: bool = True,
+    exact: bool = True,
     block_bytes: int = BLOCK_BYTES,
     progress: bool = False,
 ) -> Ranks:
     """The rank of every pair among all documents of the model; `evaluate` says more, and `Report.from_ranks` goes on.
 
     Args:
-        model, pairs, known, block_bytes, progress: as for `evaluate`.
+        model, pairs, known, exact, block_bytes, progress: as for `evaluate`.
         as_searched: False takes the model's row of every query, also where a search would let it lean on the nearest
             query that training knew. That is cheaper, for all that training knew need not be encoded.
 
@@ -138,6 +141,7 @@ def ranks_of(
             wanted,
             heights=model.heights,
             known=others,
+            exact=exact,
             block_bytes=block_bytes,
             progress=advance,
         )

@@ -150,6 +150,7 @@ def rank_pairs(
     *,
     heights: npt.ArrayLike | None = None,
     known: Pairs | None = None,
+    exact: bool = True,
     block_bytes: int = BLOCK_BYTES,
     progress: Callable[[int], object] | None = None,
 ) -> Ranks:
@@ -166,6 +167,7 @@ def rank_pairs(
         heights: n_documents, decides the order shown, small first; None: that of `pairs`.
         known: pairs of the same tables that are no competitors for their query and not measured, such as the training
             part when `pairs` is the test part of one split. A pair in both is measured.
+        exact: False compares scores as BLAS rounds them, see `rootward.scoring`: for figures on the way of training.
         block_bytes: size of the buffer of scores.
         progress: called after every block with the number of queries it held.
 
@@ -179,7 +181,7 @@ def rank_pairs(
         raise InputError(f"heights need one number for each of {len(documents):,} documents, got {shown_by.shape}.")
     if known is not None and not (known.n_queries == pairs.n_queries and known.n_documents == pairs.n_documents):
         raise InputError(f"known must have the ids of the pairs measured, got {known!r} for {pairs!r}.")
-    return _Measurement(documents, pairs, shown_by, known).run(queries, block_bytes, progress)
+    return _Measurement(documents, pairs, shown_by, known).run(queries, exact, block_bytes, progress)
 
 
 class _Measurement:
@@ -203,10 +205,10 @@ class _Measurement:
         self.first_by_score, self.first_shown = (np.zeros(n_queries, np.bool_) for _ in range(2))
         self.in_order_by_score, self.in_order_shown = (np.zeros(n_queries, np.int64) for _ in range(2))
 
-    def run(self, queries: Tensor, block_bytes: int, progress: Callable[[int], object] | None) -> Ranks:
+    def run(self, queries: Tensor, exact: bool, block_bytes: int, progress: Callable[[int], object] | None) -> Ranks:
         """Measure block after block."""
         with Counter() as counter:
-            for block in score_blocks(queries, self.documents, self.pairs.sizes, block_bytes):
+            for block in score_blocks(queries, self.documents, self.pairs.sizes, block_bytes, exact=exact):
                 self._measure(block, counter)
                 if progress is not None:
                     progress(len(block.rows))
