@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rootward.calibration import Calibration, calibrate, plot_calibration
+    from rootward.calibration import Calibration, calibrate
     from rootward.diagnosis import (
         Diagnosis,
         diagnose,
@@ -142,7 +142,6 @@ __all__ = [
     "guaranteed_dimension",
     "losses",
     "plan",
-    "plot_calibration",
     "plot_diagnosis",
     "plot_plan",
     "plot_recall",
@@ -155,7 +154,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "calibration": ("Calibration", "calibrate", "plot_calibration"),
+    "calibration": ("Calibration", "calibrate"),
     "diagnosis": ("Diagnosis", "diagnose", "plot_diagnosis"),
     "encoders": ("DualEncoder",),
     "evaluation": (

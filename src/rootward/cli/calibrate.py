@@ -84,7 +84,6 @@ def calibrate(
     aim = _aim(by)
     refuse_plot(plot)
     refuse_files(json=json)
-    from rootward.calibration import plot_calibration  # noqa: PLC0415
     from rootward.calibration.calibrate import calibrate as calibrated  # noqa: PLC0415
     from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.training.run import pairs_in  # noqa: PLC0415
@@ -98,7 +97,7 @@ def calibrate(
     if json is not None:
         put(calibration.report.to_json(), json)
     if plot is not None:
-        plot_calibration(calibration, plot)
+        calibration.plot(plot)
         say(f"Drew {plot}.", quiet)
     if not (calibration.report.met or abstain):
         raise InputError(_out_of_reach(calibration, run))

@@ -16,7 +16,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from rootward.calibration.above import Above, missing_above
+from rootward.calibration.repair import Graph, missing_above
 from rootward.csr import offsets_of
 from rootward.errors import InputError, UnknownIdError
 from rootward.ids import Ids
@@ -124,7 +124,7 @@ class Hits:
             added=None if self.added is None else self.added[kept],
         )
 
-    def repaired(self, above: Above, *, max_distance: int | None = None) -> Hits:
+    def repaired(self, above: Graph, *, max_distance: int | None = None) -> Hits:
         """The same with everything that stands above an accepted document in the answer set, told apart by `added`.
 
         If flip-flops and footwear are accepted, sandals and shoes are added: after the accepted ones, with a score of
@@ -336,7 +336,7 @@ def with_above(
     found: Found,
     accepted: npt.NDArray[np.bool_],
     document_ids: Ids,
-    above: Above,
+    above: Graph,
     max_distance: int | None,
     allowed: Ints | None = None,
 ) -> tuple[Found, npt.NDArray[np.bool_]]:

@@ -1,7 +1,7 @@
-"""`Lists`: the best-scoring documents of some queries with the relevant ones marked; calibration works on these alone.
+"""`TopDocuments`: the best-scoring documents of some queries, the relevant ones marked; calibration uses no others.
 
-A list is as long as any sensible answer set, four times |S(q)| and 64 more, so that a block of scores is looked at once
-and thrown away, and every threshold after that costs a few comparisons a query.
+A query has as many as any sensible answer set, four times |S(q)| and 64 more. So scores are computed once, and every
+threshold after that costs a few comparisons a query.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from rootward.pairs import Pairs
 from rootward.scoring import BLOCK_BYTES, Ints, best, checked
 
 SURPLUS = 64
-"""How many documents a list holds beyond its share of |S(q)|."""
+"""How many documents a query has beyond its share of |S(q)|."""
 
 SHARE = 4
-"""A list holds this many times |S(q)|: an answer set that is longer has a precision below a quarter."""
+"""A query has this many times |S(q)|: an answer set that is larger has a precision below a quarter."""
 
 Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Lists:
+class TopDocuments:
     """The best documents of some queries as CSR: those of `rows[i]` are entries offsets[i]:offsets[i + 1], best first.
 
-    Of equal scores the lower document row comes first, and is the one listed.
+    Of equal scores the lower document row comes first, and is the one that is kept.
 
     Attributes:
         rows: int64 query rows, ascending.
@@ -40,7 +40,7 @@ class Lists:
         scores: float64, one an entry.
         pairs: int64, one an entry: the index of its pair where the document is relevant, -1 where not.
         sizes: int64, |S(q)| of each query.
-        whole: bool, one a query: every document there is stands in its list.
+        whole: bool, one a query: its list holds every document there is.
     """
 
     rows: Ints
@@ -55,7 +55,7 @@ class Lists:
         return len(self.rows)
 
     def __repr__(self) -> str:
-        return f"Lists({len(self):,} queries, {len(self.documents):,} documents)"
+        return f"TopDocuments({len(self):,} queries, {len(self.documents):,} documents)"
 
     @cached_property
     def place(self) -> Ints:
@@ -84,12 +84,12 @@ class Lists:
         """The index of the last entry of each list (int64)."""
         return self.offsets[1:] - 1
 
-    def of(self, pairs: Pairs) -> Lists:
-        """The lists of the queries that have pairs in `pairs`, which is a part of what they were made with or all."""
+    def of(self, pairs: Pairs) -> TopDocuments:
+        """Those of the queries that have pairs in `pairs`: all or some of the pairs that these were made with."""
         wanted = pairs.sizes[self.rows] > 0
         kept = wanted[self.place]
         documents = self.documents[kept]
-        return Lists(
+        return TopDocuments(
             self.rows[wanted],
             offsets_of(np.diff(self.offsets)[wanted]),
             documents,
@@ -100,7 +100,7 @@ class Lists:
         )
 
 
-def best_lists(
+def top_documents(
     queries: Tensor,
     documents: Tensor,
     pairs: Pairs,
@@ -108,7 +108,7 @@ def best_lists(
     share: int = SHARE,
     block_bytes: int = BLOCK_BYTES,
     progress: Callable[[int], object] | None = None,
-) -> Lists:
+) -> TopDocuments:
     """The `share` times |S(q)| + 64 best documents of each query that has pairs, all of them where there are fewer.
 
     Args:
@@ -122,7 +122,7 @@ def best_lists(
     lengths = np.where(pairs.sizes > 0, np.minimum(share * pairs.sizes + SURPLUS, len(documents)), 0)
     _, columns, scores = best(queries, documents, lengths, block_bytes=block_bytes, progress=progress)
     rows = np.flatnonzero(pairs.sizes)
-    return Lists(
+    return TopDocuments(
         rows,
         offsets_of(lengths[rows]),
         columns,

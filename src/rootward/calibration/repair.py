@@ -13,12 +13,12 @@ from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.scoring import Ints
 
-Above: TypeAlias = Hierarchy | Pairs
+Graph: TypeAlias = Hierarchy | Pairs
 """What stands above what: a hierarchy, or the pairs of one, in which documents are queries by the same id."""
 
 
 def missing_above(
-    above: Above, document_ids: Ids, place: Ints, documents: Ints, *, max_distance: int | None = None
+    above: Graph, document_ids: Ids, place: Ints, documents: Ints, *, max_distance: int | None = None
 ) -> tuple[Ints, Ints]:
     """What has to be added to sets of documents, so that everything above a document stands in its set.
 
@@ -52,7 +52,7 @@ def missing_above(
     return missing // n, missing % n
 
 
-def _pairs_above(above: Above, ids: Ids, documents: Ints, max_distance: int | None) -> tuple[Ints, Ints]:
+def _pairs_above(above: Graph, ids: Ids, documents: Ints, max_distance: int | None) -> tuple[Ints, Ints]:
     """(place in `documents`, document row above it), by place; itself may be among them."""
     labels = [ids[row] for row in documents.tolist()]
     known_by = above.ids if isinstance(above, Hierarchy) else above.query_ids
