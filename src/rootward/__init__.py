@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rootward.diagnosis import (
         Diagnosis,
         diagnose,
-        plot_diagnosis,
     )
     from rootward.encoders import (
         DualEncoder,
@@ -142,7 +141,6 @@ __all__ = [
     "guaranteed_dimension",
     "losses",
     "plan",
-    "plot_diagnosis",
     "plot_plan",
     "plot_recall",
     "recipes",
@@ -155,7 +153,7 @@ __all__ = [
 
 _ROOMS = {
     "calibration": ("Calibration", "calibrate"),
-    "diagnosis": ("Diagnosis", "diagnose", "plot_diagnosis"),
+    "diagnosis": ("Diagnosis", "diagnose"),
     "encoders": ("DualEncoder",),
     "evaluation": (
         "Ranks",

@@ -1,4 +1,4 @@
-"""Under calibration: lists of documents, cuts, shifts, regressions and chances, against what can be said aloud or counted."""
+"""Under calibration: the best documents, cuts, shifts, regressions, chances, against what can be said or counted."""
 
 import numpy as np
 import pytest
@@ -6,19 +6,19 @@ import torch
 
 from evaluation.naive import case
 from rootward.calibration.repair import missing_above
-from rootward.calibration.top_documents import top_documents
 from rootward.calibration.rules import (
     ExpectedSize,
     FixedSize,
-    UpperBound,
     Predicted,
     Universal,
+    UpperBound,
     best_cuts,
     best_shift,
     ridge,
     shifted,
 )
 from rootward.calibration.set_report import Chances, measure
+from rootward.calibration.top_documents import top_documents
 from rootward.errors import InputError
 from rootward.evaluation.metrics import answer_sets
 from rootward.ids import Ids

@@ -122,7 +122,6 @@ def diagnose(
         run, source = (run, source) if is_run else (None, replace(source, source=str(run)))
     subject = _of_run(run, source, vectors.encoder, not quiet) if run is not None else _of_vectors(source, vectors)
     from rootward.diagnosis import diagnose as find_out  # noqa: PLC0415
-    from rootward.diagnosis import plot_diagnosis  # noqa: PLC0415
 
     found = find_out(
         subject.queries,
@@ -139,7 +138,7 @@ def diagnose(
     if json is not None:
         put(found.to_json(), json)
     if plot is not None:
-        plot_diagnosis(found, plot)
+        found.plot(plot)
         say(f"Drew {plot}.", quiet)
 
 

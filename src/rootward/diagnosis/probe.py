@@ -1,4 +1,4 @@
-"""What more training, or more dimensions, would do: the only way to tell too little training from too little room.
+"""What more training, or more dimensions, would do: the only way to tell too little training from too few dimensions.
 
 Both leave the same traces in a table of vectors: frequent documents are found, rare ones are not. So the vectors are
 trained on for a little while (the decoupled loss, a copy), once as they are and once with more coordinates. The length
@@ -33,7 +33,7 @@ _ENTRY = 32  # what an entry's exponential costs, in multiplications
 WIDE = 16  # at least so many coordinates in the second probe
 NOISE = 0.3  # length of the new coordinates beside the old ones
 
-Told = Callable[[int, int], object]
+Progress = Callable[[int, int], object]
 
 
 def wider(dim: int) -> int:
@@ -42,7 +42,13 @@ def wider(dim: int) -> int:
 
 
 def probe(
-    queries: Tensor, documents: Tensor, pairs: Pairs, measured: Pairs, dim: int, seed: int, told: Told | None = None
+    queries: Tensor,
+    documents: Tensor,
+    pairs: Pairs,
+    measured: Pairs,
+    dim: int,
+    seed: int,
+    progress: Progress | None = None,
 ) -> Probe:
     """Train a copy of the vectors on `pairs` a little, at `dim` coordinates, and measure it on `measured`.
 
@@ -50,7 +56,7 @@ def probe(
         queries, documents: float32, rows as in `pairs`, of any length; they are put on the unit sphere first, so
             `before` is the recall of the directions.
         dim: that of the vectors, or more: new coordinates are small and random.
-        told: called with (steps done, steps in all).
+        progress: called with (steps done, steps in all).
     """
     sides = [_on_the_sphere(side) for side in (queries, documents)]
     before = _recall(sides, measured)
@@ -64,8 +70,8 @@ def probe(
     while state.step < stage.steps:
         train_step(state, stage, batches[state.step], BLOCK_BYTES, torch.float32)
         state.step += 1
-        if told is not None:
-            told(state.step, stage.steps)
+        if progress is not None:
+            progress(state.step, stage.steps)
     epochs = round(stage.steps / batches.steps_per_epoch, 2)
     return Probe(dim=dim, epochs=epochs, before=before, after=_recall(sides, measured))
 
