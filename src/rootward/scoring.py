@@ -346,22 +346,17 @@ class Counter:
         def count(worker: int) -> None:
             mask = np.empty(scores.shape[1], np.bool_)
             for i in range(worker, len(rows), n_workers):
-                part = slice(bounds[i], bounds[i + 1])
-                out[part] = _at_least(scores[rows[i]], thresholds[part], mask)
+                row, part = scores[rows[i]], range(bounds[i], bounds[i + 1])
+                if len(part) > SORT_ABOVE:
+                    below = np.searchsorted(np.sort(row), thresholds[part.start : part.stop], side="left")
+                    out[part.start : part.stop] = len(row) - below
+                    continue
+                for threshold in part:
+                    np.greater_equal(row, thresholds[threshold], out=mask)
+                    out[threshold] = np.count_nonzero(mask)
 
         if self._pool is None or n_workers == 1:
             count(0)
         else:
             list(self._pool.map(count, range(n_workers)))
         return out
-
-
-def _at_least(row: Floats, thresholds: Floats, mask: npt.NDArray[np.bool_]) -> Ints:
-    """How many entries of `row` reach each threshold."""
-    if len(thresholds) > SORT_ABOVE:
-        return len(row) - np.searchsorted(np.sort(row), thresholds, side="left")
-    counts = np.empty(len(thresholds), np.int64)
-    for i, threshold in enumerate(thresholds):
-        np.greater_equal(row, threshold, out=mask)
-        counts[i] = np.count_nonzero(mask)
-    return counts

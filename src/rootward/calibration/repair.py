@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from rootward.csr import expand
 from rootward.errors import InputError
 from rootward.hierarchy import Hierarchy
 from rootward.ids import Ids
@@ -41,14 +42,10 @@ def missing_above(
         raise InputError(f"max_distance is a number of hops from 0 up, got {max_distance}; None takes all.")
     some, which = np.unique(documents, return_inverse=True)
     below, higher = _pairs_above(above, document_ids, some, max_distance)
-    offsets = np.searchsorted(below, np.arange(len(some) + 1))
-    n_above = np.diff(offsets)[which]
-    entry = np.repeat(np.arange(len(which)), n_above)
-    first = np.cumsum(n_above) - n_above
-    index = np.arange(len(entry)) - first[entry] + offsets[which[entry]]
+    entry, index = expand(np.searchsorted(below, np.arange(len(some) + 1)), which)
     n = len(document_ids)
     wanted = np.unique(place[entry] * n + higher[index])
-    missing = np.setdiff1d(wanted, place * n + documents, assume_unique=False)
+    missing = np.setdiff1d(wanted, place * n + documents)
     return missing // n, missing % n
 
 
