@@ -115,7 +115,15 @@ def calibrate(
         raise InputError(f"floor is a precision above 0 and at most 1, such as 0.95, got {floor}.")
     if rule not in ("best", *RULES):
         raise InputError(f"No rule {rule!r}; there is 'best', {', '.join(map(repr, RULES))}.")
-    known = _drawn(pairs, max_queries, seed)
+    n = int(np.count_nonzero(pairs.sizes))
+    if max_queries < FEWEST:
+        raise InputError(f"max_queries must be at least {FEWEST}, got {max_queries}.")
+    if n < FEWEST:
+        raise PairsError(
+            f"Calibration splits queries in three and needs at least {FEWEST} with answers, got {n}; some "
+            f"hundreds make it sure."
+        )
+    known = pairs if n <= max_queries else pairs.split("queries", test=max_queries / n, seed=seed).test
     vectors = queries_of(model, known) if queries is None else _vectors_of(queries, known, model.fingerprint())
     known, documents = in_rows_of(model, known), documents_of(model)
     with bar("Scoring", int(np.count_nonzero(known.sizes)), progress) as advance:
@@ -163,24 +171,6 @@ def calibrate(
         repaired_slices=() if counts.repaired is None else set_slices(parts.test, *counts.repaired),
     )
     return Calibration(chosen, chances, report, model.fingerprint())
-
-
-def _drawn(pairs: Pairs, at_most: int, seed: int) -> Pairs:
-    """The pairs of some queries, all of them where there are few.
-
-    Raises:
-        PairsError: too few to split in three.
-        InputError: at most fewer than that.
-    """
-    n = int(np.count_nonzero(pairs.sizes))
-    if at_most < FEWEST:
-        raise InputError(f"max_queries must be at least {FEWEST}, got {at_most}.")
-    if n < FEWEST:
-        raise PairsError(
-            f"Calibration splits queries in three and needs at least {FEWEST} with answers, got {n}; some "
-            f"hundreds make it sure."
-        )
-    return pairs if n <= at_most else pairs.split("queries", test=at_most / n, seed=seed).test
 
 
 def _vectors_of(queries: Queries | Tensor, pairs: Pairs, fingerprint: str) -> Tensor:

@@ -260,40 +260,24 @@ def best_shift(top: TopDocuments, margins: Array, floor: float | None = None) ->
     order = np.argsort(-margins, kind="stable")
     falling = margins[order]
     ends = np.flatnonzero(np.r_[falling[1:] < falling[:-1], True])  # equal margins come together
-    f1 = _worthless(top, 2 * top.hits / (top.ranks + 1 + top.sizes[top.place]))
-    worth = np.cumsum(_steps(top, f1)[order])[ends]
-    if floor is not None:
-        worth[~_kept(top, order, ends, floor)] = -math.inf
+    beyond = top.last[~top.whole]
+
+    def sums(values: Array) -> Array:
+        """The values of all queries, each at the last of its entries that is left, added up for every end."""
+        values[beyond] = 0.0
+        before = np.r_[0.0, values[:-1]]
+        before[top.offsets[:-1]] = 0.0
+        return np.asarray(np.cumsum((values - before)[order])[ends], np.float64)
+
+    worth = sums(2 * top.hits / (top.ranks + 1 + top.sizes[top.place]))
+    if floor is not None:  # where precision is not surely at the floor
+        n = np.maximum(np.cumsum(top.ranks[order] == 0)[ends], 1)
+        precision = top.hits / (top.ranks + 1)
+        mean, square = sums(precision) / n, sums(precision**2) / n
+        variance = np.maximum(square - mean**2, (n - 1) / n**2)  # at least that of one failure among n
+        worth[(n <= 1) | (mean - CONFIDENCE * np.sqrt(variance / n) < floor)] = -math.inf
     best = int(worth.argmax())
     if worth[best] == -math.inf:
         return math.inf
     at = int(ends[best])
     return float(falling[at] + falling[min(at + 1, len(falling) - 1)]) / 2
-
-
-def _kept(
-    top: TopDocuments, order: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], floor: float
-) -> npt.NDArray[np.bool_]:
-    """The ends at which precision is surely at the floor."""
-    precision = _worthless(top, top.hits / (top.ranks + 1))
-    n = np.maximum(np.cumsum(top.ranks[order] == 0)[ends], 1)
-    mean = np.cumsum(_steps(top, precision)[order])[ends] / n
-    square = np.cumsum(_steps(top, precision**2)[order])[ends] / n
-    variance = np.maximum(square - mean**2, (n - 1) / n**2)  # at least that of one failure among n
-    kept: npt.NDArray[np.bool_] = (n > 1) & (mean - CONFIDENCE * np.sqrt(variance / n) >= floor)
-    return kept
-
-
-def _worthless(top: TopDocuments, values: Array) -> Array:
-    """The values with 0 at the end of top that do not hold every document."""
-    out = values.copy()
-    out[top.last[~top.whole]] = 0.0
-    return out
-
-
-def _steps(top: TopDocuments, values: Array) -> Array:
-    """How far each entry moves its query's value: its own less that of the entry before."""
-    before = np.r_[0.0, values[:-1]]
-    before[top.offsets[:-1]] = 0.0
-    steps: Array = values - before
-    return steps

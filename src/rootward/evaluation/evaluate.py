@@ -162,24 +162,20 @@ def queries_of(model: Encoder, pairs: Pairs, *, as_searched: bool = True) -> Ten
     Raises:
         UnknownIdError: a query that the model does not know, and would have to look up.
     """
-    with torch.inference_mode():
-        if as_searched and isinstance(model, DualEncoder) and model.reads_texts:
-            return _as_searched(model, pairs)
-        rows = _rows(pairs.query_ids, model.query_ids, np.flatnonzero(pairs.sizes), "query")
-        return _encoded(model.query_vectors, rows, model.dim)
-
-
-def _as_searched(model: DualEncoder, pairs: Pairs) -> Tensor:
-    """The vectors that a search for these queries would take: by their rows in the model, the others by their texts."""
     used = np.flatnonzero(pairs.sizes)
-    rows = _rows_known(pairs.query_ids, model.query_ids, used)
-    vectors = _encoded(lambda some: model.as_searched(some)[0], rows, model.dim)
-    others = used[rows[used] < 0]
-    texts = what_is_read(pairs.query_ids, pairs.query_texts) if len(others) else ()
-    for start in range(0, len(others), ENCODE_ROWS):
-        part = others[start : start + ENCODE_ROWS]
-        vectors[torch.from_numpy(part)] = model.encode_queries(texts[row] for row in part.tolist()).vectors.cpu()
-    return vectors
+    with torch.inference_mode():
+        if not (as_searched and isinstance(model, DualEncoder) and model.reads_texts):
+            return _encoded(model.query_vectors, _rows(pairs.query_ids, model.query_ids, used, "query"), model.dim)
+        # as a search would: queries of the model by their rows, the others by their texts
+        reads = model
+        rows = _rows_known(pairs.query_ids, model.query_ids, used)
+        vectors = _encoded(lambda some: reads.as_searched(some)[0], rows, model.dim)
+        others = used[rows[used] < 0]
+        texts = what_is_read(pairs.query_ids, pairs.query_texts) if len(others) else ()
+        for start in range(0, len(others), ENCODE_ROWS):
+            part = others[start : start + ENCODE_ROWS]
+            vectors[torch.from_numpy(part)] = model.encode_queries(texts[row] for row in part.tolist()).vectors.cpu()
+        return vectors
 
 
 def n_unseen(model: Encoder, pairs: Pairs) -> int:
