@@ -8,7 +8,6 @@ is set by work, not by the clock, so that the same seed gives the same verdict o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -58,10 +57,13 @@ def probe(
         dim: that of the vectors, or more: new coordinates are small and random.
         progress: called with (steps done, steps in all).
     """
-    sides = [_on_the_sphere(side) for side in (queries, documents)]
-    before = _recall(sides, measured)
-    if dim > queries.shape[1]:
-        sides = [_widened(side, dim, seed, which) for which, side in enumerate(sides)]
+    sides = [torch.nn.functional.normalize(side.detach().to(torch.float32).clone()) for side in (queries, documents)]
+    before = recall(rank_pairs(sides[0], sides[1], measured)).overall
+    if (more := dim - queries.shape[1]) > 0:
+        for which, side in enumerate(sides):
+            drawn = stream(seed, "probe", which, more).standard_normal((len(side), more), dtype=np.float32)
+            longer = torch.cat([side, torch.from_numpy(drawn) * (NOISE / more**0.5)], dim=1)
+            sides[which] = torch.nn.functional.normalize(longer)
     state = State(DualEncoder.from_towers(pairs, *map(LookupTower, sides)))
     batches = Batches(pairs, _stage(pairs, dim), seed, 0)
     stage = batches.stage
@@ -73,35 +75,17 @@ def probe(
         if progress is not None:
             progress(state.step, stage.steps)
     epochs = round(stage.steps / batches.steps_per_epoch, 2)
-    return Probe(dim=dim, epochs=epochs, before=before, after=_recall(sides, measured))
+    after = recall(rank_pairs(sides[0], sides[1], measured)).overall
+    return Probe(dim=dim, epochs=epochs, before=before, after=after)
 
 
 def _stage(pairs: Pairs, dim: int) -> Stage:
     """A short decoupled stage, everything else derived from the data."""
-    whole = resolve(_short(epochs=EPOCHS), pairs, dim)
+    fields = {"name": "probe", "learning_rate": RATE}
+    whole = resolve(Stage.model_validate({**fields, "epochs": EPOCHS}), pairs, dim)
     assert whole.steps is not None and whole.batch_size is not None
     size = float(pairs.sizes[pairs.sizes > 0].mean())
     candidates = min(pairs.n_documents, (whole.negatives or pairs.n_documents) + whole.batch_size * size / 2)
     affordable = int(WORK / (whole.batch_size * candidates * (dim + _ENTRY)))
     steps = max(FEWEST_STEPS, min(whole.steps, affordable))
-    return resolve(_short(steps=steps), pairs, dim)
-
-
-def _short(**length: Any) -> Stage:
-    return Stage(**{"name": "probe", "learning_rate": RATE, **length})
-
-
-def _recall(sides: list[Tensor], measured: Pairs) -> float:
-    queries, documents = sides
-    return recall(rank_pairs(queries, documents, measured)).overall
-
-
-def _on_the_sphere(side: Tensor) -> Tensor:
-    return torch.nn.functional.normalize(side.detach().to(torch.float32).clone())
-
-
-def _widened(side: Tensor, dim: int, seed: int, which: int) -> Tensor:
-    """Unit rows with small random coordinates put behind the old ones, on the sphere again."""
-    more = dim - side.shape[1]
-    drawn = stream(seed, "probe", which, more).standard_normal((len(side), more), dtype=np.float32)
-    return torch.nn.functional.normalize(torch.cat([side, torch.from_numpy(drawn) * (NOISE / more**0.5)], dim=1))
+    return resolve(Stage.model_validate({**fields, "steps": steps}), pairs, dim)
