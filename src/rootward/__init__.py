@@ -17,11 +17,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rootward.calibration import Calibration, calibrate, plot_calibration
+    from rootward.calibration import Calibration, calibrate
     from rootward.diagnosis import (
         Diagnosis,
         diagnose,
-        plot_diagnosis,
     )
     from rootward.encoders import (
         DualEncoder,
@@ -138,8 +137,6 @@ __all__ = [
     "guaranteed_dimension",
     "losses",
     "plan",
-    "plot_calibration",
-    "plot_diagnosis",
     "plot_recall",
     "recipes",
     "remove",
@@ -149,8 +146,8 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "calibration": ("Calibration", "calibrate", "plot_calibration"),
-    "diagnosis": ("Diagnosis", "diagnose", "plot_diagnosis"),
+    "calibration": ("Calibration", "calibrate"),
+    "diagnosis": ("Diagnosis", "diagnose"),
     "encoders": ("DualEncoder",),
     "evaluation": (
         "Ranks",

@@ -1,24 +1,24 @@
-"""Under calibration: lists, cuts, shifts, regressions and chances, against what can be said aloud or counted."""
+"""Under calibration: the best documents, cuts, shifts, regressions, chances, against what can be said or counted."""
 
 import numpy as np
 import pytest
 import torch
 
 from evaluation.naive import case
-from rootward.calibration.above import missing_above
-from rootward.calibration.lists import best_lists
+from rootward.calibration.repair import missing_above
 from rootward.calibration.rules import (
     ExpectedSize,
     FixedSize,
-    Own,
     Predicted,
     Universal,
+    UpperBound,
     best_cuts,
     best_shift,
     ridge,
     shifted,
 )
-from rootward.calibration.set_report import Chances, measure, pooled
+from rootward.calibration.set_report import Chances, measure
+from rootward.calibration.top_documents import top_documents
 from rootward.errors import InputError
 from rootward.evaluation.metrics import answer_sets
 from rootward.ids import Ids
@@ -35,25 +35,25 @@ def vectors(seed=0, n_documents=90, fill=0.1, **more):
 def line(scores, relevant):
     """One query over documents with these scores; the relevant ones at distance 0."""
     pairs = Pairs.from_arrays(Ids(["q"]), Ids(range(len(scores))), [0] * len(relevant), relevant, [0] * len(relevant))
-    return best_lists(torch.ones(1, 1), torch.tensor(scores)[:, None], pairs)
+    return top_documents(torch.ones(1, 1), torch.tensor(scores)[:, None], pairs)
 
 
 def test_lists_are_the_best_documents_ties_by_row():
     queries, documents, pairs = vectors(n_documents=300, fill=0.02)
-    lists = best_lists(queries, documents, pairs)
+    top = top_documents(queries, documents, pairs)
     scores = (queries @ documents.T).numpy()
-    for i, row in enumerate(lists.rows.tolist()):
-        part = slice(lists.offsets[i], lists.offsets[i + 1])
+    for i, row in enumerate(top.rows.tolist()):
+        part = slice(top.offsets[i], top.offsets[i + 1])
         expected = np.argsort(-scores[row], kind="stable")[: 4 * pairs.sizes[row] + 64]
-        found = lists.documents[part]
+        found = top.documents[part]
         assert found.tolist() == expected.tolist()
-        assert lists.scores[part].tolist() == scores[row][expected].tolist()
+        assert top.scores[part].tolist() == scores[row][expected].tolist()
         of_row = {d for d, _ in pairs.relevant(pairs.query_ids[row])}
-        assert [pairs.document_ids[d] in of_row for d in found] == lists.relevant[part].tolist()
-    assert (pairs.documents[lists.pairs[lists.relevant]] == lists.documents[lists.relevant]).all()
-    assert not lists.whole.any()
-    chunked = best_lists(queries, documents, pairs, block_bytes=1)
-    assert (chunked.documents == lists.documents).all()
+        assert [pairs.document_ids[d] in of_row for d in found] == top.relevant[part].tolist()
+    assert (pairs.documents[top.pairs[top.relevant]] == top.documents[top.relevant]).all()
+    assert not top.whole.any()
+    chunked = top_documents(queries, documents, pairs, block_bytes=1)
+    assert (chunked.documents == top.documents).all()
 
 
 def test_the_best_cut_said_aloud():
@@ -67,18 +67,18 @@ def test_the_best_cut_said_aloud():
 def test_the_best_shift_is_the_best_of_all_thresholds():
     for seed in range(3):
         queries, documents, pairs = vectors(seed, n_documents=60)
-        lists = best_lists(queries, documents, pairs)
-        assert lists.whole.all()
-        shift = best_shift(lists, Universal().margins(lists, queries.numpy()))
+        top = top_documents(queries, documents, pairs)
+        assert top.whole.all()
+        shift = best_shift(top, Universal().margins(top, queries.numpy()))
         every = [answer_sets(queries, documents, pairs, t).f1 for t in np.arange(-40, 40) + 0.5]
         assert answer_sets(queries, documents, pairs, shift).f1 == pytest.approx(max(every))
 
 
 def test_the_best_fixed_k_is_the_best_of_all_k():
     queries, documents, pairs = vectors(n_documents=60)
-    lists = best_lists(queries, documents, pairs)
-    k = -best_shift(lists, FixedSize().margins(lists, np.empty(0)))
-    scores = [measure(lists, queries, documents, pairs, FixedSize(-j - 0.5)).sets.f1 for j in range(1, 61)]
+    top = top_documents(queries, documents, pairs)
+    k = -best_shift(top, FixedSize().margins(top, np.empty(0)))
+    scores = [measure(top, queries, documents, pairs, FixedSize(-j - 0.5)).sets.f1 for j in range(1, 61)]
     assert int(k) == 1 + int(np.argmax(scores))
 
 
@@ -87,20 +87,20 @@ def test_a_floor_takes_the_highest_f1_that_keeps_it():
     n = 80
     pairs = Pairs.from_arrays(Ids(range(n)), Ids(["right", "wrong"]), range(n), [0] * n, [0] * n)
     queries = torch.tensor([[9.0, 0]] * 40 + [[4.0, 5]] * 40)
-    lists = best_lists(queries, torch.eye(2), pairs)
-    margins = Universal().margins(lists, queries.numpy())
-    shift = best_shift(lists, margins, floor=0.9)
-    sets = measure(lists, queries, torch.eye(2), pairs, Universal(shift)).sets
+    top = top_documents(queries, torch.eye(2), pairs)
+    margins = Universal().margins(top, queries.numpy())
+    shift = best_shift(top, margins, floor=0.9)
+    sets = measure(top, queries, torch.eye(2), pairs, Universal(shift)).sets
     assert (sets.sizes.tolist(), sets.hits.sum()) == ([1] * 40 + [0] * 40, 40)
-    assert best_shift(lists, margins, floor=0.99) == np.inf  # 40 successes do not prove 99 %
-    assert best_shift(lists, margins, floor=0.4) == best_shift(lists, margins) == 2.0
+    assert best_shift(top, margins, floor=0.99) == np.inf  # 40 successes do not prove 99 %
+    assert best_shift(top, margins, floor=0.4) == best_shift(top, margins) == 2.0
 
 
 @pytest.mark.parametrize("threshold", [-100.0, -3.5, 0.0, 2.5, 100.0])
 def test_sets_are_counted_exactly_however_large(threshold):
-    """600 documents, so that lists of 64 to 100 are too short for low thresholds."""
+    """600 documents, so that top of 64 to 100 are too short for low thresholds."""
     queries, documents, pairs = vectors(n_documents=600, fill=0.005)
-    found = measure(best_lists(queries, documents, pairs), queries, documents, pairs, Universal(threshold))
+    found = measure(top_documents(queries, documents, pairs), queries, documents, pairs, Universal(threshold))
     expected = answer_sets(queries, documents, pairs, threshold)
     assert found.sets.sizes.tolist() == expected.sizes.tolist()
     assert found.sets.hits.tolist() == expected.hits.tolist()
@@ -110,10 +110,10 @@ def test_sets_are_counted_exactly_however_large(threshold):
 
 def test_nothing_beats_each_query_s_own_cut():
     queries, documents, pairs = vectors(4)
-    lists = best_lists(queries, documents, pairs)
-    own = measure(lists, queries, documents, pairs, Own()).sets
+    top = top_documents(queries, documents, pairs)
+    own = measure(top, queries, documents, pairs, UpperBound()).sets
     for k in range(1, 90):
-        other = measure(lists, queries, documents, pairs, FixedSize(-k)).sets
+        other = measure(top, queries, documents, pairs, FixedSize(-k)).sets
         assert (2 * own.hits / (own.sizes + own.relevant) >= 2 * other.hits / (k + own.relevant) - 1e-12).all()
 
 
@@ -138,16 +138,21 @@ def test_queries_without_a_listed_answer_teach_no_threshold():
     """Their relevant document is the worst of 200 and stands in no list."""
     pairs = Pairs.from_arrays(Ids(range(3)), Ids(range(200)), range(3), [199] * 3, [0] * 3)
     queries = torch.ones(3, 1)
-    lists = best_lists(queries, -torch.arange(200.0)[:, None], pairs)
-    assert not lists.relevant.any()
-    assert Predicted.fit(lists, queries.numpy()).thresholds(queries.numpy()).tolist() == [0, 0, 0]
+    top = top_documents(queries, -torch.arange(200.0)[:, None], pairs)
+    assert not top.relevant.any()
+    assert Predicted.fit(top, queries.numpy()).thresholds(queries.numpy()).tolist() == [0, 0, 0]
 
 
-def test_pooling_said_aloud_and_chances_that_rise():
-    assert pooled(np.array([0.1, 0.4, 0.2, 0.9]), np.ones(4, int)) == pytest.approx([0.1, 0.3, 0.3, 0.9])
+def test_neighbouring_bins_that_fall_share_a_chance_said_aloud():
+    """Scores 4 to 1, a bin each, relevant are the first and the third: the second and the third bin are 1/2 each."""
+    top = line([4.0, 3, 2, 1], [0, 2])
+    assert Chances.fit(top, top.scores)([1, 2, 3, 4]) == pytest.approx([0, 0.5, 0.5, 1])
+
+
+def test_chances_rise():
     queries, documents, pairs = vectors(1)
-    lists = best_lists(queries, documents, pairs)
-    chances = Chances.fit(lists, lists.scores)
+    top = top_documents(queries, documents, pairs)
+    chances = Chances.fit(top, top.scores)
     found = chances(np.linspace(-40, 40, 200))
     assert (np.diff(found) >= 0).all()
     assert ((found >= 0) & (found <= 1)).all()

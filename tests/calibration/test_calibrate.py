@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from calibration.scaled import scaled
-from rootward.calibration import plot_calibration
 from rootward.calibration.calibrate import Calibration, calibrate
 from rootward.calibration.set_report import SetReport
 from rootward.encoders import DualEncoder
@@ -43,7 +42,7 @@ def test_a_threshold_that_follows_the_query_is_found_and_chosen(calibration):
     assert rivals["universal"] < 0.9
     assert rivals["size"] < 0.95
     assert rivals["best fixed k"] < 0.8
-    assert rivals["own (knows the answers)"] == 1.0
+    assert rivals["upper bound (knows the answers)"] == 1.0
 
 
 def test_it_holds_for_vectors_that_nobody_has_seen(calibration):
@@ -252,10 +251,10 @@ def test_the_curve_tells_relevant_documents_from_others(calibration):
 
 
 def test_the_curve_is_drawn_as_png_or_svg(calibration, tmp_path, monkeypatch):
-    assert plot_calibration(calibration, tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
-    assert "<svg" in plot_calibration(calibration.report, tmp_path / "curve.svg").read_text("utf-8")
+    assert calibration.plot(tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in calibration.report.plot(tmp_path / "curve.svg").read_text("utf-8")
     with pytest.raises(InputError, match=r"\.png or \.svg"):
-        plot_calibration(calibration, tmp_path / "curve.gif")
+        calibration.plot(tmp_path / "curve.gif")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"rootward\[plots\]"):
-        plot_calibration(calibration, tmp_path / "curve.png")
+        calibration.plot(tmp_path / "curve.png")

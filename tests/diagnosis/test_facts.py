@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import planted
-from rootward.diagnosis.diagnose import _edges, _parts
-from rootward.diagnosis.measures import STRENGTHS, Answers, alignment, answers, bias, geometry, hubness, lean, support
+from rootward.diagnosis.diagnose import _edges, _groups
+from rootward.diagnosis.facts import STRENGTHS, Answers, alignment, answers, bias, geometry, hubness, lean, support
 from rootward.evaluation import rank_pairs
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs
@@ -56,7 +56,7 @@ def test_scores_that_fall_with_generality_lean_by_minus_one_and_the_correction_f
 def test_vectors_that_know_everything_do_not_lean_and_take_what_is_due():
     queries, documents = vectors_that_know(SHOP)
     found = answers(queries, documents, SHOP, np.arange(SHOP.n_queries), SHOP.generality)
-    assert found.taken.tolist() == found.due.tolist() == SHOP.generality.tolist()
+    assert found.found.tolist() == found.relevant.tolist() == SHOP.generality.tolist()
     assert found.recalls[:, STRENGTHS.index(0.0)].min() == 1
     assert lean(rank_pairs(queries, documents, SHOP), SHOP.generality[SHOP.documents]) == 0
     hubs = hubness(found, SHOP.generality)
@@ -67,7 +67,7 @@ def test_vectors_that_know_everything_do_not_lean_and_take_what_is_due():
 def test_one_document_that_takes_everything_is_a_hub():
     found = Answers(np.array([30, 0, 0, 0]), np.array([9, 7, 7, 7]), np.ones((4, len(STRENGTHS))))
     hubs = hubness(found, np.array([9, 7, 7, 7]))
-    assert (hubs.top_share, hubs.true_top_share, hubs.most_taken) == (1, 0.3, 1)
+    assert (hubs.top_share, hubs.true_top_share, hubs.most_found) == (1, 0.3, 1)
 
 
 def test_recall_is_sliced_by_distance_depth_and_generality():
@@ -75,9 +75,9 @@ def test_recall_is_sliced_by_distance_depth_and_generality():
     documents[0] = 0  # footwear, of generality 12, is never found
     documents[0, -1] = -1
     ranks = rank_pairs(queries, documents, SHOP)
-    by_general = _parts(ranks, SHOP.generality[SHOP.documents], _edges(12))
+    by_general = _groups(ranks, SHOP.generality[SHOP.documents], _edges(12))
     assert [(part.name, part.recall) for part in by_general] == [("1-2", 1), ("3-9", 1), ("10+", 0)]
-    by_depth = _parts(ranks, SHOP.depths[ranks.query_of], None)
+    by_depth = _groups(ranks, SHOP.depths[ranks.query_of], None)
     assert [part.name for part in by_depth] == ["0", "1", "2", "3"]
     assert by_depth[0].recall == 0
     assert by_depth[1].recall == pytest.approx(1 / 2)
@@ -129,7 +129,7 @@ def test_wrong_pairs_are_counted_from_below(share):
 
 
 def test_a_sample_of_the_queries_puts_its_support_at_the_right_pairs(monkeypatch):
-    monkeypatch.setattr("rootward.diagnosis.measures.MOST_ENTRIES", 3_000)
+    monkeypatch.setattr("rootward.diagnosis.facts.MOST_ENTRIES", 3_000)
     pairs = Hierarchy.perfect_tree(height=5, width=4, root=True).pairs()
     found = support(pairs, stream(0, "test"))
     assert len(found.values) == len(pairs)

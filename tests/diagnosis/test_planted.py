@@ -82,7 +82,7 @@ def test_a_diagnosis_prints_saves_and_loads(short, tmp_path):
     text = str(found)
     assert text.startswith("mine: 155 queries, 155 documents, 430 pairs, dim 64")
     assert "Next:" in text
-    assert rw.plot_diagnosis(found, tmp_path / "d.svg").read_text().lstrip().startswith("<?xml")
+    assert found.plot(tmp_path / "d.svg").read_text().lstrip().startswith("<?xml")
     with pytest.raises(rw.InputError, match=r"saved as \.json"):
         found.save(tmp_path / "d.txt")
     (tmp_path / "bad.json").write_text("{}")

@@ -147,7 +147,7 @@ def test_reports_compare_by_their_ranks(report, tmp_path):
 
 
 def test_a_plot_is_drawn_as_png_or_svg(report, tmp_path):
-    assert plot_recall(report, tmp_path / "recall.png").read_bytes().startswith(b"\x89PNG")
+    assert report.plot(tmp_path / "recall.png").read_bytes().startswith(b"\x89PNG")
     other = Report.from_ranks(ranks(1), dim=8, label="theirs", bootstrap_draws=0)
     text = plot_recall([report, other], tmp_path / "recall.svg").read_text("utf-8")
     assert "<svg" in text

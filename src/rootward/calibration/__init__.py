@@ -1,7 +1,6 @@
 """Calibration: where answer sets end, for queries whose answers nobody knows."""
 
 from rootward.calibration.calibrate import Calibration, calibrate
-from rootward.calibration.plots import plot_calibration
 from rootward.calibration.set_report import SetFigures, SetReport
 
-__all__ = ["Calibration", "SetFigures", "SetReport", "calibrate", "plot_calibration"]
+__all__ = ["Calibration", "SetFigures", "SetReport", "calibrate"]

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,22 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from rootward.calibration.above import Above
-from rootward.calibration.lists import Lists, best_lists
-from rootward.calibration.rules import RULES, ExpectedSize, FixedSize, Own, Rule, as_array, best_shift, rule_of, shifted
+from rootward.calibration.repair import Graph
+from rootward.calibration.rules import (
+    RULES,
+    ExpectedSize,
+    FixedSize,
+    Rule,
+    UpperBound,
+    best_shift,
+    load_rule,
+    shifted,
+    to_float64,
+)
 from rootward.calibration.set_report import (
     Chances,
-    Measured,
-    Rival,
+    OtherRule,
+    SetCounts,
     SetFigures,
     SetReport,
     calibration_error,
@@ -31,12 +40,12 @@ from rootward.calibration.set_report import (
     reliability,
     set_slices,
 )
+from rootward.calibration.top_documents import top_documents
 from rootward.encoders import Queries
 from rootward.errors import InputError, PairsError, UnknownIdError
 from rootward.evaluation.evaluate import Encoder, documents_of, in_rows_of, queries_of
 from rootward.files import atomic_write
 from rootward.pairs import Pairs
-from rootward.pairs.splits import Split
 from rootward.progress import bar
 from rootward.scoring import BLOCK_BYTES, Floats, Ints
 
@@ -44,9 +53,12 @@ By = Literal["f1", "precision"]
 RuleName = Literal["best", "universal", "predicted", "size"]
 
 FEWEST = 8
-"""Queries with answers that can be dealt into three parts."""
+"""Queries with answers that can be split in three."""
 
 _CHOSEN, _MEASURED = 0.25, 0.25  # shares of the queries; the rest is fitted to
+
+AnyRule: TypeAlias = Rule | FixedSize | UpperBound
+Array: TypeAlias = npt.NDArray[np.float64]
 
 
 class Fingerprinted(Encoder, Protocol):
@@ -65,7 +77,7 @@ def calibrate(
     by: By = "f1",
     floor: float = 0.95,
     rule: RuleName = "best",
-    above: Above | None = None,
+    above: Graph | None = None,
     max_queries: int = 10_000,
     seed: int = 0,
     block_bytes: int = BLOCK_BYTES,
@@ -73,7 +85,7 @@ def calibrate(
 ) -> Calibration:
     """Find where the answer sets of queries end whose |S(q)| nobody knows, from queries whose answers are known.
 
-    The queries are dealt into three: half to fit each rule to, a quarter to choose its end and the best rule, a quarter
+    The queries are split in three: half to fit each rule to, a quarter to choose its end and the best rule, a quarter
     to measure it on. So the figures are those of queries that calibration has not seen. Vectors of one's own come in as
     `DualEncoder.from_vectors(pairs, queries, documents)`.
 
@@ -89,7 +101,7 @@ def calibrate(
         rule: "universal", "predicted", "size" (see `rootward.calibration.rules`), or the best of them.
         above: a hierarchy of the documents, or its pairs: sets are measured after upward repair too.
         max_queries: at most so many are drawn; 10,000 take a minute on two cores for 82,115 documents.
-        seed: of what is drawn and dealt.
+        seed: of which queries are drawn, and how they are split.
         block_bytes: size of the buffer of scores.
         progress: show a bar, where standard error is a terminal.
 
@@ -98,55 +110,72 @@ def calibrate(
         UnknownIdError: pairs of a document that the model does not know, or of a query that it would have to look up.
         InputError: an aim that is none, vectors that cannot be scored, queries of another model.
     """
-    _check_aim(by, floor, rule)
-    known = _drawn(pairs, max_queries, seed)
-    vectors = queries_of(model, known) if queries is None else _given(queries, known, model.fingerprint())
-    known, documents = in_rows_of(model, known), documents_of(model)
-    with bar("Scoring", int(np.count_nonzero(known.sizes)), progress) as advance:
-        lists = best_lists(vectors, documents, known, block_bytes=block_bytes, progress=advance)
-    parts = known.split("queries", validation=_CHOSEN, test=_MEASURED, seed=seed)
-    scored = _Scored(vectors, documents, lists)
-    aim = floor if by == "precision" else None
-    fitted = {name: _fitted(scored, parts.train, parts.validation, name, aim) for name in RULES}
-    worth = {name: scored.measured(parts.validation, each).sets.f1 for name, each in fitted.items()}
-    chosen = fitted[max(worth, key=worth.__getitem__) if rule == "best" else rule]
-    chances = Chances.fit(scored.lists(parts.validation), scored.margins(chosen, parts.validation))
-    report = _report(scored, parts, chosen, fitted, chances, above, {"by": by, "floor": floor})
-    return Calibration(chosen, chances, report, model.fingerprint())
-
-
-# -- what was asked ----------------------------------------------------------------------------------------------
-
-
-def _check_aim(by: str, floor: float, rule: str) -> None:
     if by not in ("f1", "precision"):
         raise InputError(f"by is 'f1' or 'precision', got {by!r}.")
     if not 0 < floor <= 1:
         raise InputError(f"floor is a precision above 0 and at most 1, such as 0.95, got {floor}.")
     if rule not in ("best", *RULES):
         raise InputError(f"No rule {rule!r}; there is 'best', {', '.join(map(repr, RULES))}.")
-
-
-def _drawn(pairs: Pairs, at_most: int, seed: int) -> Pairs:
-    """The pairs of some queries, all of them where there are few.
-
-    Raises:
-        PairsError: too few to deal into three parts.
-        InputError: at most fewer than that.
-    """
     n = int(np.count_nonzero(pairs.sizes))
-    if at_most < FEWEST:
-        raise InputError(f"max_queries must be at least {FEWEST}, got {at_most}.")
+    if max_queries < FEWEST:
+        raise InputError(f"max_queries must be at least {FEWEST}, got {max_queries}.")
     if n < FEWEST:
         raise PairsError(
-            f"Calibration deals queries into three parts and needs at least {FEWEST} with answers, got {n}; some "
+            f"Calibration splits queries in three and needs at least {FEWEST} with answers, got {n}; some "
             f"hundreds make it sure."
         )
-    return pairs if n <= at_most else pairs.split("queries", test=at_most / n, seed=seed).test
+    known = pairs if n <= max_queries else pairs.split("queries", test=max_queries / n, seed=seed).test
+    vectors = queries_of(model, known) if queries is None else _vectors_of(queries, known, model.fingerprint())
+    known, documents = in_rows_of(model, known), documents_of(model)
+    with bar("Scoring", int(np.count_nonzero(known.sizes)), progress) as advance:
+        top = top_documents(vectors, documents, known, block_bytes=block_bytes, progress=advance)
+    parts = known.split("queries", validation=_CHOSEN, test=_MEASURED, seed=seed)
+
+    def margins(rule: AnyRule, part: Pairs) -> Array:
+        some = top.of(part)
+        return rule.margins(some, to_float64(vectors[some.rows]))
+
+    def counted(rule: AnyRule, graph: Graph | None = None, part: Pairs = parts.test) -> SetCounts:
+        return measure(top.of(part), vectors, documents, part, rule, graph)
+
+    fit, choose = top.of(parts.train), top.of(parts.validation)
+    rules: dict[str, Rule] = {}
+    for name, kind in RULES.items():
+        first: Rule = kind.fit(fit, to_float64(vectors[fit.rows]))
+        shift = best_shift(choose, margins(first, parts.validation), floor if by == "precision" else None)
+        rules[name] = shifted(first, shift)
+    worth = {name: counted(each, part=parts.validation).sets.f1 for name, each in rules.items()}
+    chosen = rules[max(worth, key=worth.__getitem__) if rule == "best" else rule]
+    chances = Chances.fit(choose, margins(chosen, parts.validation))
+
+    counts = counted(chosen, above)
+    bins = reliability(top.of(parts.test), margins(chosen, parts.test), chances)
+    k = FixedSize(best_shift(choose, FixedSize().margins(choose, np.empty(0))))
+    others: dict[str, AnyRule] = {name: each for name, each in rules.items() if each is not chosen}
+    others |= {f"best fixed k, {int(-k.shift)}": k, "upper bound (knows the answers)": UpperBound()}
+    report = SetReport(
+        rule=chosen.name,
+        by=by,
+        floor=floor,
+        met=bool(np.isfinite(chosen.shift)),
+        n_fitted=len(fit),
+        n_chosen=len(choose),
+        n_queries=len(counts.sets.rows),
+        n_documents=len(documents),
+        figures=SetFigures.of(counts.sets),
+        slices=set_slices(parts.test, counts.sets, counts.accepted),
+        bins=bins,
+        error=calibration_error(bins),
+        unit=chosen.unit,
+        rivals=tuple(OtherRule(name=name, figures=SetFigures.of(counted(each).sets)) for name, each in others.items()),
+        repaired=None if counts.repaired is None else SetFigures.of(counts.repaired[0]),
+        repaired_slices=() if counts.repaired is None else set_slices(parts.test, *counts.repaired),
+    )
+    return Calibration(chosen, chances, report, model.fingerprint())
 
 
-def _given(queries: Queries | Tensor, pairs: Pairs, fingerprint: str) -> Tensor:
-    """The vectors given, row by row of `pairs`.
+def _vectors_of(queries: Queries | Tensor, pairs: Pairs, fingerprint: str) -> Tensor:
+    """These query vectors, row by row of `pairs`.
 
     Raises:
         InputError: queries of another model, or not one vector a query.
@@ -172,81 +201,6 @@ def _given(queries: Queries | Tensor, pairs: Pairs, fingerprint: str) -> Tensor:
             f"shape {tuple(queries.shape)}."
         )
     return queries.detach().cpu()
-
-
-# -- fitting, choosing, measuring --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class _Scored:
-    """Vectors row by row of the pairs, and the lists of all queries."""
-
-    queries: Tensor
-    documents: Tensor
-    all: Lists
-
-    def lists(self, part: Pairs) -> Lists:
-        return self.all.of(part)
-
-    def margins(self, rule: Rule | FixedSize | Own, part: Pairs) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        lists = self.lists(part)
-        return rule.margins(lists, as_array(self.queries[lists.rows]))
-
-    def measured(self, part: Pairs, rule: Rule | FixedSize | Own, above: Above | None = None) -> Measured:
-        return measure(self.lists(part), self.queries, self.documents, part, rule, above)
-
-
-def _fitted(scored: _Scored, fit: Pairs, choose: Pairs, name: str, floor: float | None) -> Rule:
-    """A rule fitted to one part, its end chosen on another."""
-    lists = scored.lists(fit)
-    rule: Rule = RULES[name].fit(lists, as_array(scored.queries[lists.rows]))
-    return shifted(rule, best_shift(scored.lists(choose), scored.margins(rule, choose), floor))
-
-
-def _report(
-    scored: _Scored,
-    parts: Split[Pairs],
-    rule: Rule,
-    fitted: dict[str, Rule],
-    chances: Chances,
-    above: Above | None,
-    aim: dict[str, str | float],
-) -> SetReport:
-    """Everything measured on the test part."""
-    measured = scored.measured(parts.test, rule, above)
-    bins = reliability(scored.lists(parts.test), scored.margins(rule, parts.test), chances)
-    repaired = measured.repaired
-    n_fitted, n_chosen = (int(np.count_nonzero(part.sizes)) for part in (parts.train, parts.validation))
-    return SetReport.model_validate(
-        {
-            **aim,
-            "rule": rule.name,
-            "met": bool(np.isfinite(rule.shift)),
-            "n_fitted": n_fitted,
-            "n_chosen": n_chosen,
-            "n_queries": len(measured.sets.rows),
-            "n_documents": len(scored.documents),
-            "figures": SetFigures.of(measured.sets),
-            "slices": set_slices(measured, measured.accepted, measured.sets),
-            "bins": bins,
-            "error": calibration_error(bins),
-            "unit": rule.unit,
-            "rivals": _rivals(scored, parts.validation, parts.test, rule, fitted),
-            "repaired": None if repaired is None else SetFigures.of(repaired[0]),
-            "repaired_slices": () if repaired is None else set_slices(measured, repaired[1], repaired[0]),
-        }
-    )
-
-
-def _rivals(scored: _Scored, choose: Pairs, part: Pairs, chosen: Rule, fitted: dict[str, Rule]) -> tuple[Rival, ...]:
-    """The rules that were not chosen, the best fixed k, and each query's own best cut."""
-    lists = scored.lists(choose)
-    k = FixedSize(best_shift(lists, FixedSize().margins(lists, np.empty(0))))
-    named: dict[str, Rule | FixedSize | Own] = {name: rule for name, rule in fitted.items() if rule is not chosen}
-    named |= {f"best fixed k, {int(-k.shift)}": k, "own (knows the answers)": Own()}
-    return tuple(
-        Rival(name=name, figures=SetFigures.of(scored.measured(part, each).sets)) for name, each in named.items()
-    )
 
 
 VERSION = 1
@@ -303,8 +257,9 @@ class Calibration:
         Raises:
             InputError: vectors of another width.
         """
-        vectors = as_array(queries)
-        width = self._width
+        vectors = to_float64(queries)
+        shapes = [each.shape for name, each in self.rule.tensors().items() if name in ("weights", "known")]
+        width = shapes[0][-1] if shapes else None  # the rule "universal" does not look at the vectors
         if vectors.ndim != 2 or (width is not None and vectors.shape[1] != width):
             raise InputError(f"The calibration is of vectors with {width} columns, got shape {vectors.shape}.")
         if not isinstance(self.rule, ExpectedSize):
@@ -318,12 +273,9 @@ class Calibration:
         out[some] = (scores[last].astype(np.float64) + scores[following]) / 2
         return out.astype(np.float32)
 
-    @property
-    def _width(self) -> int | None:
-        """Of the vectors; None where the rule does not look at them."""
-        tensors = self.rule.tensors()
-        shapes = [tensors[name].shape[-1] for name in ("weights", "known") if name in tensors]
-        return shapes[0] if shapes else None
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Draw the calibration curve; see `SetReport.plot`."""
+        return self.report.plot(path)
 
     # -- on disk ---------------------------------------------------------------------------------------------
 
@@ -370,7 +322,7 @@ class Calibration:
                     )
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             chances = Chances(tensors.pop("margins"), tensors.pop("shares"))
-            rule = rule_of(about["rule"], float(about["shift"]), tensors)
+            rule = load_rule(about["rule"], float(about["shift"]), tensors)
             return cls(rule, chances, SetReport.from_json(about["report"]), about["fingerprint"])
         except (SafetensorError, ValidationError, json.JSONDecodeError, KeyError) as error:
             raise InputError(

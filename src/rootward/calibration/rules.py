@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from rootward.calibration.lists import Lists
+from rootward.calibration.top_documents import TopDocuments
 from rootward.scoring import Ints
 
 Array: TypeAlias = npt.NDArray[np.float64]
@@ -44,7 +44,7 @@ class Universal:
     shift: float = 0.0
 
     @classmethod
-    def fit(cls, lists: Lists, queries: Array) -> Universal:
+    def fit(cls, top: TopDocuments, queries: Array) -> Universal:
         """Nothing is fitted but the shift."""
         return cls()
 
@@ -52,9 +52,9 @@ class Universal:
         """The threshold of each query (float64, n)."""
         return np.full(len(queries), self.shift)
 
-    def margins(self, lists: Lists, queries: Array) -> Array:
+    def margins(self, top: TopDocuments, queries: Array) -> Array:
         """How far each listed document is above its query's threshold (float64, one an entry)."""
-        return lists.scores - self.thresholds(queries)[lists.place]
+        return top.scores - self.thresholds(queries)[top.place]
 
     def tensors(self) -> dict[str, Array]:
         """What has to be saved besides the shift."""
@@ -81,14 +81,14 @@ class Predicted:
     shift: float = 0.0
 
     @classmethod
-    def fit(cls, lists: Lists, queries: Array) -> Predicted:
+    def fit(cls, top: TopDocuments, queries: Array) -> Predicted:
         """The regression over queries that have a relevant document in their list.
 
         Args:
-            lists: of the known queries.
+            top: of the known queries.
             queries: their vectors, n x dim.
         """
-        sizes, thresholds = best_cuts(lists)
+        sizes, thresholds = best_cuts(top)
         known = sizes > 0
         if not known.any():
             return cls(np.zeros(queries.shape[1]), 0.0)
@@ -98,9 +98,9 @@ class Predicted:
         """The threshold of each query (float64, n)."""
         return queries @ self.weights + (self.intercept + self.shift)
 
-    def margins(self, lists: Lists, queries: Array) -> Array:
+    def margins(self, top: TopDocuments, queries: Array) -> Array:
         """How far each listed document is above its query's threshold (float64, one an entry)."""
-        return lists.scores - self.thresholds(queries)[lists.place]
+        return top.scores - self.thresholds(queries)[top.place]
 
     def tensors(self) -> dict[str, Array]:
         """What has to be saved besides the shift."""
@@ -126,9 +126,9 @@ class ExpectedSize:
     shift: float = 0.0
 
     @classmethod
-    def fit(cls, lists: Lists, queries: Array) -> ExpectedSize:
+    def fit(cls, top: TopDocuments, queries: Array) -> ExpectedSize:
         """All known queries are kept."""
-        return cls(queries, best_cuts(lists)[0].astype(np.float64))
+        return cls(queries, best_cuts(top)[0].astype(np.float64))
 
     def expected(self, queries: Array) -> Array:
         """The expected size of each query (float64, n), before rounding down."""
@@ -143,9 +143,9 @@ class ExpectedSize:
             out[start : start + 512] = (weight * self.sizes[near]).sum(1) / weight.sum(1)
         return out - self.shift
 
-    def margins(self, lists: Lists, queries: Array) -> Array:
+    def margins(self, top: TopDocuments, queries: Array) -> Array:
         """The expected size less the place in the list, the first being 1 (float64, one an entry)."""
-        return self.expected(queries)[lists.place] - (lists.ranks + 1)
+        return self.expected(queries)[top.place] - (top.ranks + 1)
 
     def tensors(self) -> dict[str, Array]:
         """What has to be saved besides the shift."""
@@ -162,17 +162,17 @@ class FixedSize:
 
     shift: float = 0.0
 
-    def margins(self, lists: Lists, queries: Array) -> Array:
+    def margins(self, top: TopDocuments, queries: Array) -> Array:
         """The number less the place in the list, the first being 1 (float64, one an entry)."""
-        return np.asarray(-self.shift - (lists.ranks + 1), np.float64)
+        return np.asarray(-self.shift - (top.ranks + 1), np.float64)
 
 
-class Own:
+class UpperBound:
     """Each query's best size, knowing its answers: what no rule can beat."""
 
-    def margins(self, lists: Lists, queries: Array) -> Array:
+    def margins(self, top: TopDocuments, queries: Array) -> Array:
         """That size less the place in the list, the first being 1 (float64, one an entry)."""
-        return np.asarray(best_cuts(lists)[0][lists.place] - (lists.ranks + 1), np.float64)
+        return np.asarray(best_cuts(top)[0][top.place] - (top.ranks + 1), np.float64)
 
 
 Rule: TypeAlias = Universal | Predicted | ExpectedSize
@@ -186,7 +186,7 @@ def shifted(rule: Rule, shift: float) -> Rule:
     return replace(rule, shift=rule.shift + shift)
 
 
-def rule_of(name: str, shift: float, tensors: dict[str, Array]) -> Rule:
+def load_rule(name: str, shift: float, tensors: dict[str, Array]) -> Rule:
     """The rule that `tensors` were saved of."""
     if name == Universal.name:
         return Universal(shift)
@@ -195,24 +195,24 @@ def rule_of(name: str, shift: float, tensors: dict[str, Array]) -> Rule:
     return ExpectedSize(tensors["known"], tensors["sizes"], shift)
 
 
-def as_array(vectors: Tensor) -> Array:
+def to_float64(vectors: Tensor) -> Array:
     """Query vectors as float64 for the regressions."""
     return vectors.detach().cpu().numpy().astype(np.float64)
 
 
-def best_cuts(lists: Lists) -> tuple[Ints, Array]:
+def best_cuts(top: TopDocuments) -> tuple[Ints, Array]:
     """(size, threshold) of the answer set with the best F1 of each query, the smallest of equally good ones.
 
     The threshold is half way to the next document; sizes are 0, thresholds NaN, where no relevant document is listed.
     """
-    f1 = 2 * lists.hits / (lists.ranks + 1 + lists.sizes[lists.place])
-    best = np.maximum.reduceat(f1, lists.offsets[:-1]) if len(lists) else np.empty(0)
-    good = np.flatnonzero(f1 == best[lists.place])
-    _, first = np.unique(lists.place[good], return_index=True)
+    f1 = 2 * top.hits / (top.ranks + 1 + top.sizes[top.place])
+    best = np.maximum.reduceat(f1, top.offsets[:-1]) if len(top) else np.empty(0)
+    good = np.flatnonzero(f1 == best[top.place])
+    _, first = np.unique(top.place[good], return_index=True)
     at = good[first]
-    following = np.minimum(at + 1, lists.last)
-    thresholds = (lists.scores[at] + lists.scores[following]) / 2
-    return np.where(best > 0, lists.ranks[at] + 1, 0), np.where(best > 0, thresholds, np.nan)
+    following = np.minimum(at + 1, top.last)
+    thresholds = (top.scores[at] + top.scores[following]) / 2
+    return np.where(best > 0, top.ranks[at] + 1, 0), np.where(best > 0, thresholds, np.nan)
 
 
 def ridge(vectors: Array, targets: Array) -> tuple[Array, float]:
@@ -240,7 +240,7 @@ CONFIDENCE = 1.645
 """Standard errors below a mean that one in twenty means are lower than: a floor is met with 95 % confidence."""
 
 
-def best_shift(lists: Lists, margins: Array, floor: float | None = None) -> float:
+def best_shift(top: TopDocuments, margins: Array, floor: float | None = None) -> float:
     """The number to take off every margin, so that those left at 0 or more are the sets wanted.
 
     Those with the highest mean F1; with a floor, of those alone whose mean precision, over the queries that get any
@@ -251,7 +251,7 @@ def best_shift(lists: Lists, margins: Array, floor: float | None = None) -> floa
     A set that runs over the end of its list counts as worthless.
 
     Args:
-        lists: of queries with known answers.
+        top: of queries with known answers.
         margins: of their entries.
         floor: a share from 0 to 1.
     """
@@ -260,40 +260,24 @@ def best_shift(lists: Lists, margins: Array, floor: float | None = None) -> floa
     order = np.argsort(-margins, kind="stable")
     falling = margins[order]
     ends = np.flatnonzero(np.r_[falling[1:] < falling[:-1], True])  # equal margins come together
-    f1 = _worthless(lists, 2 * lists.hits / (lists.ranks + 1 + lists.sizes[lists.place]))
-    worth = np.cumsum(_steps(lists, f1)[order])[ends]
-    if floor is not None:
-        worth[~_kept(lists, order, ends, floor)] = -math.inf
+    beyond = top.last[~top.whole]
+
+    def sums(values: Array) -> Array:
+        """The values of all queries, each at the last of its entries that is left, added up for every end."""
+        values[beyond] = 0.0
+        before = np.r_[0.0, values[:-1]]
+        before[top.offsets[:-1]] = 0.0
+        return np.asarray(np.cumsum((values - before)[order])[ends], np.float64)
+
+    worth = sums(2 * top.hits / (top.ranks + 1 + top.sizes[top.place]))
+    if floor is not None:  # where precision is not surely at the floor
+        n = np.maximum(np.cumsum(top.ranks[order] == 0)[ends], 1)
+        precision = top.hits / (top.ranks + 1)
+        mean, square = sums(precision) / n, sums(precision**2) / n
+        variance = np.maximum(square - mean**2, (n - 1) / n**2)  # at least that of one failure among n
+        worth[(n <= 1) | (mean - CONFIDENCE * np.sqrt(variance / n) < floor)] = -math.inf
     best = int(worth.argmax())
     if worth[best] == -math.inf:
         return math.inf
     at = int(ends[best])
     return float(falling[at] + falling[min(at + 1, len(falling) - 1)]) / 2
-
-
-def _kept(
-    lists: Lists, order: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], floor: float
-) -> npt.NDArray[np.bool_]:
-    """The ends at which precision is surely at the floor."""
-    precision = _worthless(lists, lists.hits / (lists.ranks + 1))
-    n = np.maximum(np.cumsum(lists.ranks[order] == 0)[ends], 1)
-    mean = np.cumsum(_steps(lists, precision)[order])[ends] / n
-    square = np.cumsum(_steps(lists, precision**2)[order])[ends] / n
-    variance = np.maximum(square - mean**2, (n - 1) / n**2)  # at least that of one failure among n
-    kept: npt.NDArray[np.bool_] = (n > 1) & (mean - CONFIDENCE * np.sqrt(variance / n) >= floor)
-    return kept
-
-
-def _worthless(lists: Lists, values: Array) -> Array:
-    """The values with 0 at the end of lists that do not hold every document."""
-    out = values.copy()
-    out[lists.last[~lists.whole]] = 0.0
-    return out
-
-
-def _steps(lists: Lists, values: Array) -> Array:
-    """How far each entry moves its query's value: its own less that of the entry before."""
-    before = np.r_[0.0, values[:-1]]
-    before[lists.offsets[:-1]] = 0.0
-    steps: Array = values - before
-    return steps

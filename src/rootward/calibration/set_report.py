@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from scipy.optimize import isotonic_regression
 from torch import Tensor
 
-from rootward.calibration.above import Above, missing_above
-from rootward.calibration.lists import SHARE, Flags, Lists, best_lists, pair_index
-from rootward.calibration.rules import FixedSize, Own, Rule, as_array
-from rootward.errors import InputError
+from rootward.calibration.repair import Graph, missing_above
+from rootward.calibration.rules import FixedSize, Rule, UpperBound, to_float64
+from rootward.calibration.top_documents import SHARE, Flags, TopDocuments, pair_index, top_documents
 from rootward.evaluation.metrics import AnswerSets
-from rootward.evaluation.report import plain_table
-from rootward.files import write_text
+from rootward.evaluation.report import Result, Value, percent, plain_table
 from rootward.pairs import Pairs
+from rootward.plots import figure_at, save_figure
 
 VERSION = 1
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SetFigures(_Value):
+class SetFigures(Value):
     """Answer sets of many queries, averaged; shares from 0 to 1, every query the same weight.
 
     Attributes:
@@ -63,7 +57,7 @@ class SetFigures(_Value):
         )
 
 
-class SetSlice(_Value):
+class SetSlice(Value):
     """What belongs to one distance.
 
     Attributes:
@@ -83,7 +77,7 @@ class SetSlice(_Value):
     f1: float | None
 
 
-class Reliability(_Value):
+class Reliability(Value):
     """Documents with about the same margin: what was expected of them, and what came.
 
     Attributes:
@@ -100,14 +94,14 @@ class Reliability(_Value):
     observed: float
 
 
-class Rival(_Value):
+class OtherRule(Value):
     """Another rule on the same queries."""
 
     name: str
     figures: SetFigures
 
 
-class SetReport(_Value):
+class SetReport(Result):
     """Set precision, recall and F1 of a calibrated rule, over queries that were not calibrated on; prints as a table.
 
     Attributes:
@@ -122,11 +116,12 @@ class SetReport(_Value):
         error: expected calibration error: the mean of |predicted - observed|, bins weighing as many documents as they
             have.
         unit: of margins: "score" or "rank".
-        rivals: the other rules, the best fixed k, and each query's own best cut, which knows the answers.
+        rivals: the other rules, the best fixed k, and an upper bound: each query's best cut, known from its answers.
         repaired: after upward repair, where a graph was given.
         repaired_slices: the same by distance.
     """
 
+    noun = "report of answer sets"
     format: int = VERSION
     rule: str
     by: str
@@ -141,7 +136,7 @@ class SetReport(_Value):
     bins: tuple[Reliability, ...]
     error: float
     unit: str
-    rivals: tuple[Rival, ...]
+    rivals: tuple[OtherRule, ...]
     repaired: SetFigures | None = None
     repaired_slices: tuple[SetSlice, ...] = ()
 
@@ -165,16 +160,16 @@ class SetReport(_Value):
         ]
         f = self.figures
         rows.append(("overall", "", f.recall, f"{self.n_queries:,}", f.precision, f.f1))
-        return header, [[each if isinstance(each, str) else _percent(each) for each in row] for row in rows]
+        return header, [[each if isinstance(each, str) else percent(each) for each in row] for row in rows]
 
-    def rival_cells(self) -> tuple[list[str], list[list[str]]]:
-        """(header, rows): this rule, upward repair, and its rivals."""
+    def rule_cells(self) -> tuple[list[str], list[list[str]]]:
+        """(header, rows): this rule, upward repair, and the others."""
         header = ["rule", "precision %", "recall %", "F1 %", "exact %", "abstained %", "documents"]
         named = [(f"{self.rule} (chosen)", self.figures)]
         named += [] if self.repaired is None else [("... repaired upward", self.repaired)]
         named += [(each.name, each.figures) for each in self.rivals]
         return header, [
-            [name, *map(_percent, (f.precision, f.recall, f.f1, f.exact, f.abstained)), f"{f.size:.1f}"]
+            [name, *map(percent, (f.precision, f.recall, f.f1, f.exact, f.abstained)), f"{f.size:.1f}"]
             for name, f in named
         ]
 
@@ -182,15 +177,14 @@ class SetReport(_Value):
         """(header, rows): the calibration curve."""
         header = [f"margin ({self.unit})", "documents", "predicted %", "relevant %"]
         return header, [
-            [f"{b.low:+.3f} to {b.high:+.3f}", f"{b.n:,}", _percent(b.predicted), _percent(b.observed)]
-            for b in self.bins
+            [f"{b.low:+.3f} to {b.high:+.3f}", f"{b.n:,}", percent(b.predicted), percent(b.observed)] for b in self.bins
         ]
 
     def __repr__(self) -> str:
         f = self.figures
         return (
-            f"SetReport({self.title}; precision {_percent(f.precision) or '-'} %, recall {_percent(f.recall)} %, "
-            f"F1 {_percent(f.f1)} %, abstained {_percent(f.abstained)} %)"
+            f"SetReport({self.title}; precision {percent(f.precision) or '-'} %, recall {percent(f.recall)} %, "
+            f"F1 {percent(f.f1)} %, abstained {percent(f.abstained)} %)"
         )
 
     def __str__(self) -> str:
@@ -200,54 +194,41 @@ class SetReport(_Value):
                 f"No end of the sets gives a precision of {100 * self.floor:g} % with 95 % confidence on "
                 f"{self.n_chosen:,} queries: every query abstains. Give more pairs, or a lower floor."
             )
-        tables = [self.cells(), self.rival_cells(), self.curve_cells()]
+        tables = [self.cells(), self.rule_cells(), self.curve_cells()]
         lines += ["\n\n".join(plain_table(*table) for table in tables)]
-        return "\n".join([*lines, f"expected calibration error {_percent(self.error)} %"])
+        return "\n".join([*lines, f"expected calibration error {percent(self.error)} %"])
 
-    # -- on disk ---------------------------------------------------------------------------------------------
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Draw the share of relevant documents against their margin: observed, and as calibrated.
 
-    def to_json(self) -> str:
-        """All figures as JSON."""
-        return self.model_dump_json(indent=2) + "\n"
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write `to_json`; whole or not at all."""
-        return write_text(path, self.to_json())
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> SetReport:
-        """The report that `save` wrote.
+        Args:
+            path: where to draw, with the suffix .png or .svg.
 
         Raises:
-            InputError: no such file, not a report, damaged, or from a newer version.
+            MissingExtraError: matplotlib is not installed.
+            InputError: another suffix.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(f"There is no file {path} to load a report of answer sets from.")
-        try:
-            return cls.from_json(path.read_text("utf-8"))
-        except (ValidationError, json.JSONDecodeError, KeyError, TypeError) as error:
-            raise InputError(f"{path.name} is not a report that SetReport.save wrote: {error}") from error
-
-    @classmethod
-    def from_json(cls, text: str) -> SetReport:
-        """The report of `to_json`.
-
-        Raises:
-            InputError: from a newer version.
-        """
-        version = json.loads(text)["format"]
-        if version > VERSION:
-            raise InputError(
-                f"The report was written by a newer rootward (format {version}, this one reads up to {VERSION}); "
-                f"update rootward to open it."
-            )
-        return cls.model_validate_json(text)
+        figure, axes = figure_at(path)
+        margins = [(each.low + each.high) / 2 for each in self.bins]
+        axes.plot(margins, [100 * each.predicted for each in self.bins], color="0.5", label="as calibrated")
+        axes.plot(margins, [100 * each.observed for each in self.bins], "o", markersize=5, label="observed")
+        axes.axvline(0, linestyle="--", color="0.3", linewidth=1, label="answer sets end here")
+        f = self.figures
+        axes.set(
+            xlabel=f"margin above the end of the answer set ({self.unit})",
+            ylabel="relevant documents (%)",
+            ylim=(-2, 102),
+            title=f"precision {percent(f.precision) or 'none'}, recall {percent(f.recall)}, F1 {percent(f.f1)}; "
+            f"calibration error {percent(self.error)} %",
+        )
+        axes.title.set_fontsize("medium")
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+        return save_figure(figure, path)
 
 
-def set_slices(measured: Measured, accepted: npt.NDArray[np.bool_], sets: AnswerSets) -> tuple[SetSlice, ...]:
+def set_slices(pairs: Pairs, sets: AnswerSets, accepted: Flags) -> tuple[SetSlice, ...]:
     """Recall by distance, and the sets of the queries that reach just so far."""
-    pairs: Pairs = measured.pairs
     weights = pairs.weights
     found = np.bincount(pairs.distances, weights * accepted, pairs.max_distance + 1)
     there = np.bincount(pairs.distances, weights, pairs.max_distance + 1)
@@ -270,21 +251,9 @@ def set_slices(measured: Measured, accepted: npt.NDArray[np.bool_], sets: Answer
     return tuple(out)
 
 
-def _percent(share: float | None) -> str:
-    """'99.98'; 100.00 only for all of them, 0.00 only for none; nothing for None."""
-    if share is None:
-        return ""
-    rounded = round(100 * share, 2)
-    if rounded == 100 and share < 1:
-        rounded = 99.99
-    if rounded == 0 and share > 0:
-        rounded = 0.01
-    return f"{rounded:.2f}"
-
-
 @dataclass(frozen=True, eq=False)
-class Measured:
-    """What became of every query and pair.
+class SetCounts:
+    """The answer sets that a rule gives, counted.
 
     Attributes:
         pairs: what is relevant.
@@ -300,76 +269,50 @@ class Measured:
 
 
 def measure(
-    lists: Lists,
+    top: TopDocuments,
     queries: Tensor,
     documents: Tensor,
     pairs: Pairs,
-    rule: Rule | FixedSize | Own,
-    above: Above | None = None,
-) -> Measured:
+    rule: Rule | FixedSize | UpperBound,
+    above: Graph | None = None,
+) -> SetCounts:
     """The rule's answer sets for all queries that have pairs.
 
     Args:
-        lists: of these queries, as `best_lists` gives them; the few whose set runs over the end of its list are listed
-            again, at four times the length until it does not.
+        top: of these queries, as `top_documents` gives them; the few whose set goes beyond its documents get four times
+            as many until it does not.
         queries, documents: the vectors, row by row of `pairs`.
         pairs: what is relevant.
         rule: gives the margins.
         above: a graph for upward repair.
     """
-    counts = _Counts.of(pairs)
+    sizes, hits = np.zeros((2, 2, pairs.n_queries), np.int64)  # before and after repair
+    accepted = np.zeros((2, len(pairs)), np.bool_)
     share = SHARE
     while True:
-        accepted = rule.margins(lists, as_array(queries[lists.rows])) >= 0
-        over = accepted[lists.last] & ~lists.whole
-        counts.add(lists, accepted & ~over[lists.place], ~over, above)
+        inside = rule.margins(top, to_float64(queries[top.rows])) >= 0
+        over = inside[top.last] & ~top.whole
+        rows, entries = top.rows[~over], np.flatnonzero(inside & ~over[top.place])
+        place, hit = top.place[entries], top.relevant[entries]
+        sizes[:, rows] = np.bincount(place, minlength=len(top))[~over]
+        hits[:, rows] = np.bincount(place[hit], minlength=len(top))[~over]
+        accepted[:, top.pairs[entries[hit]]] = True
+        if above is not None:
+            more, added = missing_above(above, pairs.document_ids, place, top.documents[entries])
+            pair = pair_index(pairs, top.rows[more], added)
+            np.add.at(sizes[1], top.rows[more], 1)
+            np.add.at(hits[1], top.rows[more[pair >= 0]], 1)
+            accepted[1, pair[pair >= 0]] = True
         if not over.any():
-            return counts.measured(above is not None)
+            break
         wanted = np.zeros(pairs.n_queries, np.bool_)
-        wanted[lists.rows[over]] = True
+        wanted[top.rows[over]] = True
         share *= 4
-        longer = best_lists(queries, documents, pairs.keep(wanted[pairs.query_of]), share=share)
-        lists = replace(longer, pairs=pair_index(pairs, longer.rows[longer.place], longer.documents))
-
-
-@dataclass(frozen=True, eq=False)
-class _Counts:
-    """Sizes and hits of every query row, before and after repair, filled list by list."""
-
-    pairs: Pairs
-    sizes: npt.NDArray[np.int64]
-    hits: npt.NDArray[np.int64]
-    accepted: Flags
-
-    @classmethod
-    def of(cls, pairs: Pairs) -> _Counts:
-        sizes, hits = np.zeros((2, 2, pairs.n_queries), np.int64)
-        return cls(pairs, sizes, hits, np.zeros((2, len(pairs)), np.bool_))
-
-    def add(self, lists: Lists, accepted: Flags, counted: Flags, above: Above | None) -> None:
-        """Count the sets of the queries `counted`."""
-        rows, entries = lists.rows[counted], np.flatnonzero(accepted)
-        place = lists.place[entries]
-        hit = lists.relevant[entries]
-        self.sizes[:, rows] = np.bincount(place, minlength=len(lists))[counted]
-        self.hits[:, rows] = np.bincount(place[hit], minlength=len(lists))[counted]
-        self.accepted[:, lists.pairs[entries[hit]]] = True
-        if above is None:
-            return
-        more, documents = missing_above(above, self.pairs.document_ids, place, lists.documents[entries])
-        pair = pair_index(self.pairs, lists.rows[more], documents)
-        np.add.at(self.sizes[1], lists.rows[more], 1)
-        np.add.at(self.hits[1], lists.rows[more[pair >= 0]], 1)
-        self.accepted[1, pair[pair >= 0]] = True
-
-    def measured(self, repaired: bool) -> Measured:
-        """What was counted."""
-        before, after = ((self._sets(i), self.accepted[i]) for i in (0, 1))
-        return Measured(self.pairs, *before, after if repaired else None)
-
-    def _sets(self, i: int) -> AnswerSets:
-        rows = np.flatnonzero(self.pairs.sizes)
-        return AnswerSets(rows, self.sizes[i, rows], self.hits[i, rows], self.pairs.sizes[rows])
+        longer = top_documents(queries, documents, pairs.keep(wanted[pairs.query_of]), share=share)
+        top = replace(longer, pairs=pair_index(pairs, longer.rows[longer.place], longer.documents))
+    rows = np.flatnonzero(pairs.sizes)
+    before, after = (AnswerSets(rows, sizes[i, rows], hits[i, rows], pairs.sizes[rows]) for i in (0, 1))
+    return SetCounts(pairs, before, accepted[0], None if above is None else (after, accepted[1]))
 
 
 Array = npt.NDArray[np.float64]
@@ -400,62 +343,40 @@ class Chances:
         return np.interp(np.asarray(margins, np.float64), self.margins, self.shares)
 
     @classmethod
-    def fit(cls, lists: Lists, margins: Array) -> Chances:
-        """The share of relevant documents in bins of equally many, made to rise by pooling neighbours that fall.
+    def fit(cls, top: TopDocuments, margins: Array) -> Chances:
+        """The share of relevant documents in bins of equally many, made to rise by isotonic regression.
 
         Over the 2 |S(q)| best documents of each query, of which about half are relevant.
         """
-        near = _near(lists) & np.isfinite(margins)
-        given, relevant = margins[near], lists.relevant[near].astype(np.float64)
-        if not len(given):
+        values, relevant = _near(top, margins)
+        if not len(values):
             return cls(np.empty(0), np.empty(0))
-        parts = [part for part in np.array_split(np.argsort(given, kind="stable"), min(KNOTS, len(given))) if len(part)]
-        at = np.array([given[part].mean() for part in parts])
-        shares = pooled(np.array([relevant[part].mean() for part in parts]), np.array([len(part) for part in parts]))
-        return cls(at, shares)
+        bins = np.array_split(np.argsort(values, kind="stable"), min(KNOTS, len(values)))
+        shares = [relevant[each].mean() for each in bins]
+        rising = isotonic_regression(shares, weights=[len(each) for each in bins]).x
+        return cls(np.array([values[each].mean() for each in bins]), np.asarray(rising, np.float64))
 
 
-def pooled(values: Array, weights: npt.NDArray[np.int64]) -> Array:
-    """The rising values nearest to these by weighted squares: neighbours that fall share their mean.
-
-    [0.1, 0.4, 0.2, 0.9] with equal weights gives [0.1, 0.3, 0.3, 0.9].
-    """
-    means: list[float] = []
-    heft: list[float] = []
-    widths: list[int] = []
-    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
-        means, heft, widths = [*means, value], [*heft, weight], [*widths, 1]
-        while len(means) > 1 and means[-2] >= means[-1]:
-            total = heft[-2] + heft[-1]
-            means[-2:] = [(means[-2] * heft[-2] + means[-1] * heft[-1]) / total]
-            heft[-2:] = [total]
-            widths[-2:] = [widths[-2] + widths[-1]]
-    return np.repeat(means, widths)
-
-
-def reliability(lists: Lists, margins: Array, chances: Chances) -> tuple[Reliability, ...]:
+def reliability(top: TopDocuments, margins: Array, chances: Chances) -> tuple[Reliability, ...]:
     """Predicted chance beside observed share, in bins of margin with equally many documents.
 
     Args:
-        lists: of queries that `chances` were not fitted to.
+        top: of queries that `chances` were not fitted to.
         margins: of their entries.
         chances: what is put to the test.
     """
-    near = _near(lists) & np.isfinite(margins)
-    given, relevant = margins[near], lists.relevant[near]
-    out = []
-    for part in np.array_split(np.argsort(given, kind="stable"), min(BINS, max(1, len(given)))):
-        if len(part):
-            out.append(
-                Reliability(
-                    low=float(given[part[0]]),
-                    high=float(given[part[-1]]),
-                    n=len(part),
-                    predicted=float(chances(given[part]).mean()),
-                    observed=float(relevant[part].mean()),
-                )
-            )
-    return tuple(out)
+    values, relevant = _near(top, margins)
+    bins = np.array_split(np.argsort(values, kind="stable"), min(BINS, len(values))) if len(values) else []
+    return tuple(
+        Reliability(
+            low=float(values[each[0]]),
+            high=float(values[each[-1]]),
+            n=len(each),
+            predicted=float(chances(values[each]).mean()),
+            observed=float(relevant[each].mean()),
+        )
+        for each in bins
+    )
 
 
 def calibration_error(bins: tuple[Reliability, ...]) -> float:
@@ -464,6 +385,7 @@ def calibration_error(bins: tuple[Reliability, ...]) -> float:
     return sum(each.n * abs(each.predicted - each.observed) for each in bins) / total if total else 0.0
 
 
-def _near(lists: Lists) -> npt.NDArray[np.bool_]:
-    """The 2 |S(q)| best entries of each query."""
-    return lists.ranks < 2 * lists.sizes[lists.place]
+def _near(top: TopDocuments, margins: Array) -> tuple[Array, Flags]:
+    """(margin, whether it is relevant) of the 2 |S(q)| best documents of each query that have a finite margin."""
+    near = (top.ranks < 2 * top.sizes[top.place]) & np.isfinite(margins)
+    return margins[near], top.relevant[near]

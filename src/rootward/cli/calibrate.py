@@ -59,7 +59,6 @@ def calibrate(
     aim = _aim(by)
     refuse_plot(plot)
     refuse_files(json=json)
-    from rootward.calibration import plot_calibration  # noqa: PLC0415
     from rootward.calibration.calibrate import NAME  # noqa: PLC0415
     from rootward.calibration.calibrate import calibrate as calibrated  # noqa: PLC0415
     from rootward.encoders import DualEncoder  # noqa: PLC0415
@@ -71,7 +70,7 @@ def calibrate(
     graph = pairs if pairs.query_ids == pairs.document_ids else None  # for upward repair
     calibration = calibrated(model, pairs, above=graph, progress=not quiet, **aim, **options)
     report = calibration.report
-    deliver(report, report.to_json, json, plot, lambda file: plot_calibration(calibration, file), quiet)
+    deliver(report, report.to_json, json, plot, calibration.plot, quiet)
     if not (report.met or abstain):
         left = "The calibration that it had stays." if (run / NAME).is_file() else "Nothing was written."
         raise InputError(

@@ -90,7 +90,6 @@ def diagnose(
         run, source = (run, source) if is_run else (None, replace(source, source=str(run)))
     subject = _of_run(run, source, vectors.encoder, not quiet) if run is not None else _of_vectors(source, vectors)
     from rootward.diagnosis import diagnose as find_out  # noqa: PLC0415
-    from rootward.diagnosis import plot_diagnosis  # noqa: PLC0415
 
     found = find_out(
         subject.queries,
@@ -102,7 +101,7 @@ def diagnose(
         progress=not quiet,
         **provided(seed=seed),
     )
-    deliver(found, found.to_json, json, plot, lambda file: plot_diagnosis(found, file), quiet)
+    deliver(found, found.to_json, json, plot, found.plot, quiet)
 
 
 def _of_run(run: Path, source: SourceFlags, encoder: str | None, progress: bool) -> _Subject:

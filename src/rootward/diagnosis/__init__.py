@@ -1,6 +1,6 @@
 """Diagnosis: why the recall of some vectors is poor, and what to try next."""
 
 from rootward.diagnosis.diagnose import diagnose
-from rootward.diagnosis.diagnosis import Diagnosis, plot_diagnosis
+from rootward.diagnosis.diagnosis import Diagnosis
 
-__all__ = ["Diagnosis", "diagnose", "plot_diagnosis"]
+__all__ = ["Diagnosis", "diagnose"]

@@ -10,11 +10,21 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rootward.diagnosis.diagnosis import Diagnosis
-from rootward.diagnosis.facts import Contradictions, Facts, Known, Margin, Part
-from rootward.diagnosis.measures import Support, alignment, answers, bias, geometry, hubness, support
+from rootward.diagnosis.diagnosis import RECOVERED, Diagnosis, is_biased, is_healthy, verdict
+from rootward.diagnosis.facts import (
+    Contradictions,
+    Facts,
+    Group,
+    Known,
+    Margin,
+    alignment,
+    answers,
+    bias,
+    geometry,
+    hubness,
+    support,
+)
 from rootward.diagnosis.probe import probe, wider
-from rootward.diagnosis.verdict import RECOVERED, is_biased, is_healthy, verdict
 from rootward.errors import InputError, PairsError
 from rootward.evaluation import Ranks, rank_pairs, recall
 from rootward.folders import read_config
@@ -22,9 +32,7 @@ from rootward.pairs import Pairs
 from rootward.progress import Progress
 from rootward.rng import stream
 from rootward.scoring import checked
-from rootward.training.loop import LogRecord
 from rootward.training.run import About, read_log
-from rootward.training.stage import Stage
 
 MEASURED_SCORES = 2_000_000_000  # at most: 24,000 queries of WordNet, about 5 s
 ANSWERED_SCORES = 20_000_000  # of the pass that tries corrections: 240 queries of WordNet
@@ -45,9 +53,8 @@ def diagnose(
 ) -> Diagnosis:
     """Why the recall of these vectors is what it is: bias, capacity, too little training, wrong pairs, or healthy.
 
-    Works for the vectors of any library. Large data are measured on a sample of queries; the pass of wrong pairs takes
-    all. Probes are the longest part by far, of
-    a length that the work sets, whatever the size of the data.
+    Works for the vectors of any library. Large data are measured on a sample of queries; wrong pairs are looked for
+    among all. Probes take longest by far, for a number of steps that does not grow with the data.
 
     Args:
         queries: n_queries x dim, float; row i belongs to query row i of `pairs`.
@@ -103,12 +110,15 @@ def _facts(queries: Tensor, documents: Tensor, pairs: Pairs, known: Known | None
     measured = _some(pairs, max(1_000, MEASURED_SCORES // pairs.n_documents), seed, "measured")
     ranks = rank_pairs(queries, documents, measured)
     answered = np.flatnonzero(measured.sizes)
-    n_seen = min(len(answered), max(64, ANSWERED_SCORES // pairs.n_documents))
-    rows = np.sort(stream(seed, "diagnosis", "answers").choice(answered, n_seen, replace=False))
+    n_scored = min(len(answered), max(64, ANSWERED_SCORES // pairs.n_documents))
+    rows = np.sort(stream(seed, "diagnosis", "answers").choice(answered, n_scored, replace=False))
     found = answers(queries, documents, pairs, rows, pairs.generality)
-    supported = support(pairs, stream(seed, "diagnosis", "support"))
     general = pairs.generality[measured.documents]
     as_arrays = queries.numpy(), documents.numpy()
+    margins = (ranks.floor[answered] - ranks.ceiling[answered]).astype(np.float64)
+    margins = margins[np.isfinite(margins)]
+    quantiles = np.quantile(margins, (0.05, 0.25, 0.5, 0.75, 0.95)).tolist() if len(margins) else [0.0] * 5
+    names = ("low", "lower", "median", "upper", "high")
     return Facts(
         dim=queries.shape[1],
         n_queries=int(np.count_nonzero(pairs.sizes)),
@@ -117,15 +127,15 @@ def _facts(queries: Tensor, documents: Tensor, pairs: Pairs, known: Known | None
         n_measured=len(answered),
         mean_size=float(pairs.sizes[pairs.sizes > 0].mean()),
         overall=recall(ranks).overall,
-        by_distance=_parts(ranks, ranks.distances, None),
-        by_depth=_parts(ranks, measured.depths[ranks.query_of], None),
-        by_generality=_parts(ranks, general, _edges(int(pairs.generality.max()))),
+        by_distance=_groups(ranks, ranks.distances, None),
+        by_depth=_groups(ranks, measured.depths[ranks.query_of], None),
+        by_generality=_groups(ranks, general, _edges(int(pairs.generality.max()))),
         queries=geometry(as_arrays[0]),
         documents=geometry(as_arrays[1]),
         hubness=hubness(found, pairs.generality),
-        margin=_margin(ranks),
+        margin=Margin(**dict(zip(names, quantiles, strict=True)), positive=float(ranks.whole[answered].mean())),
         bias=bias(found, ranks, general),
-        contradictions=_contradictions(pairs, measured, ranks, supported),
+        contradictions=_contradictions(pairs, measured, ranks, seed),
         alignment=alignment(*as_arrays, pairs, stream(seed, "diagnosis", "alignment")),
         known=known,
     )
@@ -141,46 +151,35 @@ def _some(pairs: Pairs, at_most: int, seed: int, name: str) -> Pairs:
 
 def _edges(highest: int) -> list[int]:
     """Where the bins of generality begin: 1, 3, 10, 32, 100, ... as far as there is anything."""
-    return [round(10 ** (half / 2)) for half in range(2 * len(str(highest)) + 1) if round(10 ** (half / 2)) <= highest]
+    return [edge for half in range(2 * len(str(highest)) + 1) if (edge := round(10 ** (half / 2))) <= highest]
 
 
-def _parts(ranks: Ranks, values: npt.NDArray[np.integer], edges: list[int] | None) -> tuple[Part, ...]:
+def _groups(ranks: Ranks, values: npt.NDArray[np.integer], edges: list[int] | None) -> tuple[Group, ...]:
     """The recall of the pairs with each value, or with values between two edges; a pair weighs 1 / |S(q)|."""
     weights = 1.0 / ranks.sizes[ranks.query_of]
     bins = values if edges is None else np.searchsorted(edges, values, side="right") - 1
-    parts = []
+    groups = []
     for which in np.unique(bins).tolist():
         inside = bins == which
+        name = str(which)
+        if edges is not None:  # "3-9", or "100+" for the last
+            name = f"{edges[which]:,}" + (f"-{edges[which + 1] - 1:,}" if which + 1 < len(edges) else "+")
         share = float((weights * ranks.hits)[inside].sum() / weights[inside].sum())
-        name = str(which) if edges is None else _span(edges, which)
-        parts.append(Part(name=name, n_pairs=int(inside.sum()), recall=min(1.0, share)))
-    return tuple(parts)
+        groups.append(Group(name=name, n_pairs=int(inside.sum()), recall=min(1.0, share)))
+    return tuple(groups)
 
 
-def _span(edges: list[int], which: int) -> str:
-    """'3-9', or '100+' for the last."""
-    low, last = edges[which], which + 1 == len(edges)
-    return f"{low:,}+" if last else f"{low:,}-{edges[which + 1] - 1:,}"
-
-
-def _margin(ranks: Ranks) -> Margin:
-    answered = ranks.answered
-    margins = (ranks.floor[answered] - ranks.ceiling[answered]).astype(np.float64)
-    finite = margins[np.isfinite(margins)]
-    low, lower, median, upper, high = (
-        np.quantile(finite, (0.05, 0.25, 0.5, 0.75, 0.95)).tolist() if len(finite) else [0.0] * 5
-    )
-    return Margin(
-        low=low, lower=lower, median=median, upper=upper, high=high, positive=float(ranks.whole[answered].mean())
-    )
-
-
-def _contradictions(pairs: Pairs, measured: Pairs, ranks: Ranks, found: Support) -> Contradictions:
+def _contradictions(pairs: Pairs, measured: Pairs, ranks: Ranks, seed: int) -> Contradictions:
     """What the support of pairs comes to, beside the recall of those measured."""
+    found = support(pairs, stream(seed, "diagnosis", "support"))
     doubtful = found.doubtful
     n = found.at_least_wrong
-    seen = np.flatnonzero((measured.sizes > 0)[pairs.query_of])  # places in `pairs` of the pairs measured
-    doubted, checked = doubtful[seen], found.rare[seen]
+    index = np.flatnonzero((measured.sizes > 0)[pairs.query_of])  # of the pairs measured
+    doubted, checked = doubtful[index], found.rare[index]
+    # examples have the least support; of two for one document, that with the other queries more alike
+    where = np.flatnonzero(doubtful)
+    rows, documents = pairs.query_of[where], pairs.documents[where]
+    order = np.lexsort((where, -pairs.generality[documents], found.values[where]))[:EXAMPLES]
     return Contradictions(
         tells=found.tells,
         n_checked=int(found.rare.sum()),
@@ -188,16 +187,8 @@ def _contradictions(pairs: Pairs, measured: Pairs, ranks: Ranks, found: Support)
         share=n / max(1, found.n_compared),
         recall=float(ranks.hits[doubted].mean()) if doubted.any() else None,
         others=float(ranks.hits[checked & ~doubted].mean()) if (checked & ~doubted).any() else None,
-        examples=_examples(pairs, found),
+        examples=tuple((pairs.query_ids[rows[i]], pairs.document_ids[documents[i]]) for i in order.tolist()),
     )
-
-
-def _examples(pairs: Pairs, found: Support) -> tuple[tuple[str, str], ...]:
-    """The pairs in doubt with the least support; of two for one document, that with the other queries more alike."""
-    where = np.flatnonzero(found.doubtful)
-    rows, documents = pairs.query_of[where], pairs.documents[where]
-    order = np.lexsort((where, -pairs.generality[documents], found.values[where]))[:EXAMPLES]
-    return tuple((pairs.query_ids[rows[i]], pairs.document_ids[documents[i]]) for i in order.tolist())
 
 
 # -- probes ------------------------------------------------------------------------------------------------------
@@ -227,22 +218,12 @@ def known_of(folder: Path) -> Known | None:
         return None
     about = About.read(folder, config)
     stages = about.recipe.stages
+    last = stages[-1]
+    recalls = [each.recall for each in read_log(folder) if each.stage == last.name and each.recall is not None]
     return Known(
         recipe=about.recipe.name,
         in_batch=any(stage.candidates == "batch" and not stage.log_q for stage in stages),
-        far_only=_is_far_only(stages[-1]),
+        far_only=last.sampler == "heavy_tail" or (last.regular_share is not None and last.regular_share < 0.5),
         finished=about.finished,
-        rise=_rise([record for record in read_log(folder) if record.stage == stages[-1].name]),
+        rise=None if len(recalls) < 5 else recalls[-1] - recalls[-1 - max(1, len(recalls) // 5)],
     )
-
-
-def _is_far_only(stage: Stage) -> bool:
-    return stage.sampler == "heavy_tail" or (stage.regular_share is not None and stage.regular_share < 0.5)
-
-
-def _rise(records: list[LogRecord]) -> float | None:
-    """Recall gained over the last fifth of the validations; None where fewer than five say anything."""
-    recalls = [record.recall for record in records if record.recall is not None]
-    if len(recalls) < 5:
-        return None
-    return recalls[-1] - recalls[-1 - max(1, len(recalls) // 5)]

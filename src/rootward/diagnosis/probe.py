@@ -1,4 +1,4 @@
-"""What more training, or more dimensions, would do: the only way to tell too little training from too little room.
+"""What more training, or more dimensions, would do: the only way to tell too little training from too few dimensions.
 
 Both leave the same traces in a table of vectors: frequent documents are found, rare ones are not. So the vectors are
 trained on for a little while (the decoupled loss, a copy), once as they are and once with more coordinates. The length
@@ -8,7 +8,6 @@ is set by work, not by the clock, so that the same seed gives the same verdict o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +32,7 @@ _ENTRY = 32  # what an entry's exponential costs, in multiplications
 WIDE = 16  # at least so many coordinates in the second probe
 NOISE = 0.3  # length of the new coordinates beside the old ones
 
-Told = Callable[[int, int], object]
+Progress = Callable[[int, int], object]
 
 
 def wider(dim: int) -> int:
@@ -42,7 +41,13 @@ def wider(dim: int) -> int:
 
 
 def probe(
-    queries: Tensor, documents: Tensor, pairs: Pairs, measured: Pairs, dim: int, seed: int, told: Told | None = None
+    queries: Tensor,
+    documents: Tensor,
+    pairs: Pairs,
+    measured: Pairs,
+    dim: int,
+    seed: int,
+    progress: Progress | None = None,
 ) -> Probe:
     """Train a copy of the vectors on `pairs` a little, at `dim` coordinates, and measure it on `measured`.
 
@@ -50,12 +55,15 @@ def probe(
         queries, documents: float32, rows as in `pairs`, of any length; they are put on the unit sphere first, so
             `before` is the recall of the directions.
         dim: that of the vectors, or more: new coordinates are small and random.
-        told: called with (steps done, steps in all).
+        progress: called with (steps done, steps in all).
     """
-    sides = [_on_the_sphere(side) for side in (queries, documents)]
-    before = _recall(sides, measured)
-    if dim > queries.shape[1]:
-        sides = [_widened(side, dim, seed, which) for which, side in enumerate(sides)]
+    sides = [torch.nn.functional.normalize(side.detach().to(torch.float32).clone()) for side in (queries, documents)]
+    before = recall(rank_pairs(sides[0], sides[1], measured)).overall
+    if (more := dim - queries.shape[1]) > 0:
+        for which, side in enumerate(sides):
+            drawn = stream(seed, "probe", which, more).standard_normal((len(side), more), dtype=np.float32)
+            longer = torch.cat([side, torch.from_numpy(drawn) * (NOISE / more**0.5)], dim=1)
+            sides[which] = torch.nn.functional.normalize(longer)
     state = State(DualEncoder.from_towers(pairs, *map(LookupTower, sides)))
     batches = Batches(pairs, _stage(pairs, dim), seed, 0)
     stage = batches.stage
@@ -64,38 +72,20 @@ def probe(
     while state.step < stage.steps:
         train_step(state, stage, batches[state.step], BLOCK_BYTES, torch.float32)
         state.step += 1
-        if told is not None:
-            told(state.step, stage.steps)
+        if progress is not None:
+            progress(state.step, stage.steps)
     epochs = round(stage.steps / batches.steps_per_epoch, 2)
-    return Probe(dim=dim, epochs=epochs, before=before, after=_recall(sides, measured))
+    after = recall(rank_pairs(sides[0], sides[1], measured)).overall
+    return Probe(dim=dim, epochs=epochs, before=before, after=after)
 
 
 def _stage(pairs: Pairs, dim: int) -> Stage:
     """A short decoupled stage, everything else derived from the data."""
-    whole = resolve(_short(epochs=EPOCHS), pairs, dim)
+    fields = {"name": "probe", "learning_rate": RATE}
+    whole = resolve(Stage.model_validate({**fields, "epochs": EPOCHS}), pairs, dim)
     assert whole.steps is not None and whole.batch_size is not None
     size = float(pairs.sizes[pairs.sizes > 0].mean())
     candidates = min(pairs.n_documents, (whole.negatives or pairs.n_documents) + whole.batch_size * size / 2)
     affordable = int(WORK / (whole.batch_size * candidates * (dim + _ENTRY)))
     steps = max(FEWEST_STEPS, min(whole.steps, affordable))
-    return resolve(_short(steps=steps), pairs, dim)
-
-
-def _short(**length: Any) -> Stage:
-    return Stage(**{"name": "probe", "learning_rate": RATE, **length})
-
-
-def _recall(sides: list[Tensor], measured: Pairs) -> float:
-    queries, documents = sides
-    return recall(rank_pairs(queries, documents, measured)).overall
-
-
-def _on_the_sphere(side: Tensor) -> Tensor:
-    return torch.nn.functional.normalize(side.detach().to(torch.float32).clone())
-
-
-def _widened(side: Tensor, dim: int, seed: int, which: int) -> Tensor:
-    """Unit rows with small random coordinates put behind the old ones, on the sphere again."""
-    more = dim - side.shape[1]
-    drawn = stream(seed, "probe", which, more).standard_normal((len(side), more), dtype=np.float32)
-    return torch.nn.functional.normalize(torch.cat([side, torch.from_numpy(drawn) * (NOISE / more**0.5)], dim=1))
+    return resolve(Stage.model_validate({**fields, "steps": steps}), pairs, dim)

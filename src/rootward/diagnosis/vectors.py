@@ -1,9 +1,8 @@
-"""Vectors out of files and encoders, and whose they are: every row gets its id before anything is measured."""
+"""Vectors from files and encoders, and the pairs in the order of their rows."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -121,7 +120,7 @@ def check_count(vectors: Vectors, ids: Ids, side: Side, given: bool) -> None:
     """
     if len(vectors) != len(ids):
         whose = "the id file" if given else "the pairs"
-        what = "" if given else f" Say whose row is whose with a file of ids: --{side}-ids FILE."
+        what = "" if given else f" Name the id of each row in a file: --{side}-ids FILE."
         raise InputError(f"There are {len(vectors):,} {side} vectors and {len(ids):,} {side} ids in {whose}.{what}")
 
 
@@ -137,15 +136,12 @@ def encoded(encoder: str, pairs: Pairs) -> tuple[Vectors, Vectors]:
         InputError: the model cannot be loaded.
     """
     model = opened_by_name(encoder)
-    queries = _encode(model, _names(pairs.query_ids, pairs.query_texts))
+
+    def encode(ids: Ids, texts: Texts | None) -> Vectors:
+        names = list(ids) if texts is None else [name or each for name, each in zip(texts.names, ids, strict=True)]
+        return np.asarray(model.encode(names, convert_to_numpy=True, normalize_embeddings=True), np.float32)
+
+    queries = encode(pairs.query_ids, pairs.query_texts)
     if pairs.query_ids == pairs.document_ids and pairs.query_texts == pairs.document_texts:
         return queries, queries
-    return queries, _encode(model, _names(pairs.document_ids, pairs.document_texts))
-
-
-def _names(ids: Ids, texts: Texts | None) -> Sequence[str]:
-    return list(ids) if texts is None else [name or each for name, each in zip(texts.names, ids, strict=True)]
-
-
-def _encode(model: Any, names: Sequence[str]) -> Vectors:
-    return np.asarray(model.encode(names, convert_to_numpy=True, normalize_embeddings=True), np.float32)
+    return queries, encode(pairs.document_ids, pairs.document_texts)

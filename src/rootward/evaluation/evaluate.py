@@ -56,6 +56,7 @@ def evaluate(
     known: Pairs | None = None,
     bootstrap: int = 1_000,
     seed: int = 0,
+    exact: bool = True,
     block_bytes: int = BLOCK_BYTES,
     extras: dict[str, Scalar] | None = None,
     progress: bool = False,
@@ -75,6 +76,7 @@ def evaluate(
         known: pairs that are no competitors, such as `split.train` when `pairs` is `split.test`.
         bootstrap: draws of queries for the 95 % intervals; 0 leaves them out.
         seed: of the draws.
+        exact: False compares scores as BLAS rounds them; so does training, whose vectors depend on that anyway.
         block_bytes: size of the buffer of scores.
         extras: kept in the report.
         progress: show a bar, where standard error is a terminal.
@@ -85,7 +87,7 @@ def evaluate(
         InputError: vectors that are NaN or infinite, `known` of other ids.
     """
     start = time.perf_counter()
-    ranks = ranks_of(model, pairs, known=known, block_bytes=block_bytes, progress=progress)
+    ranks = ranks_of(model, pairs, known=known, exact=exact, block_bytes=block_bytes, progress=progress)
     return Report.from_ranks(
         ranks,
         dim=model.dim,
@@ -105,13 +107,14 @@ def ranks_of(
     *,
     known: Pairs | None = None,
     as_searched: bool = True,
+    exact: bool = True,
     block_bytes: int = BLOCK_BYTES,
     progress: bool = False,
 ) -> Ranks:
     """The rank of every pair among all documents of the model; `evaluate` says more, and `Report.from_ranks` goes on.
 
     Args:
-        model, pairs, known, block_bytes, progress: as for `evaluate`.
+        model, pairs, known, exact, block_bytes, progress: as for `evaluate`.
         as_searched: False takes the model's row of every query, also where a search would let it lean on the nearest
             query that training knew. That is cheaper, for all that training knew need not be encoded.
 
@@ -129,6 +132,7 @@ def ranks_of(
             wanted,
             heights=model.heights,
             known=others,
+            exact=exact,
             block_bytes=block_bytes,
             progress=advance,
         )
@@ -149,24 +153,20 @@ def queries_of(model: Encoder, pairs: Pairs, *, as_searched: bool = True) -> Ten
     Raises:
         UnknownIdError: a query that the model does not know, and would have to look up.
     """
-    with torch.inference_mode():
-        if as_searched and isinstance(model, DualEncoder) and model.reads_texts:
-            return _as_searched(model, pairs)
-        rows = _rows(pairs.query_ids, model.query_ids, np.flatnonzero(pairs.sizes), "query")
-        return _encoded(model.query_vectors, rows, model.dim)
-
-
-def _as_searched(model: DualEncoder, pairs: Pairs) -> Tensor:
-    """The vectors that a search for these queries would take: by their rows in the model, the others by their texts."""
     used = np.flatnonzero(pairs.sizes)
-    rows = _rows_known(pairs.query_ids, model.query_ids, used)
-    vectors = _encoded(lambda some: model.as_searched(some)[0], rows, model.dim)
-    others = used[rows[used] < 0]
-    texts = what_is_read(pairs.query_ids, pairs.query_texts) if len(others) else ()
-    for start in range(0, len(others), ENCODE_ROWS):
-        part = others[start : start + ENCODE_ROWS]
-        vectors[torch.from_numpy(part)] = model.encode_queries(texts[row] for row in part.tolist()).vectors.cpu()
-    return vectors
+    with torch.inference_mode():
+        if not (as_searched and isinstance(model, DualEncoder) and model.reads_texts):
+            return _encoded(model.query_vectors, _rows(pairs.query_ids, model.query_ids, used, "query"), model.dim)
+        # as a search would: queries of the model by their rows, the others by their texts
+        reads = model
+        rows = _rows_known(pairs.query_ids, model.query_ids, used)
+        vectors = _encoded(lambda some: reads.as_searched(some)[0], rows, model.dim)
+        others = used[rows[used] < 0]
+        texts = what_is_read(pairs.query_ids, pairs.query_texts) if len(others) else ()
+        for start in range(0, len(others), ENCODE_ROWS):
+            part = others[start : start + ENCODE_ROWS]
+            vectors[torch.from_numpy(part)] = model.encode_queries(texts[row] for row in part.tolist()).vectors.cpu()
+        return vectors
 
 
 def n_unseen(model: Encoder, pairs: Pairs) -> int:

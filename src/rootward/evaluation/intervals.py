@@ -66,12 +66,9 @@ def bootstrap(sums: tuple[QuerySums, ...], *, n: int = 1_000, seed: int = 0) -> 
         counts = np.stack([np.bincount(rng.integers(n_queries, size=n_queries), minlength=n_queries) for _ in part])
         np.matmul(counts.astype(np.float64), columns, out=part)
     weights, missed, *more = np.split(drawn, len(sums) + 1, axis=1)
-    return tuple(_draws(weights, missed + each) for each in (np.zeros_like(missed), *more))
-
-
-def _draws(weights: Shares, missed: Shares) -> Draws:
+    runs = [missed, *(missed + each for each in more)]
     with np.errstate(invalid="ignore"):
-        return Draws(1 - missed / weights, 1 - missed.sum(1) / weights.sum(1))
+        return tuple(Draws(1 - each / weights, 1 - each.sum(1) / weights.sum(1)) for each in runs)
 
 
 def interval(draws: Shares) -> tuple[float, float]:

@@ -58,7 +58,9 @@ def recall(ranks: Ranks, *, k: int | None = None) -> Recall:
         PairsError: there are no pairs.
         InputError: k below 1.
     """
-    return _recall(ranks, np.arange(len(ranks)), _weights(ranks), _hits(ranks, k))
+    _check_any(ranks)
+    weights = 1.0 / (ranks.sizes[ranks.query_of] * len(ranks.answered))  # chances under regular sampling
+    return _recall(ranks, np.arange(len(ranks)), weights, _hits(ranks, k))
 
 
 def sampled_recall(ranks: Ranks, *, n: int = 10_000, seed: int = 0, k: int | None = None) -> Recall:
@@ -168,38 +170,26 @@ def query_sums(ranks: Ranks, *, k: int | None = None) -> QuerySums:
     cell = place * n_slices + ranks.distances
     share = 1.0 / ranks.sizes[ranks.query_of]
     shape = (len(ranks.answered), n_slices)
-    n_cells = shape[0] * shape[1]
-    return QuerySums(
-        _sums(cell, share * ~_hits(ranks, k), n_cells).reshape(shape), _sums(cell, share, n_cells).reshape(shape)
-    )
+    missed, weights = (_sums(cell, each, math.prod(shape)) for each in (share * ~_hits(ranks, k), share))
+    return QuerySums(missed.reshape(shape), weights.reshape(shape))
 
 
 def _recall(ranks: Ranks, index: Ints, weights: Shares, hits: npt.NDArray[np.bool_]) -> Recall:
     """Recall over the pairs `index`, each with its weight."""
     distances, hit = ranks.distances[index], hits[index]
     n_slices = int(ranks.distances.max()) + 1
-    shares = _sums(distances, weights, n_slices)
     found, missed = (_sums(distances[some], weights[some], n_slices) for some in (hit, ~hit))
     # found / (found + missed) is exactly 1 where nothing is missed, whatever the rounding of the sums
     with np.errstate(invalid="ignore"):
         by_distance = found / (found + missed)
-    return Recall(by_distance, shares, np.bincount(distances, minlength=n_slices), _ratio(found.sum(), missed.sum()))
+        overall = float(found.sum() / (found.sum() + missed.sum()))
+    shares = _sums(distances, weights, n_slices)
+    return Recall(by_distance, shares, np.bincount(distances, minlength=n_slices), overall)
 
 
 def _sums(cells: npt.NDArray[np.integer], weights: Shares, n: int) -> Shares:
     """The weights added up for each of n cells."""
     return np.bincount(cells, weights, n).astype(np.float64)
-
-
-def _ratio(found: float, missed: float) -> float:
-    return found / (found + missed) if found + missed else math.nan
-
-
-def _weights(ranks: Ranks) -> Shares:
-    """The chance of each pair under regular sampling."""
-    _check_any(ranks)
-    weights: Shares = 1.0 / (ranks.sizes[ranks.query_of] * len(ranks.answered))
-    return weights
 
 
 def _hits(ranks: Ranks, k: int | None) -> npt.NDArray[np.bool_]:
@@ -210,7 +200,7 @@ def _hits(ranks: Ranks, k: int | None) -> npt.NDArray[np.bool_]:
     return ranks.ranks < k
 
 
-def _check_any(ranks: Ranks) -> None:
+def _check_any(ranks: Ranks | Pairs) -> None:
     if not len(ranks):
         raise PairsError("There are no pairs to measure; give pairs with at least one query that has an answer.")
 
@@ -278,7 +268,7 @@ def answer_sets(
         InputError: thresholds that are NaN (not known yet) or of another number, vectors that cannot be scored.
         PairsError: there are no pairs.
     """
-    _check_any_pairs(len(pairs))
+    _check_any(pairs)
     queries, documents = checked(queries, documents)
     rows = np.flatnonzero(pairs.sizes)
     dtype = documents.numpy().dtype
@@ -311,16 +301,11 @@ def best(ranks: Ranks, k: int) -> AnswerSets:
     """
     if k < 1:
         raise InputError(f"k counts returned documents and is at least 1, got {k}.")
-    _check_any_pairs(len(ranks))
+    _check_any(ranks)
     rows = ranks.answered
     hits = np.bincount(ranks.query_of[ranks.ranks < k], minlength=len(ranks.sizes))[rows]
     sizes = np.full(len(rows), min(k, ranks.n_documents))
     return AnswerSets(rows, sizes, hits, ranks.sizes[rows])
-
-
-def _check_any_pairs(n_pairs: int) -> None:
-    if not n_pairs:
-        raise PairsError("There are no pairs to measure; give pairs with at least one query that has an answer.")
 
 
 def answer_thresholds(ranks: Ranks) -> npt.NDArray[np.float32]:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -150,6 +149,7 @@ def rank_pairs(
     *,
     heights: npt.ArrayLike | None = None,
     known: Pairs | None = None,
+    exact: bool = True,
     block_bytes: int = BLOCK_BYTES,
     progress: Callable[[int], object] | None = None,
 ) -> Ranks:
@@ -166,6 +166,7 @@ def rank_pairs(
         heights: n_documents, decides the order shown, small first; None: that of `pairs`.
         known: pairs of the same tables that are no competitors for their query and not measured, such as the training
             part when `pairs` is the test part of one split. A pair in both is measured.
+        exact: False compares scores as BLAS rounds them, see `rootward.scoring`: for figures on the way of training.
         block_bytes: size of the buffer of scores.
         progress: called after every block with the number of queries it held.
 
@@ -179,7 +180,7 @@ def rank_pairs(
         raise InputError(f"heights need one number for each of {len(documents):,} documents, got {shown_by.shape}.")
     if known is not None and not (known.n_queries == pairs.n_queries and known.n_documents == pairs.n_documents):
         raise InputError(f"known must have the ids of the pairs measured, got {known!r} for {pairs!r}.")
-    return _Measurement(documents, pairs, shown_by, known).run(queries, block_bytes, progress)
+    return _Measurement(documents, pairs, shown_by, known).run(queries, exact, block_bytes, progress)
 
 
 class _Measurement:
@@ -203,10 +204,10 @@ class _Measurement:
         self.first_by_score, self.first_shown = (np.zeros(n_queries, np.bool_) for _ in range(2))
         self.in_order_by_score, self.in_order_shown = (np.zeros(n_queries, np.int64) for _ in range(2))
 
-    def run(self, queries: Tensor, block_bytes: int, progress: Callable[[int], object] | None) -> Ranks:
+    def run(self, queries: Tensor, exact: bool, block_bytes: int, progress: Callable[[int], object] | None) -> Ranks:
         """Measure block after block."""
         with Counter() as counter:
-            for block in score_blocks(queries, self.documents, self.pairs.sizes, block_bytes):
+            for block in score_blocks(queries, self.documents, self.pairs.sizes, block_bytes, exact=exact):
                 self._measure(block, counter)
                 if progress is not None:
                     progress(len(block.rows))
@@ -249,23 +250,37 @@ class _Measurement:
             np.maximum.reduceat(np.where(which, scores, -np.inf), starts) for which in (distances == 0, distances > 0)
         )
         self.first_by_score[block.rows] = near > np.maximum(far, ceiling)
-        found = _Hits(place[hits], distances[hits], self.heights[column[hits]], scores[hits], len(block.rows))
-        self.in_order_by_score[block.rows] = found.in_order_by_score()
-        self.in_order_shown[block.rows] = found.in_order_shown()
-        self.first_shown[block.rows] = self._exact_first(block, ceiling, found, counter)
+        place, distances, scores, heights = place[hits], distances[hits], scores[hits], self.heights[column[hits]]
+        n = len(block.rows)
+        self.in_order_by_score[block.rows] = in_order(place, distances, (-scores,), n)
+        self.in_order_shown[block.rows] = in_order(place, distances, (heights, -scores), n)
+        # the hit displayed first in each row that has any; the farthest of those that tie
+        order = np.lexsort((-distances, -scores, heights, place))
+        first = order[np.unique(place[order], return_index=True)[1]]
+        first = first[distances[first] == 0]
+        to_fill = (self.pairs.sizes[block.rows] - np.bincount(place, minlength=n))[place[first]]
+        self.first_shown[block.rows] = self._stays_first(
+            block, ceiling, place[first], heights[first], scores[first], to_fill, counter
+        )
 
-    def _exact_first(self, block: Block, ceiling: Floats, hits: _Hits, counter: Counter) -> npt.NDArray[np.bool_]:
+    def _stays_first(
+        self,
+        block: Block,
+        ceiling: Floats,
+        rows: Ints,
+        heights: npt.NDArray[np.generic],
+        scores: Floats,
+        to_fill: Ints,
+        counter: Counter,
+    ) -> npt.NDArray[np.bool_]:
         """For each row of the block, whether a document at distance 0 is displayed first.
 
-        It has to come before the other hits, and before the irrelevant documents that fill the set. Of those only the
-        best-scoring one that would be displayed before it matters: if that one is in the set, the row fails.
+        Of the `rows` where one comes before the other hits, with these heights and scores, and `to_fill` irrelevant
+        documents fill the set. Of those only the best-scoring one that would be displayed before it matters: if that
+        one is in the set, the row fails.
         """
         out = np.zeros(len(block.rows), np.bool_)
-        first = hits.displayed_first()
-        first = first[hits.distances[first] == 0]
-        rows, heights, scores = hits.place[first], hits.heights[first], hits.scores[first]
         out[rows] = True
-        to_fill = self.pairs.sizes[block.rows][rows] - np.bincount(hits.place, minlength=len(out))[rows]
         before = np.searchsorted(self.heights, heights, side="left")
         until = np.searchsorted(self.heights, heights, side="right")
         rivals = np.full(len(rows), -np.inf, block.scores.dtype)
@@ -279,36 +294,6 @@ class _Measurement:
         better = counter.at_least(block.scores, rows[there], np.nextafter(rivals[there], np.inf, dtype=rivals.dtype))
         out[rows[there[better < to_fill[there]]]] = False
         return out
-
-
-class _Hits:
-    """The relevant documents of a block's queries that are in their answer sets, flat, row by row."""
-
-    def __init__(
-        self,
-        place: Ints,
-        distances: npt.NDArray[np.int32],
-        heights: npt.NDArray[np.generic],
-        scores: Floats,
-        n_rows: int,
-    ) -> None:
-        self.place, self.distances, self.heights, self.scores = place, distances, heights, scores
-        self.n_rows = n_rows
-
-    def in_order_by_score(self) -> Ints:
-        """Pairs of hits with the nearer one scoring higher, for each row."""
-        return in_order(self.place, self.distances, (-self.scores,), self.n_rows)
-
-    def in_order_shown(self) -> Ints:
-        """Pairs of hits with the nearer one displayed before the other, for each row."""
-        return in_order(self.place, self.distances, (self.heights, -self.scores), self.n_rows)
-
-    def displayed_first(self) -> Ints:
-        """The index of the hit displayed first in each row that has any; the farthest of those that tie."""
-        keys: tuple[npt.NDArray[Any], ...] = (-self.distances, -self.scores, self.heights, self.place)
-        order = np.lexsort(keys)
-        _, first = np.unique(self.place[order], return_index=True)
-        return order[first]
 
 
 def others_at_least(place: Ints, values: Floats) -> Ints:

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import ClassVar, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.table import Table
@@ -24,11 +24,70 @@ VERSION = 3
 Scalar: TypeAlias = str | int | float | bool | None
 
 
-class _Value(BaseModel):
+class Value(BaseModel):
+    """A value that cannot be changed and refuses fields that it does not know."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
-class Figure(_Value):
+class Result(Value):
+    """A value that is saved as JSON.
+
+    Attributes:
+        noun: what error messages call it.
+        format: version of the fields; the default is the current one.
+    """
+
+    noun: ClassVar[str]
+    format: int
+
+    def to_json(self) -> str:
+        """Everything as JSON."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write `to_json`, with the suffix .json; whole or not at all.
+
+        Raises:
+            InputError: another suffix.
+        """
+        if Path(path).suffix.lower() != ".json":
+            raise InputError(f"A {self.noun} is saved as .json, got {os.fspath(path)!r}.")
+        return write_text(path, self.to_json())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Load what `save` wrote as JSON.
+
+        Raises:
+            InputError: no such file, of something else, damaged, or from a newer version.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"There is no file {path} to load a {cls.noun} from.")
+        return cls.from_json(path.read_text("utf-8"), path.name)
+
+    @classmethod
+    def from_json(cls, text: str, name: str = "The text") -> Self:
+        """What `to_json` made this text of; `name` says in errors where the text is from.
+
+        Raises:
+            InputError: the text is of something else, damaged, or from a newer version.
+        """
+        current = cls.model_fields["format"].default
+        try:
+            version = json.loads(text)["format"]
+            if version > current:
+                raise InputError(
+                    f"{name} was written by a newer rootward (format {version}, this one reads up to {current}); "
+                    f"update rootward to open it."
+                )
+            return cls.model_validate_json(text)
+        except (ValidationError, json.JSONDecodeError, KeyError, TypeError) as error:
+            raise InputError(f"{name} is not a {cls.noun} that {cls.__name__}.save wrote as JSON: {error}") from error
+
+
+class Figure(Value):
     """A share from 0 to 1 with its 95 % bootstrap interval; None when no queries were drawn again."""
 
     value: float
@@ -36,7 +95,7 @@ class Figure(_Value):
     high: float | None = None
 
 
-class Slice(_Value):
+class Slice(Value):
     """The pairs at one distance: how many, their weight under regular sampling, their recall."""
 
     distance: int
@@ -45,7 +104,7 @@ class Slice(_Value):
     recall: Figure
 
 
-class BesideRow(_Value):
+class BesideRow(Value):
     """Recall of something else, known from elsewhere, to show beside a report's own.
 
     Attributes:
@@ -66,7 +125,7 @@ class BesideRow(_Value):
         return min((value for value in self.by_distance if value is not None), default=None)
 
 
-class Report(_Value):
+class Report(Result):
     """Recall at |S(q)| by distance, and the order of answers; prints as a table in percent.
 
     Attributes:
@@ -88,6 +147,7 @@ class Report(_Value):
         ranks: the raw results; not saved with the report (`ranks.save`), None after `load`.
     """
 
+    noun = "report"
     format: int = VERSION
     label: str
     source: str | None
@@ -188,18 +248,18 @@ class Report(_Value):
         )
 
     def cells(self) -> tuple[list[str], list[list[str]]]:
-        """(header, rows) of the table: a row a distance, then min and overall; columns with nothing to say are out."""
+        """(header, rows) of the table: a row a distance, then min and overall; empty columns are omitted."""
         header = ["distance", "pairs", "share %", "recall %"]
         rows = [
-            [str(each.distance), f"{each.n_pairs:,}", f"{100 * each.share:.1f}", _percent(each.recall.value)]
+            [str(each.distance), f"{each.n_pairs:,}", f"{100 * each.share:.1f}", percent(each.recall.value)]
             for each in self.slices
         ]
-        rows += [["min", "", "", _percent(self.minimum.value)], ["overall", "", "", _percent(self.overall.value)]]
+        rows += [["min", "", "", percent(self.minimum.value)], ["overall", "", "", percent(self.overall.value)]]
         figures = [*(each.recall for each in self.slices), self.minimum, self.overall]
         if self.bootstrap:
             header.append("95 % interval")
             for row, figure in zip(rows, figures, strict=True):
-                row.append(f"{_percent(figure.low)} to {_percent(figure.high)}")
+                row.append(f"{percent(figure.low)} to {percent(figure.high)}")
         for other in self.beside:
             header.append(f"{other.label} %")
             known = dict(enumerate(other.by_distance))
@@ -211,13 +271,13 @@ class Report(_Value):
     def remarks(self) -> list[str]:
         """The lines below the table: unseen queries, order of answers, notes of the rows beside, extras."""
         o = self.order
-        lines = [f"answer sets that are exactly S(q): {_percent(o.whole)} %"]
+        lines = [f"answer sets that are exactly S(q): {percent(o.whole)} %"]
         for name, by_score, shown in (
             ("exact match first", o.exact_first_by_score, o.exact_first_shown),
             ("relevant pairs in order of distance", o.in_order_by_score, o.in_order_shown),
         ):
             if by_score is not None:
-                lines.append(f"{name}: {_percent(shown)} % as shown, {_percent(by_score)} % by score alone")
+                lines.append(f"{name}: {percent(shown)} % as shown, {percent(by_score)} % by score alone")
         if self.n_unseen:
             lines.insert(0, f"unseen queries, read as a search reads them: {self.n_unseen:,}")
         lines += [f"{other.label}: {other.note}" for other in self.beside if other.note]
@@ -228,7 +288,7 @@ class Report(_Value):
         return lines
 
     def __repr__(self) -> str:
-        return f"Report({self.title}, min {_percent(self.minimum.value)} %, overall {_percent(self.overall.value)} %)"
+        return f"Report({self.title}, min {percent(self.minimum.value)} %, overall {percent(self.overall.value)} %)"
 
     def __str__(self) -> str:
         return "\n".join([self.title, plain_table(*self.cells()), *self.remarks()])
@@ -246,10 +306,6 @@ class Report(_Value):
 
     # -- on disk ---------------------------------------------------------------------------------------------
 
-    def to_json(self) -> str:
-        """All figures as JSON, without the raw ranks."""
-        return self.model_dump_json(indent=2) + "\n"
-
     def to_markdown(self) -> str:
         """The table and what stands below it, for a README or an issue."""
         lines = [f"**{self.title}**", "", markdown_table(*self.cells()), ""]
@@ -265,30 +321,11 @@ class Report(_Value):
         suffix = Path(path).suffix.lower()
         if suffix not in writers:
             raise InputError(f"A report is saved as .json or .md, got {os.fspath(path)!r}.")
-        text = writers[suffix]()
-        return write_text(path, text)
+        return write_text(path, writers[suffix]())
 
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Report:
-        """The report that `save` wrote as JSON; its `ranks` are None.
-
-        Raises:
-            InputError: no such file, not a report, damaged, or from a newer version.
-        """
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(f"There is no file {path} to load a report from.")
-        text = path.read_text("utf-8")
-        try:
-            version = json.loads(text)["format"]
-            if version > VERSION:
-                raise InputError(
-                    f"{path.name} was written by a newer rootward (format {version}, this one reads up to {VERSION}); "
-                    f"update rootward to open it."
-                )
-            return cls.model_validate_json(text)
-        except (ValidationError, json.JSONDecodeError, KeyError, TypeError) as error:
-            raise InputError(f"{path.name} is not a report that Report.save wrote as JSON: {error}") from error
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Draw recall against distance; see `plot_recall`, which draws several reports in one figure."""
+        return plot_recall([self], path)
 
 
 def compare(a: Report | Ranks, b: Report | Ranks, *, bootstrap: int = 1_000, seed: int = 0) -> Comparison:
@@ -302,20 +339,17 @@ def compare(a: Report | Ranks, b: Report | Ranks, *, bootstrap: int = 1_000, see
     Raises:
         InputError: measured on different pairs, or a report without its ranks.
     """
-    labels = tuple((each.label if isinstance(each, Report) else "") or name for each, name in ((a, "a"), (b, "b")))
-    ranks = tuple(_ranks(each) for each in (a, b))
-    return compare_ranks(ranks[0], ranks[1], labels=(labels[0], labels[1]), bootstrap_draws=bootstrap, seed=seed)
-
-
-def _ranks(measured: Report | Ranks) -> Ranks:
-    if isinstance(measured, Ranks):
-        return measured
-    if measured.ranks is None:
-        raise InputError(
-            "A loaded report has no ranks, and comparing needs them query by query; keep them with "
-            "report.ranks.save(path) and compare Ranks.load(path)."
-        )
-    return measured.ranks
+    labels, ranks = [], []
+    for each, name in ((a, "a"), (b, "b")):
+        labels.append((each.label if isinstance(each, Report) else "") or name)
+        found = each.ranks if isinstance(each, Report) else each
+        if found is None:
+            raise InputError(
+                "A loaded report has no ranks, and comparing needs them query by query; keep them with "
+                "report.ranks.save(path) and compare Ranks.load(path)."
+            )
+        ranks.append(found)
+    return compare_ranks(*ranks, labels=(labels[0], labels[1]), bootstrap_draws=bootstrap, seed=seed)
 
 
 def _in_words(key: str, value: Scalar) -> str:
@@ -327,16 +361,14 @@ def _in_words(key: str, value: Scalar) -> str:
     return f"{key.replace('_', ' ')} {value}"
 
 
-def _percent(share: Any) -> str:
-    """'99.98'; 100.00 only for all of them, 0.00 only for none."""
+def percent(share: float | None) -> str:
+    """'99.98'; 100.00 only for all of them, 0.00 only for none; nothing for None and NaN."""
     if share is None or math.isnan(share):
         return ""
     rounded = round(100 * share, 2)
-    if rounded == 100 and share < 1:
-        rounded = 99.99
-    if rounded == 0 and share > 0:
-        rounded = 0.01
-    return f"{rounded:.2f}"
+    if share < 1:
+        rounded = min(rounded, 99.99)
+    return f"{max(rounded, 0.01) if share > 0 else rounded:.2f}"
 
 
 def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -370,26 +402,20 @@ def plot_recall(reports: Report | Sequence[Report], path: str | os.PathLike[str]
         raise InputError("There is no report to draw; give at least one.")
     figure, axes = figure_at(path)
     for report in drawn:
-        _draw(axes, report)
+        distances = [each.distance for each in report.slices]
+        recalls = [each.recall for each in report.slices]
+        name = (
+            f"{report.label or report.source or 'recall'}, dim {report.dim} (overall {percent(report.overall.value)})"
+        )
+        (line,) = axes.plot(distances, [100 * each.value for each in recalls], marker="o", markersize=4, label=name)
+        if report.bootstrap:
+            low, high = ([100 * (getattr(each, end) or 0.0) for each in recalls] for end in ("low", "high"))
+            axes.fill_between(distances, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     for row in dict.fromkeys(row for report in drawn for row in report.beside):
-        recalls = [_or_nan(value) for value in row.by_distance]
-        axes.plot(range(len(recalls)), recalls, "--", color="0.5", label=row.label)
+        values = [float("nan") if value is None else 100 * value for value in row.by_distance]
+        axes.plot(range(len(values)), values, "--", color="0.5", label=row.label)
     axes.set(xlabel="distance (hops)", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     return save_figure(figure, path)
-
-
-def _draw(axes: Any, report: Report) -> None:
-    """One line, and its band where there are intervals."""
-    distances = [each.distance for each in report.slices]
-    recalls = [each.recall for each in report.slices]
-    name = f"{report.label or report.source or 'recall'}, dim {report.dim} (overall {100 * report.overall.value:.1f})"
-    (line,) = axes.plot(distances, [100 * each.value for each in recalls], marker="o", markersize=4, label=name)
-    low, high = ([_or_nan(each.low) for each in recalls], [_or_nan(each.high) for each in recalls])
-    axes.fill_between(distances, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-
-
-def _or_nan(share: float | None) -> float:
-    return float("nan") if share is None else 100 * share

@@ -16,7 +16,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from rootward.calibration.above import Above, missing_above
+from rootward.calibration.repair import Graph, missing_above
 from rootward.csr import offsets_of
 from rootward.errors import InputError, UnknownIdError
 from rootward.ids import Ids
@@ -119,7 +119,7 @@ class Hits:
             added=None if self.added is None else self.added[kept],
         )
 
-    def repaired(self, above: Above, *, max_distance: int | None = None) -> Hits:
+    def repaired(self, above: Graph, *, max_distance: int | None = None) -> Hits:
         """The same with everything above an accepted document added to the answer set; `added` says which these are.
 
         If flip-flops and footwear are accepted, sandals and shoes are added: after the accepted ones, with a score of

@@ -17,7 +17,7 @@ from rich.console import Group
 from torch import Tensor
 
 from rootward.calibration.calibrate import NAME, Calibration
-from rootward.calibration.rules import ExpectedSize, as_array
+from rootward.calibration.rules import ExpectedSize
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, UnknownIdError, quoted
 from rootward.pairs import Pairs
@@ -83,7 +83,7 @@ class _Batch:
         index, found = self.searcher.index, self.hits.found
         if index.calibration is None:
             return None
-        rule, queries = index.calibration.rule, as_array(self.vectors.detach())
+        rule, queries = index.calibration.rule, self.vectors.detach().cpu().numpy().astype(np.float64)
         if not isinstance(rule, ExpectedSize):
             margins = found.scores - rule.thresholds(queries)[found.place]
         else:  # this rule uses the rank among all documents, those that were filtered out included

@@ -328,7 +328,7 @@ def mine(queries: Tensor, documents: Tensor, rows: Rows, pairs: Pairs, n: int) -
     queries, documents = checked(queries, documents)
     found = np.full((len(rows), n), -1, np.int64)
     k = min(n, len(documents))
-    for block in score_blocks(queries, documents, pairs.sizes[rows], BLOCK_BYTES):
+    for block in score_blocks(queries, documents, pairs.sizes[rows], BLOCK_BYTES, exact=False):
         place, index = pairs.of(rows[block.rows])
         block.scores[place, pairs.documents[index]] = -np.inf
         values, columns = top(torch.from_numpy(block.scores), k)

@@ -397,7 +397,7 @@ def validate(model: DualEncoder, pairs: Pairs) -> tuple[float, list[float | None
         PairsError: there are no pairs.
         UnknownIdError: pairs of ids that the model does not know.
     """
-    found = recall(ranks_of(model, pairs, as_searched=False))
+    found = recall(ranks_of(model, pairs, as_searched=False, exact=False))
     return found.overall, [None if math.isnan(value) else round(value, 5) for value in found.by_distance.tolist()]
 
 
@@ -412,6 +412,7 @@ def measure(run: Run, source: str | None, progress: bool) -> Report:
         source=source,
         label=run.recipe.name,
         seed=run.seed,
+        exact=False,
         extras={
             "recipe": run.recipe.name,
             "train_seconds": round(run.seconds, 1),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from rootward.csr import offsets_of
+from rootward import scoring
 from rootward.files import atomic_write
 from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.engines.engine import Found, Settings, Where, as_documents, as_queries
-from rootward.scoring import Floats, Ints, checked, top
-
-BLOCK_BYTES = 24 * 2**20
-"""Size of the buffer of scores: 76 queries against WordNet. Larger ones leave the cache."""
+from rootward.scoring import BLOCK_BYTES, Ints, checked
 
 
 class Exact:
@@ -39,9 +35,12 @@ class Exact:
     durable = False
 
     def __init__(self, documents: Tensor, rows: Ints | None = None, block_bytes: int = BLOCK_BYTES) -> None:
-        self.documents = checked(documents[:0], documents)[1].clone()
-        self.rows = np.arange(len(documents)) if rows is None else rows
+        _, given = checked(documents[:0], documents)
+        self._hold(np.arange(len(given)) if rows is None else rows, given.clone())
         self.block_bytes = block_bytes
+
+    def _hold(self, rows: Ints, documents: Tensor) -> None:
+        self.rows, self.documents, self._longest = rows, documents, scoring.longest(documents)
 
     @classmethod
     def prepared(cls, documents: Tensor) -> Exact:
@@ -67,14 +66,14 @@ class Exact:
     def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
         """The k best documents of each query, best first; all of them where there are fewer."""
         vectors = torch.from_numpy(as_queries(queries, self.dim, self.documents.dtype))
-        return nearest(vectors, *self._allowed(where), k, self.block_bytes)
+        return nearest(vectors, *self._allowed(where), k, self.block_bytes, self._longest)
 
     def range(
         self, queries: Tensor, thresholds: npt.NDArray[np.float32], where: Where | None = None, cap: int | None = None
     ) -> Found:
         """The documents that score at least the threshold of their query, best first."""
         vectors = torch.from_numpy(as_queries(queries, self.dim, self.documents.dtype))
-        return above(vectors, *self._allowed(where), thresholds, self.block_bytes).capped(cap)
+        return above(vectors, *self._allowed(where), thresholds, self.block_bytes, self._longest).capped(cap)
 
     def _allowed(self, where: Where | None) -> tuple[Tensor, Ints]:
         """(vectors, rows) of the allowed documents."""
@@ -92,12 +91,12 @@ class Exact:
         numbers = np.concatenate([self.rows[kept.numpy()], new])
         order = np.argsort(numbers)
         both = torch.cat([self.documents[kept], vectors.to(self.documents.dtype)])
-        self.rows, self.documents = numbers[order], both[torch.from_numpy(order)]
+        self._hold(numbers[order], both[torch.from_numpy(order)])
 
     def delete(self, rows: npt.ArrayLike) -> None:
         """Remove documents; unknown rows are ignored."""
         kept = ~np.isin(self.rows, np.asarray(rows, np.int64))
-        self.rows, self.documents = self.rows[kept], self.documents[torch.from_numpy(kept)]
+        self._hold(self.rows[kept], self.documents[torch.from_numpy(kept)])
 
     def commit(self) -> None:
         """Nothing to do: changes are visible at once."""
@@ -121,7 +120,14 @@ class Exact:
         """Nothing to close."""
 
 
-def nearest(vectors: Tensor, documents: Tensor, rows: Ints, k: int, block_bytes: int = BLOCK_BYTES) -> Found:
+def nearest(
+    vectors: Tensor,
+    documents: Tensor,
+    rows: Ints,
+    k: int,
+    block_bytes: int = BLOCK_BYTES,
+    longest: float | None = None,
+) -> Found:
     """The k best of these documents for each query, best first; of equal ones those that stand first.
 
     Args:
@@ -130,14 +136,11 @@ def nearest(vectors: Tensor, documents: Tensor, rows: Ints, k: int, block_bytes:
         rows: what the documents are called; ascending, or ties go by place instead of by row.
         k: how many; all where there are fewer.
         block_bytes: budget for scores held at a time.
+        longest: length of the longest document, where it is known.
     """
-    k = min(k, len(documents))
-    names = np.empty((len(vectors), k), np.int64)
-    scores = np.empty((len(vectors), k), vectors.numpy().dtype)
-    for part, block in _blocks(vectors, documents, block_bytes):
-        columns, scores[part] = best(block, k)
-        names[part] = rows[columns]
-    return Found(np.arange(len(vectors) + 1) * k, names.ravel(), scores.ravel())
+    wanted = np.full(len(vectors), min(k, len(documents)))
+    offsets, columns, scores = scoring.best(vectors, documents, wanted, block_bytes=block_bytes, length=longest)
+    return Found(offsets, rows[columns], scores)
 
 
 def above(
@@ -146,52 +149,8 @@ def above(
     rows: Ints,
     thresholds: npt.NDArray[np.float32],
     block_bytes: int = BLOCK_BYTES,
+    longest: float | None = None,
 ) -> Found:
-    """Those of these documents that score at least the threshold of their query, best first, ties by row."""
-    sizes = np.zeros(len(vectors), np.int64)
-    names, scores = [np.empty(0, np.int64)], [np.empty(0, vectors.numpy().dtype)]
-    for part, block in _blocks(vectors, documents, block_bytes):
-        place, column = np.nonzero(block >= thresholds[part, None])
-        score, row = block[place, column], rows[column]
-        order = np.lexsort((row, -score, place))
-        sizes[part] = np.bincount(place, minlength=len(block))
-        names.append(row[order])
-        scores.append(score[order])
-    return Found(offsets_of(sizes), np.concatenate(names), np.concatenate(scores))
-
-
-def _blocks(vectors: Tensor, documents: Tensor, block_bytes: int) -> Iterator[tuple[slice, Floats]]:
-    """(which queries, their scores against every document), as many queries at a time as fit `block_bytes`.
-
-    The scores are a view of a buffer that the next block overwrites.
-    """
-    size = max(2, block_bytes // max(1, documents.element_size() * len(documents)))
-    buffer = torch.empty(min(size, max(2, len(vectors))), len(documents), dtype=documents.dtype)
-    for start in range(0, len(vectors), len(buffer)):
-        part = vectors[start : start + len(buffer)]
-        # A matrix times one vector takes another path in BLAS, where equal documents can score a bit apart. Ties
-        # must stay ties, so a single query is scored twice.
-        several = part if len(part) > 1 else part.expand(2, -1)
-        scores = torch.mm(several, documents.T, out=buffer[: len(several)])
-        yield slice(start, start + len(part)), scores[: len(part)].numpy()
-
-
-def best(scores: Floats, k: int) -> tuple[Ints, Floats]:
-    """(columns, scores) of the k highest entries of each row, highest first; of equal ones the lowest columns.
-
-    A top-k leaves open which of the entries equal to the last one it takes, so rows where the next one is equal too
-    are looked at again.
-    """
-    if not k:
-        return np.empty((len(scores), 0), np.int64), scores[:, :0].copy()
-    values, columns = (part.numpy() for part in top(torch.from_numpy(scores), min(k + 1, scores.shape[1])))
-    more = values.shape[1] > k
-    tied = np.flatnonzero(values[:, k - 1] == values[:, k]) if more else np.empty(0, np.int64)
-    values, columns = values[:, :k], columns[:, :k]
-    lowest = values[:, -1]
-    for row in tied.tolist():
-        above = columns[row][values[row] > lowest[row]]
-        equal = np.flatnonzero(scores[row] == lowest[row])
-        columns[row] = np.concatenate([above, equal[: k - len(above)]])
-    order = np.lexsort((columns, -values), axis=1)
-    return np.take_along_axis(columns, order, 1), np.take_along_axis(values, order, 1)
+    """Those of these documents that score at least the threshold of their query, best first, ties as in `nearest`."""
+    offsets, columns, scores = scoring.above(vectors, documents, thresholds, block_bytes=block_bytes, length=longest)
+    return Found(offsets, rows[columns], scores)

@@ -1,7 +1,7 @@
-"""`Lists`: the best-scoring documents of some queries with the relevant ones marked; calibration works on these alone.
+"""`TopDocuments`: the best-scoring documents of some queries, the relevant ones marked; calibration uses no others.
 
-A list is as long as any sensible answer set, four times |S(q)| and 64 more, so that a block of scores is looked at once
-and thrown away, and every threshold after that costs a few comparisons a query.
+A query has as many as any sensible answer set, four times |S(q)| and 64 more. So scores are computed once, and every
+threshold after that costs a few comparisons a query.
 """
 
 from __future__ import annotations
@@ -12,27 +12,26 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from rootward.csr import offsets_of
 from rootward.pairs import Pairs
-from rootward.scoring import BLOCK_BYTES, Block, Floats, Ints, checked, score_blocks, top
+from rootward.scoring import BLOCK_BYTES, Ints, best, checked
 
 SURPLUS = 64
-"""How many documents a list holds beyond its share of |S(q)|."""
+"""How many documents a query has beyond its share of |S(q)|."""
 
 SHARE = 4
-"""A list holds this many times |S(q)|: an answer set that is longer has a precision below a quarter."""
+"""A query has this many times |S(q)|: an answer set that is larger has a precision below a quarter."""
 
 Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Lists:
+class TopDocuments:
     """The best documents of some queries as CSR: those of `rows[i]` are entries offsets[i]:offsets[i + 1], best first.
 
-    Of equal scores the lower document row comes first, and is the one listed.
+    Of equal scores the lower document row comes first, and is the one that is kept.
 
     Attributes:
         rows: int64 query rows, ascending.
@@ -41,7 +40,7 @@ class Lists:
         scores: float64, one an entry.
         pairs: int64, one an entry: the index of its pair where the document is relevant, -1 where not.
         sizes: int64, |S(q)| of each query.
-        whole: bool, one a query: every document there is stands in its list.
+        whole: bool, one a query: its list holds every document there is.
     """
 
     rows: Ints
@@ -56,7 +55,7 @@ class Lists:
         return len(self.rows)
 
     def __repr__(self) -> str:
-        return f"Lists({len(self):,} queries, {len(self.documents):,} documents)"
+        return f"TopDocuments({len(self):,} queries, {len(self.documents):,} documents)"
 
     @cached_property
     def place(self) -> Ints:
@@ -85,12 +84,12 @@ class Lists:
         """The index of the last entry of each list (int64)."""
         return self.offsets[1:] - 1
 
-    def of(self, pairs: Pairs) -> Lists:
-        """The lists of the queries that have pairs in `pairs`, which is a part of what they were made with or all."""
+    def of(self, pairs: Pairs) -> TopDocuments:
+        """Those of the queries that have pairs in `pairs`: all or some of the pairs that these were made with."""
         wanted = pairs.sizes[self.rows] > 0
         kept = wanted[self.place]
         documents = self.documents[kept]
-        return Lists(
+        return TopDocuments(
             self.rows[wanted],
             offsets_of(np.diff(self.offsets)[wanted]),
             documents,
@@ -101,7 +100,7 @@ class Lists:
         )
 
 
-def best_lists(
+def top_documents(
     queries: Tensor,
     documents: Tensor,
     pairs: Pairs,
@@ -109,7 +108,7 @@ def best_lists(
     share: int = SHARE,
     block_bytes: int = BLOCK_BYTES,
     progress: Callable[[int], object] | None = None,
-) -> Lists:
+) -> TopDocuments:
     """The `share` times |S(q)| + 64 best documents of each query that has pairs, all of them where there are fewer.
 
     Args:
@@ -120,45 +119,18 @@ def best_lists(
         InputError: vectors that cannot be scored.
     """
     queries, documents = checked(queries, documents)
-    parts = []
-    for block in score_blocks(queries, documents, pairs.sizes, block_bytes):
-        parts.append(_listed(block, pairs, share))
-        if progress is not None:
-            progress(len(block.rows))
+    lengths = np.where(pairs.sizes > 0, np.minimum(share * pairs.sizes + SURPLUS, len(documents)), 0)
+    _, columns, scores = best(queries, documents, lengths, block_bytes=block_bytes, progress=progress)
     rows = np.flatnonzero(pairs.sizes)
-    lengths = _lengths(pairs.sizes[rows], share, len(documents))
-    columns = [np.concatenate(each) for each in zip(*parts, strict=True)] if parts else [np.empty(0)] * 3
-    return Lists(
+    return TopDocuments(
         rows,
-        offsets_of(lengths),
-        columns[0].astype(np.int64),
-        columns[1].astype(np.float64),
-        columns[2].astype(np.int64),
+        offsets_of(lengths[rows]),
+        columns,
+        scores.astype(np.float64),
+        pair_index(pairs, np.repeat(rows, lengths[rows]), columns),
         pairs.sizes[rows],
-        lengths == len(documents),
+        lengths[rows] == len(documents),
     )
-
-
-def _lengths(sizes: Ints, share: int, n_documents: int) -> Ints:
-    return np.minimum(share * sizes + SURPLUS, n_documents)
-
-
-def _listed(block: Block, pairs: Pairs, share: int) -> tuple[Ints, Floats, Ints]:
-    """(documents, scores, pairs) of a block's lists, flat."""
-    n = block.scores.shape[1]
-    lengths = _lengths(pairs.sizes[block.rows], share, n)
-    longest = int(lengths.max())
-    values, columns = (part.numpy() for part in top(torch.from_numpy(block.scores), min(longest + 1, n)))
-    order = np.lexsort((columns, -values), axis=1)
-    columns = np.take_along_axis(columns, order, 1)
-    # a top-k leaves open which of several equal entries it takes; that matters where a list ends among them
-    row = np.arange(len(lengths))
-    following = np.minimum(lengths, n - 1)
-    for tied in np.flatnonzero((lengths < n) & (values[row, lengths - 1] == values[row, following])).tolist():
-        columns[tied, : lengths[tied]] = np.argsort(-block.scores[tied], kind="stable")[: lengths[tied]]
-    kept = np.arange(columns.shape[1]) < lengths[:, None]
-    documents, rows = columns[kept], np.repeat(block.rows, lengths)
-    return documents, values[kept], pair_index(pairs, rows, documents)
 
 
 def pair_index(pairs: Pairs, rows: Ints, documents: Ints) -> Ints:

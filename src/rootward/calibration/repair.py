@@ -7,18 +7,19 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from rootward.csr import expand
 from rootward.errors import InputError
 from rootward.hierarchy import Hierarchy
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.scoring import Ints
 
-Above: TypeAlias = Hierarchy | Pairs
+Graph: TypeAlias = Hierarchy | Pairs
 """What stands above what: a hierarchy, or the pairs of one, in which documents are queries by the same id."""
 
 
 def missing_above(
-    above: Above, document_ids: Ids, place: Ints, documents: Ints, *, max_distance: int | None = None
+    above: Graph, document_ids: Ids, place: Ints, documents: Ints, *, max_distance: int | None = None
 ) -> tuple[Ints, Ints]:
     """What has to be added to sets of documents, so that everything above a document stands in its set.
 
@@ -41,18 +42,14 @@ def missing_above(
         raise InputError(f"max_distance is a number of hops from 0 up, got {max_distance}; None takes all.")
     some, which = np.unique(documents, return_inverse=True)
     below, higher = _pairs_above(above, document_ids, some, max_distance)
-    offsets = np.searchsorted(below, np.arange(len(some) + 1))
-    n_above = np.diff(offsets)[which]
-    entry = np.repeat(np.arange(len(which)), n_above)
-    first = np.cumsum(n_above) - n_above
-    index = np.arange(len(entry)) - first[entry] + offsets[which[entry]]
+    entry, index = expand(np.searchsorted(below, np.arange(len(some) + 1)), which)
     n = len(document_ids)
     wanted = np.unique(place[entry] * n + higher[index])
-    missing = np.setdiff1d(wanted, place * n + documents, assume_unique=False)
+    missing = np.setdiff1d(wanted, place * n + documents)
     return missing // n, missing % n
 
 
-def _pairs_above(above: Above, ids: Ids, documents: Ints, max_distance: int | None) -> tuple[Ints, Ints]:
+def _pairs_above(above: Graph, ids: Ids, documents: Ints, max_distance: int | None) -> tuple[Ints, Ints]:
     """(place in `documents`, document row above it), by place; itself may be among them."""
     labels = [ids[row] for row in documents.tolist()]
     known_by = above.ids if isinstance(above, Hierarchy) else above.query_ids
