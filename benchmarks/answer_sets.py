@@ -23,6 +23,7 @@ from safetensors.numpy import load_file
 from wordnet import TABLE
 
 import rootward as rw
+from rootward.calibration import SetFigures
 from rootward.calibration.calibrate import NAME
 
 
@@ -54,7 +55,7 @@ def figures_of(counts: np.ndarray) -> dict[str, float]:
     }
 
 
-def reported(case: str, figures: rw.evaluation.SetFigures, n: int) -> dict[str, object]:
+def reported(case: str, figures: SetFigures, n: int) -> dict[str, object]:
     shares = {name: getattr(figures, name) for name in ("precision", "recall", "f1", "exact", "abstained")}
     percent = {name: None if share is None else round(100 * share, 3) for name, share in shares.items()}
     return {"case": case, "queries": n, **percent, "documents": round(figures.size, 2)}

@@ -18,6 +18,7 @@ from typing import Any
 from machine import save
 
 import rootward as rw
+from rootward.diagnosis import Diagnosis
 from rootward.hierarchy import NAMED
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -73,7 +74,7 @@ def main() -> None:
         save("diagnose", f"python {' '.join(sys.argv)}", figures, _confusion(table))  # so far
 
 
-def _figure(name: str, seed: int, fault: str, words: str, found: rw.Diagnosis, trained: float) -> dict[str, Any]:
+def _figure(name: str, seed: int, fault: str, words: str, found: Diagnosis, trained: float) -> dict[str, Any]:
     facts = found.facts
     return {
         "hierarchy": name,

@@ -24,7 +24,7 @@ import torch
 from machine import save, timed_process
 
 import rootward as rw
-from rootward.geometry import expected_dimension, smallest_separating
+from rootward.geometry import expected_dimension, guaranteed_dimension, smallest_separating
 from rootward.geometry.constructions import arcs
 from rootward.hierarchy import NAMED
 
@@ -66,7 +66,7 @@ def separation_of_four() -> list[dict[str, Any]]:
                 "dim": found.dim,
                 "failed_at": found.failed_at,
                 "expected": expected_dimension(pairs),
-                "guaranteed": rw.guaranteed_dimension(pairs),
+                "guaranteed": guaranteed_dimension(pairs),
                 "dim / (s ln m)": round(found.dim / order, 2),
                 "seed": each.seed,
                 "margin": each.margin,

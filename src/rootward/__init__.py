@@ -1,14 +1,15 @@
-"""Hierarchical retrieval: a query's exact match and everything above it, from one inner product.
+"""Hierarchical retrieval: the right node of a taxonomy for a text, and everything above it.
 
     import rootward as rw
 
     tree = rw.Hierarchy.from_edges("edges.parquet")
-    pairs = tree.pairs(max_distance=8)
-    model = rw.DualEncoder.lookup(pairs, dim=64)
-    run = rw.train(model, pairs, rw.recipes.decoupled(), seed=0, out="runs/mine")
-    hits = rw.Index.build(model).search(model.queries(["sandals"]), k=9)
+    named = tree.pairs().by_name()
+    model = rw.DualEncoder.text(named)
+    run = rw.train(model, named, out="runs/mine")
+    print(rw.Searcher.open("runs/mine").search(["sandals for a kid"], k=3))
 
-Importing this loads nothing: each name fetches its module when it is first used.
+Importing this package loads nothing: each name imports its module when it is first used. What else is public is in the
+packages, such as `rootward.growth.add_nodes` or `rootward.errors.InputError`.
 """
 
 from __future__ import annotations
@@ -17,172 +18,94 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rootward import errors
     from rootward.calibration import Calibration, calibrate
-    from rootward.diagnosis import (
-        Diagnosis,
-        diagnose,
-    )
-    from rootward.encoders import (
-        DualEncoder,
-    )
-    from rootward.errors import (
-        CycleError,
-        HierarchyError,
-        InputError,
-        MissingExtraError,
-        PairsError,
-        RootwardError,
-        RunFolderError,
-        TableError,
-        TrainingError,
-        UnknownIdError,
-        WriteError,
-    )
-    from rootward.evaluation import Ranks, Report, compare, evaluate, plot_recall
-    from rootward.geometry import (
-        Constructed,
-        Plan,
-        Separation,
-        construct,
-        guaranteed_dimension,
-        plan,
-        separation,
-    )
-    from rootward.growth import (
-        Diff,
-        Drift,
-        Grown,
-        add_documents,
-        add_nodes,
-        add_queries,
-        diff,
-        drift,
-        grow,
-        grow_run,
-        remove,
-    )
-    from rootward.hierarchy import (
-        Hierarchy,
-    )
+    from rootward.diagnosis import diagnose
+    from rootward.encoders import DualEncoder
+    from rootward.errors import RootwardError
+    from rootward.evaluation import Report, compare, evaluate
+    from rootward.geometry import construct, plan
+    from rootward.growth import diff, grow
+    from rootward.hierarchy import Hierarchy
     from rootward.integrations import export
-    from rootward.pairs import (
-        Pairs,
-    )
-    from rootward.retrieval import (
-        Filter,
-        Hits,
-        Index,
-        Searcher,
-    )
-    from rootward.training import (
-        Recipe,
-        Run,
-        Settings,
-        Stage,
-        losses,
-        recipes,
-        resume,
-        train,
-    )
+    from rootward.pairs import Pairs
+    from rootward.retrieval import Filter, Hits, Index, Searcher
+    from rootward.training import Recipe, Run, Settings, Stage, losses, recipes, resume, train
 
     __version__: str
 
 __all__ = [
     "Calibration",
-    "Constructed",
-    "CycleError",
-    "Diagnosis",
-    "Diff",
-    "Drift",
     "DualEncoder",
     "Filter",
-    "Grown",
     "Hierarchy",
-    "HierarchyError",
     "Hits",
     "Index",
-    "InputError",
-    "MissingExtraError",
     "Pairs",
-    "PairsError",
-    "Plan",
-    "Ranks",
     "Recipe",
     "Report",
     "RootwardError",
     "Run",
-    "RunFolderError",
     "Searcher",
-    "Separation",
     "Settings",
     "Stage",
-    "TableError",
-    "TrainingError",
-    "UnknownIdError",
-    "WriteError",
     "__version__",
-    "add_documents",
-    "add_nodes",
-    "add_queries",
     "calibrate",
     "compare",
     "construct",
     "diagnose",
     "diff",
-    "drift",
+    "errors",
     "evaluate",
     "export",
     "grow",
-    "grow_run",
-    "guaranteed_dimension",
     "losses",
     "plan",
-    "plot_recall",
     "recipes",
-    "remove",
     "resume",
-    "separation",
     "train",
 ]
 
 _ROOMS = {
-    "calibration": ("Calibration", "calibrate"),
-    "diagnosis": ("Diagnosis", "diagnose"),
+    "calibration": (
+        "Calibration",
+        "calibrate",
+    ),
+    "diagnosis": ("diagnose",),
     "encoders": ("DualEncoder",),
+    "errors": ("RootwardError",),
     "evaluation": (
-        "Ranks",
         "Report",
         "compare",
         "evaluate",
-        "plot_recall",
     ),
-    "integrations": ("export",),
     "geometry": (
-        "Constructed",
-        "Plan",
-        "Separation",
         "construct",
-        "guaranteed_dimension",
         "plan",
-        "separation",
     ),
     "growth": (
-        "Diff",
-        "Drift",
-        "Grown",
-        "add_documents",
-        "add_nodes",
-        "add_queries",
         "diff",
-        "drift",
         "grow",
-        "grow_run",
-        "remove",
     ),
     "hierarchy": ("Hierarchy",),
+    "integrations": ("export",),
     "pairs": ("Pairs",),
-    "retrieval": ("Filter", "Hits", "Index", "Searcher"),
-    "training": ("Recipe", "Run", "Settings", "Stage", "losses", "recipes", "resume", "train"),
+    "retrieval": (
+        "Filter",
+        "Hits",
+        "Index",
+        "Searcher",
+    ),
+    "training": (
+        "Recipe",
+        "Run",
+        "Settings",
+        "Stage",
+        "losses",
+        "recipes",
+        "resume",
+        "train",
+    ),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -190,8 +113,10 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         found: Any = import_module("importlib.metadata").version("rootward")
-    elif name in __all__:
-        found = getattr(import_module(f"rootward.{_ROOM_OF.get(name, 'errors')}"), name)
+    elif name == "errors":
+        return import_module("rootward.errors")
+    elif name in _ROOM_OF:
+        found = getattr(import_module(f"rootward.{_ROOM_OF[name]}"), name)
     else:
         raise AttributeError(f"module 'rootward' has no attribute {name!r}")
     globals()[name] = found

@@ -6,6 +6,7 @@ import torch
 
 import planted
 import rootward as rw
+from rootward.diagnosis import Diagnosis
 from rootward.hierarchy import Hierarchy
 
 TREE = Hierarchy.perfect_tree(height=4, width=5, root=False).pairs()
@@ -78,16 +79,16 @@ def test_a_diagnosis_prints_saves_and_loads(short, tmp_path):
     pytest.importorskip("matplotlib")
     pairs, queries, documents = short
     found = rw.diagnose(queries, documents, pairs, label="mine", probes=False)
-    assert rw.Diagnosis.load(found.save(tmp_path / "d.json")) == found
+    assert Diagnosis.load(found.save(tmp_path / "d.json")) == found
     text = str(found)
     assert text.startswith("mine: 155 queries, 155 documents, 430 pairs, dim 64")
     assert "Next:" in text
     assert found.plot(tmp_path / "d.svg").read_text().lstrip().startswith("<?xml")
-    with pytest.raises(rw.InputError, match=r"saved as \.json"):
+    with pytest.raises(rw.errors.InputError, match=r"saved as \.json"):
         found.save(tmp_path / "d.txt")
     (tmp_path / "bad.json").write_text("{}")
-    with pytest.raises(rw.InputError, match="is not a diagnosis"):
-        rw.Diagnosis.load(tmp_path / "bad.json")
+    with pytest.raises(rw.errors.InputError, match="is not a diagnosis"):
+        Diagnosis.load(tmp_path / "bad.json")
 
 
 @pytest.mark.parametrize(
@@ -100,13 +101,13 @@ def test_a_diagnosis_prints_saves_and_loads(short, tmp_path):
     ],
 )
 def test_vectors_that_do_not_fit_are_refused(queries, documents, message):
-    with pytest.raises(rw.InputError, match=message):
+    with pytest.raises(rw.errors.InputError, match=message):
         rw.diagnose(queries, documents, TREE)
 
 
 def test_pairs_that_are_not_there_cannot_be_diagnosed():
     empty = TREE.keep(np.zeros(len(TREE), bool))
-    with pytest.raises(rw.PairsError, match="no pairs"):
+    with pytest.raises(rw.errors.PairsError, match="no pairs"):
         rw.diagnose(np.zeros((155, 2)), np.zeros((155, 2)), empty)
 
 

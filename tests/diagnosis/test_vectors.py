@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-import rootward as rw
 from rootward.diagnosis.vectors import check_count, encoded, read_ids, read_vectors, with_rows_of
+from rootward.errors import InputError, MissingExtraError, TableError, UnknownIdError
 from rootward.ids import Ids
 from shoes import shoes
 
@@ -32,11 +32,11 @@ def test_files_that_hold_no_vectors_are_refused(tmp_path):
     (tmp_path / "empty.npy").write_bytes(b"")
     save_file({"a": torch.ones(1, 1), "quries": torch.ones(1, 1)}, tmp_path / "v.safetensors")
     for name in ("flat.npy", "words.npy", "objects.npy", "empty.npy", "gone.npy"):
-        with pytest.raises(rw.TableError, match=name):
+        with pytest.raises(TableError, match=name):
             read_vectors(tmp_path / name, "query")
-    with pytest.raises(rw.InputError, match=r"no tensor 'queries'; it holds 'a', 'quries'. Did you mean 'quries'"):
+    with pytest.raises(InputError, match=r"no tensor 'queries'; it holds 'a', 'quries'. Did you mean 'quries'"):
         read_vectors(tmp_path / "v.safetensors", "query")
-    with pytest.raises(rw.InputError, match=r"\.npy or \.safetensors"):
+    with pytest.raises(InputError, match=r"\.npy or \.safetensors"):
         read_vectors(tmp_path / "v.pt", "query")
 
 
@@ -45,9 +45,9 @@ def test_ids_of_rows_come_from_a_line_each_or_from_a_column(tmp_path):
     (tmp_path / "ids.csv").write_text("row,id\n0,sandals\n1,kids' shoes\n")
     assert list(read_ids(tmp_path / "ids.txt")) == list(read_ids(tmp_path / "ids.csv")) == ["sandals", "kids' shoes"]
     (tmp_path / "none.txt").write_text("")
-    with pytest.raises(rw.TableError, match="empty"):
+    with pytest.raises(TableError, match="empty"):
         read_ids(tmp_path / "none.txt")
-    with pytest.raises(rw.TableError, match="no file"):
+    with pytest.raises(TableError, match="no file"):
         read_ids(tmp_path / "gone.txt")
 
 
@@ -59,14 +59,14 @@ def test_rows_in_another_order_keep_their_meaning():
 
 
 def test_ids_without_a_vector_are_named():
-    with pytest.raises(rw.UnknownIdError, match="1 document ids that the document vectors do not have: 'boots'"):
+    with pytest.raises(UnknownIdError, match="1 document ids that the document vectors do not have: 'boots'"):
         with_rows_of(SHOP, None, Ids(each for each in SHOP.document_ids if each != "boots"))
 
 
 def test_a_wrong_number_of_rows_says_what_to_do():
-    with pytest.raises(rw.InputError, match=r"11 query vectors and 12 query ids in the pairs.*--query-ids FILE"):
+    with pytest.raises(InputError, match=r"11 query vectors and 12 query ids in the pairs.*--query-ids FILE"):
         check_count(np.zeros((11, 2)), SHOP.query_ids, "query", given=False)
-    with pytest.raises(rw.InputError, match="in the id file"):
+    with pytest.raises(InputError, match="in the id file"):
         check_count(np.zeros((11, 2)), SHOP.query_ids, "query", given=True)
     check_count(np.zeros((12, 2)), SHOP.query_ids, "query", given=False)
 
@@ -80,5 +80,5 @@ def test_an_encoder_needs_an_extra(monkeypatch):
         return real(name, *arguments, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(rw.MissingExtraError, match=r"rootward\[text\]"):
+    with pytest.raises(MissingExtraError, match=r"rootward\[text\]"):
         encoded("any", SHOP)

@@ -10,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rootward import Hierarchy, InputError, Pairs, construct, guaranteed_dimension
-from rootward.geometry import expected_dimension, smallest_separating
+from rootward import Hierarchy, Pairs, construct
+from rootward.errors import InputError
+from rootward.geometry import expected_dimension, guaranteed_dimension, smallest_separating
 from rootward.geometry.separation import deviation, lowest, n_events
 from shoes import EDGES
 

@@ -11,7 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rootward import DualEncoder, Hierarchy, Index, InputError, Pairs, RunFolderError, construct, evaluate
+from rootward import DualEncoder, Hierarchy, Index, Pairs, construct, evaluate
+from rootward.errors import InputError, RunFolderError
 from rootward.geometry import METHODS
 from rootward.geometry.constructions import arcs, moment_curve
 from shoes import EDGES, SECOND_PARENT

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rootward import Hierarchy, InputError, Pairs, PairsError, construct, evaluate, separation
+from rootward import Hierarchy, Pairs, construct, evaluate
+from rootward.errors import InputError, PairsError
+from rootward.geometry import separation
 from rootward.geometry.constructions import corrupt
 
 TREE = Hierarchy.perfect_tree(4, 5).pairs()

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rootward import Hierarchy, InputError, Pairs, PairsError, Plan, construct, guaranteed_dimension, plan
+from rootward import Hierarchy, Pairs, construct, plan
+from rootward.errors import InputError, PairsError
+from rootward.geometry import Plan, guaranteed_dimension
 from rootward.geometry.planner import smallest_learned
 from rootward.training import recipes
 from shoes import EDGES, SECOND_PARENT

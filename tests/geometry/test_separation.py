@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from rootward import Hierarchy, InputError, Pairs, separation
+from rootward import Hierarchy, Pairs
+from rootward.errors import InputError
+from rootward.geometry import separation
 from rootward.geometry.separation import COLUMNS, ROWS, separates, smallest_match, universal_threshold
 from shoes import EDGES
 

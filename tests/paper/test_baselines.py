@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from rootward import Hierarchy, InputError
-from rootward.errors import TableError
+from rootward import Hierarchy
+from rootward.errors import InputError, TableError
 from rootward_paper.baseline_models import (
     Hyperbolic,
     lorentz,

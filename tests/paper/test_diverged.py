@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rootward import TrainingError
+from rootward.errors import TrainingError
 from rootward.training import recipes
 from rootward_paper.drawing import legend_name, with_diverged
 from rootward_paper.measuring import measured_row, pairs_of, train, trained

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from rootward import DualEncoder, InputError, Pairs, train
+from rootward import DualEncoder, Pairs, train
+from rootward.errors import InputError
 from rootward_paper.__main__ import app
 from rootward_paper.figure5 import FINETUNE, KS, QUIET, SCALES, drawn, in_stages, jointly
 from rootward_paper.registry import reproduce, study_table

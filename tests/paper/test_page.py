@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rootward import RunFolderError
-from rootward.errors import InputError
+from rootward.errors import InputError, RunFolderError
 from rootward_paper.page import how, report
 from rootward_paper.registry import reproduce, study_table
 from rootward_paper.study import Study

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rootward import InputError, RunFolderError
+from rootward.errors import InputError, RunFolderError
 from rootward.training import loop, recipes
 from rootward.training.loop import train_step
 from rootward.training.state import State

@@ -11,7 +11,8 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from rootward import InputError, Pairs, TrainingError
+from rootward import Pairs
+from rootward.errors import InputError, TrainingError
 from rootward.texts import Texts
 from rootward_paper.baseline_models import (
     Boxes,

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from rootward import Hierarchy, InputError, RunFolderError, construct, evaluate
+from rootward import Hierarchy, construct, evaluate
+from rootward.errors import InputError, RunFolderError
 from rootward.geometry.constructions import corrupt
 from rootward_paper import STUDIES
 from rootward_paper.drawing import mean, slope
