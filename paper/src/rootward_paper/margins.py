@@ -20,9 +20,10 @@ from rootward.pairs import Pairs
 from rootward.plots import figure_at, save_figure
 from rootward.retrieval.engines.faiss_files import faiss
 from rootward.rng import stream
-from rootward.training import Settings, recipes, train
-from rootward_paper.measuring import grid, pairs_of
+from rootward.training import recipes, train
+from rootward_paper.measuring import QUIET, grid, pairs_of
 from rootward_paper.study import Experiment, Job, Row, Study
+from rootward_paper.table1 import OUR_LENGTH
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,14 +57,14 @@ def measure(scale: str, seeds: Sequence[int]) -> Iterator[Job]:
     """Recall of every way of storing and searching, by group of margins; WordNet with the first seed only."""
     for source in list(SOURCES)[:1] if scale == "tiny" else list(SOURCES)[1:]:
         there = seeds if source != "WordNet" else seeds[:1]
-        yield from grid(_rows, source=[source], seed=there, dim=DIMS[scale], way=WAYS)
+        yield from grid(partial(_rows, scale), source=[source], seed=there, dim=DIMS[scale], way=WAYS)
 
 
-def _rows(*, source: str, seed: int, dim: int, way: str) -> Iterator[Row]:
+def _rows(scale: str, *, source: str, seed: int, dim: int, way: str) -> Iterator[Row]:
     pairs = SOURCES[source]()
     model = DualEncoder.lookup(pairs, dim, seed=seed)
     if way == "learned":
-        train(model, pairs, recipes.decoupled(), seed=seed, settings=Settings(progress=False, measure=False))
+        train(model, pairs, recipes.decoupled(**OUR_LENGTH[scale]), seed=seed, settings=QUIET)
     sample = stream(seed, "margins", "sample").permutation(np.flatnonzero(pairs.sizes))[:SAMPLE]
     yield from _stored(model.query_vectors(), model.document_vectors(), pairs.of_queries(sample), seed)
 

@@ -138,7 +138,7 @@ def reproduce(
     )
     if out is not None:
         study.save(out)
-        draw_study(study, out)
+        draw_study(Study.load(out), out)
     return study
 
 

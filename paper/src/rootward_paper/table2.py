@@ -16,7 +16,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -190,9 +190,15 @@ def measure(scale: str, seeds: Sequence[int], *, data: str | None = None) -> Ite
             yield Job(key, partial(_learned, rated, scale, recipe, dim, seed))
 
 
-def _untrained(rated: Rated) -> Iterator[Row]:
+@cache
+def _wordnet() -> tuple[Hierarchy, Senses]:
     hierarchy = Hierarchy.wordnet(instances=True)
-    scores = oracle(hierarchy, rated, Senses(hierarchy))
+    return hierarchy, Senses(hierarchy)
+
+
+def _untrained(rated: Rated) -> Iterator[Row]:
+    hierarchy, senses = _wordnet()
+    scores = oracle(hierarchy, rated, senses)
     yield {"senses": "best", "rho": correlation(scores, rated), "pairs": len(scores), "unknown": _unknown(scores)}
 
 
