@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,14 @@ animal cat N r-hyp-4 2.0 3.3 0.2 2 2
 """
 
 Tiny = Callable[[str], tuple[Study, Path]]
+
+
+@pytest.fixture(autouse=True)
+def _quick_collections():
+    """What earlier tests left is not searched again by each `gc.collect` before memory is measured."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

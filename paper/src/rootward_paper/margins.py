@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,10 @@ from rootward.evaluation import rank_pairs
 from rootward.evaluation.report import plain_table
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs
-from rootward.plots import figure_at, save_figure
 from rootward.retrieval.engines.faiss_files import faiss
 from rootward.rng import stream
 from rootward.training import recipes, train
+from rootward_paper.drawing import new_figure
 from rootward_paper.measuring import QUIET, grid, pairs_of
 from rootward_paper.study import Experiment, Job, Row, Study
 from rootward_paper.table1 import OUR_LENGTH
@@ -160,9 +159,9 @@ def table(study: Study) -> str:
     return f"Recall at |S(q)| in %, and margins of the queries in float32\n{plain_table(header, lines)}"
 
 
-def draw(study: Study, path: Path) -> Path:
+def draw(study: Study) -> Any:
     """Recall against margin: a line a way of storing, over all sources, constructed and learned apart."""
-    figure, axes = figure_at(path, columns=2)
+    figure, axes = new_figure(columns=2)
     for way, side in zip(WAYS, axes, strict=True):
         for storage in dict.fromkeys(row["storage"] for row in study.rows):
             places, recalls = _by_group(study.where(way=way, storage=storage))
@@ -172,7 +171,7 @@ def draw(study: Study, path: Path) -> Path:
         side.grid(alpha=0.3)
     axes[0].set_ylabel("recall at |S(q)| (%)")
     axes[1].legend(frameon=False, fontsize=8)
-    return save_figure(figure, path)
+    return figure
 
 
 def _by_group(rows: Sequence[Row]) -> tuple[list[int], list[float]]:
