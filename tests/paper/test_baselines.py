@@ -20,19 +20,19 @@ from rootward_paper.baseline_models import (
     scores_of,
     train_hyperbolic,
 )
-from rootward_paper.measuring import nouns, pairs_of
+from rootward_paper.measuring import pairs_of
 from rootward_paper.registry import reproduce, study_table
-from rootward_paper.table2 import Rated, Senses, correlation, oracle, read_hyperlex
+from rootward_paper.table2 import Rated, Senses, correlation, oracle, read_hyperlex, wordnet_senses
 
 
 @pytest.fixture(scope="module")
 def tree() -> Hierarchy:
-    return nouns()
+    return wordnet_senses()[0]
 
 
 @pytest.fixture(scope="module")
-def senses(tree: Hierarchy) -> Senses:
-    return Senses(tree)
+def senses() -> Senses:
+    return wordnet_senses()[1]
 
 
 def test_noun_pairs_are_read_and_verbs_left_out(ratings: Path) -> None:

@@ -191,13 +191,14 @@ def measure(scale: str, seeds: Sequence[int], *, data: str | None = None) -> Ite
 
 
 @cache
-def _wordnet() -> tuple[Hierarchy, Senses]:
+def wordnet_senses() -> tuple[Hierarchy, Senses]:
+    """WordNet's nouns with instances, and the senses of its words; read once."""
     hierarchy = Hierarchy.wordnet(instances=True)
     return hierarchy, Senses(hierarchy)
 
 
 def _untrained(rated: Rated) -> Iterator[Row]:
-    hierarchy, senses = _wordnet()
+    hierarchy, senses = wordnet_senses()
     scores = oracle(hierarchy, rated, senses)
     yield {"senses": "best", "rho": correlation(scores, rated), "pairs": len(scores), "unknown": _unknown(scores)}
 
