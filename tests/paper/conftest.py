@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -12,9 +13,23 @@ from readers.esci_files import slice_rows, write_files
 from rootward_paper.registry import reproduce
 from rootward_paper.study import Study
 
-RATINGS = "WORD1 WORD2 POS AVG_SCORE\ncat animal N 5.9\nchair cat N 0.1\nchair furniture N 5.5\n"
+RATINGS = """WORD1 WORD2 POS TYPE AVG_SCORE AVG_SCORE_0_10 STD SCORES..
+cat animal N hyp-4 5.9 9.8 0.2 6 6
+recliner furniture N hyp-4 5.5 9.2 0.2 6 5
+chair cat N no-rel 0.1 0.2 0.2 0 0
+run move V hyp-1 5.0 8.3 0.2 5 5
+animal cat N r-hyp-4 2.0 3.3 0.2 2 2
+"""
 
 Tiny = Callable[[str], tuple[Study, Path]]
+
+
+@pytest.fixture(autouse=True)
+def _quick_collections():
+    """What earlier tests left is not searched again by each `gc.collect` before memory is measured."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -20,33 +20,23 @@ from rootward_paper.baseline_models import (
     scores_of,
     train_hyperbolic,
 )
-from rootward_paper.measuring import nouns, pairs_of
+from rootward_paper.measuring import pairs_of
 from rootward_paper.registry import reproduce, study_table
-from rootward_paper.table2 import Rated, Senses, correlation, oracle, read_hyperlex
-
-ROWS = """WORD1 WORD2 POS TYPE AVG_SCORE AVG_SCORE_0_10 STD SCORES..
-cat animal N hyp-4 5.9 9.8 0.2 6 6
-recliner furniture N hyp-4 5.5 9.2 0.2 6 5
-chair cat N no-rel 0.1 0.2 0.2 0 0
-run move V hyp-1 5.0 8.3 0.2 5 5
-animal cat N r-hyp-4 2.0 3.3 0.2 2 2
-"""
-
-
-@pytest.fixture
-def hyperlex(tmp_path: Path) -> Path:
-    path = tmp_path / "nouns.txt"
-    path.write_text(ROWS)
-    return path
+from rootward_paper.table2 import Rated, Senses, correlation, oracle, read_hyperlex, wordnet_senses
 
 
 @pytest.fixture(scope="module")
 def tree() -> Hierarchy:
-    return nouns()
+    return wordnet_senses()[0]
 
 
-def test_noun_pairs_are_read_and_verbs_left_out(hyperlex: Path) -> None:
-    rated = read_hyperlex(hyperlex)
+@pytest.fixture(scope="module")
+def senses() -> Senses:
+    return wordnet_senses()[1]
+
+
+def test_noun_pairs_are_read_and_verbs_left_out(ratings: Path) -> None:
+    rated = read_hyperlex(ratings)
     assert rated.pairs == (("cat", "animal"), ("recliner", "furniture"), ("chair", "cat"), ("animal", "cat"))
     assert rated.ratings.tolist() == [5.9, 5.5, 0.1, 2.0]
 
@@ -64,17 +54,16 @@ def test_without_the_file_it_is_said_how_to_get_it(tmp_path: Path) -> None:
         read_hyperlex(tmp_path / "other.txt")
 
 
-def test_a_word_means_its_synsets_commonest_first(tree: Hierarchy) -> None:
-    senses = Senses(tree)
+def test_a_word_means_its_synsets_commonest_first(tree: Hierarchy, senses: Senses) -> None:
     assert tree.ids[senses.of("cat")[0]] == "cat.n.01"
     assert tree.ids[senses.of("easy-chair")[0]] == "easy_chair.n.01"
     assert senses.of("cats") == senses.of("cat")
     assert senses.of("xyzzy") == []
 
 
-def test_the_oracle_knows_which_way_is_up(hyperlex: Path, tree: Hierarchy) -> None:
-    rated = read_hyperlex(hyperlex)
-    scores = oracle(tree, rated, Senses(tree))
+def test_the_oracle_knows_which_way_is_up(ratings: Path, tree: Hierarchy, senses: Senses) -> None:
+    rated = read_hyperlex(ratings)
+    scores = oracle(tree, rated, senses)
     assert scores[:2].tolist() == [1.0, 1.0]
     assert (scores[2:] < 0.5).all()
     assert correlation(scores, rated) > 0.7
@@ -85,8 +74,8 @@ def test_a_pair_without_a_sense_has_the_lowest_score() -> None:
     assert correlation(np.array([np.nan, -5.0, 2.0]), rated) == pytest.approx(1.0)
 
 
-def test_table2_stands_beside_the_published(hyperlex: Path) -> None:
-    study = reproduce("table2", "tiny", 1, data=hyperlex)
+def test_table2_stands_beside_the_published(tiny) -> None:
+    study = tiny("table2")[0]
     learned = [row for row in study.rows if row["dim"] is not None]
     assert [row["senses"] for row in learned] == ["best", "first"]
     assert learned[0]["rho"] > 0.5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rootward.errors import TrainingError
+from rootward.plots import save_figure
 from rootward.training import recipes
 from rootward_paper.drawing import legend_name, with_diverged
 from rootward_paper.measuring import measured_row, pairs_of, train, trained
@@ -33,7 +34,7 @@ def test_a_study_of_which_every_training_diverges_comes_to_its_end(name, ratings
     assert all("Lower the learning rate" in row["failed"] for row in failed)
     if name != "tableC1":  # without a list there is no query to show
         assert "diverged" in study_table(study)
-    assert EXPERIMENTS[name].draw(study, tmp_path / f"{name}.svg").stat().st_size > 5_000
+    assert save_figure(EXPERIMENTS[name].draw(study), tmp_path / f"{name}.svg").stat().st_size > 5_000
 
 
 def test_the_other_seeds_are_shown_and_how_many_diverged(tmp_path, monkeypatch) -> None:
@@ -47,7 +48,7 @@ def test_the_other_seeds_are_shown_and_how_many_diverged(tmp_path, monkeypatch) 
     study = reproduce("figure3", "tiny", 2)
     assert "(1 of 2 diverged)" in study_table(study).splitlines()[2]
     assert study_table(study).count("diverged") == 1
-    assert "1 of 2 diverged" in EXPERIMENTS["figure3"].draw(study, tmp_path / "figure3.svg").read_text()
+    assert "1 of 2 diverged" in save_figure(EXPERIMENTS["figure3"].draw(study), tmp_path / "figure3.svg").read_text()
 
 
 def test_a_rate_that_is_far_too_high_is_a_row_that_says_so() -> None:

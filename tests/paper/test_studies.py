@@ -43,10 +43,18 @@ def test_results_are_saved_and_loaded_again(study: tuple[Study, Path]) -> None:
     }
 
 
-def test_figures_are_drawn_again_from_raw_rows(study: tuple[Study, Path], tmp_path: Path) -> None:
-    again = Study.load(study[1])
-    path = EXPERIMENTS[again.name].draw(again, tmp_path / "again.svg")
-    assert path.read_text().lstrip().startswith("<?xml")
+def test_figures_are_drawn_from_the_saved_rows(study: tuple[Study, Path]) -> None:
+    measured, folder = study
+    assert (folder / f"{measured.name}.svg").read_text().lstrip().startswith("<?xml")
+    assert (folder / f"{measured.name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_drawn_was_read_from_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Study] = []
+    monkeypatch.setattr("rootward_paper.registry.draw_study", lambda study, folder: drawn.append(study))
+    measured = reproduce("noise", "tiny", seeds=1, out=tmp_path)
+    assert drawn == [Study.load(tmp_path)]
+    assert drawn[0] is not measured
 
 
 SAID_BY: dict[str, Callable[[Row, Row], bool]] = {
@@ -72,7 +80,8 @@ def test_results_are_not_overwritten(study: tuple[Study, Path]) -> None:
         reproduce(study[0].name, "tiny", seeds=1, out=study[1], data=data)
 
 
-def test_more_seeds_measure_only_what_is_new(tmp_path: Path) -> None:
+def test_more_seeds_measure_only_what_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rootward_paper.registry.draw_study", lambda study, folder: [])
     told: list[int] = []
     begun: list[tuple[int, int]] = []
     one = reproduce(

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rootward.pairs import Pairs
-from rootward.plots import figure_at, plain_ticks, save_figure
+from rootward.plots import plain_ticks
 from rootward.rng import stream
 from rootward.training import recipes
 from rootward_paper.baseline_models import (
@@ -37,7 +37,7 @@ from rootward_paper.baseline_models import (
     softmax_loss,
     train_scored,
 )
-from rootward_paper.drawing import legend_name, mean_cell, percent, recall_line, recall_table
+from rootward_paper.drawing import legend_name, mean_cell, new_figure, percent, recall_line, recall_table
 from rootward_paper.machine import Took, watched
 from rootward_paper.measuring import columns, grid, pairs_of, trained
 from rootward_paper.study import Experiment, Job, Row, Study, converged
@@ -174,9 +174,9 @@ NOTES = (
 )
 
 
-def draw(study: Study, path: Path) -> Path:
+def draw(study: Study) -> Any:
     """Recall by distance, a line a method; overall recall against milliseconds a query."""
-    figure, (left, right) = figure_at(path, columns=2)
+    figure, (left, right) = new_figure(columns=2)
     there = study.with_rows(row for row in study.rows if "left_out" not in row)
     for place, method in enumerate(dict.fromkeys(row["method"] for row in there.rows)):
         rows = best_rows(there, method)
@@ -194,7 +194,7 @@ def draw(study: Study, path: Path) -> Path:
         side.grid(alpha=0.3)
     left.xaxis.get_major_locator().set_params(integer=True)
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    return save_figure(figure, path)
+    return figure
 
 
 BASELINES = Experiment(measure, table, draw)

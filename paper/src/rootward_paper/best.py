@@ -20,9 +20,8 @@ from scipy import stats
 from rootward.evaluation.intervals import bootstrap, interval
 from rootward.evaluation.metrics import query_sums
 from rootward.evaluation.report import plain_table
-from rootward.plots import figure_at, save_figure
 from rootward.training import recipes
-from rootward_paper.drawing import Interval, legend_name, mark_diverged, mean, with_diverged
+from rootward_paper.drawing import Interval, legend_name, mark_diverged, mean, new_figure, with_diverged
 from rootward_paper.measuring import grid, measured, pairs_of, trained
 from rootward_paper.published import published_figure, published_figures, published_rows
 from rootward_paper.study import Experiment, Job, Row, Study, converged, training_folder
@@ -151,10 +150,10 @@ def _shown(found: Interval) -> str:
     return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
-def draw(study: Study, path: Path) -> Path:
+def draw(study: Study) -> Any:
     """Recall by distance with its intervals, a panel a dimension; the best published figures dashed."""
     dims = sorted({row["dim"] for row in study.rows})
-    figure, panels = figure_at(path, columns=len(dims))
+    figure, panels = new_figure(columns=len(dims))
     for dim, side in zip(dims, panels, strict=True):
         for place, method in enumerate(method for width, method in _trainings(study) if width == dim):
             rows = study.where(dim=dim, method=method)
@@ -172,7 +171,7 @@ def draw(study: Study, path: Path) -> Path:
         side.xaxis.get_major_locator().set_params(integer=True)
         side.grid(alpha=0.3)
         side.legend(frameon=False, fontsize=8)
-    return save_figure(figure, path)
+    return figure
 
 
 BEST = Experiment(measure, table, draw)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
-from pathlib import Path
+from typing import Any
 
 from rootward.evaluation.report import plain_table
 from rootward.hierarchy import Hierarchy
-from rootward.plots import figure_at, plain_ticks, save_figure
+from rootward.plots import plain_ticks
 from rootward.training import Recipe, recipes
-from rootward_paper.drawing import Interval, legend_name, mean, mean_cell, overall_cell, slope
+from rootward_paper.drawing import Interval, legend_name, mean, mean_cell, new_figure, overall_cell, slope
 from rootward_paper.machine import watched
 from rootward_paper.measuring import grid, measured, trained
 from rootward_paper.study import Experiment, Job, Row, Study, converged
@@ -154,9 +154,9 @@ def _ratio(study: Study, rows: Sequence[Row], column: str) -> str:
     return f"{found.value:.2f}" if len(ratios) == 1 else f"{found.value:.2f} ±{found.high - found.value:.2f}"
 
 
-def draw(study: Study, path: Path) -> Path:
+def draw(study: Study) -> Any:
     """Seconds and peak memory against each size, both axes logarithmic; the exponents in the legend."""
-    figure, panels = figure_at(path, columns=len(VARIED[study.scale]), sharey=True)
+    figure, panels = new_figure(columns=len(VARIED[study.scale]), sharey=True)
     for name, side in zip(VARIED[study.scale], panels, strict=True):
         for column, label, marker in (("seconds", "time (s)", "o"), ("peak_mb", "memory (MB)", "s")):
             points = [(value, row[column]) for value, rows in along(study, name) for row in converged(rows)]
@@ -172,7 +172,7 @@ def draw(study: Study, path: Path) -> Path:
             plain_ticks(side.yaxis)
         side.grid(alpha=0.3, which="both")
         side.legend(frameon=False, fontsize=8)
-    return save_figure(figure, path)
+    return figure
 
 
 COST = Experiment(measure, table, draw)

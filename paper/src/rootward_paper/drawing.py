@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from scipy import stats
 
 from rootward.errors import InputError
 from rootward.evaluation.report import plain_table
-from rootward.plots import figure_at, save_figure
+from rootward.plots import figure_at
 from rootward_paper.study import FAILED, Row, Study, converged
 
 # -- figures with their intervals --------------------------------------------------------------------------------
@@ -136,7 +135,14 @@ def grid_table(study: Study, names: Sequence[str], about: str, more: Sequence[st
 # -- figures -----------------------------------------------------------------------------------------------------
 
 
-def draw_grid(study: Study, path: Path, along: str, line: str, label: str, value: str = "overall") -> Path:
+def new_figure(
+    columns: int | None = None, *, size: tuple[float, float] | None = None, sharey: bool = False
+) -> tuple[Any, Any]:
+    """An empty figure and its axes, as `rootward.plots.figure_at` makes them for a file."""
+    return figure_at("figure.svg", columns, size=size, sharey=sharey)
+
+
+def draw_grid(study: Study, along: str, line: str, label: str, value: str = "overall") -> Any:
     """The mean of a share against the column `along`, in one colour for each value of the column `line`.
 
     Numbers are joined by lines; words, which have no order, are dots side by side. Crosses mark what diverged.
@@ -144,7 +150,7 @@ def draw_grid(study: Study, path: Path, along: str, line: str, label: str, value
     places = list(dict.fromkeys(row[along] for row in study.rows))
     lines = list(dict.fromkeys(row[line] for row in study.rows))
     joined = not any(isinstance(place, str) for place in places)
-    figure, axes = figure_at(path)
+    figure, axes = new_figure()
     for number, name in enumerate(lines):
         aside = 0.0 if joined else 0.12 * (number - (len(lines) - 1) / 2)
         rows = study.where(**{line: name})
@@ -157,19 +163,18 @@ def draw_grid(study: Study, path: Path, along: str, line: str, label: str, value
     axes.set_xticks(range(len(places)), [str(place) for place in places], fontsize=7, **slanted)
     axes.grid(alpha=0.3)
     figure.legend(frameon=False, fontsize=7, loc="outside upper center", ncols=3)  # no dot may lie under it
-    return save_figure(figure, path)
+    return figure
 
 
-def draw_curves(panels: Mapping[str, Sequence[Row]], path: Path) -> Path:
+def draw_curves(panels: Mapping[str, Sequence[Row]]) -> Any:
     """A panel a training, a line a distance and a black one overall; the mean over rows (seeds), their range shaded.
 
     Where all trainings of a panel diverged it stays empty and its title says so.
 
     Args:
         panels: title to rows with a `curve`, see `rootward_paper.measuring.Trained`.
-        path: .png or .svg.
     """
-    figure, axes = figure_at(path, columns=len(panels))
+    figure, axes = new_figure(columns=len(panels))
     for (title, rows), side in zip(panels.items(), axes, strict=True):
         curves = [row["curve"] for row in converged(rows)]
         side.set(xlabel="steps", title=legend_name(rows, title), ylim=(-2, 102))
@@ -184,7 +189,7 @@ def draw_curves(panels: Mapping[str, Sequence[Row]], path: Path) -> Path:
     for side in [side for side in axes if side.lines][-1:]:
         lines = side.get_legend_handles_labels()
         figure.legend(*lines, loc="outside right center", frameon=False, fontsize=8, title="distance")
-    return save_figure(figure, path)
+    return figure
 
 
 def _at(point: Row, distance: int) -> float:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from rootward.evaluation.report import plain_table
 from rootward.geometry.planner import smallest_constructed, smallest_learned
 from rootward.hierarchy import Hierarchy
-from rootward.plots import figure_at, plain_ticks, save_figure
+from rootward.plots import plain_ticks
 from rootward.training import recipes
-from rootward_paper.drawing import Interval, mean, slope
+from rootward_paper.drawing import Interval, mean, new_figure, slope
 from rootward_paper.measuring import grid
 from rootward_paper.published import published_figure
 from rootward_paper.study import Experiment, Job, Row, Study
@@ -87,9 +86,9 @@ def table(study: Study) -> str:
     return f"Smallest dimension with recall above 95 %, 95 % intervals, seeds: {study.seeds}\n{dims}\n\n{fitted}"
 
 
-def draw(study: Study, path: Path) -> Path:
+def draw(study: Study) -> Any:
     """Two panels, as in the paper: against height on log axes, and against ln W."""
-    figure, axes = figure_at(path, columns=2)
+    figure, axes = new_figure(columns=2)
     for panel, side in zip(PUBLISHED, axes, strict=True):
         for way, marker in zip(WAYS, "os", strict=True):
             _points(side, study, panel, way, marker)
@@ -100,7 +99,7 @@ def draw(study: Study, path: Path) -> Path:
     plain_ticks(axes[0].xaxis, heights)
     plain_ticks(axes[0].yaxis)
     axes[1].set(xlabel="ln W")
-    return save_figure(figure, path)
+    return figure
 
 
 def _points(axes: Any, study: Study, panel: str, way: str, marker: str) -> None:

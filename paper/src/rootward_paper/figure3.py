@@ -14,10 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from rootward.evaluation.report import plain_table
-from rootward.plots import figure_at, plain_ticks, save_figure
+from rootward.plots import plain_ticks
 from rootward.training import Recipe, recipes
 from rootward.training.recipes import Candidates
-from rootward_paper.drawing import by_stage, draw_curves, mark_diverged, mean_percent, overall_cell, slice_cells
+from rootward_paper.drawing import (
+    by_stage,
+    draw_curves,
+    mark_diverged,
+    mean_percent,
+    new_figure,
+    overall_cell,
+    slice_cells,
+)
 from rootward_paper.measuring import measured, pairs_of, trained
 from rootward_paper.published import published_figure
 from rootward_paper.study import FAILED, Experiment, Job, Row, Study, converged
@@ -93,13 +101,13 @@ def table_figure3(study: Study) -> str:
     )
 
 
-def draw_figure3(study: Study, path: Path) -> Path:
+def draw_figure3(study: Study) -> Any:
     """The three panels, the third as two: its finetuning is a fiftieth of its steps."""
     panels: dict[str, list[Row]] = {}
     for method, panel in PANELS.items():
         title, rows = f"({panel}) {method}", study.where(method=method)
         panels |= by_stage(title, rows) if method == TWO_STAGES else {title: rows}
-    return draw_curves({title: rows for title, rows in panels.items() if rows}, path)
+    return draw_curves({title: rows for title, rows in panels.items() if rows})
 
 
 FIGURE3 = Experiment(measure_figure3, table_figure3, draw_figure3)
@@ -136,10 +144,10 @@ def table_figurec1(study: Study) -> str:
     )
 
 
-def draw_figurec1(study: Study, path: Path) -> Path:
+def draw_figurec1(study: Study) -> Any:
     """Recall against the share of regular pairs, a line a distance; pretrain-finetune as a level."""
     there = [method for method in CANDIDATES if study.where(method=method)] or list(CANDIDATES)[:1]
-    figure, axes = figure_at(path, columns=len(there))
+    figure, axes = new_figure(columns=len(there))
     for method, side in zip(there, axes, strict=True):
         shares = sorted({row["share"] for row in study.where(method=method)})
         for place in (0, 1, 2, None):
@@ -156,7 +164,7 @@ def draw_figurec1(study: Study, path: Path) -> Path:
     axes[0].set_ylabel("recall at |S(q)| (%)")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
-    return save_figure(figure, path)
+    return figure
 
 
 def _recall(study: Study, method: str, share: float | None, distance: int | None) -> float:

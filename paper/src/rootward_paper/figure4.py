@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rootward.encoders import DualEncoder
 from rootward.evaluation.report import plain_table
 from rootward.pairs import Pairs
-from rootward.plots import figure_at, save_figure
 from rootward.training import Recipe, recipes
 from rootward_paper.drawing import (
     by_stage,
@@ -22,6 +22,7 @@ from rootward_paper.drawing import (
     draw_curves,
     mark_diverged,
     mean_percent,
+    new_figure,
     overall_cell,
     percent,
     slice_cells,
@@ -72,9 +73,9 @@ def table_figure4(study: Study) -> str:
     return f"Recall at |S(q)| in %: {about}\n{plain_table(header, lines)}"
 
 
-def draw_figure4(study: Study, path: Path) -> Path:
+def draw_figure4(study: Study) -> Any:
     """A panel a stage."""
-    return draw_curves(by_stage(TWO_STAGES, study.rows), path)
+    return draw_curves(by_stage(TWO_STAGES, study.rows))
 
 
 FIGURE4 = Experiment(measure_figure4, table_figure4, draw_figure4)
@@ -124,9 +125,9 @@ def table_figuree1(study: Study) -> str:
     return f"Recall at |S(q)| in %: {about}\n{plain_table(header, lines)}\npublished: {published}"
 
 
-def draw_figuree1(study: Study, path: Path) -> Path:
+def draw_figuree1(study: Study) -> Any:
     """Overall recall against the multiplier, and against the temperature."""
-    figure, axes = figure_at(path, columns=2)
+    figure, axes = new_figure(columns=2)
     before = _overall(study.where(varied="nothing"))
     for side, varied, label in zip(axes, ("multiplier", "scale"), ("learning rate multiplier", "tau"), strict=True):
         values = sorted({row["value"] for row in study.where(varied=varied)})
@@ -139,7 +140,7 @@ def draw_figuree1(study: Study, path: Path) -> Path:
         side.grid(alpha=0.3)
     axes[0].set_ylabel("overall recall (%)")
     axes[1].legend(frameon=False, fontsize=8)
-    return save_figure(figure, path)
+    return figure
 
 
 def _overall(rows: Sequence[Row]) -> float:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,11 +22,11 @@ from rootward.evaluation.evaluate import ranks_of
 from rootward.evaluation.metrics import recall_at
 from rootward.evaluation.report import plain_table
 from rootward.pairs import Pairs
-from rootward.plots import figure_at, plain_ticks, save_figure
+from rootward.plots import plain_ticks
 from rootward.readers.esci import HOW, Version
 from rootward.rng import stream
 from rootward.training import Recipe, Stage, train
-from rootward_paper.drawing import mean
+from rootward_paper.drawing import mean, new_figure
 from rootward_paper.measuring import QUIET, grid
 from rootward_paper.study import Experiment, Job, Row, Study
 
@@ -159,9 +158,9 @@ def table(study: Study) -> str:
     )
 
 
-def draw(study: Study, path: Path) -> Path:
+def draw(study: Study) -> Any:
     """Recall against k, a panel a set, as in the paper."""
-    figure, axes = figure_at(path, columns=2)
+    figure, axes = new_figure(columns=2)
     for name, side in zip(SETS, axes, strict=True):
         for training in TRAININGS:
             points = curve(study, training, name)
@@ -170,7 +169,7 @@ def draw(study: Study, path: Path) -> Path:
         plain_ticks(side.xaxis)
         side.grid(alpha=0.3)
     axes[0].legend(frameon=False, fontsize=8)
-    return save_figure(figure, path)
+    return figure
 
 
 FIGURE5 = Experiment(measure, table, draw)

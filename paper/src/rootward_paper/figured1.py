@@ -10,16 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
-from rootward.plots import figure_at, save_figure
 from rootward.rng import stream
 from rootward.training import recipes
 from rootward_paper.baseline_models import Hyperbolic, Space, scored_recall, scores_of, train_hyperbolic
-from rootward_paper.drawing import legend_name, mark_diverged, percent, recall_line, recall_table
+from rootward_paper.drawing import legend_name, mark_diverged, new_figure, percent, recall_line, recall_table
 from rootward_paper.measuring import columns, measured, pairs_of, trained
 from rootward_paper.published import published_figure
 from rootward_paper.study import Experiment, Job, Row, Study, converged
@@ -83,9 +81,9 @@ def table(study: Study) -> str:
     return f"{about}\n{recalls}\npublished (WordNet): Poincare, best overall {best:.1f} %"
 
 
-def draw(study: Study, path: Path) -> Path:
+def draw(study: Study) -> Any:
     """Recall by distance, a line a method at its best temperature."""
-    figure, axes = figure_at(path)
+    figure, axes = new_figure()
     for method in dict.fromkeys(row["method"] for row in study.rows):
         rows = study.where(method=method)
         row = max(rows, key=lambda each: -1.0 if each["overall"] is None else float(each["overall"]))
@@ -97,7 +95,7 @@ def draw(study: Study, path: Path) -> Path:
     axes.set(xlabel="distance (hops)", ylabel="recall at |S(q)| (%)", ylim=(-2, 102))
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=8)
-    return save_figure(figure, path)
+    return figure
 
 
 FIGURED1 = Experiment(measure, table, draw)

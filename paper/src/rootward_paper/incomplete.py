@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,10 +92,10 @@ def table(study: Study) -> str:
     return grid_table(study, ("held_out", "share", "method", "dim"), about, more=("observed",))
 
 
-def draw(study: Study, path: Path) -> Path:
+def draw(study: Study) -> Any:
     """Recall on held-out pairs against the share held out, a line a training; held out pair by pair."""
     shown = study.with_rows(study.where(held_out="pairs"))
-    return draw_grid(shown, path, along="share", line="method", label="share of the far pairs held out")
+    return draw_grid(shown, along="share", line="method", label="share of the far pairs held out")
 
 
 INCOMPLETE = Experiment(measure, table, draw)

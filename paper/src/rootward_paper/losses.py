@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from rootward.training import Recipe, Stage
@@ -111,12 +110,12 @@ def _mean_overall(rows: list[Row]) -> float:
     return sum(row["overall"] or 0.0 for row in rows) / len(rows)
 
 
-def draw(study: Study, path: Path) -> Path:
+def draw(study: Study) -> Any:
     """Overall recall against the optimiser, a line a loss, at the largest dimension."""
     dim = max(row["dim"] for row in study.rows)
     rows = ({**row, "setting": f"{row['optimizer']} {row['rows']} {row['rate']:g}"} for row in study.where(dim=dim))
     label = f"optimiser, rows, rate (dim {dim})"
-    return draw_grid(study.with_rows(rows), path, along="setting", line="loss", label=label)
+    return draw_grid(study.with_rows(rows), along="setting", line="loss", label=label)
 
 
 LOSS_GRID = Experiment(measure, table, draw, method="loss")

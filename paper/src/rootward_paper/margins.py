@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,13 @@ from rootward.evaluation import rank_pairs
 from rootward.evaluation.report import plain_table
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs
-from rootward.plots import figure_at, save_figure
 from rootward.retrieval.engines.faiss_files import faiss
 from rootward.rng import stream
-from rootward.training import Settings, recipes, train
-from rootward_paper.measuring import grid, pairs_of
+from rootward.training import recipes, train
+from rootward_paper.drawing import new_figure
+from rootward_paper.measuring import QUIET, grid, pairs_of
 from rootward_paper.study import Experiment, Job, Row, Study
+from rootward_paper.table1 import OUR_LENGTH
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,14 +56,14 @@ def measure(scale: str, seeds: Sequence[int]) -> Iterator[Job]:
     """Recall of every way of storing and searching, by group of margins; WordNet with the first seed only."""
     for source in list(SOURCES)[:1] if scale == "tiny" else list(SOURCES)[1:]:
         there = seeds if source != "WordNet" else seeds[:1]
-        yield from grid(_rows, source=[source], seed=there, dim=DIMS[scale], way=WAYS)
+        yield from grid(partial(_rows, scale), source=[source], seed=there, dim=DIMS[scale], way=WAYS)
 
 
-def _rows(*, source: str, seed: int, dim: int, way: str) -> Iterator[Row]:
+def _rows(scale: str, *, source: str, seed: int, dim: int, way: str) -> Iterator[Row]:
     pairs = SOURCES[source]()
     model = DualEncoder.lookup(pairs, dim, seed=seed)
     if way == "learned":
-        train(model, pairs, recipes.decoupled(), seed=seed, settings=Settings(progress=False, measure=False))
+        train(model, pairs, recipes.decoupled(**OUR_LENGTH[scale]), seed=seed, settings=QUIET)
     sample = stream(seed, "margins", "sample").permutation(np.flatnonzero(pairs.sizes))[:SAMPLE]
     yield from _stored(model.query_vectors(), model.document_vectors(), pairs.of_queries(sample), seed)
 
@@ -159,9 +159,9 @@ def table(study: Study) -> str:
     return f"Recall at |S(q)| in %, and margins of the queries in float32\n{plain_table(header, lines)}"
 
 
-def draw(study: Study, path: Path) -> Path:
+def draw(study: Study) -> Any:
     """Recall against margin: a line a way of storing, over all sources, constructed and learned apart."""
-    figure, axes = figure_at(path, columns=2)
+    figure, axes = new_figure(columns=2)
     for way, side in zip(WAYS, axes, strict=True):
         for storage in dict.fromkeys(row["storage"] for row in study.rows):
             places, recalls = _by_group(study.where(way=way, storage=storage))
@@ -171,7 +171,7 @@ def draw(study: Study, path: Path) -> Path:
         side.grid(alpha=0.3)
     axes[0].set_ylabel("recall at |S(q)| (%)")
     axes[1].legend(frameon=False, fontsize=8)
-    return save_figure(figure, path)
+    return figure
 
 
 def _by_group(rows: Sequence[Row]) -> tuple[list[int], list[float]]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
-from pathlib import Path
+from typing import Any
 
 from rootward.evaluation.report import plain_table
 from rootward.geometry import construct
 from rootward.geometry.constructions import against, corrupt
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs
-from rootward.plots import figure_at, save_figure
-from rootward_paper.drawing import mean
+from rootward_paper.drawing import mean, new_figure
 from rootward_paper.measuring import grid, pairs_of
 from rootward_paper.study import Experiment, Job, Row, Study
 
@@ -65,9 +64,9 @@ def _cell(study: Study, source: str, kind: str, share: float, dim: int) -> str:
     return f"{100 * recall:.1f}, {margin:+.2f}"
 
 
-def draw(study: Study, path: Path) -> Path:
+def draw(study: Study) -> Any:
     """Recall against the share of missing pairs, and against that of wrong ones."""
-    figure, axes = figure_at(path, columns=2)
+    figure, axes = new_figure(columns=2)
     for kind, side in zip(("dropped", "added"), axes, strict=True):
         for source, style in zip(dict.fromkeys(row["source"] for row in study.rows), ("-", "--"), strict=False):
             for place, dim in enumerate(sorted({row["dim"] for row in study.rows})):
@@ -81,7 +80,7 @@ def draw(study: Study, path: Path) -> Path:
     axes[0].set_ylabel("recall at |S(q)| of the true pairs (%)")
     axes[0].plot([0, 50], [100, 50], ":", color="0.5", label="what is given")
     axes[0].legend(frameon=False, fontsize=8)
-    return save_figure(figure, path)
+    return figure
 
 
 NOISE = Experiment(measure, table, draw)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 from rootward.evaluation import answer_order, ranks_of, recall
-from rootward.plots import figure_at, save_figure
 from rootward.training import Recipe, recipes
-from rootward_paper.drawing import grid_table, legend_name
+from rootward_paper.drawing import grid_table, legend_name, new_figure
 from rootward_paper.measuring import columns, grid, pairs_of, trained
 from rootward_paper.study import Experiment, Job, Row, Study, converged
 
@@ -68,12 +67,12 @@ def table(study: Study) -> str:
     return grid_table(study, ("dim", "method"), about, more=("in_order", "exact_first", "in_order_shown"))
 
 
-def draw(study: Study, path: Path) -> Path:
+def draw(study: Study) -> Any:
     """Recall, pairs in order and exact matches first beside each other, a row a training, a panel a dimension."""
     dims = sorted({row["dim"] for row in study.rows})
     names = list(dict.fromkeys(row["method"] for row in study.rows))[::-1]
     labels = [legend_name(study.where(method=name), name) for name in names]
-    figure, panels = figure_at(path, columns=len(dims), size=(1.5 + 3.5 * len(dims), 3.5))
+    figure, panels = new_figure(columns=len(dims), size=(1.5 + 3.5 * len(dims), 3.5))
     for dim, axes in zip(dims, panels, strict=True):
         rows = converged(study.where(dim=dim))
         heights = [names.index(row["method"]) for row in rows]
@@ -83,7 +82,7 @@ def draw(study: Study, path: Path) -> Path:
         axes.set_yticks(range(len(names)), labels if dim == dims[0] else [], fontsize=8)
         axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=7, loc="lower left")
-    return save_figure(figure, path)
+    return figure
 
 
 ORDER = Experiment(measure, table, draw)

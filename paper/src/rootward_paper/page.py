@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 
 from rootward.errors import InputError, RunFolderError
 from rootward.files import write_text
+from rootward.plots import save_figure
 from rootward_paper import STUDIES
 from rootward_paper.published import published_figures, published_rows
-from rootward_paper.registry import draw_study, study_table
+from rootward_paper.registry import EXPERIMENTS, study_table
 from rootward_paper.study import MEASURED, PARTS, RESULTS, Study
 
 STYLE = """
@@ -127,7 +128,7 @@ def _counted(n: int | None, what: str) -> str:
 
 def _figure(study: Study) -> str:
     with TemporaryDirectory() as folder:
-        drawn = next(path for path in draw_study(study, folder) if path.suffix == ".svg")
+        drawn = save_figure(EXPERIMENTS[study.name].draw(study), Path(folder) / "figure.svg")
         data = base64.b64encode(drawn.read_bytes()).decode()
     return f'<p class="figure"><img alt="{_title(study)}" src="data:image/svg+xml;base64,{data}"></p>'
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from rootward.errors import InputError, MissingExtraError, RunFolderError, did_you_mean
+from rootward.plots import save_figure
 from rootward_paper import STUDIES
 from rootward_paper.baselines import BASELINES
 from rootward_paper.best import BEST
@@ -138,7 +139,7 @@ def reproduce(
     )
     if out is not None:
         study.save(out)
-        draw_study(study, out)
+        draw_study(Study.load(out), out)
     return study
 
 
@@ -169,6 +170,8 @@ def study_table(study: Study) -> str:
 
 
 def draw_study(study: Study, folder: str | os.PathLike[str]) -> list[Path]:
-    """The figure of a study as .png and .svg in a folder, made from its raw rows."""
-    draw = EXPERIMENTS[study.name].draw
-    return [draw(study, Path(folder) / f"{study.name}.{suffix}") for suffix in ("png", "svg")]
+    """The figure of a study as .svg and .png in a folder, made from its raw rows."""
+    figure = EXPERIMENTS[study.name].draw(study)
+    svg = save_figure(figure, Path(folder) / f"{study.name}.svg")
+    figure.set_layout_engine("none")  # it is laid out now; doing so again takes most of the time of drawing
+    return [svg, save_figure(figure, Path(folder) / f"{study.name}.png")]

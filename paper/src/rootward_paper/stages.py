@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,9 +87,9 @@ def table_scarce(study: Study) -> str:
     return grid_table(study, ("kept", "method"), about, more=("away",))
 
 
-def draw_scarce(study: Study, path: Path) -> Path:
+def draw_scarce(study: Study) -> Any:
     """Overall recall against the share of near pairs kept, a line a training."""
-    return draw_grid(study, path, along="kept", line="method", label="share of the pairs at distance 0 and 1")
+    return draw_grid(study, along="kept", line="method", label="share of the pairs at distance 0 and 1")
 
 
 SCARCE = Experiment(measure_scarce, table_scarce, draw_scarce)
@@ -119,11 +118,11 @@ def table_irregular(study: Study) -> str:
     return grid_table(study, names, f"Recall at |S(q)| on random DAGs of {NODES[study.scale]:,}, dim {DIM}")
 
 
-def draw_irregular(study: Study, path: Path) -> Path:
+def draw_irregular(study: Study) -> Any:
     """Overall recall by shape, a line a training."""
     rows = ({**row, "shape": "/".join(f"{row[name]:g}" for name in CENTRE)} for row in study.rows)
     label = "branching / depth / several parents"
-    return draw_grid(study.with_rows(rows), path, along="shape", line="method", label=label)
+    return draw_grid(study.with_rows(rows), along="shape", line="method", label=label)
 
 
 IRREGULAR = Experiment(measure_irregular, table_irregular, draw_irregular)

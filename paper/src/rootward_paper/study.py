@@ -115,13 +115,13 @@ class Experiment:
         measure: (scale, seeds) to jobs. Its other keywords are options of the study, except `trainings`: the folder
             where trainings of an hour are saved, so that an interrupted one is resumed.
         table: the results as text, beside the published figures.
-        draw: a figure into a file, .png or .svg.
+        draw: a matplotlib figure of the results.
         method: the column of the jobs' keys that `--method` selects by.
     """
 
     measure: Callable[..., Iterator[Job]]
     table: Callable[[Study], str]
-    draw: Callable[[Study, Path], Path]
+    draw: Callable[[Study], Any]
     method: str = "method"
 
 

@@ -7,9 +7,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from rootward.plots import figure_at, save_figure
 from rootward.training import Recipe, recipes
-from rootward_paper.drawing import legend_name, mark_diverged, recall_line, recall_table
+from rootward_paper.drawing import legend_name, mark_diverged, new_figure, recall_line, recall_table
 from rootward_paper.measuring import Trained, finetuned, joined, measured, pairs_of, pretrained, trained
 from rootward_paper.published import published_line, published_method, published_rows, worst_gap
 from rootward_paper.study import FAILED, Experiment, Job, Row, Study, training_folder
@@ -112,10 +111,10 @@ def _in_order(study: Study) -> list[Row]:
     return sorted(study.rows, key=lambda row: (row["dim"], order.index(row["method"])))
 
 
-def draw(study: Study, path: Path) -> Path:
+def draw(study: Study) -> Any:
     """Recall by distance, a panel a dimension: ours as lines, published as dashes of the same colour."""
     dims = sorted({row["dim"] for row in study.rows})
-    figure, axes = figure_at(path, columns=len(dims))
+    figure, axes = new_figure(columns=len(dims))
     colours = {method: f"C{place}" for place, method in enumerate(methods("tiny"))}
     for dim, side in zip(dims, axes, strict=True):
         for method in dict.fromkeys(row["method"] for row in _in_order(study) if row["dim"] == dim):
@@ -135,7 +134,7 @@ def draw(study: Study, path: Path) -> Path:
     axes[0].set_ylabel(f"recall at |S(q)| (%){dashed}")
     fullest = max(reversed(axes), key=lambda side: len(side.lines))  # a study may have been cut off
     fullest.legend(frameon=False, fontsize=8)
-    return save_figure(figure, path)
+    return figure
 
 
 TABLE1 = Experiment(measure, table, draw)

@@ -16,8 +16,9 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +28,8 @@ from rootward.encoders import DualEncoder
 from rootward.errors import InputError, TableError
 from rootward.evaluation.report import plain_table
 from rootward.hierarchy import Hierarchy
-from rootward.plots import figure_at, save_figure
 from rootward.training import Recipe
-from rootward_paper.drawing import legend_name, mean, with_diverged
+from rootward_paper.drawing import legend_name, mean, new_figure, with_diverged
 from rootward_paper.measuring import nouns, pairs_of, trained
 from rootward_paper.published import published_figure
 from rootward_paper.study import FAILED, Experiment, Job, Row, Study, converged
@@ -190,9 +190,16 @@ def measure(scale: str, seeds: Sequence[int], *, data: str | None = None) -> Ite
             yield Job(key, partial(_learned, rated, scale, recipe, dim, seed))
 
 
-def _untrained(rated: Rated) -> Iterator[Row]:
+@cache
+def wordnet_senses() -> tuple[Hierarchy, Senses]:
+    """WordNet's nouns with instances, and the senses of its words; read once."""
     hierarchy = Hierarchy.wordnet(instances=True)
-    scores = oracle(hierarchy, rated, Senses(hierarchy))
+    return hierarchy, Senses(hierarchy)
+
+
+def _untrained(rated: Rated) -> Iterator[Row]:
+    hierarchy, senses = wordnet_senses()
+    scores = oracle(hierarchy, rated, senses)
     yield {"senses": "best", "rho": correlation(scores, rated), "pairs": len(scores), "unknown": _unknown(scores)}
 
 
@@ -253,9 +260,9 @@ def _rho(values: Sequence[float]) -> str:
     return f"{found.value:.3f}" if len(values) == 1 else f"{found.value:.3f} ±{found.high - found.value:.3f}"
 
 
-def draw(study: Study, path: Path) -> Path:
+def draw(study: Study) -> Any:
     """A bar a method, published ones hatched."""
-    figure, axes = figure_at(path)
+    figure, axes = new_figure()
     bars = [
         (
             legend_name(study.where(method=method, dim=dim), f"{method}, {dim}" if dim else method),
@@ -276,7 +283,7 @@ def draw(study: Study, path: Path) -> Path:
     axes.set_yticks(range(len(bars)), [name for name, _, _ in bars])
     axes.set(xlabel="Spearman's rho with people's ratings", xlim=(min(-0.05, *(value for _, value, _ in bars)), 1))
     axes.axvline(0, color="black", linewidth=0.8)
-    return save_figure(figure, path)
+    return figure
 
 
 def _best(study: Study, method: str, dim: int | None) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,8 @@ import torch
 from rootward.encoders import DualEncoder
 from rootward.evaluation.report import plain_table
 from rootward.pairs import Pairs
-from rootward.plots import figure_at, save_figure
 from rootward.training import Recipe
-from rootward_paper.drawing import legend_name, mark_diverged
+from rootward_paper.drawing import legend_name, mark_diverged, new_figure
 from rootward_paper.measuring import nouns, pairs_of, trained
 from rootward_paper.study import Experiment, Job, Row, Study, converged
 from rootward_paper.table1 import OURS, methods
@@ -81,9 +79,9 @@ def _place(row: Row | None, place: int, right: set[str]) -> str:
     return f"{found}{' *' if found in right else '  '}"
 
 
-def draw(study: Study, path: Path) -> Path:
+def draw(study: Study) -> Any:
     """The share of each query's right answers that its list holds."""
-    figure, axes = figure_at(path)
+    figure, axes = new_figure()
     there = [method for method in METHODS if study.where(method=method)]
     width = 0.8 / len(there)
     for place, method in enumerate(there):
@@ -98,7 +96,7 @@ def draw(study: Study, path: Path) -> Path:
     axes.set_xticks(np.arange(len(QUERIES)) + 0.4 - width / 2, QUERIES)
     axes.set(ylabel="relevant among the |S(q)| best (%)", ylim=(0, 105))
     figure.legend(frameon=False, fontsize=8, loc="outside upper center", ncols=3)
-    return save_figure(figure, path)
+    return figure
 
 
 TABLEC1 = Experiment(measure, table, draw)
