@@ -48,7 +48,8 @@ def methods(scale: str) -> dict[str, tuple[Callable[[], Recipe], int]]:
         COMPLETED: ({}, dim),
     }
     wanted = made if scale != "tiny" else ("decoupled", COMPLETED)
-    return {name: (partial(recipes.decoupled, **{"steps": steps, **made[name][0]}), made[name][1]) for name in wanted}
+    length = {"steps": steps, **({"validate_every": 20} if scale == "tiny" else {})}
+    return {name: (partial(recipes.decoupled, **{**length, **made[name][0]}), made[name][1]) for name in wanted}
 
 
 def held_out(pairs: Pairs, way: str, share: float, seed: int) -> tuple[Pairs, Pairs]:

@@ -58,6 +58,7 @@ def stages(scale: str, loss: str, optimizer: str, rows: str, rate: float) -> Rec
         scale=20.0,
         scale_end=20.0,
         steps=steps,
+        validate_every=6 if scale == "tiny" else None,
         keep="best",
         **settings,
     )
@@ -68,6 +69,7 @@ def stages(scale: str, loss: str, optimizer: str, rows: str, rate: float) -> Rec
         scale=500.0,
         scale_end=500.0,
         steps=finetune,
+        validate_every=6 if scale == "tiny" else None,
         keep="best",
         **settings,
     )

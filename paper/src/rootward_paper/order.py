@@ -14,7 +14,7 @@ from rootward_paper.study import Experiment, Job, Row, Study, converged
 
 SOURCE = {"tiny": "dag", "cpu": "animal", "paper": "wordnet"}
 DIMS = {"tiny": (16,), "cpu": (16, 64), "paper": (16, 32, 64)}
-STEPS = {"tiny": {"steps": 40}, "cpu": {}, "paper": {}}
+STEPS = {"tiny": {"steps": 40, "validate_every": 20}, "cpu": {}, "paper": {}}
 ENDS = {"tiny": (40.0,), "cpu": (40.0, 80.0, 160.0), "paper": (40.0, 80.0, 160.0)}
 
 SHOWN = {"overall": "recall", "in_order": "pairs in order by score", "exact_first": "exact match first by score"}

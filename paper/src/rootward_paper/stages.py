@@ -21,6 +21,7 @@ from rootward.training import Recipe, recipes
 from rootward_paper.drawing import draw_grid, grid_table
 from rootward_paper.measuring import grid, measured, measured_row, pairs_of, trained
 from rootward_paper.study import Experiment, Job, Row, Study
+from rootward_paper.table1 import OUR_LENGTH, OURS, TWO_STAGES
 
 DIM = 16
 STEPS = {"tiny": (20, 8), "cpu": (1_000, 200), "paper": (50_000, 700)}
@@ -37,17 +38,18 @@ VARIED: dict[str, tuple[Any, ...]] = {
     "max_depth": (3, 6, 12),
     "multi_parent_share": (0.0, 0.3, 0.8),
 }
-IRREGULAR_METHODS = ("mixed (regular)", "pretrain-finetune", "ours (decoupled)")
+IRREGULAR_METHODS = ("mixed (regular)", TWO_STAGES, OURS)
 
 
 def methods(scale: str) -> dict[str, Callable[[], Recipe]]:
     """Mixed training in one stage, the paper's two stages, and ours."""
-    (steps, finetune), batch = STEPS[scale], BATCH[scale]
+    steps, finetune = STEPS[scale]
+    settings: dict[str, Any] = {"batch_size": BATCH[scale], **({"validate_every": 10} if scale == "tiny" else {})}
     return {
-        "mixed (regular)": partial(recipes.regular, steps=steps + finetune, batch_size=batch),
-        "mixed (rebalanced p=0.5)": partial(recipes.rebalanced, 0.5, steps=steps + finetune, batch_size=batch),
-        "pretrain-finetune": partial(recipes.pretrain_finetune, steps=steps, finetune_steps=finetune, batch_size=batch),
-        "ours (decoupled)": partial(recipes.decoupled, **({"steps": 60} if scale == "tiny" else {})),
+        "mixed (regular)": partial(recipes.regular, steps=steps + finetune, **settings),
+        "mixed (rebalanced p=0.5)": partial(recipes.rebalanced, 0.5, steps=steps + finetune, **settings),
+        TWO_STAGES: partial(recipes.pretrain_finetune, steps=steps, finetune_steps=finetune, **settings),
+        OURS: partial(recipes.decoupled, **OUR_LENGTH[scale]),
     }
 
 

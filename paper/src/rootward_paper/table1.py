@@ -17,12 +17,12 @@ OURS = "ours (decoupled)"
 TWO_STAGES = "pretrain-finetune"
 SOURCE = {"tiny": "dag", "cpu": "wordnet", "paper": "wordnet"}
 LENGTHS: dict[str, dict[str, Any]] = {
-    "tiny": {"steps": 24, "batch_size": 256},
+    "tiny": {"steps": 24, "batch_size": 256, "validate_every": 8},
     "cpu": {"steps": 2_500},
     "paper": {},  # the recipes' own: 50,000 steps of 4,096 pairs, 700 of finetuning
 }
 FINETUNING = {"tiny": 10, "cpu": 700, "paper": 700}
-OUR_LENGTH: dict[str, dict[str, Any]] = {"tiny": {"steps": 60}, "cpu": {}, "paper": {}}
+OUR_LENGTH: dict[str, dict[str, Any]] = {"tiny": {"steps": 60, "validate_every": 20}, "cpu": {}, "paper": {}}
 
 
 def methods(scale: str) -> dict[str, Callable[[], Recipe]]:
