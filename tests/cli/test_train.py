@@ -159,7 +159,10 @@ def test_every_format_with_its_options(rootward, tmp_path):
         (["edges:shop.csv", "--recipe", "decopled"], "Did you mean 'decoupled'"),
         (["edges:shop.csv", "--recipe", "rebalanced"], "--set regular_share=0.03"),
         (["edges:shop.csv", "--epochs", "-1"], "epochs: Input should be greater than 0, got -1"),
-        (["edges:shop.csv", "--set", "loss=sofmax"], "loss is softmax, decoupled or listwise, got 'sofmax'"),
+        (
+            ["edges:shop.csv", "--set", "loss=sofmax"],
+            "loss: Input should be 'softmax', 'decoupled', 'listwise', a function",
+        ),
         (["edges:shop.csv", "--set", "scal=3"], "a training has no setting 'scal'. Did you mean 'scale'"),
         (["edges:shop.csv", "--set", "scale"], "needed NAME=VALUE, such as --set scale="),
         (["edges:shop.csv", "--set", "scale=3", "--set", "scale=4"], "scale is set twice"),
