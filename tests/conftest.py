@@ -16,7 +16,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a process a core: more threads would 
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
 
-SLOWEST_FIRST = ("milvus", "paper", "experiments", "training", "encoders", "retrieval")
+SLOWEST_FIRST = ("milvus", "paper", "training", "encoders", "retrieval")
 
 
 def pytest_collection_modifyitems(items):

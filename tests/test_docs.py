@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rootward.cli.app import app
+from rootward_paper.__main__ import app as paper
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -37,12 +38,12 @@ def test_python_of_a_page_runs(page, tmp_path, monkeypatch, capsys) -> None:
 
 
 COMMANDS = [
-    (page, shlex.split(line, comments=True)[1:])
+    (page, shlex.split(line, comments=True))
     for page in PAGES
     if page.name not in HISTORY
     for block in blocks(page, "sh")
     for line in block.replace("\\\n", " ").splitlines()
-    if line.startswith("rootward ")
+    if line.startswith(("rootward ", "rootward-paper "))
 ]
 
 
@@ -50,11 +51,12 @@ COMMANDS = [
     ("page", "command"), COMMANDS, ids=lambda value: value.name if isinstance(value, Path) else None
 )
 def test_commands_of_a_page_have_the_options_they_show(page, command) -> None:
-    shown = CliRunner().invoke(app, [command[0], "--help"], env={"COLUMNS": "200"})
-    assert shown.exit_code == 0, f"{page.name}: there is no command {command[0]}"
-    for word in command:
+    program, verb, *words = command
+    shown = CliRunner().invoke(paper if program == "rootward-paper" else app, [verb, "--help"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0, f"{page.name}: there is no command {program} {verb}"
+    for word in words:
         if word.startswith("-") and word != "-":
-            assert re.search(rf"(?<!\S){re.escape(word)}(?![\w-])", shown.output), f"{command[0]} has no {word}"
+            assert re.search(rf"(?<!\S){re.escape(word)}(?![\w-])", shown.output), f"{program} {verb} has no {word}"
 
 
 PHRASE_OF_NO_TERM = """format-version: 1.2
@@ -88,7 +90,7 @@ def test_commands_of_the_readme_run_one_after_the_other(tmp_path, monkeypatch) -
     printed = ""
     for page, command in COMMANDS:
         if page == README:
-            done = CliRunner().invoke(app, command)
+            done = CliRunner().invoke(app, command[1:])
             assert done.exit_code == 0, done.output
             printed = done.output
     found = re.findall(r"HP:\d+", printed)
