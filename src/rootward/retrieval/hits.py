@@ -21,11 +21,9 @@ from rootward.csr import offsets_of
 from rootward.errors import InputError, UnknownIdError
 from rootward.ids import Ids
 from rootward.pairs import Pairs
-from rootward.retrieval.engines.engine import Found
+from rootward.retrieval.engines.engine import Flags, Found
 from rootward.scoring import Floats, Ints
 from rootward.texts import Texts
-
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +108,7 @@ class Hits:
         """
         if k < 1:
             raise InputError(f"k is how many documents to keep and at least 1, got {k}.")
-        offsets = self.found.offsets
-        kept = np.arange(offsets[-1]) - offsets[self.found.place] < k
+        kept = self.found.among_first(k)
         return replace(
             self,
             found=self.found.first(k),

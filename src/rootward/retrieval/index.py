@@ -301,7 +301,7 @@ class Index:
 
     def _hits(self, batch: QueryBatch, found: Found, where: Where | None, nearest_first: bool) -> Hits:
         nonzero = (batch.vectors != 0).any(dim=1).numpy(force=True)  # a zero vector scores 0 with all documents
-        found = found.of(nonzero)
+        found = found if nonzero.all() else found.only(nonzero[found.place])
         if nearest_first:
             accepted = found.scores >= batch.thresholds[found.place]
             if accepted.any():  # otherwise they are in order of score already

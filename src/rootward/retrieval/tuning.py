@@ -8,13 +8,12 @@ from typing import Any, cast
 import numpy as np
 from torch import Tensor
 
-from rootward import rng
+from rootward import rng, scoring
 from rootward.csr import expand, offsets_of
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError
 from rootward.pairs import Pairs
 from rootward.retrieval.engines.engine import Engine, Tunable
-from rootward.retrieval.engines.exact import nearest
 from rootward.scoring import Floats, Ints
 
 N_QUERIES = 1000
@@ -92,9 +91,8 @@ class Sample:
             raise InputError("Tuning an index needs queries with relevant documents; there are none.")
         sizes = np.minimum(sizes, len(documents))
         vectors = model.query_vectors(rows).detach().cpu().float()
-        found = nearest(vectors, documents, np.arange(len(documents)), int(sizes.max()))
-        kept = np.arange(found.offsets[-1]) - found.offsets[found.place] < sizes[found.place]
-        return cls(vectors, sizes, offsets_of(sizes), found.scores[kept], found.rows[kept], at)
+        offsets, best, scores = scoring.best(vectors, documents, sizes)
+        return cls(vectors, sizes, offsets, scores, best, at)
 
     def __len__(self) -> int:
         return len(self.sizes)

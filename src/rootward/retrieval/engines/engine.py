@@ -66,21 +66,19 @@ class Found:
         """The entries in another order, each within its query."""
         return replace(self, rows=self.rows[order], scores=self.scores[order])
 
-    def of(self, queries: Flags) -> Found:
-        """Without the entries of queries that are False here."""
-        if queries.all():
-            return self
-        kept = queries[self.place]
-        sizes = np.where(queries, np.diff(self.offsets), 0)
+    def only(self, kept: Flags) -> Found:
+        """Without the entries that are False here."""
+        sizes = np.bincount(self.place[kept], minlength=len(self))
         return replace(self, offsets=offsets_of(sizes), rows=self.rows[kept], scores=self.scores[kept])
+
+    def among_first(self, k: int) -> Flags:
+        """Whether each entry is one of the first k of its query."""
+        flags: Flags = np.arange(len(self.rows)) - self.offsets[self.place] < k
+        return flags
 
     def first(self, k: int) -> Found:
         """The first k entries of each query."""
-        sizes = np.diff(self.offsets)
-        if not len(sizes) or sizes.max() <= k:
-            return self
-        kept = np.arange(self.offsets[-1]) - self.offsets[self.place] < k
-        return replace(self, offsets=offsets_of(np.minimum(sizes, k)), rows=self.rows[kept], scores=self.scores[kept])
+        return self if np.diff(self.offsets).max(initial=0) <= k else self.only(self.among_first(k))
 
     def capped(self, cap: int | None) -> Found:
         """At most the first `cap` entries of each query, with `truncated` set where there were more."""
@@ -120,47 +118,36 @@ class Engine(Protocol):
     """A way to search document vectors by inner product; higher is better. Documents are rows, integers from 0 up.
 
     Queries may be float32 vectors of the right width on any device. Exact engines put the lower row first where two
-    documents score the same, and keep that one; others at least show them in this order.
+    documents score the same, and keep that one; others at least show them in this order. Engines may inherit from this
+    class for its `commit` and `close`, which do nothing.
     """
 
-    @property
-    def name(self) -> str:
-        """What `Index.build(engine=...)` calls it."""
-        ...
+    name: str
+    """What `Index.build(engine=...)` calls it."""
 
-    @property
-    def exact(self) -> bool:
-        """Whether every search is exact, with ties in row order; a single `Found` may be exact anyway."""
-        ...
+    exact: bool
+    """Whether every search is exact, with ties in row order; a single `Found` may be exact anyway."""
 
-    @property
-    def durable(self) -> bool:
-        """Whether changes outlive this process without `save`, as a server's do."""
-        ...
+    durable: bool
+    """Whether changes outlive this process without `save`, as a server's do."""
 
-    @property
-    def dim(self) -> int:
-        """Width of the vectors."""
-        ...
+    dim: int
+    """Width of the vectors."""
 
     @property
     def settings(self) -> dict[str, Any]:
         """What `load` needs besides the files, as JSON values. No passwords."""
-        ...
 
     def count(self) -> int:
         """How many documents there are."""
-        ...
 
     def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
         """The k best allowed documents of each query; all of them where there are fewer."""
-        ...
 
     def range(
         self, queries: Tensor, thresholds: npt.NDArray[np.float32], where: Where | None = None, cap: int | None = None
     ) -> Found:
         """The allowed documents that score at least the threshold of their query; with `cap` the best so many."""
-        ...
 
     def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
         """Add documents, or replace those of the same rows.
@@ -173,31 +160,27 @@ class Engine(Protocol):
         Raises:
             InputError: another width, entries that are NaN or infinite, a row given twice. Nothing was changed then.
         """
-        ...
 
     def delete(self, rows: npt.ArrayLike) -> None:
         """Remove documents. Unknown rows are ignored."""
-        ...
 
     def commit(self) -> None:
-        """Make all changes visible to later searches; where `durable`, also safe."""
-        ...
+        """Make all changes visible to later searches; where `durable`, also safe. Some are visible before."""
+        return
 
     def save(self, folder: Path, mark: str) -> tuple[str, ...]:
         """Write a snapshot; return its file names, which contain `mark`, so that no earlier file is overwritten.
 
         Files are written atomically (`rootward.files`). A durable engine writes nothing and returns ().
         """
-        ...
 
     @classmethod
     def load(cls, folder: Path, files: tuple[str, ...], settings: Settings) -> Self:
         """The engine that `save` wrote, or that `settings` describe; the caller checks checksums."""
-        ...
 
     def close(self) -> None:
-        """Release memory and connections; the engine is not used afterwards."""
-        ...
+        """Release memory and connections, if there are any; the engine is not used afterwards."""
+        return
 
 
 @runtime_checkable
@@ -210,11 +193,9 @@ class Tunable(Protocol):
     @property
     def effort_name(self) -> str:
         """What the effort counts, for people: "probes of lists around queries", "efSearch"."""
-        ...
 
     def efforts(self) -> list[int]:
         """Values to try, ascending; the last one is the greatest effort there is."""
-        ...
 
 
 @runtime_checkable
@@ -223,7 +204,6 @@ class Shared(Protocol):
 
     def set_model(self, fingerprint: str) -> None:
         """Store the fingerprint of the model whose documents these are."""
-        ...
 
     def check_complete(self, fingerprint: str, n: int | None = None) -> None:
         """Check that all documents of this model are there, and with `n` no others than rows 0 to n - 1.
@@ -231,7 +211,6 @@ class Shared(Protocol):
         Raises:
             InputError: they are another model's, their load was cut off, or there are others.
         """
-        ...
 
     def begin_load(self, fingerprint: str, n: int, ancestors: Ancestors | None) -> int:
         """Start loading n documents, or continue: how many of the first ones were acknowledged before.
@@ -239,11 +218,9 @@ class Shared(Protocol):
         Raises:
             InputError: there is something else already.
         """
-        ...
 
     def acknowledge(self, done: int) -> None:
         """Store that the first `done` documents are loaded."""
-        ...
 
     def missing(self, n: int, batch: int) -> list[range]:
         """Batches of rows 0 to n - 1 that are not all there, once everything was committed.
@@ -251,11 +228,9 @@ class Shared(Protocol):
         Raises:
             RootwardError: a row is there twice, or rows that are not among them.
         """
-        ...
 
     def use_ancestors(self, ancestors: Ancestors | None) -> None:
         """Filter by conditions from now on, if the documents were loaded with these ancestors; else by rows."""
-        ...
 
 
 ENGINES = {

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from rootward.errors import MissingExtraError
 from rootward.files import atomic_write
+from rootward.retrieval.engines.engine import Flags
 from rootward.scoring import Ints
 
-Flags = npt.NDArray[np.bool_]
+Number = TypeVar("Number", bound=np.generic)
 
 
 def faiss(what: str = "The engines ivf, ivf-sq8 and hnsw") -> Any:
@@ -74,10 +75,12 @@ def flags_of(rows: Ints, length: int) -> Flags:
     return flags
 
 
-def lengthened(flags: Flags, length: int) -> Flags:
-    """The same flags, extended to at least this length; by doubling, so that repeated adding stays cheap."""
-    if length <= len(flags):
-        return flags
-    longer = np.zeros(max(length, 2 * len(flags)), np.bool_)
-    longer[: len(flags)] = flags
+def lengthened(array: npt.NDArray[Number], length: int, fill: int = 0) -> npt.NDArray[Number]:
+    """The same array, extended to at least this length; by doubling, so that repeated adding stays cheap."""
+    if length <= len(array):
+        return array
+    longer = np.zeros((max(length, 2 * len(array)), *array.shape[1:]), array.dtype)
+    longer[: len(array)] = array
+    if fill:
+        longer[len(array) :] = fill
     return longer

@@ -3,6 +3,7 @@
 A graph search down to a threshold, or past most documents, misses many (measured: .72 of a range at 1M), so `range` and
 filtered searches score all the float32 vectors instead, exactly.
 """
+# ruff: noqa: D102 (methods without a docstring are those of `Engine`)
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ from torch import Tensor
 from rootward.files import atomic_write
 from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.engines import faiss_files
-from rootward.retrieval.engines.engine import Found, Settings, Where, as_documents, as_queries
-from rootward.retrieval.engines.exact import above, nearest
+from rootward.retrieval.engines.engine import Engine, Found, Settings, Where, as_documents, as_queries
+from rootward.retrieval.engines.exact import Exact
 from rootward.retrieval.engines.faiss_files import faiss, selector
 from rootward.retrieval.engines.ivf import sort_ties_by_row
 from rootward.scoring import Ints
@@ -30,7 +31,7 @@ REBUILT_ABOVE = 0.1
 _BREADTHS = [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096]
 
 
-class Hnsw:
+class Hnsw(Engine):
     """A graph over float32 vectors. Make one with `prepared`, or `load`.
 
     FAISS cannot remove a node from its graph. Deleted and replaced documents stay in it as links to others and are
@@ -43,7 +44,7 @@ class Hnsw:
     effort_name = "efSearch"
 
     def __init__(self, index: Any, rows: Ints, effort: int = 64) -> None:
-        self._index = index
+        self._index, self.dim = index, int(index.d)
         self._rows = rows  # of each node of the graph; -1 for deleted documents
         self.effort = effort
 
@@ -62,11 +63,6 @@ class Hnsw:
         return cls(_empty(documents.shape[1], links, breadth), np.empty(0, np.int64))
 
     @property
-    def dim(self) -> int:
-        """Width of the vectors."""
-        return int(self._index.d)
-
-    @property
     def settings(self) -> dict[str, Any]:
         """The breadth of a search."""
         return {"efSearch": self.effort}
@@ -76,53 +72,42 @@ class Hnsw:
         return list(_BREADTHS)
 
     def count(self) -> int:
-        """How many documents there are."""
         return int(np.count_nonzero(self._rows >= 0))
-
-    # -- searching ---------------------------------------------------------------------------------------------
 
     def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
         """The k best documents by graph search; with `where` the k best allowed ones, exactly."""
-        vectors = torch.from_numpy(as_queries(queries, self.dim))
+        vectors = as_queries(queries, self.dim)
         k = min(k, self.count())
         if where is not None or not k or not len(vectors):
-            return nearest(vectors, *self._allowed(where), k)
-        scores, nodes = self._walk(vectors.numpy(), k)
-        if len(short := np.flatnonzero(nodes[:, -1] < 0)):
-            # a graph search can end with fewer than k; these few queries are scored against all documents
-            whole = nearest(vectors[torch.from_numpy(short)], *self._allowed(None), k)
-            rows = self._rows[nodes]
-            rows[short], scores[short] = whole.rows.reshape(-1, k), whole.scores.reshape(-1, k)
-        else:
-            rows = self._rows[nodes]
-        sort_ties_by_row(rows, scores)
-        return Found(np.arange(len(vectors) + 1) * k, rows.ravel(), scores.ravel(), exact=False)
-
-    def _walk(self, vectors: npt.NDArray[np.float32], k: int) -> tuple[npt.NDArray[np.float32], Ints]:
-        """(scores, nodes), n x k; -1 where fewer were found."""
+            return self._scan(where).search(torch.from_numpy(vectors), k)
         alive = self._rows >= 0
         chosen, _bits = (None, None) if alive.all() else selector(alive)
         only = {} if chosen is None else {"sel": chosen}
         parameters = faiss().SearchParametersHNSW(efSearch=max(self.effort, k), **only)
-        found: tuple[npt.NDArray[np.float32], Ints] = self._index.search(vectors, k, params=parameters)
-        return found
+        scores, nodes = self._index.search(vectors, k, params=parameters)
+        rows = self._rows[nodes]
+        if len(short := np.flatnonzero(nodes[:, -1] < 0)):
+            # a graph search can end with fewer than k; these few queries are scored against all documents
+            whole = self._scan(None).search(torch.from_numpy(vectors[short]), k)
+            rows[short], scores[short] = whole.rows.reshape(-1, k), whole.scores.reshape(-1, k)
+        sort_ties_by_row(rows, scores)
+        return Found(np.arange(len(vectors) + 1) * k, rows.ravel(), scores.ravel(), exact=False)
 
     def range(
         self, queries: Tensor, thresholds: npt.NDArray[np.float32], where: Where | None = None, cap: int | None = None
     ) -> Found:
         """The allowed documents that score at least the threshold of their query, exactly."""
-        vectors = torch.from_numpy(as_queries(queries, self.dim))
-        return above(vectors, *self._allowed(where), thresholds).capped(cap)
+        return self._scan(where).range(queries, thresholds, cap=cap)
 
-    def _allowed(self, where: Where | None) -> tuple[Tensor, Ints]:
-        """(vectors, rows) of the allowed documents, in ascending order of the rows."""
+    def _scan(self, where: Where | None) -> Exact:
+        """Exact search of the allowed documents."""
         nodes = np.flatnonzero(self._rows >= 0)
         if where is not None:
             nodes = nodes[np.isin(self._rows[nodes], where.rows, assume_unique=True)]
         nodes = nodes[np.argsort(self._rows[nodes])]
         in_place = len(nodes) == len(self._rows) and bool((np.diff(nodes) > 0).all())
         vectors = torch.from_numpy(self._vectors())
-        return vectors if in_place else vectors[torch.from_numpy(nodes)], self._rows[nodes]
+        return Exact.over(vectors if in_place else vectors[torch.from_numpy(nodes)], self._rows[nodes])
 
     def _vectors(self) -> npt.NDArray[np.float32]:
         """The vectors of all nodes: a view of FAISS' own memory."""
@@ -132,10 +117,7 @@ class Hnsw:
         view: npt.NDArray[np.float32] = faiss().rev_swig_ptr(flat, len(self._rows) * self.dim)
         return view.reshape(-1, self.dim)
 
-    # -- changing ----------------------------------------------------------------------------------------------
-
     def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
-        """Add or replace documents; see `Engine.upsert`."""
         new, documents = as_documents(rows, vectors, self.dim)
         self.delete(new)
         if len(new):
@@ -143,20 +125,16 @@ class Hnsw:
             self._rows = np.concatenate([self._rows, new])
 
     def delete(self, rows: npt.ArrayLike) -> None:
-        """Remove documents; unknown rows are ignored."""
         self._rows = np.where(np.isin(self._rows, np.asarray(rows, np.int64)), -1, self._rows)
 
     def commit(self) -> None:
         """Build the graph again where many of its nodes are deleted. Changes are visible without it, too."""
         if np.count_nonzero(self._rows < 0) > REBUILT_ABOVE * len(self._rows):
-            vectors, rows = self._allowed(None)
-            links, breadth = self._index.hnsw.nb_neighbors(1), self._index.hnsw.efConstruction
-            fresh = _empty(self.dim, links, breadth)
-            if len(rows):
-                fresh.add(np.ascontiguousarray(vectors.numpy()))
-            self._index, self._rows = fresh, rows
-
-    # -- on disk -----------------------------------------------------------------------------------------------
+            held, graph = self._scan(None), self._index.hnsw
+            fresh = _empty(self.dim, graph.nb_neighbors(1), graph.efConstruction)
+            if held.count():
+                fresh.add(np.ascontiguousarray(held.documents.numpy()))
+            self._index, self._rows = fresh, held.rows
 
     def save(self, folder: Path, mark: str) -> tuple[str, ...]:
         """Write a FAISS file, and the rows of its nodes."""
@@ -167,12 +145,8 @@ class Hnsw:
 
     @classmethod
     def load(cls, folder: Path, files: tuple[str, ...], settings: Settings) -> Self:
-        """The engine that `save` wrote."""
         graph, rows = files
         return cls(faiss_files.read(folder / graph), load_file(folder / rows)["rows"].numpy(), settings["efSearch"])
-
-    def close(self) -> None:
-        """Nothing to close."""
 
 
 def _empty(dim: int, links: int, breadth: int) -> Any:

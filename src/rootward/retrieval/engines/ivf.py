@@ -2,6 +2,7 @@
 
 With pairs, documents go to lists around the queries that they are relevant to instead (`lists.py`).
 """
+# ruff: noqa: D102 (methods without a docstring are those of `Engine`)
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from rootward.errors import InputError
 from rootward.files import atomic_write
 from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.engines import faiss_files
-from rootward.retrieval.engines.engine import Found, Settings, Where, as_documents, as_queries, best_first
+from rootward.retrieval.engines.engine import Engine, Found, Settings, Where, as_documents, as_queries, best_first
 from rootward.retrieval.engines.exact import Exact
 from rootward.retrieval.engines.faiss_files import best_of, faiss, flags_of, lengthened, selector
 from rootward.retrieval.engines.lists import (
@@ -50,7 +51,7 @@ THRESHOLD_SPREAD = 0.01
 """`range` searches queries together when their thresholds differ by less than this share of the largest one."""
 
 
-class Ivf:
+class Ivf(Engine):
     """Inverted lists over float32 vectors. Make one with `prepared`, or `load`.
 
     When documents are deleted or filtered out, proportionally more lists are probed.
@@ -175,10 +176,7 @@ class Ivf:
         return probe_counts(self.lists)
 
     def count(self) -> int:
-        """How many documents there are."""
         return self._n
-
-    # -- searching ---------------------------------------------------------------------------------------------
 
     def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
         """The k best allowed documents in the probed lists; more lists are probed where these hold fewer than k."""
@@ -254,10 +252,7 @@ class Ivf:
             place, rows, scores = place[once], rows[once], scores[once]
         return place, rows, scores
 
-    # -- changing ----------------------------------------------------------------------------------------------
-
     def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
-        """Add or replace documents; see `Engine.upsert`."""
         new, documents = as_documents(rows, vectors, self.dim)
         self.delete(new)
         self._add(new, documents.float().numpy())
@@ -275,7 +270,6 @@ class Ivf:
         self._unlisted.upsert(rows[unlisted], torch.from_numpy(vectors[unlisted]))
 
     def delete(self, rows: npt.ArrayLike) -> None:
-        """Remove documents; unknown rows are ignored."""
         rows = np.asarray(rows, np.int64)
         gone = flags_of(rows[rows >= 0], len(self._held)) & self._held
         if gone.any():
@@ -304,8 +298,6 @@ class Ivf:
         """The vectors of a list from its codes."""
         return np.ascontiguousarray(codes).view(np.float32)
 
-    # -- on disk -----------------------------------------------------------------------------------------------
-
     def save(self, folder: Path, mark: str) -> tuple[str, ...]:
         """Write a FAISS file; for lists around queries also the assignment and the unlisted documents."""
         files = [f"{self.name}-{mark}.faiss"]
@@ -320,16 +312,12 @@ class Ivf:
 
     @classmethod
     def load(cls, folder: Path, files: tuple[str, ...], settings: Settings) -> Self:
-        """The engine that `save` wrote."""
         assignment = unlisted = None
         if len(files) > 1:
             tensors = load_file(folder / files[1])
             assignment = Assignment(tensors["offsets"].numpy(), tensors["lists"].numpy())
             unlisted = Exact(tensors["vectors"], tensors["rows"].numpy())
         return cls(faiss_files.read(folder / files[0]), settings["probes"], assignment, unlisted)
-
-    def close(self) -> None:
-        """Nothing to close."""
 
 
 def lists_for(n: int) -> int:
@@ -379,7 +367,7 @@ class IvfSq8(Ivf):
         self, index: Any, effort: int = 1, assignment: Assignment | None = None, unlisted: Exact | None = None
     ) -> None:
         super().__init__(index, effort, assignment, unlisted)
-        self.error, self.vectors = 0.0, Vectors(self.dim)
+        self.error, self.vectors = 0.0, Vectors(np.empty((0, self.dim), np.float32), np.empty(0, np.int64))
 
     @staticmethod
     def _empty(dim: int, lists: int) -> Any:
@@ -442,39 +430,37 @@ class IvfSq8(Ivf):
         return vectors
 
     def delete(self, rows: npt.ArrayLike) -> None:
-        """Remove documents; unknown rows are ignored."""
         super().delete(rows)
         self.vectors.drop(np.asarray(rows, np.int64))
 
     def save(self, folder: Path, mark: str) -> tuple[str, ...]:
         """Write a FAISS file and the vectors, which are mapped from there afterwards."""
         file = f"{self.name}-{mark}.npy"
-        self.vectors.save(folder / file)
+        self.vectors = self.vectors.saved(folder / file)
         return (file, *super().save(folder, mark))
 
     @classmethod
     def load(cls, folder: Path, files: tuple[str, ...], settings: Settings) -> Self:
-        """The engine that `save` wrote."""
         engine = super().load(folder, files[1:], settings)
         engine.error = settings["error"]
-        engine.vectors = Vectors.load(folder / files[0], np.flatnonzero(engine._held), engine.dim)
+        engine.vectors = Vectors.load(folder / files[0], np.flatnonzero(engine._held))
         return engine
 
 
 class Vectors:
-    """Row vectors: a read-only matrix mapped from a file, and one in memory that grows."""
+    """Row vectors: a read-only matrix mapped from a file, and one in memory that grows.
 
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-        self._clear()
+    Args:
+        mapped: n x dim.
+        rows: int64, n, ascending.
+    """
 
-    def _clear(self) -> None:
-        dim = self.dim
-        self._mapped = np.empty((0, dim), np.float32)
-        self._fresh = np.empty((0, dim), np.float32)
+    def __init__(self, mapped: Matrix, rows: Ints) -> None:
+        self._mapped, self._fresh = mapped, np.empty((0, mapped.shape[1]), np.float32)
         self._n = 0  # used places: first those of the file, then those in memory
         self._place = np.empty(0, np.int64)  # of each row; -1 where it has no vector
         self._in_place = True  # every row is at its own number
+        self._append(rows)
 
     @property
     def whole(self) -> Matrix | None:
@@ -485,22 +471,14 @@ class Vectors:
 
     def put(self, rows: Ints, vectors: Matrix) -> None:
         """Set the vectors of these rows, new or not; ascending."""
-        if not len(rows):
-            return
+        start = self._n - len(self._mapped)
         self._append(rows)
-        start, stop = self._n - len(rows) - len(self._mapped), self._n - len(self._mapped)
-        if stop > len(self._fresh):
-            more = np.empty((max(stop, 2 * len(self._fresh)), self.dim), np.float32)
-            more[:start] = self._fresh[:start]
-            self._fresh = more
-        self._fresh[start:stop] = vectors
+        self._fresh = lengthened(self._fresh, start + len(rows))
+        self._fresh[start : start + len(rows)] = vectors
 
     def _append(self, rows: Ints) -> None:
         """Use the next places for these rows."""
-        longest = int(rows[-1]) + 1
-        if longest > len(self._place):
-            more = np.full(max(longest, 2 * len(self._place)) - len(self._place), -1, np.int64)
-            self._place = np.concatenate([self._place, more])
+        self._place = lengthened(self._place, int(rows.max(initial=-1)) + 1, fill=-1)
         places = np.arange(self._n, self._n + len(rows))
         self._place[rows] = places
         self._in_place = self._in_place and np.array_equal(rows, places)
@@ -515,34 +493,26 @@ class Vectors:
         if self.whole is not None:
             return np.take(self.whole, rows, axis=0)
         place, n_mapped = self._place[rows], len(self._mapped)
-        out = np.empty((len(rows), self.dim), np.float32)
+        out = np.empty((len(rows), self._mapped.shape[1]), np.float32)
         mapped = place < n_mapped
         out[mapped] = self._mapped[place[mapped]]
         out[~mapped] = self._fresh[place[~mapped] - n_mapped]
         return out
 
-    def save(self, path: Path, block: int = 1 << 16) -> None:
-        """Write the vectors in ascending order of their rows, and map that file from now on."""
+    def saved(self, path: Path, block: int = 1 << 16) -> Vectors:
+        """Write the vectors in ascending order of their rows; the same vectors, mapped from that file."""
         rows = np.flatnonzero(self._place >= 0)
 
         def write(temporary: Path) -> None:
-            out = np.lib.format.open_memmap(temporary, "w+", np.float32, (len(rows), self.dim))
+            out = np.lib.format.open_memmap(temporary, "w+", np.float32, (len(rows), self._mapped.shape[1]))
             for start in range(0, len(rows), block):
                 out[start : start + block] = self.take(rows[start : start + block])
             out.flush()
 
         atomic_write(path, write)
-        self._map(path, rows)
-
-    def _map(self, path: Path, rows: Ints) -> None:
-        self._clear()
-        if len(rows):
-            self._append(rows)
-            self._mapped = np.asarray(np.load(path, mmap_mode="r"))
+        return Vectors.load(path, rows)
 
     @classmethod
-    def load(cls, path: Path, rows: Ints, dim: int) -> Vectors:
-        """What `save` wrote, mapped; `rows` ascending, as many as the file has."""
-        vectors = cls(dim)
-        vectors._map(path, rows)
-        return vectors
+    def load(cls, path: Path, rows: Ints) -> Vectors:
+        """What `saved` wrote, mapped; `rows` ascending, as many as the file has."""
+        return cls(np.asarray(np.load(path, mmap_mode="r" if len(rows) else None)), rows)

@@ -11,6 +11,7 @@ Peculiarities of the server, and how they are handled:
 - k is at most 16,384; `truncated` says where that cut documents off.
 - HNSW is not offered: a collection has one index, and HNSW answers range and filtered queries wrong.
 """
+# ruff: noqa: D102 (methods without a docstring are those of `Engine` and `Shared`)
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,13 +32,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rootward.csr import offsets_of
 from rootward.errors import InputError, MissingExtraError, RootwardError
 from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.engines.engine import (
     Condition,
+    Engine,
     Found,
     Settings,
+    Shared,
     Tunable,
     Where,
     as_documents,
@@ -197,7 +200,7 @@ def _first_line(error: Exception) -> str:
     return str(getattr(error, "message", "") or error).strip().split("\n")[0][:300]
 
 
-class Milvus:
+class Milvus(Engine, Shared):
     """Documents in a collection, searched exactly; `MilvusLists` is approximate. `prepared` and `opened` make one.
 
     Changes are safe once their call returns, and visible to all once `commit` returns. Rows are the collection's keys;
@@ -218,7 +221,7 @@ class Milvus:
         self.collection, self.consistency = collection, consistency
         self.kind = collection.notes()["kind"]
         fields = collection.fields()
-        self._dim = int(fields["vector"]["params"]["dim"])
+        self.dim = int(fields["vector"]["params"]["dim"])
         self._has_facts = "ancestors" in fields
         self.facts = collection.notes().get("ancestors") != "none"
         self._changed, self._fresh = False, 0
@@ -301,18 +304,12 @@ class Milvus:
         return (Milvus if kind == "exact" else MilvusLists)(there, consistency)
 
     @property
-    def dim(self) -> int:
-        """Width of the vectors."""
-        return self._dim
-
-    @property
     def settings(self) -> dict[str, Any]:
         """Where the collection is, and how it is read."""
         at = self.collection
         return {"uri": at.uri, "collection": at.name, "timeout": at.timeout, "consistency": self.consistency}
 
     def count(self) -> int:
-        """How many documents there are."""
         return self.collection.count(consistency=self._level) if self._loaded else 0
 
     @property
@@ -323,12 +320,10 @@ class Milvus:
     # -- loading, and whose documents these are ------------------------------------------------------------------
 
     def set_model(self, fingerprint: str) -> None:
-        """Store the fingerprint of the model whose documents these are."""
         if self.collection.notes().get("fingerprint") != fingerprint:
             self.collection.note({"fingerprint": fingerprint})
 
     def check_complete(self, fingerprint: str, n: int | None = None) -> None:
-        """Check that all documents of this model are there, and with `n` no others; see `Shared`."""
         notes, where = self.collection.notes(), str(self.collection)
         if notes.get("fingerprint") != fingerprint:
             raise InputError(
@@ -363,15 +358,13 @@ class Milvus:
         return int(notes["loaded"])
 
     def use_ancestors(self, ancestors: Ancestors | None) -> None:
-        """Filter by conditions if the documents were loaded with these ancestors; else by rows."""
         self.facts = ancestors is not None and self.collection.notes().get("ancestors") == _digest(ancestors)
 
     def acknowledge(self, done: int) -> None:
-        """Store that the first `done` documents are loaded."""
         self.collection.note({"loaded": str(done)})
 
     def missing(self, n: int, batch: int) -> list[range]:
-        """Batches of rows 0 to n - 1 that are not all there; see `Shared`. They are counted, not taken on trust."""
+        """As in `Shared`. Documents are counted, not taken on trust."""
         held = self.collection.count()
         if held == n:
             return []
@@ -384,10 +377,7 @@ class Milvus:
             )
         return [rows for count, rows in zip(counts, batches, strict=True) if count < len(rows)]
 
-    # -- searching ---------------------------------------------------------------------------------------------
-
     def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
-        """The k best allowed documents of each query; all of them where there are fewer."""
         vectors = torch.from_numpy(as_queries(queries, self.dim))
         found = self._nearest(vectors, min(k + self.exact, LIMIT), where)
         if self.exact:
@@ -397,13 +387,10 @@ class Milvus:
     def range(
         self, queries: Tensor, thresholds: npt.NDArray[np.float32], where: Where | None = None, cap: int | None = None
     ) -> Found:
-        """The allowed documents that score at least the threshold of their query; with `cap` the best so many."""
         vectors = torch.from_numpy(as_queries(queries, self.dim))
         k = min(WIDE if cap is None else cap + 1, LIMIT)
         found = self._until_below(vectors, thresholds, k, where, cap)
-        kept = found.scores >= thresholds[found.place]
-        sizes = np.bincount(found.place[kept], minlength=len(found))
-        reached = Found(offsets_of(sizes), found.rows[kept], found.scores[kept], self.exact)
+        reached = found.only(found.scores >= thresholds[found.place])
         return self._with_truncated(reached, where).capped(cap)
 
     def _until_below(
@@ -449,7 +436,7 @@ class Milvus:
         full = np.diff(found.offsets) >= LIMIT
         if not full.any() or (self.count() if where is None else len(where.rows)) <= LIMIT:
             return found
-        return Found(found.offsets, found.rows, found.scores, found.exact, full)
+        return replace(found, truncated=full)
 
     def _nearest(self, vectors: Tensor, k: int, where: Where | None) -> Found:
         """The server's k nearest of each query, in blocks whose answers fit a message."""
@@ -484,10 +471,7 @@ class Milvus:
     def _probing(self, where: Where | None) -> dict[str, Any]:
         return {}
 
-    # -- changing ----------------------------------------------------------------------------------------------
-
     def upsert(self, rows: npt.ArrayLike, vectors: Tensor, ancestors: Ancestors | None = None) -> None:
-        """Add or replace documents; see `Engine.upsert`."""
         numbers, ordered = as_documents(rows, vectors, self.dim)
         columns: dict[str, Any] = {"row": numbers.tolist(), "vector": ordered.float().numpy()}
         if self._has_facts:
@@ -509,7 +493,6 @@ class Milvus:
             self._changed, self._fresh = True, self._fresh + len(data)
 
     def delete(self, rows: npt.ArrayLike) -> None:
-        """Remove documents; unknown rows are ignored."""
         gone = np.unique(np.asarray(rows, np.int64)).tolist()
         for start in builtins.range(0, len(gone), LIMIT):
             self.collection.call("delete", ids=gone[start : start + LIMIT])
@@ -531,8 +514,6 @@ class Milvus:
 
     def _index_parameters(self) -> dict[str, Any]:
         return {}
-
-    # -- on disk -----------------------------------------------------------------------------------------------
 
     def save(self, folder: Path, mark: str) -> tuple[str, ...]:
         """Write nothing: the server has the documents."""
