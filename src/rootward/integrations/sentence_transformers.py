@@ -74,11 +74,7 @@ def reads_documents(model: DualEncoder) -> bool:
 
 
 def modules_of(tower: Tower, made: Modules) -> list[Any]:
-    """What turns a text into its vector, step by step.
-
-    Args:
-        tower: of a kind in the registry.
-        made: modules of other towers; shared ones are reused, new ones are added.
+    """What turns a text into its vector, step by step; modules in `made` are reused, new ones are added there.
 
     Raises:
         InputError: a tower or an encoder that has no modules.
@@ -145,14 +141,10 @@ def _encoder_with_weights(part: EncoderPart, made: Modules) -> Any:
 
 
 def check_vectors(tower: Tower, texts: Sequence[str], encode: Callable[[list[str]], Any]) -> None:
-    """Let a few of these texts through modules: an encoder may do more, or other things, than its modules do.
-
-    Args:
-        tower, texts: the tower, whose vectors are right, and its texts.
-        encode: the modules, from texts to vectors (n x dim).
+    """Let a few of a tower's texts through its modules: an encoder may do more, or other things, than its modules do.
 
     Raises:
-        InputError: other vectors, or none.
+        InputError: `encode`, from texts to vectors (n x dim), gives other vectors than the tower, or none.
     """
     tried = [text for text in texts[:_TRIED] if normal_form(text) and readable(text) == text]
     if not tried or not isinstance(tower, TextTower):

@@ -1,4 +1,5 @@
 """Towers as modules of sentence-transformers, which imports this file when it loads such a folder."""
+# ruff: noqa: D102 (methods without a docstring are those of a module of sentence-transformers)
 
 from __future__ import annotations
 
@@ -57,6 +58,13 @@ class _Features(InputModule):  # type: ignore[misc]  # a class of an optional li
         self.vocabulary, grams = vocabulary, vocabulary.grams
         self.shortest, self.longest, self.pairs = grams.shortest, grams.longest, grams.pairs
 
+    @classmethod
+    def _stored(cls, model: str, subfolder: str, where: Mapping[str, Any]) -> tuple[Vocabulary, dict[str, Tensor]]:
+        """The vocabulary and the tensors that `save` wrote."""
+        tensors = _read(cls, model, subfolder, where)
+        config = cls.load_config(model_name_or_path=model, subfolder=subfolder, **where)
+        return Vocabulary(Grams(**config), tensors["hashes"], tensors["idf"]), tensors
+
 
 class StaticText(_Features):
     """A text to the sum of its features' vectors, weighted by idf; not yet on the sphere.
@@ -91,20 +99,15 @@ class StaticText(_Features):
         return float("inf")
 
     def get_embedding_dimension(self) -> int:
-        """Width of the vectors."""
         return self.tokens.shape[1]
 
     def save(self, output_path: str, *_: Any, **__: Any) -> None:
-        """Write the weights and the config."""
         _write(self, output_path, tokens=self.tokens, hashes=self.vocabulary.hashes, idf=self.vocabulary.idf)
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **options: Any) -> StaticText:
-        """Read what `save` wrote."""
-        where = _where(options)
-        tensors = _read(cls, model_name_or_path, subfolder, where)
-        config = cls.load_config(model_name_or_path=model_name_or_path, subfolder=subfolder, **where)
-        return cls(Vocabulary(Grams(**config), tensors["hashes"], tensors["idf"]), tensors["tokens"])
+        vocabulary, tensors = cls._stored(model_name_or_path, subfolder, _where(options))
+        return cls(vocabulary, tensors["tokens"])
 
 
 class JointText(_Features):
@@ -151,7 +154,6 @@ class JointText(_Features):
         self.encoder.max_seq_length = value
 
     def get_embedding_dimension(self) -> int | None:
-        """Width of the encoder's outputs."""
         return self.encoder.get_embedding_dimension()  # type: ignore[no-any-return]
 
     def save(self, output_path: str, *_: Any, **__: Any) -> None:
@@ -161,15 +163,13 @@ class JointText(_Features):
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **options: Any) -> JointText:
-        """Read what `save` wrote."""
         where = _where(options)
-        tensors = _read(cls, model_name_or_path, subfolder, where)
-        config = cls.load_config(model_name_or_path=model_name_or_path, subfolder=subfolder, **where)
+        vocabulary, _ = cls._stored(model_name_or_path, subfolder, where)
         at = cls.load_dir_path(model_name_or_path, subfolder=f"{subfolder}/{ENCODER}".lstrip("/"), **where)
         if at is None:
             raise RunFolderError(f"{model_name_or_path} has no {subfolder}/{ENCODER}; export the model again.")
         encoder = SentenceTransformer(at, device="cpu", trust_remote_code=options.get("trust_remote_code", False))
-        return cls(Vocabulary(Grams(**config), tensors["hashes"], tensors["idf"]), encoder)
+        return cls(vocabulary, encoder)
 
 
 class AddFeatures(Module):  # type: ignore[misc]  # a class of an optional library
@@ -193,14 +193,11 @@ class AddFeatures(Module):  # type: ignore[misc]  # a class of an optional libra
         return features
 
     def get_embedding_dimension(self) -> int:
-        """Width of the vectors."""
         return self.tokens.shape[1]
 
     def save(self, output_path: str, *_: Any, **__: Any) -> None:
-        """Write the features' vectors."""
         _write(self, output_path, tokens=self.tokens)
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **options: Any) -> AddFeatures:
-        """Read what `save` wrote."""
         return cls(_read(cls, model_name_or_path, subfolder, _where(options))["tokens"])

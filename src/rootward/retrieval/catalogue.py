@@ -58,11 +58,7 @@ class Catalogue:
     ) -> tuple[Catalogue, Ints]:
         """(catalogue with these documents, their rows): known ids keep their rows, new ones get the next.
 
-        Args:
-            labels: different ids.
-            heights: one an id; by default known documents keep theirs, and new ones get the lowest, as of a leaf.
-            names: of some of them.
-            hierarchy: of these documents; None keeps known ancestors, and new documents have none.
+        Arguments are as for `Index.upsert`. Without a hierarchy known ancestors are kept, and new documents have none.
         """
         new = list(Ids(label for label in labels if label not in self.ids))
         ids = Ids([*self.ids, *new]) if new else self.ids
@@ -126,11 +122,10 @@ class Catalogue:
     def load(cls, folder: Path, files: tuple[str, ...]) -> Catalogue:
         """What `save` wrote."""
         table = pq.read_table(folder / files[0]).sort_by("row")
-        texts = None
+        texts = ancestors = None
         if "name" in table.column_names:
-            synonyms = tuple(tuple(names) for names in table["synonyms"].to_pylist())
+            synonyms = tuple(map(tuple, table["synonyms"].to_pylist()))
             texts = Texts(tuple(table["name"].to_pylist()), synonyms, tuple(table["definition"].to_pylist()))
-        ancestors = None
         if len(files) > 1:
             ancestors = Ancestors(**{name: part.numpy() for name, part in load_file(folder / files[1]).items()})
         heights, gone = (table[name].to_numpy() for name in ("height", "gone"))

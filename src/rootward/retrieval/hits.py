@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -168,18 +168,17 @@ class Hits:
         missing = [query for query in self.queries if query not in pairs.query_ids]
         if missing:
             raise UnknownIdError(f"{missing[0]!r} is no query of {pairs!r}; bare vectors cannot be marked.")
-        hops, n_relevant = np.full(len(self.found.rows), -1, np.int32), np.zeros(len(self), np.int64)
-        for i, query in enumerate(pairs.query_ids.rows(self.queries).tolist()):
-            part = slice(pairs.offsets[query], pairs.offsets[query + 1])
-            documents, distances = pairs.documents[part], pairs.distances[part]
-            if self.allowed is not None:
-                kept = np.isin(documents, self.allowed)
-                documents, distances = documents[kept], distances[kept]
-            hop_of = dict(zip(documents.tolist(), distances.tolist(), strict=True))
-            start, stop = self._bounds[i]
-            hops[start:stop] = [hop_of.get(row, -1) for row in self.found.rows[start:stop].tolist()]
-            n_relevant[i] = len(hop_of)
-        return replace(self, hops=hops, n_relevant=n_relevant)
+        place, entry = pairs.of(pairs.query_ids.rows(self.queries))
+        if self.allowed is not None:
+            kept = np.isin(pairs.documents[entry], self.allowed)
+            place, entry = place[kept], entry[kept]
+        n, found = len(self.document_ids), self.found
+        _, shown, relevant = np.intersect1d(
+            found.place * n + found.rows, place * n + pairs.documents[entry], return_indices=True
+        )
+        hops = np.full(len(found.rows), -1, np.int32)
+        hops[shown] = pairs.distances[entry[relevant]]
+        return replace(self, hops=hops, n_relevant=np.bincount(place, minlength=len(self)))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values: {"exact": true, "queries": [{"query": ..., "documents": [...]}, ...]}."""
@@ -298,7 +297,7 @@ class Listing:
     def __str__(self) -> str:
         widths = [max(map(len, (name, *cells))) for name, cells in self.columns.items()]
         lines = [self._line(list(self.columns), widths)]
-        for i, row in enumerate(self._rows()):
+        for i, row in enumerate(zip(*self.columns.values(), strict=True)):
             if self._ends_before(i):
                 lines.append("-" * len(lines[0]))
             lines.append(self._line(row, widths))
@@ -316,14 +315,11 @@ class Listing:
         for name in self.columns:
             style = {"id": "cyan", "": "green"}.get(name)
             table.add_column(name, justify="left" if name in _TO_THE_LEFT else "right", style=style)
-        for i, row in enumerate(self._rows()):
+        for i, row in enumerate(zip(*self.columns.values(), strict=True)):
             if self._ends_before(i):
                 table.add_section()
             table.add_row(*map(Text, row), style=None if self.accepted[i] else "dim")
         return table
-
-    def _rows(self) -> Iterator[tuple[str, ...]]:
-        return zip(*self.columns.values(), strict=True)
 
     def _ends_before(self, i: int) -> bool:
         """Whether the answer set ends between row i - 1 and row i."""

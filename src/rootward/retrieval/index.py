@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from rootward.retrieval.engines.engine import (
     Tunable,
     Where,
     as_documents,
+    as_queries,
     engine_class,
     uses_relevance,
 )
@@ -41,6 +42,10 @@ from rootward.texts import Texts
 
 WIDE = 64
 """Documents that are searched before the nearest are chosen; more where an answer set is larger."""
+
+
+_Encoded: TypeAlias = tuple[Sequence[str], Tensor, npt.NDArray[np.float32]]
+"""Ids, vectors (n x dim) and thresholds (on the CPU; NaN where unknown) of queries."""
 
 
 @dataclass(eq=False)
@@ -203,14 +208,15 @@ class Index:
         """
         if k < 1:
             raise InputError(f"k is how many documents to return and at least 1, got {k}.")
-        batch, allowed = self._batch(queries), self._where(where)
-        if not nearest_first or np.isnan(batch.thresholds).all():
-            return self._hits(batch, self.engine.search(batch.vectors, k, allowed), allowed, False)
+        batch, allowed = self._encoded(queries), self._where(where)
+        _, vectors, thresholds = batch
+        if not nearest_first or np.isnan(thresholds).all():
+            return self._hits(batch, self.engine.search(vectors, k, allowed), allowed, False)
         wide = max(k, WIDE)
         while True:  # until no accepted document of any query is cut off
-            found = self.engine.search(batch.vectors, wide, allowed)
+            found = self.engine.search(vectors, wide, allowed)
             full = np.flatnonzero(np.diff(found.offsets) >= wide)
-            if not (found.scores[found.offsets[full + 1] - 1] >= batch.thresholds[full]).any():
+            if not (found.scores[found.offsets[full + 1] - 1] >= thresholds[full]).any():
                 return self._hits(batch, found, allowed, True).first(k)
             wide *= 4
 
@@ -237,31 +243,27 @@ class Index:
             InputError: another model's queries, vectors that cannot be scored, "auto" for a query without threshold
                 where there is no calibration.
         """
-        batch = self._batch(queries)
+        ids, vectors, thresholds = self._encoded(queries)
         if threshold == "auto":
-            unknown = np.flatnonzero(np.isnan(batch.thresholds))
+            unknown = np.flatnonzero(np.isnan(thresholds))
             if len(unknown):
                 raise InputError(
-                    f"{len(unknown):,} of {len(batch.ids):,} queries have no threshold, the first is "
-                    f"{batch.ids[unknown[0]]!r}: training finds them, for queries with pairs. For others, calibrate: "
+                    f"{len(unknown):,} of {len(ids):,} queries have no threshold, the first is "
+                    f"{ids[unknown[0]]!r}: training finds them, for queries with pairs. For others, calibrate: "
                     f"index.calibrated(rootward.calibrate(model, pairs)). Or give one number: threshold=0.5."
                 )
         elif isinstance(threshold, str) or np.isnan(threshold):
             raise InputError(f"threshold is a score or 'auto', got {threshold!r}.")
         else:
-            batch = batch._replace(thresholds=np.full(len(batch.ids), threshold, np.float32))
+            thresholds = np.full(len(ids), threshold, np.float32)
         if cap is not None and cap < 1:
             raise InputError(f"cap is how many documents to return at most and at least 1, got {cap}.")
         allowed = self._where(where)
-        found = self.engine.range(batch.vectors, batch.thresholds, allowed, cap)
-        return self._hits(batch, found, allowed, nearest_first)
+        found = self.engine.range(vectors, thresholds, allowed, cap)
+        return self._hits((ids, vectors, thresholds), found, allowed, nearest_first)
 
-    def _batch(self, queries: Queries | Tensor | npt.ArrayLike) -> QueryBatch:
-        """Queries, or vectors without thresholds, with calibrated thresholds where theirs are unknown.
-
-        Raises:
-            InputError: another model's queries, something that is neither queries nor a matrix of finite numbers.
-        """
+    def _encoded(self, queries: Queries | Tensor | npt.ArrayLike) -> _Encoded:
+        """(ids, vectors, thresholds) of queries, or of vectors; calibrated thresholds where theirs are unknown."""
         if isinstance(queries, Queries):
             if queries.fingerprint != self.fingerprint:
                 raise InputError(
@@ -269,7 +271,7 @@ class Index:
                     f"{queries.fingerprint}, the index has {self.fingerprint}). Make them with the model that the "
                     f"index was built from, or build the index again."
                 )
-            batch = QueryBatch(queries.ids, queries.vectors, queries.thresholds.numpy(force=True))
+            ids, vectors, thresholds = queries.ids, queries.vectors, queries.thresholds.numpy(force=True)
         else:
             try:
                 vectors = torch.as_tensor(queries)
@@ -280,35 +282,34 @@ class Index:
                 ) from None
             if vectors.ndim != 2:
                 raise InputError(f"Query vectors form a matrix, a row a query; got shape {tuple(vectors.shape)}.")
-            batch = QueryBatch(_numbers(len(vectors)), vectors, np.full(len(vectors), np.nan, np.float32))
-        unknown = np.isnan(batch.thresholds)
+            ids, thresholds = _numbers(len(vectors)), np.full(len(vectors), np.nan, np.float32)
+        unknown = np.isnan(thresholds)
         if self.calibration is None or not unknown.any():
-            return batch
-        vectors = batch.vectors[torch.from_numpy(unknown).to(batch.vectors.device)]
-        if not torch.isfinite(vectors).all():
-            raise InputError("Query vectors have entries that are NaN or infinite; scores need finite numbers.")
+            return ids, vectors, thresholds
 
         def best(vectors: Tensor, k: int) -> tuple[Ints, Floats]:
             found = self.engine.search(vectors, k)
             return found.offsets, found.scores
 
-        thresholds = batch.thresholds.astype(np.float32)
-        thresholds[unknown] = self.calibration.thresholds(vectors, best)
-        return batch._replace(thresholds=thresholds)
+        some = vectors[torch.from_numpy(unknown).to(vectors.device)]
+        as_queries(some, self.engine.dim)  # checks them before the calibration reads them
+        thresholds = thresholds.astype(np.float32)
+        thresholds[unknown] = self.calibration.thresholds(some, best)
+        return ids, vectors, thresholds
 
     def _where(self, where: Filter | None) -> Where | None:
         return None if where is None else where.where(self.document_ids, self.catalogue.ancestors)
 
-    def _hits(self, batch: QueryBatch, found: Found, where: Where | None, nearest_first: bool) -> Hits:
-        nonzero = (batch.vectors != 0).any(dim=1).numpy(force=True)  # a zero vector scores 0 with all documents
+    def _hits(self, queries: _Encoded, found: Found, where: Where | None, nearest_first: bool) -> Hits:
+        ids, vectors, thresholds = queries
+        nonzero = (vectors != 0).any(dim=1).numpy(force=True)  # a zero vector scores 0 with all documents
         found = found if nonzero.all() else found.only(nonzero[found.place])
         if nearest_first:
-            accepted = found.scores >= batch.thresholds[found.place]
+            accepted = found.scores >= thresholds[found.place]
             if accepted.any():  # otherwise they are in order of score already
                 found = found.take(display_order(found, accepted, self.heights))
         allowed = None if where is None else where.rows
-        names = self.catalogue
-        return Hits(tuple(batch.ids), found, batch.thresholds, names.ids, names.texts, allowed)
+        return Hits(tuple(ids), found, thresholds, self.document_ids, self.document_texts, allowed)
 
     # -- changing ----------------------------------------------------------------------------------------------
 
@@ -404,20 +405,6 @@ class Index:
     def close(self) -> None:
         """Close the engine, such as its connection. The index is not used afterwards."""
         self.engine.close()
-
-
-class QueryBatch(NamedTuple):
-    """Queries as a search needs them.
-
-    Attributes:
-        ids: of the queries.
-        vectors: n x dim.
-        thresholds: float32, n, on the CPU; NaN where unknown.
-    """
-
-    ids: Sequence[str]
-    vectors: Tensor
-    thresholds: npt.NDArray[np.float32]
 
 
 @lru_cache(maxsize=4)

@@ -46,12 +46,7 @@ def write_index(
 ) -> None:
     """Write the next generation of an index, then delete the files of the one before.
 
-    Args:
-        folder: made if it is not there.
-        engine: saves itself.
-        catalogue: of its documents.
-        about: more for the section "index" of `config.json`, JSON values.
-        calibration: where answer sets end.
+    The folder is made if it is not there; `about` is more for the section "index" of `config.json`, JSON values.
 
     Raises:
         RunFolderError: the folder holds something else.
@@ -87,9 +82,7 @@ def existing_config(folder: Path) -> dict[str, Any]:
 def read_index(folder: Path, **settings: Any) -> tuple[Engine, Catalogue, Calibration | None, dict[str, Any]]:
     """(engine, catalogue, calibration, section "index" of `config.json`), every checksum checked.
 
-    Args:
-        folder: as `write_index` wrote it.
-        settings: in place of those that were stored, such as the uri of a server that has moved.
+    `settings` take the place of stored ones, such as the uri of a server that has moved.
 
     Raises:
         RunFolderError: no such folder, no index in it, damaged, cut off while it was built, or of a newer version.
@@ -134,10 +127,9 @@ def load_documents(
     """An engine that holds documents[i] as row i, committed.
 
     Args:
-        name: of the engine.
+        name, options: of the engine.
         documents: n x dim.
         ancestors: of all documents, for engines that store them.
-        options: of the engine.
         relevance: relevant documents of queries, for engines that use them.
         fingerprint: of the model: a load that was cut off continues only with the same vectors, engine and options.
         folder: where to store how far it is; None stores nothing.

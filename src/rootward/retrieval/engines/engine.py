@@ -7,7 +7,7 @@ Ids, thresholds and display order belong to the index. A new engine is a file in
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
@@ -317,8 +317,8 @@ def as_documents(rows: npt.ArrayLike, vectors: Tensor, dim: int) -> tuple[Ints, 
     return numbers, vectors[torch.from_numpy(order)]
 
 
-def best_first(place: Ints, rows: Ints, scores: Floats, n_queries: int, *, exact: bool) -> Found:
-    """`Found` of loose entries: each of query place[i], in any order."""
+def best_first(parts: Iterable[tuple[Ints, Ints, Floats]], n_queries: int, *, exact: bool) -> Found:
+    """`Found` of loose entries in any order: arrays of (query, row, score), at least one part."""
+    place, rows, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.lexsort((rows, -scores, place))
-    sizes = np.bincount(place, minlength=n_queries)
-    return Found(offsets_of(sizes), rows[order], scores[order], exact)
+    return Found(offsets_of(np.bincount(place, minlength=n_queries)), rows[order], scores[order], exact)

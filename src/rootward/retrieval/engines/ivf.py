@@ -113,7 +113,8 @@ class Ivf(Engine):
             index, assignment = cls._trained(vectors, lists or lists_for(n), seed), None
         else:
             index, assignment = cls._chosen_lists(relevance, vectors, lists, seed)
-        cls._train_codec(index, vectors)
+        if hasattr(index, "sq"):  # codes, of `IvfSq8`
+            index.sq.train(vectors)
         return cls(index, assignment=assignment)
 
     @classmethod
@@ -151,10 +152,6 @@ class Ivf(Engine):
         other = cls._trained(documents, min(lists or lists_for(n), n), seed)
         cheaper = cost_around_documents(sample, target, other.quantizer, documents) < best
         return (other, None) if cheaper else chosen
-
-    @staticmethod
-    def _train_codec(index: Any, documents: Matrix) -> None:
-        """Learn a codec from the documents, where the engine has one."""
 
     @staticmethod
     def _empty(dim: int, lists: int) -> Any:
@@ -205,17 +202,13 @@ class Ivf(Engine):
         vectors = as_queries(queries, self.dim)
         _, probes, chosen = self._selection(where)
         bounds = np.where(np.isnan(thresholds), np.inf, thresholds).astype(np.float32)
-        places, rows, scores = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.float32)]
+        unlisted = self._unlisted.range(torch.from_numpy(vectors), bounds, where)
+        parts = [(unlisted.place, unlisted.rows, unlisted.scores)]
         for part in similar_thresholds(bounds):
             place, row, score = self._at_least(vectors[part], bounds[part], probes, chosen)
             kept = score >= bounds[part][place]
-            places.append(part[place[kept]])
-            rows.append(row[kept])
-            scores.append(score[kept])
-        unlisted = self._unlisted.range(torch.from_numpy(vectors), bounds, where)
-        place = np.concatenate([*places, unlisted.place])
-        row, score = np.concatenate([*rows, unlisted.rows]), np.concatenate([*scores, unlisted.scores])
-        return best_first(place, row, score, len(vectors), exact=probes >= self.lists).capped(cap)
+            parts.append((part[place[kept]], row[kept], score[kept]))
+        return best_first(parts, len(vectors), exact=probes >= self.lists).capped(cap)
 
     def _selection(self, where: Where | None) -> tuple[int, int, Any]:
         """(number of allowed documents, lists to probe, FAISS selector with its bits or None)."""
@@ -290,13 +283,9 @@ class Ivf(Engine):
         later = np.flatnonzero(self._unlisted.rows >= len(self._assignment))
         if len(later) > self.effort * self._index.ntotal / self.lists:
             rows, vectors = self._unlisted.rows[later], self._unlisted.documents.numpy()[later]
-            place, lists = nearby_lists(vectors, self._index.quantizer, list_score_gap(self._index, self._decode))
+            place, lists = nearby_lists(vectors, self._index.quantizer, list_score_gap(self._index))
             faiss_files.add_to_lists(self._index, vectors[place], lists, rows[place])
             self._unlisted.delete(rows[np.unique(place)])
-
-    def _decode(self, codes: npt.NDArray[np.uint8]) -> Matrix:
-        """The vectors of a list from its codes."""
-        return np.ascontiguousarray(codes).view(np.float32)
 
     def save(self, folder: Path, mark: str) -> tuple[str, ...]:
         """Write a FAISS file; for lists around queries also the assignment and the unlisted documents."""
@@ -377,10 +366,6 @@ class IvfSq8(Ivf):
         # Codes of the vectors, not of their difference to a centre: then one error bound holds for all lists.
         return module.IndexIVFScalarQuantizer(centres, dim, lists, kind, product, False)
 
-    @staticmethod
-    def _train_codec(index: Any, documents: Matrix) -> None:
-        index.sq.train(documents)
-
     @property
     def settings(self) -> dict[str, Any]:
         """How many lists are probed, and the error of the codes."""
@@ -392,7 +377,6 @@ class IvfSq8(Ivf):
         return k + k // 2 + 8
 
     def _nearest(self, vectors: Matrix, k: int, probes: int, chosen: Any) -> tuple[Floats, Ints]:
-        """The k best of the candidates, by true score."""
         _, rows = super()._nearest(vectors, self.candidates(k), probes, chosen)
         whole = self.vectors.whole
         if whole is not None:
@@ -424,10 +408,6 @@ class IvfSq8(Ivf):
             part = vectors[start : start + (1 << 16)]
             off = np.linalg.norm(part - codec.decode(codec.compute_codes(part)), axis=1)
             self.error = max(self.error, float(off.max(initial=0.0)))
-
-    def _decode(self, codes: npt.NDArray[np.uint8]) -> Matrix:
-        vectors: Matrix = self._index.sq.decode(np.ascontiguousarray(codes))
-        return vectors
 
     def delete(self, rows: npt.ArrayLike) -> None:
         super().delete(rows)

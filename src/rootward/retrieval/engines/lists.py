@@ -148,13 +148,9 @@ def probe_counts(lists: int) -> list[int]:
 
 
 def cost_around_queries(sample: Sample, target: float, centres: Any, assignment: Assignment) -> float:
-    """Documents compared with a query, on average, in lists around queries.
+    """Documents compared with a query, on average, to reach a recall in lists around queries.
 
-    Args:
-        sample: queries with their exact answers.
-        target: recall to reach.
-        centres: a FAISS index of the lists' centres.
-        assignment: the lists of each document.
+    `centres` is a FAISS index of the lists' centres.
     """
     sizes = np.bincount(assignment.lists, minlength=centres.ntotal)
     unlisted = int(np.count_nonzero(np.diff(assignment.offsets) == 0))
@@ -191,17 +187,18 @@ def _cost(sample: Sample, target: float, centres: Any, entry: Ints, lists: Ints,
     return float(sizes[order[:, :probes]].sum(axis=1).mean())
 
 
-def list_score_gap(index: Any, decode: Any) -> float:
+def list_score_gap(index: Any) -> float:
     """The 99 % quantile of the score gap between a document's best list centre and the centre of a list it is in.
 
-    Measured on some documents of every list. `decode` turns codes into vectors.
+    Measured on some documents of every list.
     """
     held, centres, gaps = index.invlists, index.quantizer, [np.zeros(1, np.float32)]
     for number in range(index.nlist):
         if not (size := held.list_size(number)):
             continue
         codes = faiss().rev_swig_ptr(held.get_codes(number), size * index.code_size).reshape(size, -1)
-        vectors = decode(codes[:: -(-size // SAMPLE_PER_LIST)])
+        codes = np.ascontiguousarray(codes[:: -(-size // SAMPLE_PER_LIST)])
+        vectors = index.sq.decode(codes) if hasattr(index, "sq") else codes.view(np.float32)
         best, _ = centres.search(vectors, 1)
         gaps.append(best[:, 0] - vectors @ centres.reconstruct(number))
     return float(np.quantile(np.concatenate(gaps), GAP_QUANTILE))

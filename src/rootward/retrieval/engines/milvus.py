@@ -62,6 +62,7 @@ MAX_ANCESTORS = 4_096
 TIMEOUT = 60.0
 """Seconds after which a call that the server does not answer is given up."""
 _PREFIX = "rootward."
+_NOTHING = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))  # queries, rows, scores
 Consistency = Literal["Bounded", "Strong"]
 
 
@@ -245,13 +246,10 @@ class Milvus(Engine, Shared):
 
         Args:
             documents: n x dim, of which only the width counts.
-            uri: where the server listens.
-            collection: its name; letters, digits and underscores.
+            uri, collection, timeout, token: as for `Collection`, whose `name` is `collection` here.
             kind: "exact", "ivf" or "ivf-sq8".
             facts: keep each document's ancestors, so that filters by the hierarchy are short expressions.
             consistency: see `Milvus`.
-            timeout: seconds after which a call that the server does not answer is given up.
-            token: "user:password" where the server asks for it; by default the environment variable MILVUS_TOKEN.
 
         Raises:
             MissingExtraError: pymilvus is not installed.
@@ -343,7 +341,6 @@ class Milvus(Engine, Shared):
             )
 
     def begin_load(self, fingerprint: str, n: int, ancestors: Ancestors | None) -> int:
-        """Start loading n documents, or continue after the last acknowledged batch; see `Shared`."""
         notes = self.collection.notes()
         if "fingerprint" not in notes:
             about = {"ancestors": _digest(ancestors), "documents": str(n), "loaded": "0", "fingerprint": fingerprint}
@@ -400,7 +397,7 @@ class Milvus(Engine, Shared):
 
         Or until there are no more, the server returns no more, or more than `cap` are found.
         """
-        parts = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))]
+        parts = [_NOTHING]
         left = np.arange(len(vectors))
         while len(left):
             found = self._nearest(vectors[left], k, where)
@@ -411,8 +408,7 @@ class Milvus(Engine, Shared):
             done = ~goes_on[found.place]
             parts.append((left[found.place[done]], found.rows[done], found.scores[done]))
             left, k = left[goes_on], min(4 * k, LIMIT)
-        place, rows, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return best_first(place, rows, scores, len(vectors), exact=self.exact)
+        return best_first(parts, len(vectors), exact=self.exact)
 
     def _with_all_ties(self, vectors: Tensor, found: Found, k: int, where: Where | None) -> Found:
         """The same, with all documents of the k-th score where there are several, so that the lowest rows are kept."""
@@ -423,13 +419,8 @@ class Milvus(Engine, Shared):
             return found
         again = self._until_below(vectors[tied], found.scores[found.offsets[tied] + k - 1], min(4 * k, LIMIT), where)
         kept = ~np.isin(found.place, tied)
-        return best_first(
-            np.concatenate([found.place[kept], tied[again.place]]),
-            np.concatenate([found.rows[kept], again.rows]),
-            np.concatenate([found.scores[kept], again.scores]),
-            len(found),
-            exact=True,
-        )
+        others = (found.place[kept], found.rows[kept], found.scores[kept])
+        return best_first([others, (tied[again.place], again.rows, again.scores)], len(found), exact=True)
 
     def _with_truncated(self, found: Found, where: Where | None) -> Found:
         """The same, with `truncated` set where the server's limit may have cut documents off."""
@@ -440,11 +431,11 @@ class Milvus(Engine, Shared):
 
     def _nearest(self, vectors: Tensor, k: int, where: Where | None) -> Found:
         """The server's k nearest of each query, in blocks whose answers fit a message."""
-        if not self._loaded or not len(vectors) or not k or (where is not None and not len(where.rows)):
+        if not self._loaded or not k or (where is not None and not len(where.rows)):
             return Found.empty(len(vectors), exact=self.exact)
         quantised = self.kind == "ivf-sq8"  # its scores are computed from the vectors, which come along
         step = max(1, min(LIMIT, MESSAGE_BYTES // (k * (16 + 4 * self.dim * quantised))))
-        blocks = []
+        blocks = [_NOTHING]
         for start in builtins.range(0, len(vectors), step):
             block = vectors[start : start + step].numpy()
             answer = self.collection.call(
@@ -465,8 +456,7 @@ class Milvus(Engine, Shared):
             else:
                 scores = np.array([score for hits in answer for score in hits.distances], np.float32)
             blocks.append((start + place, rows, scores))
-        place, rows, scores = (np.concatenate(part) for part in zip(*blocks, strict=True))
-        return best_first(place, rows, scores, len(vectors), exact=self.exact)
+        return best_first(blocks, len(vectors), exact=self.exact)
 
     def _probing(self, where: Where | None) -> dict[str, Any]:
         return {}
@@ -551,7 +541,6 @@ class MilvusLists(Milvus):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """As of `Milvus`, and the number of probes."""
         return {**super().settings, "effort": self.effort}
 
     def _measure(self) -> None:
@@ -568,7 +557,6 @@ class MilvusLists(Milvus):
         return [2**i for i in range(math.ceil(math.log2(lists)))] + [lists]
 
     def commit(self) -> None:
-        """As `Milvus.commit`; the first one makes the lists."""
         super().commit()
         self._measure()
 
