@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rootward.encoders import DualEncoder
 from rootward.evaluation import ranks_of
-from rootward.evaluation.report import plain_table
+from rootward.evaluation.report import percent, plain_table
 from rootward.growth.grow import Grown
 from rootward.ids import Ids, Rows
 from rootward.pairs import Pairs
@@ -29,30 +29,18 @@ Verdict = Literal["fine", "retrain soon", "retrain now"]
 VERDICTS: list[Verdict] = ["fine", "retrain soon", "retrain now"]
 
 
-class Limits(BaseModel):
-    """Limits of a verdict, as shares (1 is all).
+# From where to retrain soon, and now, as shares (1 is all). Recall counts first. Numbers of changes say little: the
+# animals of WordNet grew to three times their number and recall stayed above 99.8 % (docs/lab-log.md).
+SLICE_LOST = 0.01, 0.05  # recall that a slice has lost since training
+ADDED_SHORT = 0.05, 0.15  # by how much the recall of added queries is below that of the others
+CHANGED = 0.5, 2.0  # queries added or removed since, as a share of those trained
 
-    Recall counts first. Numbers of changes say little: the animals of WordNet grew to three times their number and
-    recall stayed above 99.8 % (docs/lab-log.md).
 
-    Attributes:
-        slice_lost: recall that a slice has lost since training.
-        added_short: by how much the recall of added queries is below that of the others.
-        changed: queries added or removed since, as a share of those trained.
-    """
-
+class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    slice_lost: float
-    added_short: float
-    changed: float
 
-
-SOON = Limits(slice_lost=0.01, added_short=0.05, changed=0.5)
-NOW = Limits(slice_lost=0.05, added_short=0.15, changed=2.0)
-
-
-class Slice(BaseModel):
+class Slice(_Frozen):
     """Recall at |S(q)| of some queries that were there when the run was trained, shares from 0 to 1.
 
     Attributes:
@@ -62,8 +50,6 @@ class Slice(BaseModel):
         trained: recall when the run was trained; None where the slice was not there.
         now: recall now.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     kind: Kind
     name: str
@@ -77,10 +63,8 @@ class Slice(BaseModel):
         return 0.0 if self.trained is None else self.trained - self.now
 
 
-class Step(BaseModel):
+class Step(_Frozen):
     """One growth, counted in queries: those added, removed, and moved of those that stayed."""
-
-    model_config = ConfigDict(frozen=True)
 
     date: str
     added: int
@@ -89,7 +73,7 @@ class Step(BaseModel):
     seconds: float
 
 
-class Drift(BaseModel):
+class Drift(_Frozen):
     """What growing has changed in a run since it was trained; growths add up.
 
     Attributes:
@@ -104,8 +88,6 @@ class Drift(BaseModel):
         reasons: why, with the figures; what is fine too.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     trained_queries: int
     trained: dict[str, float]
     added: tuple[str, ...]
@@ -118,11 +100,10 @@ class Drift(BaseModel):
 
     def __str__(self) -> str:
         rows = [
-            [each.kind, each.name, f"{each.n_queries:,}", _percent(each.trained), _percent(each.now)]
-            for each in self.slices
+            *([s.kind, s.name, f"{s.n_queries:,}", percent(s.trained), percent(s.now)] for s in self.slices),
+            ["added", "queries", f"{len(self.added):,}", "", percent(self.added_recall)],
+            ["added", "documents", "", "", percent(self.added_documents_recall)],
         ]
-        rows.append(["added", "queries", f"{len(self.added):,}", "", _percent(self.added_recall)])
-        rows.append(["added", "documents", "", "", _percent(self.added_documents_recall)])
         table = plain_table(["slice", "", "queries", "trained %", "now %"], rows)
         return "\n".join([table, f"verdict: {self.verdict}", *(f"  {reason}" for reason in self.reasons)])
 
@@ -190,32 +171,27 @@ def judge(
     if counted:
         worst = max(counted, key=lambda each: each.lost)
         lost, name = worst.lost, f"{worst.kind} {worst.name}".strip()
-        lost_by = f"the slice that lost most, {name}: {_percent(worst.trained)} -> {_percent(worst.now)} %"
+        lost_by = f"the slice that lost most, {name}: {percent(worst.trained)} -> {percent(worst.now)} %"
     others = next((each.now for each in slices if each.kind == "all"), None)
     short, short_by = 0.0, "nothing was added"
     if added_recall is not None and others is None:
-        short, short_by = 1.0, f"recall of added queries {_percent(added_recall)} %, and none that was trained is left"
+        short, short_by = 1.0, f"recall of added queries {percent(added_recall)} %, and none that was trained is left"
     elif added_recall is not None and others is not None:
         short = others - added_recall
-        short_by = f"recall of added queries {_percent(added_recall)} %, of the others {_percent(others)} %"
+        short_by = f"recall of added queries {percent(added_recall)} %, of the others {percent(others)} %"
     added, removed, moved = (sum(getattr(step, name) for step in steps) for name in ("added", "removed", "moved"))
     changed, times = (added + removed) / max(n_trained, 1), f"{len(steps)} growth{'s' * (len(steps) != 1)}"
     changed_by = (
-        f"{added:,} queries added and {removed:,} removed in {times}, {_percent(changed)} % of the {n_trained:,} "
+        f"{added:,} queries added and {removed:,} removed in {times}, {percent(changed)} % of the {n_trained:,} "
         f"trained, besides {moved:,} moved"
     )
-    figures = (("slice_lost", lost, lost_by), ("added_short", short, short_by), ("changed", changed, changed_by))
+    figures = ((SLICE_LOST, lost, lost_by), (ADDED_SHORT, short, short_by), (CHANGED, changed, changed_by))
     levels, reasons = [], []
-    for name, value, reason in figures:
-        soon, now = getattr(SOON, name), getattr(NOW, name)
+    for (soon, now), value, reason in figures:
         level: Verdict = "retrain now" if value >= now else "retrain soon" if value >= soon else "fine"
         levels.append(level)
         reasons.append(f"{reason}: {level} (soon from {100 * soon:g} points, now from {100 * now:g})")
     return max(levels, key=VERDICTS.index), tuple(reasons)
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f}"
 
 
 BRANCHES = 12

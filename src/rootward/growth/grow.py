@@ -90,9 +90,7 @@ def grow(
         query_texts=_texts(model.query_ids, model.query_texts, after.query_ids, after.query_texts),
         document_texts=_texts(model.document_ids, model.document_texts, after.document_ids, after.document_texts),
     )
-    was = _RowsBefore(
-        *(_rows(*ids) for ids in ((before.query_ids, after.query_ids), (before.document_ids, after.document_ids)))
-    )
+    was = _RowsBefore(_rows(before.query_ids, after.query_ids), _rows(before.document_ids, after.document_ids))
     if before.n_documents and after.n_documents and len(was.new_documents) == after.n_documents:
         raise PairsError(
             f"None of the {after.n_documents:,} documents, such as {after.document_ids[0]!r}, is one of the "
@@ -171,6 +169,7 @@ class _RowsBefore:
 
 
 def _rows(ids: Ids, labels: Ids) -> Rows:
+    """The row in `ids` of each label, -1 where it is not there."""
     row_of = dict(zip(ids, range(len(ids)), strict=True))
     return np.fromiter((row_of.get(label, -1) for label in labels), np.int64, len(labels))
 
@@ -187,10 +186,8 @@ def _known_thresholds(model: DualEncoder, before: Pairs, was: _RowsBefore) -> to
 
 def _changed(before: Pairs, after: Pairs, was: _RowsBefore) -> Rows:
     """Rows, after, of known queries whose relevant set has changed; documents that are gone do not count."""
-    now = [np.full(len(ids), -1) for ids in (before.query_ids, before.document_ids)]
-    for here, there in zip(now, (was.queries, was.documents), strict=True):
-        here[there[there >= 0]] = np.flatnonzero(there >= 0)
-    queries, documents = now[0][before.query_of], now[1][before.documents]
+    queries = _rows(after.query_ids, before.query_ids)[before.query_of]
+    documents = _rows(after.document_ids, before.document_ids)[before.documents]
     stayed = (queries >= 0) & (documents >= 0)
     keys = queries[stayed] * after.n_documents + documents[stayed]
     unlike = np.setxor1d(keys, after.query_of * after.n_documents + after.documents, assume_unique=True)
@@ -200,10 +197,7 @@ def _changed(before: Pairs, after: Pairs, was: _RowsBefore) -> Rows:
 
 def _texts(old_ids: Ids, old: Texts | None, ids: Ids, texts: Texts | None) -> Texts | None:
     """`texts`; where there are none the old ones, with no name for what is new."""
-    if texts is not None or old is None:
-        return texts
-    known = texts_of(old_ids, old)
-    return columns_of(known.get(label, NodeTexts()) for label in ids)
+    return texts if texts is not None or old is None else columns_of(ids, texts_of(old_ids, old))
 
 
 def _set_thresholds(model: DualEncoder, pairs: Pairs, rows: Rows) -> None:
@@ -327,22 +321,21 @@ def remove(model: DualEncoder, pairs: Pairs, ids: Iterable[str]) -> Grown:
     for label in sorted(gone):
         if label not in pairs.document_ids:
             pairs.query_ids.row(label)
-    kept = [np.flatnonzero([label not in gone for label in ids]) for ids in (pairs.query_ids, pairs.document_ids)]
-    now = [np.full(n, -1) for n in (pairs.n_queries, pairs.n_documents)]
-    for rows, held in zip(now, kept, strict=True):
-        rows[held] = np.arange(len(held))
-    queries, documents = now[0][pairs.query_of], now[1][pairs.documents]
+    sides = ((pairs.query_ids, pairs.query_texts), (pairs.document_ids, pairs.document_texts))
+    kept = [np.flatnonzero([label not in gone for label in side]) for side, _ in sides]
+    held = [side.take(rows) for (side, _), rows in zip(sides, kept, strict=True)]
+    texts = [None if each is None else each.take(rows) for (_, each), rows in zip(sides, kept, strict=True)]
+    queries = _rows(held[0], pairs.query_ids)[pairs.query_of]
+    documents = _rows(held[1], pairs.document_ids)[pairs.documents]
     stays = (queries >= 0) & (documents >= 0)
-    one_table = pairs.query_ids == pairs.document_ids
-    query_ids = pairs.query_ids.take(kept[0])
     after = Pairs.from_arrays(
-        query_ids,
-        query_ids if one_table else pairs.document_ids.take(kept[1]),
+        held[0],
+        held[1],
         queries[stays],
         documents[stays],
         pairs.distances[stays],
-        query_texts=None if pairs.query_texts is None else pairs.query_texts.take(kept[0]),
-        document_texts=None if pairs.document_texts is None else pairs.document_texts.take(kept[1]),
+        query_texts=texts[0],
+        document_texts=texts[1],
         notes=pairs.notes,
     )
     return grow(model, pairs, after)

@@ -12,7 +12,6 @@ Documents that were there before never move, so an index has only rows to add.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +21,11 @@ from torch.nn.functional import normalize
 
 from rootward.encoders import DualEncoder, LookupTower
 from rootward.encoders.towers import BaseTextTower, TiedTower, Tower
+from rootward.evaluation import extend_documents, extend_queries
 from rootward.ids import Ids, Rows
 from rootward.pairs import Pairs
 from rootward.rng import stream
+from rootward.scoring import above, best
 from rootward.texts import Texts, what_is_read
 from rootward.training.batches import Batch
 from rootward.training.defaults import resolve
@@ -32,8 +33,6 @@ from rootward.training.loop import gradients
 from rootward.training.losses import LOSSES, Targets
 from rootward.training.optimizers import LazyAdam
 from rootward.training.recipes import decoupled
-
-BLOCK = 8_192  # queries at a time in the search for rivals
 
 
 @dataclass(frozen=True)
@@ -121,14 +120,22 @@ def solve(
     moved = moving.queries[pairs.sizes[moving.queries] > 0]
     if not len(moved):
         return
-    batches = _Batches(pairs, moved, moving.documents, effort, seed)
+    per_epoch = -(-len(moved) // effort.batch_size)
+    n_steps = max(effort.epochs * per_epoch, effort.fewest_steps)
     stage = resolve(decoupled().stages[0], pairs, model.dim)
     assert stage.scale is not None and stage.scale_end is not None and stage.momentum is not None
     movers = [LazyAdam(table, stage.momentum, stage.second_moment) for table in (queries, documents)]
     new = torch.from_numpy(moving.documents)
-    rivals, every = None, -(-batches.steps // effort.searches)
-    for step, batch in enumerate(batches):
-        share = step / batches.steps
+    rivals, every = None, -(-n_steps // effort.searches)
+    _, index = pairs.of(moved)
+    uses = np.bincount(pairs.documents[index], minlength=pairs.n_documents)
+    for step in range(n_steps):
+        epoch, part = divmod(step, per_epoch)
+        if part == 0:
+            order = stream(seed, "growth", "order", epoch).permutation(moved)
+        rows = np.sort(order[part::per_epoch])
+        batch = _batch(pairs, rows, len(rows) / len(moved), moving.documents, uses, effort.negatives, seed, step)
+        share = step / n_steps
         scale, rate = stage.scale * (stage.scale_end / stage.scale) ** share, effort.rate * (1 - share)
         if len(new) and step % every == 0:
             rivals = _Rivals.of(model, documents[new], _staying(pairs, moving), effort.rivals)
@@ -151,57 +158,26 @@ def _staying(pairs: Pairs, moving: Moving) -> Rows:
     return np.flatnonzero(stays)
 
 
-@dataclass(frozen=True, eq=False)
-class _Batches:
-    """Steps over the queries that move; the new documents are among the columns of each."""
-
-    pairs: Pairs
-    queries: Rows
-    documents: Rows
-    effort: Effort
-    seed: int
-
-    @property
-    def per_epoch(self) -> int:
-        return -(-len(self.queries) // self.effort.batch_size)
-
-    @property
-    def steps(self) -> int:
-        return max(self.effort.epochs * self.per_epoch, self.effort.fewest_steps)
-
-    def __iter__(self) -> Iterator[Batch]:
-        _, index = self.pairs.of(self.queries)
-        uses = np.bincount(self.pairs.documents[index], minlength=self.pairs.n_documents)
-        for step in range(self.steps):
-            epoch, part = divmod(step, self.per_epoch)
-            if part == 0:
-                order = stream(self.seed, "growth", "order", epoch).permutation(self.queries)
-            yield self._batch(np.sort(order[part :: self.per_epoch]), uses, step)
-
-    def _batch(self, queries: Rows, uses: Rows, step: int) -> Batch:
-        pairs, n = self.pairs, self.pairs.n_documents
-        rows, index = pairs.of(queries)
-        relevant = pairs.documents[index].astype(np.int64)
-        columns, log_counts = np.arange(n), None
-        if 2 * self.effort.negatives < n:
-            uniform = stream(self.seed, "growth", "negatives", step).integers(n, size=self.effort.negatives)
-            columns = np.unique(np.concatenate([relevant, self.documents, uniform]))
-            # each column stands for one over its chance to be there, which is 1 for new documents
-            share = min(len(queries) / len(self.queries), 1 - 1e-9)
-            missed = self.effort.negatives * np.log1p(-1.0 / n)
-            chance = -np.expm1(missed + uses[columns] * np.log1p(-share))
-            chance[np.searchsorted(columns, self.documents)] = 1.0
-            log_counts = torch.from_numpy(-np.log(chance)).float()
-        weights = 1.0 / (pairs.sizes[queries][rows] * len(queries))
-        targets = (rows, np.searchsorted(columns, relevant), weights.astype(np.float32), pairs.distances[index])
-        return Batch(
-            torch.from_numpy(queries),
-            torch.from_numpy(columns),
-            log_counts,
-            True,
-            Targets(*map(torch.from_numpy, targets)),
-            len(index),
-        )
+def _batch(
+    pairs: Pairs, queries: Rows, share: float, documents: Rows, uses: Rows, negatives: int, seed: int, step: int
+) -> Batch:
+    """A step over `queries`, a share of those that move; all new `documents` are among its columns."""
+    n = pairs.n_documents
+    rows, index = pairs.of(queries)
+    relevant = pairs.documents[index].astype(np.int64)
+    columns, log_counts = np.arange(n), None
+    if 2 * negatives < n:
+        uniform = stream(seed, "growth", "negatives", step).integers(n, size=negatives)
+        columns = np.unique(np.concatenate([relevant, documents, uniform]))
+        # each column stands for one over its chance to be there, which is 1 for new documents
+        missed = negatives * np.log1p(-1.0 / n) + uses[columns] * np.log1p(-min(share, 1 - 1e-9))
+        chance = -np.expm1(missed)
+        chance[np.searchsorted(columns, documents)] = 1.0
+        log_counts = torch.from_numpy(-np.log(chance)).float()
+    weights = 1.0 / (pairs.sizes[queries][rows] * len(queries))
+    arrays = (rows, np.searchsorted(columns, relevant), weights.astype(np.float32), pairs.distances[index])
+    targets = Targets(*map(torch.from_numpy, arrays))
+    return Batch(torch.from_numpy(queries), torch.from_numpy(columns), log_counts, True, targets, len(index))
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,14 +200,9 @@ class _Rivals:
         if not len(rows):
             return None
         vectors, limits = model.query_vectors(rows), model.thresholds[rows]
-        best, who = torch.empty(len(documents), 0), torch.empty(len(documents), 0, dtype=torch.int64)
-        for begin in range(0, len(rows), BLOCK):
-            part = slice(begin, begin + BLOCK)
-            lead = torch.addmm(-limits[None, part], documents, vectors[part].T)
-            some, place = lead.topk(min(n, lead.shape[1]), 1, sorted=False)
-            best, who = torch.cat([best, some], 1), torch.cat([who, place + begin], 1)
-            best, place = best.topk(min(n, best.shape[1]), 1, sorted=False)
-            who = who.gather(1, place)
+        wanted = np.full(len(documents), min(n, len(rows)))
+        _, found, _ = best(extend_documents(documents), extend_queries(vectors, limits), wanted)  # score - limit
+        who = torch.from_numpy(found).view(len(documents), -1)
         return cls(vectors[who], limits[who])
 
     def gradient(self, documents: Tensor, scale: float) -> Tensor:
@@ -244,14 +215,9 @@ class _Rivals:
 def intruded(model: DualEncoder, pairs: Pairs, moving: Moving) -> Rows:
     """The rows of queries that stay, for which a new document, not relevant to them, reaches their threshold."""
     staying = _staying(pairs, moving)
-    documents = model.document_vectors(moving.documents)
-    found = [np.empty(0, np.int64)]
-    for begin in range(0, len(staying), BLOCK):
-        rows = staying[begin : begin + BLOCK]
-        if len(documents):
-            best = (model.query_vectors(rows) @ documents.T).amax(1)
-            found.append(rows[(best >= model.thresholds[rows]).numpy()])
-    return np.concatenate(found)
+    queries, documents = model.query_vectors(staying), model.document_vectors(moving.documents)
+    offsets, _, _ = above(queries, documents, model.thresholds[staying].numpy())
+    return staying[np.diff(offsets) > 0]
 
 
 Named = tuple[Ids, Texts | None]
