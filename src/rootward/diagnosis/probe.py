@@ -29,15 +29,9 @@ EPOCHS = 12.0  # at most
 FEWEST_STEPS = 100
 WORK = 1.5e11  # queries x candidates x (dim + 32), at most unless FEWEST_STEPS are more
 _ENTRY = 32  # what an entry's exponential costs, in multiplications
-WIDE = 16  # at least so many coordinates in the second probe
 NOISE = 0.3  # length of the new coordinates beside the old ones
 
 Progress = Callable[[int, int], object]
-
-
-def wider(dim: int) -> int:
-    """The dim of the second probe."""
-    return max(2 * dim, WIDE)
 
 
 def probe(

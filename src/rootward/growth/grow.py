@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from rootward.encoders import DualEncoder, LookupTower
-from rootward.encoders.towers import BaseTextTower, TiedTower
+from rootward.encoders.towers import BaseTextTower, TiedTower, Tower
 from rootward.errors import InputError, PairsError
 from rootward.evaluation import answer_thresholds, rank_pairs
 from rootward.growth.diff import Diff, NodeTexts, columns_of, lineage, links, texts_of
-from rootward.growth.solve import Effort, Moving, intruded, reread, solve, start
+from rootward.growth.solve import Effort, intruded, solve, start
 from rootward.ids import Ids, Rows
 from rootward.pairs import Pairs
-from rootward.texts import Texts
+from rootward.texts import Texts, what_is_read
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,11 +124,11 @@ def _solved(
     grown = DualEncoder.from_vectors(after, *tables)
     grown.thresholds = _known_thresholds(model, before, was)
     start(grown, after, was.new_queries, was.new_documents, seed)
-    moving = Moving(np.union1d(was.new_queries, _changed(before, after, was)), was.new_documents)
-    solve(grown, after, moving, effort, seed)
-    hurt = intruded(grown, after, moving)
-    solve(grown, after, Moving(hurt, np.empty(0, np.int64)), effort, seed)
-    touched = np.union1d(moving.queries, hurt)
+    moving = np.union1d(was.new_queries, _changed(before, after, was))
+    solve(grown, after, moving, was.new_documents, effort, seed)
+    hurt = intruded(grown, after, moving, was.new_documents)
+    solve(grown, after, hurt, np.empty(0, np.int64), effort, seed)
+    touched = np.union1d(moving, hurt)
     _set_thresholds(grown, after, touched)
     return grown, touched[after.sizes[touched] > 0], np.empty(0, np.int64)
 
@@ -136,18 +136,57 @@ def _solved(
 def _encoded(
     model: DualEncoder, before: Pairs, after: Pairs, was: _RowsBefore, effort: Effort, seed: int
 ) -> tuple[DualEncoder, Rows, Rows]:
-    """The grown encoder of texts, and the rows of queries and documents whose text, and so vector, has changed."""
-    thresholds = _known_thresholds(model, before, was)
-    found = reread(model, after, (was.queries, was.documents), thresholds, effort, seed)
-    touched = np.union1d(was.new_queries, np.union1d(_changed(before, after, was), found.renamed))
-    if len(found.renamed_documents):  # they may have left one answer set and come into another
+    """The grown encoder of texts, and the rows of queries and documents whose text, and so vector, has changed.
+
+    New documents with vectors of their own are solved for, among the encoded queries.
+    """
+    assert isinstance(model.query_tower, BaseTextTower)
+    tower, known = model.document_tower, torch.from_numpy(np.flatnonzero(after.sizes))
+    names = what_is_read(after.document_ids, after.document_texts)
+    queries = model.query_tower.with_texts(what_is_read(after.query_ids, after.query_texts)).with_anchors(known)
+    documents: BaseTextTower | None = None  # over the names of documents, where these are read
+    if isinstance(tower, TiedTower):
+        documents = queries.with_texts(names)
+    elif isinstance(tower, BaseTextTower):
+        documents = tower.with_texts(names).with_anchors(known)
+    by_name = None if documents is None else documents.encode().detach().cpu().float()
+    table = torch.zeros(after.n_documents, model.dim) if by_name is None else by_name.clone()
+    old = was.documents >= 0
+    if not isinstance(tower, BaseTextTower):
+        table[torch.from_numpy(old)] = model.document_vectors(was.documents[old]).detach().cpu().float()
+    vectors = DualEncoder.from_vectors(after, queries.encode(), table)  # as lookup tables, to solve and measure with
+    vectors.thresholds = _known_thresholds(model, before, was)
+    new = was.new_documents
+    if len(new) and not isinstance(tower, BaseTextTower):
+        if documents is None:
+            start(vectors, after, np.empty(0, np.int64), new, seed)
+        wanting = np.unique(after.query_of[np.isin(after.documents, new)])
+        solve(vectors, after, wanting, new, effort, seed, queries_move=False)
+    names_before = what_is_read(model.document_ids, model.document_texts)
+    renamed_documents = _renamed(names_before, names, was.documents)
+    own: Tower = LookupTower(vectors.document_vectors()) if documents is None else documents
+    if documents is not None and by_name is not None and isinstance(tower, TiedTower):
+        offsets = vectors.document_vectors() - by_name
+        old[renamed_documents] = False
+        offsets[torch.from_numpy(old)] = tower.offsets[torch.from_numpy(was.documents[old])].cpu()
+        own = TiedTower(documents, offsets)
+    if not isinstance(tower, BaseTextTower):  # documents have vectors of their own, whatever they are called
+        renamed_documents = np.empty(0, np.int64)
+    texts_before = what_is_read(model.query_ids, model.query_texts)
+    renamed = _renamed(texts_before, what_is_read(after.query_ids, after.query_texts), was.queries)
+    touched = np.union1d(was.new_queries, np.union1d(_changed(before, after, was), renamed))
+    if len(renamed_documents):  # they may have left one answer set and come into another
         touched = np.arange(after.n_queries)
-    _set_thresholds(found.vectors, after, touched)
-    found.model.thresholds = found.vectors.thresholds
-    return found.model, found.renamed[after.sizes[found.renamed] > 0], found.renamed_documents
+    _set_thresholds(vectors, after, touched)
+    grown = DualEncoder.from_towers(after, queries, own)
+    grown.thresholds = vectors.thresholds
+    return grown, renamed[after.sizes[renamed] > 0], renamed_documents
 
 
-# -- known and new rows ------------------------------------------------------------------------------------------
+def _renamed(old: Sequence[str], new: Sequence[str], was: Rows) -> Rows:
+    """The rows of known ids whose text has changed."""
+    rows = [row for row in np.flatnonzero(was >= 0).tolist() if old[was[row]] != new[row]]
+    return np.array(rows, np.int64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,14 +19,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from rootward.encoders import DualEncoder, LookupTower
-from rootward.encoders.towers import BaseTextTower, TiedTower, Tower
+from rootward.encoders import DualEncoder
 from rootward.evaluation import extend_documents, extend_queries
-from rootward.ids import Ids, Rows
+from rootward.ids import Rows
 from rootward.pairs import Pairs
 from rootward.rng import stream
 from rootward.scoring import above, best
-from rootward.texts import Texts, what_is_read
 from rootward.training.batches import Batch
 from rootward.training.defaults import resolve
 from rootward.training.loop import gradients
@@ -61,19 +59,6 @@ class Effort:
     rival_weight: float = 0.2
 
 
-@dataclass(frozen=True, eq=False)
-class Moving:
-    """Which rows are solved for (int64, ascending).
-
-    Attributes:
-        queries: whose relevant set is new or has changed.
-        documents: the new ones.
-    """
-
-    queries: Rows
-    documents: Rows
-
-
 def start(model: DualEncoder, pairs: Pairs, new_queries: Rows, new_documents: Rows, seed: int) -> None:
     """Set the new rows of both tables to their starting vectors, in place.
 
@@ -104,20 +89,28 @@ def start(model: DualEncoder, pairs: Pairs, new_queries: Rows, new_documents: Ro
 
 
 def solve(
-    model: DualEncoder, pairs: Pairs, moving: Moving, effort: Effort, seed: int, *, queries_move: bool = True
+    model: DualEncoder,
+    pairs: Pairs,
+    moving: Rows,
+    new_documents: Rows,
+    effort: Effort,
+    seed: int,
+    *,
+    queries_move: bool = True,
 ) -> None:
-    """Move the rows of `moving`, in place; every other row stays as it is, to the bit.
+    """Move the vectors of some queries and of the new documents, in place; all others stay as they are, to the bit.
 
     Args:
         model: a lookup encoder with the ids of `pairs` and the thresholds of the queries that stay.
         pairs: what is relevant.
-        moving: which rows; queries without pairs are not moved.
+        moving: rows of queries whose relevant set is new or has changed (int64, ascending); those without pairs stay.
+        new_documents: rows (int64, ascending).
         effort: how much work.
         seed: of batches and negatives.
         queries_move: False where queries are read from texts; then only documents move.
     """
     queries, documents = model.query_vectors(), model.document_vectors()
-    moved = moving.queries[pairs.sizes[moving.queries] > 0]
+    moved = moving[pairs.sizes[moving] > 0]
     if not len(moved):
         return
     per_epoch = -(-len(moved) // effort.batch_size)
@@ -125,7 +118,7 @@ def solve(
     stage = resolve(decoupled().stages[0], pairs, model.dim)
     assert stage.scale is not None and stage.scale_end is not None and stage.momentum is not None
     movers = [LazyAdam(table, stage.momentum, stage.second_moment) for table in (queries, documents)]
-    new = torch.from_numpy(moving.documents)
+    new = torch.from_numpy(new_documents)
     rivals, every = None, -(-n_steps // effort.searches)
     _, index = pairs.of(moved)
     uses = np.bincount(pairs.documents[index], minlength=pairs.n_documents)
@@ -134,7 +127,7 @@ def solve(
         if part == 0:
             order = stream(seed, "growth", "order", epoch).permutation(moved)
         rows = np.sort(order[part::per_epoch])
-        batch = _batch(pairs, rows, len(rows) / len(moved), moving.documents, uses, effort.negatives, seed, step)
+        batch = _batch(pairs, rows, len(rows) / len(moved), new_documents, uses, effort.negatives, seed, step)
         share = step / n_steps
         scale, rate = stage.scale * (stage.scale_end / stage.scale) ** share, effort.rate * (1 - share)
         if len(new) and step % every == 0:
@@ -151,10 +144,10 @@ def solve(
             movers[1].step(new, pull, rate)
 
 
-def _staying(pairs: Pairs, moving: Moving) -> Rows:
+def _staying(pairs: Pairs, moving: Rows) -> Rows:
     """The rows of the queries that have pairs and do not move."""
     stays = pairs.sizes > 0
-    stays[moving.queries] = False
+    stays[moving] = False
     return np.flatnonzero(stays)
 
 
@@ -212,86 +205,9 @@ class _Rivals:
         return torch.bmm(pull[:, None], self.vectors)[:, 0]
 
 
-def intruded(model: DualEncoder, pairs: Pairs, moving: Moving) -> Rows:
+def intruded(model: DualEncoder, pairs: Pairs, moving: Rows, new_documents: Rows) -> Rows:
     """The rows of queries that stay, for which a new document, not relevant to them, reaches their threshold."""
     staying = _staying(pairs, moving)
-    queries, documents = model.query_vectors(staying), model.document_vectors(moving.documents)
+    queries, documents = model.query_vectors(staying), model.document_vectors(new_documents)
     offsets, _, _ = above(queries, documents, model.thresholds[staying].numpy())
     return staying[np.diff(offsets) > 0]
-
-
-Named = tuple[Ids, Texts | None]
-
-
-@dataclass(frozen=True, eq=False)
-class Reread:
-    """A model whose towers read other texts than before.
-
-    Attributes:
-        model: without thresholds.
-        vectors: a lookup encoder with the vectors of `model`.
-        renamed: rows of known queries with other texts than before, and so other vectors (int64).
-        renamed_documents: the same of documents, with `documents="text"`; others have vectors of their own.
-    """
-
-    model: DualEncoder
-    vectors: DualEncoder
-    renamed: Rows
-    renamed_documents: Rows
-
-
-def reread(
-    model: DualEncoder, after: Pairs, was: tuple[Rows, Rows], thresholds: Tensor, effort: Effort, seed: int
-) -> Reread:
-    """Give a model the ids and texts of other pairs, and solve for its new documents.
-
-    Args:
-        model: its query tower reads texts.
-        after: what is relevant now.
-        was: for each query and each document of `after` its row in the model, -1 for new ones.
-        thresholds: float32, one a query of `after`: where the answer sets of known queries end, NaN for new ones.
-        effort, seed: of solving.
-    """
-    assert isinstance(model.query_tower, BaseTextTower)
-    tower, known = model.document_tower, torch.from_numpy(np.flatnonzero(after.sizes))
-    queries = model.query_tower.with_texts(what_is_read(after.query_ids, after.query_texts)).with_anchors(known)
-    documents: BaseTextTower | None = None  # over the names of documents, where these are read
-    names = what_is_read(after.document_ids, after.document_texts)
-    if isinstance(tower, TiedTower):
-        documents = queries.with_texts(names)
-    elif isinstance(tower, BaseTextTower):
-        documents = tower.with_texts(names).with_anchors(known)
-    by_name = None if documents is None else documents.encode().detach().cpu().float()
-    were = torch.from_numpy(was[1] >= 0)
-    table = torch.zeros(after.n_documents, model.dim) if by_name is None else by_name.clone()
-    if not isinstance(tower, BaseTextTower):
-        table[were] = model.document_vectors(was[1][was[1] >= 0]).detach().cpu().float()
-    vectors = DualEncoder.from_vectors(after, queries.encode(), table)
-    vectors.thresholds = thresholds
-    new = np.flatnonzero(was[1] < 0)
-    if len(new) and not isinstance(tower, BaseTextTower):
-        if documents is None:
-            start(vectors, after, np.empty(0, np.int64), new, seed)
-        wanting = np.unique(after.query_of[np.isin(after.documents, new)])
-        solve(vectors, after, Moving(wanting, new), effort, seed, queries_move=False)
-    before = (model.document_ids, model.document_texts)
-    renamed = _renamed(before, (after.document_ids, after.document_texts), was[1])
-    own: Tower = LookupTower(vectors.document_vectors()) if documents is None else documents
-    if documents is not None and by_name is not None and isinstance(tower, TiedTower):
-        offsets = vectors.document_vectors() - by_name
-        were[renamed] = False
-        offsets[were] = tower.offsets[torch.from_numpy(was[1])[were]].cpu()
-        own = TiedTower(documents, offsets)
-    return Reread(
-        DualEncoder.from_towers(after, queries, own),
-        vectors,
-        _renamed((model.query_ids, model.query_texts), (after.query_ids, after.query_texts), was[0]),
-        renamed if isinstance(tower, BaseTextTower) else np.empty(0, np.int64),
-    )
-
-
-def _renamed(before: Named, after: Named, was: Rows) -> Rows:
-    """The rows of known ids whose text has changed."""
-    old, new = what_is_read(*before), what_is_read(*after)
-    rows = [row for row in np.flatnonzero(was >= 0).tolist() if old[was[row]] != new[row]]
-    return np.array(rows, np.int64)
