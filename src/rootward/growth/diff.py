@@ -88,8 +88,25 @@ class Diff(Result):
             HierarchyError: the change does not fit this hierarchy, or the result is not one.
             CycleError: ... because its edges run in a circle.
         """
-        self._check(tree)
-        gone, edges_gone = set(self.removed), set(self.removed_edges)
+        there, gone, edges_gone = set(tree.edges()), set(self.removed), set(self.removed_edges)
+        for node in self.added:
+            if node in tree.ids:
+                raise HierarchyError(f"The change adds {node!r}, which is there already. Was it applied before?")
+        for node in self.removed:
+            if node not in tree.ids:
+                raise HierarchyError(f"The change removes {node!r}, which is not there.{did_you_mean(node, tree.ids)}")
+        for child, parent in self.removed_edges:
+            if (child, parent) not in there:
+                raise HierarchyError(f"The change removes the edge from {child!r} to {parent!r}, which is not there.")
+        for child, parent in self.added_edges:
+            if (child, parent) in there:
+                raise HierarchyError(f"The change adds the edge from {child!r} to {parent!r}, which is there already.")
+        for child, parent in sorted((there - edges_gone) | set(self.added_edges)):
+            if child in gone or parent in gone:
+                raise HierarchyError(
+                    f"The change removes a node of the edge from {child!r} to {parent!r} and keeps the edge. "
+                    f"Remove it too, and join the node that stays to another parent."
+                )
         nodes = [*(node for node in tree.ids if node not in gone), *self.added]
         edges = [*(edge for edge in tree.edges() if edge not in edges_gone), *self.added_edges]
         made = Hierarchy.from_edges(edges, nodes=nodes)
@@ -97,29 +114,6 @@ class Diff(Result):
         if tree.texts is not None or self.texts:
             texts = columns_of(nodes, texts_of(tree.ids, tree.texts) | self.texts)
         return Hierarchy(made.ids, made.parent_offsets, made.parents, texts, tree.notes)
-
-    def _check(self, tree: Hierarchy) -> None:
-        for node in self.added:
-            if node in tree.ids:
-                raise HierarchyError(f"The change adds {node!r}, which is there already. Was it applied before?")
-        for node in self.removed:
-            if node not in tree.ids:
-                raise HierarchyError(f"The change removes {node!r}, which is not there.{did_you_mean(node, tree.ids)}")
-        edges = set(tree.edges())
-        for child, parent in self.removed_edges:
-            if (child, parent) not in edges:
-                raise HierarchyError(f"The change removes the edge from {child!r} to {parent!r}, which is not there.")
-        for child, parent in self.added_edges:
-            if (child, parent) in edges:
-                raise HierarchyError(f"The change adds the edge from {child!r} to {parent!r}, which is there already.")
-        gone = set(self.removed)
-        left = (edges - set(self.removed_edges)) | set(self.added_edges)
-        for child, parent in sorted(left):
-            if child in gone or parent in gone:
-                raise HierarchyError(
-                    f"The change removes a node of the edge from {child!r} to {parent!r} and keeps the edge. "
-                    f"Remove it too, and join the node that stays to another parent."
-                )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it as JSON, with any suffix; whole or not at all."""

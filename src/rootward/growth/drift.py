@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection
 from typing import Literal
 
 import numpy as np
@@ -130,14 +129,14 @@ def drift(
     added = {label for label in added if label in grown.pairs.query_ids}
     sampled = some_queries(before, added, measured_scores // max(before.n_documents, 1), seed)
     if history is None:
-        first = measured(model, before, sampled, set(), 4 * BRANCHES)  # other ones may be the largest one day
-        trained = {f"{kind} {name}": recall for (kind, name), (_, recall) in first.slices.items()}
+        first, _, _ = measured(model, before, sampled, set(), 4 * BRANCHES)  # other ones may be the largest one day
+        trained = {f"{kind} {name}": recall for (kind, name), (_, recall) in first.items()}
     else:
         trained = history.trained
-    found = measured(grown.model, grown.pairs, sampled, added)
+    found, added_recall, added_documents = measured(grown.model, grown.pairs, sampled, added)
     slices = tuple(
         Slice(kind=kind, name=name, n_queries=n, trained=trained.get(f"{kind} {name}"), now=recall)
-        for (kind, name), (n, recall) in found.slices.items()
+        for (kind, name), (n, recall) in found.items()
     )
     step = Step(
         date=time.strftime("%Y-%m-%d"),
@@ -148,15 +147,15 @@ def drift(
     )
     steps = (*(() if history is None else history.steps), step)
     n_trained = before.n_queries if history is None else history.trained_queries
-    verdict, reasons = judge(slices, steps, n_trained, found.added_queries)
+    verdict, reasons = judge(slices, steps, n_trained, added_recall)
     return Drift(
         trained_queries=n_trained,
         trained=trained,
         added=tuple(sorted(added)),
         steps=steps,
         slices=slices,
-        added_recall=found.added_queries,
-        added_documents_recall=found.added_documents,
+        added_recall=added_recall,
+        added_documents_recall=added_documents,
         verdict=verdict,
         reasons=reasons,
     )
@@ -201,57 +200,41 @@ Kind = Literal["all", "distance", "depth", "branch"]
 Flags = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Recall at |S(q)|, shares from 0 to 1.
-
-    Attributes:
-        slices: by (kind, name), how many queries that were trained were measured, and their recall.
-        added_queries: recall of those added since; None where there are none.
-        added_documents: recall of those added since, among queries that were trained; None where these want none.
-    """
-
-    slices: dict[tuple[Kind, str], tuple[int, float]]
-    added_queries: float | None
-    added_documents: float | None
-
-
 def measured(
     model: DualEncoder, pairs: Pairs, sampled: Collection[str], added: Collection[str], n_branches: int = BRANCHES
-) -> Measured:
-    """The recall of the queries `sampled`, those added apart; ids that are not there are passed over."""
+) -> tuple[dict[tuple[Kind, str], tuple[int, float]], float | None, float | None]:
+    """Recall at |S(q)|, shares from 0 to 1, of the queries `sampled` and `added`; unknown ids are passed over.
+
+    Returns:
+        By slice (kind, name), how many queries that were trained were measured, and their recall; the recall of added
+        queries, None where there are none; the recall of added documents among queries that were trained, None where
+        these want none.
+    """
     is_added = _among(pairs.query_ids, added)
     wanted = pairs.keep((is_added | _among(pairs.query_ids, sampled))[pairs.query_of])
     query, weights, hits = wanted.query_of, 1.0 / wanted.sizes[wanted.query_of], ranks_of(model, wanted).hits
+    old, found = ~is_added[query], dict[tuple[Kind, str], tuple[int, float]]()
 
-    def recall(which: Flags) -> tuple[int, float]:
-        n = len(np.unique(query[which]))
-        return n, float((weights * hits)[which].sum() / weights[which].sum()) if n else 0.0
+    def recall(which: Flags) -> float | None:
+        return float((weights * hits)[which].sum() / weights[which].sum()) if which.any() else None
 
-    old = ~is_added[query]
-    found = {(kind, name): recall(old & which) for kind, name, which in _slices(pairs, wanted, n_branches)}
-    queries, documents = recall(~old), recall(old & _among(pairs.document_ids, added)[wanted.documents])
-    return Measured(
-        {key: value for key, value in found.items() if value[0]},
-        queries[1] if queries[0] else None,
-        documents[1] if documents[0] else None,
-    )
+    def measure(kind: Kind, name: str, which: Flags) -> None:
+        value = recall(old & which)
+        if value is not None:
+            found[kind, name] = len(np.unique(query[old & which])), value
 
-
-def _slices(pairs: Pairs, wanted: Pairs, n_branches: int) -> Iterator[tuple[Kind, str, Flags]]:
-    """Every slice: its kind, its name, and which of the pairs that are measured are in it."""
-    query = wanted.query_of
-    yield "all", "", np.ones(len(wanted), np.bool_)
+    measure("all", "", old)
     for distance in range(wanted.max_distance + 1):
-        yield "distance", str(distance), wanted.distances == distance
+        measure("distance", str(distance), wanted.distances == distance)
     depth = wanted.depths
     for level in range(wanted.max_distance + 1):
-        yield "depth", str(level), depth[query] == level
+        measure("depth", str(level), depth[query] == level)
     branch = branches(pairs)
-    found = branch[np.unique(query)]
-    rows, counts = np.unique(found[found >= 0], return_counts=True)
+    counted = branch[np.unique(query)]
+    rows, counts = np.unique(counted[counted >= 0], return_counts=True)
     for row in rows[np.lexsort((rows, -counts))[:n_branches]].tolist():  # the largest first
-        yield "branch", pairs.document_ids[row], branch[query] == row
+        measure("branch", pairs.document_ids[row], branch[query] == row)
+    return found, recall(~old), recall(old & _among(pairs.document_ids, added)[wanted.documents])
 
 
 def some_queries(pairs: Pairs, leave_out: Collection[str], at_most: int, seed: int) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -90,7 +91,8 @@ def grow(
         query_texts=_texts(model.query_ids, model.query_texts, after.query_ids, after.query_texts),
         document_texts=_texts(model.document_ids, model.document_texts, after.document_ids, after.document_texts),
     )
-    was = _RowsBefore(_rows(before.query_ids, after.query_ids), _rows(before.document_ids, after.document_ids))
+    rows = _rows(before.query_ids, after.query_ids), _rows(before.document_ids, after.document_ids)
+    was = _RowsBefore(*rows, *(np.flatnonzero(side < 0) for side in rows))
     if before.n_documents and after.n_documents and len(was.new_documents) == after.n_documents:
         raise PairsError(
             f"None of the {after.n_documents:,} documents, such as {after.document_ids[0]!r}, is one of the "
@@ -189,22 +191,13 @@ def _renamed(old: Sequence[str], new: Sequence[str], was: Rows) -> Rows:
     return np.array(rows, np.int64)
 
 
-@dataclass(frozen=True, eq=False)
-class _RowsBefore:
-    """For each row of the pairs after, its row before, -1 for new ones (int64)."""
+class _RowsBefore(NamedTuple):
+    """For each row of the pairs after, its row before, -1 for new ones; and the rows of the new ones (int64)."""
 
     queries: Rows
     documents: Rows
-
-    @property
-    def new_queries(self) -> Rows:
-        """Rows of the new queries."""
-        return np.flatnonzero(self.queries < 0)
-
-    @property
-    def new_documents(self) -> Rows:
-        """Rows of the new documents."""
-        return np.flatnonzero(self.documents < 0)
+    new_queries: Rows
+    new_documents: Rows
 
 
 def _rows(ids: Ids, labels: Ids) -> Rows:

@@ -69,10 +69,7 @@ def start(model: DualEncoder, pairs: Pairs, new_queries: Rows, new_documents: Ro
     own = [stream(seed, "growth", "start", model.document_ids[row]) for row in new_documents.tolist()]
     drawn = np.array([rng.standard_normal(model.dim, np.float32) for rng in own], np.float32)
     documents[new_documents] = normalize(torch.from_numpy(drawn.reshape(len(own), model.dim)))
-    is_new = np.zeros(pairs.n_documents, np.bool_), np.zeros(pairs.n_queries, np.bool_)
-    is_new[0][new_documents], is_new[1][new_queries] = True, True
-    wanted = np.flatnonzero(is_new[0][pairs.documents])
-    wanted = wanted[~is_new[1][pairs.query_of[wanted]]]
+    wanted = np.flatnonzero(np.isin(pairs.documents, new_documents) & ~np.isin(pairs.query_of, new_queries))
     middle = torch.zeros_like(documents).index_add_(
         0, torch.from_numpy(pairs.documents[wanted]).long(), queries[torch.from_numpy(pairs.query_of[wanted])]
     )
