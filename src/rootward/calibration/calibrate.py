@@ -266,8 +266,6 @@ class Calibration:
         """Draw the calibration curve; see `SetReport.plot`."""
         return self.report.plot(path)
 
-    # -- on disk ---------------------------------------------------------------------------------------------
-
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything to one safetensors file, or into a model's folder; whole or not at all."""
         path = Path(path)

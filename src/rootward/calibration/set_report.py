@@ -140,8 +140,6 @@ class SetReport(Result):
     repaired: SetFigures | None = None
     repaired_slices: tuple[SetSlice, ...] = ()
 
-    # -- reading ---------------------------------------------------------------------------------------------
-
     @property
     def title(self) -> str:
         """'predicted threshold, by F1: 2,500 queries that were not calibrated on (5,000 + 2,500 were)'."""

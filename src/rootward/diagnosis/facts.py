@@ -198,8 +198,6 @@ class Facts(Value):
     known: Known | None = None
 
 
-# -- one table of vectors by itself ---------------------------------------------------------------------------------
-
 SAME_WAY = 0.99  # cosine with the mean vector, above which a vector has collapsed
 ALIGNMENT_PAIRS = 20_000
 

@@ -127,7 +127,11 @@ def drift(
     """
     added = {*(() if history is None else history.added), *grown.added_queries}
     added = {label for label in added if label in grown.pairs.query_ids}
-    sampled = some_queries(before, added, measured_scores // max(before.n_documents, 1), seed)
+    fit = np.flatnonzero((before.sizes > 0) & ~_among(before.query_ids, added))
+    most = max(1, measured_scores // max(before.n_documents, 1))
+    if len(fit) > most:
+        fit = stream(seed, "drift").choice(fit, most, replace=False)
+    sampled = {before.query_ids[row] for row in fit.tolist()}
     if history is None:
         first, _, _ = measured(model, before, sampled, set(), 4 * BRANCHES)  # other ones may be the largest one day
         trained = {f"{kind} {name}": recall for (kind, name), (_, recall) in first.items()}
@@ -235,14 +239,6 @@ def measured(
     for row in rows[np.lexsort((rows, -counts))[:n_branches]].tolist():  # the largest first
         measure("branch", pairs.document_ids[row], branch[query] == row)
     return found, recall(~old), recall(old & _among(pairs.document_ids, added)[wanted.documents])
-
-
-def some_queries(pairs: Pairs, leave_out: Collection[str], at_most: int, seed: int) -> set[str]:
-    """Ids of queries to look at: all that have pairs, or some of them drawn at random."""
-    fit = np.flatnonzero((pairs.sizes > 0) & ~_among(pairs.query_ids, leave_out))
-    if len(fit) > at_most:
-        fit = stream(seed, "drift").choice(fit, max(at_most, 1), replace=False)
-    return {pairs.query_ids[row] for row in fit.tolist()}
 
 
 def branches(pairs: Pairs) -> Rows:
