@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from torch import Tensor
 from rootward.calibration.repair import Graph
 from rootward.calibration.rules import (
     RULES,
+    AnyRule,
+    Array,
     ExpectedSize,
     FixedSize,
     Rule,
@@ -29,17 +31,7 @@ from rootward.calibration.rules import (
     shifted,
     to_float64,
 )
-from rootward.calibration.set_report import (
-    Chances,
-    OtherRule,
-    SetCounts,
-    SetFigures,
-    SetReport,
-    calibration_error,
-    measure,
-    reliability,
-    set_slices,
-)
+from rootward.calibration.set_report import Chances, OtherRule, SetCounts, SetFigures, SetReport, measure, set_slices
 from rootward.calibration.top_documents import top_documents
 from rootward.encoders import Queries
 from rootward.errors import InputError, PairsError, UnknownIdError
@@ -56,9 +48,6 @@ FEWEST = 8
 """Queries with answers that can be split in three."""
 
 _CHOSEN, _MEASURED = 0.25, 0.25  # shares of the queries; the rest is fitted to
-
-AnyRule: TypeAlias = Rule | FixedSize | UpperBound
-Array: TypeAlias = npt.NDArray[np.float64]
 
 
 class Fingerprinted(Encoder, Protocol):
@@ -149,7 +138,7 @@ def calibrate(
     chances = Chances.fit(choose, margins(chosen, parts.validation))
 
     counts = counted(chosen, above)
-    bins = reliability(top.of(parts.test), margins(chosen, parts.test), chances)
+    bins = chances.reliability(top.of(parts.test), margins(chosen, parts.test))
     k = FixedSize(best_shift(choose, FixedSize().margins(choose, np.empty(0))))
     others: dict[str, AnyRule] = {name: each for name, each in rules.items() if each is not chosen}
     others |= {f"best fixed k, {int(-k.shift)}": k, "upper bound (knows the answers)": UpperBound()}
@@ -165,7 +154,7 @@ def calibrate(
         figures=SetFigures.of(counts.sets),
         slices=set_slices(parts.test, counts.sets, counts.accepted),
         bins=bins,
-        error=calibration_error(bins),
+        error=sum(b.n * abs(b.predicted - b.observed) for b in bins) / max(1, sum(b.n for b in bins)),
         unit=chosen.unit,
         rivals=tuple(OtherRule(name=name, figures=SetFigures.of(counted(each).sets)) for name, each in others.items()),
         repaired=None if counts.repaired is None else SetFigures.of(counts.repaired[0]),
@@ -258,8 +247,8 @@ class Calibration:
             InputError: vectors of another width.
         """
         vectors = to_float64(queries)
-        shapes = [each.shape for name, each in self.rule.tensors().items() if name in ("weights", "known")]
-        width = shapes[0][-1] if shapes else None  # the rule "universal" does not look at the vectors
+        fitted = self.rule.tensors()
+        width = next((fitted[name].shape[-1] for name in ("weights", "known") if name in fitted), None)
         if vectors.ndim != 2 or (width is not None and vectors.shape[1] != width):
             raise InputError(f"The calibration is of vectors with {width} columns, got shape {vectors.shape}.")
         if not isinstance(self.rule, ExpectedSize):
@@ -276,8 +265,6 @@ class Calibration:
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw the calibration curve; see `SetReport.plot`."""
         return self.report.plot(path)
-
-    # -- on disk ---------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything to one safetensors file, or into a model's folder; whole or not at all."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from rootward.csr import expand
 from rootward.errors import InputError
@@ -70,16 +69,10 @@ def _pairs_above(above: Graph, ids: Ids, documents: Ints, max_distance: int | No
         place, index = above.of(nodes)
         near = above.distances[index] <= (above.max_distance if max_distance is None else max_distance)
         place, rows, named = place[near], above.documents[index[near]], above.document_ids
-    as_document = _renamed(rows, named, ids)
+    as_document = rows.astype(np.int64)
+    if named != ids:  # by the ids that both tables have
+        some, which = np.unique(rows, return_inverse=True)
+        known = [ids.row(named[row]) if named[row] in ids else -1 for row in some.tolist()]
+        as_document = np.array(known, np.int64)[which]
     kept = as_document >= 0
     return there[place[kept]], as_document[kept]
-
-
-def _renamed(rows: npt.NDArray[np.int32], of: Ids, to: Ids) -> Ints:
-    """The rows that ids have in another table, -1 where they have none."""
-    if of is to or of == to:
-        return rows.astype(np.int64)
-    some, which = np.unique(rows, return_inverse=True)
-    labels = [of[row] for row in some.tolist()]
-    there = np.array([to.row(label) if label in to else -1 for label in labels], np.int64)
-    return there[which] if len(labels) else rows.astype(np.int64)

@@ -7,7 +7,7 @@ A rule gives every listed document a margin, and the documents with a margin of 
                 it an inner product again (`extend_queries`, `extend_documents`)
     size        k(q) - rank: as many documents as the nearest known queries have
 
-`fit` sees some queries, and the last number, the shift, is chosen on others (`rootward.calibration.rules`).
+`fit` sees some queries, and the last number, the shift, is chosen on others.
 """
 
 from __future__ import annotations
@@ -176,6 +176,7 @@ class UpperBound:
 
 
 Rule: TypeAlias = Universal | Predicted | ExpectedSize
+AnyRule: TypeAlias = Rule | FixedSize | UpperBound
 RULES: dict[str, type[Universal] | type[Predicted] | type[ExpectedSize]] = {
     kind.name: kind for kind in (Universal, Predicted, ExpectedSize)
 }

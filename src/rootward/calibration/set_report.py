@@ -12,7 +12,7 @@ from scipy.optimize import isotonic_regression
 from torch import Tensor
 
 from rootward.calibration.repair import Graph, missing_above
-from rootward.calibration.rules import FixedSize, Rule, UpperBound, to_float64
+from rootward.calibration.rules import AnyRule, Array, to_float64
 from rootward.calibration.top_documents import SHARE, Flags, TopDocuments, pair_index, top_documents
 from rootward.evaluation.metrics import AnswerSets
 from rootward.evaluation.report import Result, Value, percent, plain_table
@@ -140,8 +140,6 @@ class SetReport(Result):
     repaired: SetFigures | None = None
     repaired_slices: tuple[SetSlice, ...] = ()
 
-    # -- reading ---------------------------------------------------------------------------------------------
-
     @property
     def title(self) -> str:
         """'predicted threshold, by F1: 2,500 queries that were not calibrated on (5,000 + 2,500 were)'."""
@@ -201,12 +199,9 @@ class SetReport(Result):
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw the share of relevant documents against their margin: observed, and as calibrated.
 
-        Args:
-            path: where to draw, with the suffix .png or .svg.
-
         Raises:
             MissingExtraError: matplotlib is not installed.
-            InputError: another suffix.
+            InputError: a suffix other than .png and .svg.
         """
         figure, axes = figure_at(path)
         margins = [(each.low + each.high) / 2 for each in self.bins]
@@ -229,11 +224,9 @@ class SetReport(Result):
 
 def set_slices(pairs: Pairs, sets: AnswerSets, accepted: Flags) -> tuple[SetSlice, ...]:
     """Recall by distance, and the sets of the queries that reach just so far."""
-    weights = pairs.weights
-    found = np.bincount(pairs.distances, weights * accepted, pairs.max_distance + 1)
-    there = np.bincount(pairs.distances, weights, pairs.max_distance + 1)
-    n_pairs = np.bincount(pairs.distances, minlength=pairs.max_distance + 1)
-    farthest = pairs.distances[pairs.offsets[sets.rows + 1] - 1]  # nearest first, so the last is the farthest
+    there, found = pairs.shares(), pairs.shares(pairs.weights * accepted)
+    n_pairs = np.bincount(pairs.distances)
+    farthest = pairs.depths[sets.rows]
     out = []
     for distance in n_pairs.nonzero()[0].tolist():
         some = farthest == distance
@@ -256,13 +249,11 @@ class SetCounts:
     """The answer sets that a rule gives, counted.
 
     Attributes:
-        pairs: what is relevant.
         sets: sizes and hits of each set.
-        accepted: bool, one a pair of `pairs`: its document is in its query's set.
+        accepted: bool, one a pair: its document is in its query's set.
         repaired: sets and accepted pairs after upward repair; None where no graph was given.
     """
 
-    pairs: Pairs
     sets: AnswerSets
     accepted: Flags
     repaired: tuple[AnswerSets, Flags] | None = None
@@ -273,7 +264,7 @@ def measure(
     queries: Tensor,
     documents: Tensor,
     pairs: Pairs,
-    rule: Rule | FixedSize | UpperBound,
+    rule: AnyRule,
     above: Graph | None = None,
 ) -> SetCounts:
     """The rule's answer sets for all queries that have pairs.
@@ -312,10 +303,8 @@ def measure(
         top = replace(longer, pairs=pair_index(pairs, longer.rows[longer.place], longer.documents))
     rows = np.flatnonzero(pairs.sizes)
     before, after = (AnswerSets(rows, sizes[i, rows], hits[i, rows], pairs.sizes[rows]) for i in (0, 1))
-    return SetCounts(pairs, before, accepted[0], None if above is None else (after, accepted[1]))
+    return SetCounts(before, accepted[0], None if above is None else (after, accepted[1]))
 
-
-Array = npt.NDArray[np.float64]
 
 BINS = 12
 """Of the calibration curve, with equally many documents each."""
@@ -348,44 +337,37 @@ class Chances:
 
         Over the 2 |S(q)| best documents of each query, of which about half are relevant.
         """
-        values, relevant = _near(top, margins)
-        if not len(values):
+        bins = _bins(top, margins, KNOTS)
+        if not bins:
             return cls(np.empty(0), np.empty(0))
-        bins = np.array_split(np.argsort(values, kind="stable"), min(KNOTS, len(values)))
-        shares = [relevant[each].mean() for each in bins]
-        rising = isotonic_regression(shares, weights=[len(each) for each in bins]).x
-        return cls(np.array([values[each].mean() for each in bins]), np.asarray(rising, np.float64))
+        rising = isotonic_regression([hits.mean() for _, hits in bins], weights=[len(hits) for _, hits in bins]).x
+        return cls(np.array([values.mean() for values, _ in bins]), np.asarray(rising, np.float64))
 
+    def reliability(self, top: TopDocuments, margins: Array) -> tuple[Reliability, ...]:
+        """Predicted chance beside observed share, in bins of margin with equally many documents.
 
-def reliability(top: TopDocuments, margins: Array, chances: Chances) -> tuple[Reliability, ...]:
-    """Predicted chance beside observed share, in bins of margin with equally many documents.
-
-    Args:
-        top: of queries that `chances` were not fitted to.
-        margins: of their entries.
-        chances: what is put to the test.
-    """
-    values, relevant = _near(top, margins)
-    bins = np.array_split(np.argsort(values, kind="stable"), min(BINS, len(values))) if len(values) else []
-    return tuple(
-        Reliability(
-            low=float(values[each[0]]),
-            high=float(values[each[-1]]),
-            n=len(each),
-            predicted=float(chances(values[each]).mean()),
-            observed=float(relevant[each].mean()),
+        Args:
+            top: of queries that these chances were not fitted to.
+            margins: of their entries.
+        """
+        return tuple(
+            Reliability(
+                low=float(values[0]),
+                high=float(values[-1]),
+                n=len(values),
+                predicted=float(self(values).mean()),
+                observed=float(hits.mean()),
+            )
+            for values, hits in _bins(top, margins, BINS)
         )
-        for each in bins
-    )
 
 
-def calibration_error(bins: tuple[Reliability, ...]) -> float:
-    """The mean of |predicted - observed| over documents; 0 where there are none."""
-    total = sum(each.n for each in bins)
-    return sum(each.n * abs(each.predicted - each.observed) for each in bins) / total if total else 0.0
+def _bins(top: TopDocuments, margins: Array, most: int) -> list[tuple[Array, Flags]]:
+    """(margins, whether relevant) of the 2 |S(q)| best documents of each query that have a finite margin, ascending.
 
-
-def _near(top: TopDocuments, margins: Array) -> tuple[Array, Flags]:
-    """(margin, whether it is relevant) of the 2 |S(q)| best documents of each query that have a finite margin."""
-    near = (top.ranks < 2 * top.sizes[top.place]) & np.isfinite(margins)
-    return margins[near], top.relevant[near]
+    Cut into `most` bins of equally many documents, fewer where there are fewer documents.
+    """
+    near = np.flatnonzero((top.ranks < 2 * top.sizes[top.place]) & np.isfinite(margins))
+    near = near[np.argsort(margins[near], kind="stable")]
+    n_bins = min(most, len(near))
+    return [(margins[each], top.relevant[each]) for each in np.array_split(near, n_bins)] if n_bins else []

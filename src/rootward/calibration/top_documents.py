@@ -135,13 +135,9 @@ def top_documents(
 
 def pair_index(pairs: Pairs, rows: Ints, documents: Ints) -> Ints:
     """The index of the pair of each (query row, document row), -1 where it is no pair (int64)."""
-    n = pairs.n_documents
-    some = np.unique(rows)
-    place, index = pairs.of(some)
-    if not len(index):
+    if not len(pairs):
         return np.full(len(rows), -1)
-    known = some[place] * n + pairs.documents[index]
+    known, keys = (row * pairs.n_documents + d for row, d in ((pairs.query_of, pairs.documents), (rows, documents)))
     order = np.argsort(known)
-    keys = rows * n + documents
-    found = order[np.minimum(np.searchsorted(known[order], keys), len(known) - 1)]
-    return np.where(known[found] == keys, index[found], -1)
+    found = order[np.minimum(np.searchsorted(known, keys, sorter=order), len(known) - 1)]
+    return np.where(known[found] == keys, found, -1)

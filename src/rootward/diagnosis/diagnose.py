@@ -24,7 +24,7 @@ from rootward.diagnosis.facts import (
     hubness,
     support,
 )
-from rootward.diagnosis.probe import probe, wider
+from rootward.diagnosis.probe import probe
 from rootward.errors import InputError, PairsError
 from rootward.evaluation import Ranks, rank_pairs, recall
 from rootward.folders import read_config
@@ -37,6 +37,7 @@ from rootward.training.run import About, read_log
 MEASURED_SCORES = 2_000_000_000  # at most: 24,000 queries of WordNet, about 5 s
 ANSWERED_SCORES = 20_000_000  # of the pass that tries corrections: 240 queries of WordNet
 PROBED_QUERIES = 4_000  # at most, that a probe is measured on
+WIDE = 16  # at least so many coordinates in the second probe, which has twice as many as the vectors
 EXAMPLES = 8
 
 
@@ -101,9 +102,6 @@ def _checked(queries: npt.ArrayLike | Tensor, documents: npt.ArrayLike | Tensor,
                 f"{len(side):,}."
             )
     return found
-
-
-# -- facts -------------------------------------------------------------------------------------------------------
 
 
 def _facts(queries: Tensor, documents: Tensor, pairs: Pairs, known: Known | None, seed: int) -> Facts:
@@ -172,12 +170,11 @@ def _groups(ranks: Ranks, values: npt.NDArray[np.integer], edges: list[int] | No
 def _contradictions(pairs: Pairs, measured: Pairs, ranks: Ranks, seed: int) -> Contradictions:
     """What the support of pairs comes to, beside the recall of those measured."""
     found = support(pairs, stream(seed, "diagnosis", "support"))
-    doubtful = found.doubtful
     n = found.at_least_wrong
     index = np.flatnonzero((measured.sizes > 0)[pairs.query_of])  # of the pairs measured
-    doubted, checked = doubtful[index], found.rare[index]
+    doubted, checked = found.doubtful[index], found.rare[index]
     # examples have the least support; of two for one document, that with the other queries more alike
-    where = np.flatnonzero(doubtful)
+    where = np.flatnonzero(found.doubtful)
     rows, documents = pairs.query_of[where], pairs.documents[where]
     order = np.lexsort((where, -pairs.generality[documents], found.values[where]))[:EXAMPLES]
     return Contradictions(
@@ -191,9 +188,6 @@ def _contradictions(pairs: Pairs, measured: Pairs, ranks: Ranks, seed: int) -> C
     )
 
 
-# -- probes ------------------------------------------------------------------------------------------------------
-
-
 def _probed(facts: Facts, queries: Tensor, documents: Tensor, pairs: Pairs, seed: int, bar: Progress) -> Facts:
     """The facts with a probe at the same dim and, unless that explains it all, one with more."""
     measured = _some(pairs, PROBED_QUERIES, seed, "probed")
@@ -201,7 +195,7 @@ def _probed(facts: Facts, queries: Tensor, documents: Tensor, pairs: Pairs, seed
     same = probe(queries, documents, pairs, measured, facts.dim, seed, bar.update)
     if same.recovered >= RECOVERED:
         return facts.model_copy(update={"same_dim": same})
-    dim = wider(facts.dim)
+    dim = max(2 * facts.dim, WIDE)
     bar.begin(f"Training a little at dim {dim}")
     wide = probe(queries, documents, pairs, measured, dim, seed, bar.update)
     return facts.model_copy(update={"same_dim": same, "wide_dim": wide})

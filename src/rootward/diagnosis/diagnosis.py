@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from rootward.diagnosis.facts import Facts, Group, Probe
 from rootward.evaluation.report import Result, Value, plain_table
@@ -68,17 +68,11 @@ class Diagnosis(Result):
             f"{f'{self.label}: ' if self.label else ''}{f.n_queries:,} queries{some}, {f.n_documents:,} documents, "
             f"{f.n_pairs:,} pairs, dim {f.dim}\nrecall at |S(q)|: {percent(f.overall)}"
         )
-        tables = [
-            plain_table(
-                [name, "pairs", "recall %"],
-                [[each.name, f"{each.n_pairs:,}", percent(each.recall).removesuffix(" %")] for each in groups],
-            )
-            for name, groups in (
-                ("distance", f.by_distance),
-                ("depth of query", f.by_depth),
-                ("generality", f.by_generality),
-            )
-        ]
+        blocks = [head]
+        by = (("distance", f.by_distance), ("depth of query", f.by_depth), ("generality", f.by_generality))
+        for name, groups in by:
+            rows = [[each.name, f"{each.n_pairs:,}", percent(each.recall).removesuffix(" %")] for each in groups]
+            blocks.append(plain_table([name, "pairs", "recall %"], rows))
         sides = [
             [
                 name,
@@ -91,29 +85,23 @@ class Diagnosis(Result):
             for name, side in (("queries", f.queries), ("documents", f.documents))
         ]
         m, h = f.margin, f.hubness
-        geometry = "\n".join(
-            [
-                plain_table(["", "norm", "copies %", "collapsed %", "effective rank", "participation"], sides),
-                f"margin: median {m.median:+.3f}, middle half {m.lower:+.3f} to {m.upper:+.3f}, above 0 for "
-                f"{100 * m.positive:.1f} % of queries",
-                f"hubness: skewness {h.skewness:.1f} (true sets: {h.true_skewness:.1f}); the most general 1 % of "
-                f"documents get {100 * h.top_share:.1f} % of the answers (true sets: {100 * h.true_top_share:.1f} %)",
-            ]
+        blocks.append(
+            plain_table(["", "norm", "copies %", "collapsed %", "effective rank", "participation"], sides)
+            + f"\nmargin: median {m.median:+.3f}, middle half {m.lower:+.3f} to {m.upper:+.3f}, above 0 for "
+            f"{100 * m.positive:.1f} % of queries\n"
+            f"hubness: skewness {h.skewness:.1f} (true sets: {h.true_skewness:.1f}); the most general 1 % of "
+            f"documents get {100 * h.top_share:.1f} % of the answers (true sets: {100 * h.true_top_share:.1f} %)"
         )
         also = [f"Also: {', '.join(v.also)}."] if v.also else []
-        evidence = [f"  - {line}" for line in v.evidence]
-        words = "\n".join([v.finding, *evidence, *also, "Next:", *(f"  - {line}" for line in v.advice)])
-        return "\n\n".join([head, *tables, geometry, words])
+        evidence, advice = ([f"  - {line}" for line in lines] for lines in (v.evidence, v.advice))
+        return "\n\n".join([*blocks, "\n".join([v.finding, *evidence, *also, "Next:", *advice])])
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw recall by distance, by depth of the query and by generality; the finding is the title.
 
-        Args:
-            path: where to draw, with the suffix .png or .svg.
-
         Raises:
             MissingExtraError: matplotlib is not installed.
-            InputError: another suffix.
+            InputError: a suffix other than .png and .svg.
         """
         facts = self.facts
         panels = (
@@ -132,28 +120,19 @@ class Diagnosis(Result):
         return save_figure(figure, path)
 
 
-# -- the verdict -----------------------------------------------------------------------------------------------------
-
-
 def verdict(facts: Facts) -> Verdict:
     """The first cause that the facts show, in the order in which to fix them."""
-    found = [cause for cause, shows in _SIGNS if shows(facts)]
-    first: Cause = found[0] if found else "unclear"
-    evidence = [line for cause in found for line in _EVIDENCE[cause](facts)]
-    if not evidence:
-        probes = ((facts.same_dim, "as they are"), (facts.wide_dim, "with more coordinates"))
-        evidence = [_in_words(each, how) for each, how in probes if each is not None]
-        evidence = evidence or ["no probe was made, and too little training and too few dimensions look alike without"]
+    unclear = _unclear(facts)
+    found = [(cause, words(facts)) for cause, shows, words in _CAUSES if shows(facts)] or [("unclear", unclear)]
+    first, words = found[0]
+    evidence = [line for _, each in found for line in each.evidence] or unclear.evidence
     return Verdict(
         cause=first,
-        finding=_FINDINGS[first](facts),
+        finding=words.finding,
         evidence=tuple(evidence + _remarks(facts)),
-        also=tuple(each for each in found[1:] if each != "healthy"),
-        advice=tuple(_ADVICE[first](facts)),
+        also=tuple(cause for cause, _ in found[1:] if cause != "healthy"),
+        advice=tuple(words.advice),
     )
-
-
-# -- what shows a cause --------------------------------------------------------------------------------------------
 
 
 def is_misaligned(facts: Facts) -> bool:
@@ -199,108 +178,136 @@ def lacks_dimensions(facts: Facts) -> bool:
     return facts.same_dim is None and facts.dim < facts.mean_size
 
 
-_SIGNS: tuple[tuple[Cause, Callable[[Facts], bool]], ...] = (
-    ("data", lambda facts: is_misaligned(facts) or has_wrong_pairs(facts)),
-    ("healthy", is_healthy),
-    ("sampling bias", is_biased),
-    ("under-training", is_undertrained),
-    ("capacity", lacks_dimensions),
-)
+class _Words(NamedTuple):
+    """What to say of a cause; evidence is given of every cause found, the rest of the first."""
+
+    finding: str
+    evidence: list[str]
+    advice: list[str]
 
 
-# -- findings, evidence and advice, in words -----------------------------------------------------------------------
+def _healthy(facts: Facts) -> _Words:
+    found = percent(facts.overall)
+    return _Words(
+        f"Healthy: {found} of the relevant documents are found.",
+        [f"recall {found}, and {percent(facts.margin.positive)} of queries whole"],
+        ["Nothing to mend."],
+    )
 
 
-_FINDINGS: dict[Cause, Callable[[Facts], str]] = {
-    "healthy": lambda facts: f"Healthy: {percent(facts.overall)} of the relevant documents are found.",
-    "data": lambda facts: (
-        "The rows do not belong to the ids: matches score like strangers."
-        if is_misaligned(facts)
-        else f"Wrong pairs: at least {facts.contradictions.n:,} pairs contradict all the others."
-    ),
-    "sampling bias": lambda facts: (
-        "Sampling bias: training held down the documents that are relevant to many queries."
-        if facts.bias.lean < 0
-        else "Sampling bias: training favoured the documents that are relevant to many queries over the near ones."
-    ),
-    "under-training": lambda _: "Under-training: a little more training finds much of what is missed.",
-    "capacity": lambda facts: f"Capacity: {facts.dim} dimensions are too few for these relevant sets.",
-    "unclear": lambda _: "Unclear: something is missed, and none of the known causes shows.",
-}
-
-
-def _data_evidence(facts: Facts) -> list[str]:
-    lines, wrong = [], facts.contradictions
+def _data(facts: Facts) -> _Words:
+    wrong = facts.contradictions
+    finding = f"Wrong pairs: at least {wrong.n:,} pairs contradict all the others."
+    evidence, advice = (
+        [],
+        [
+            "Look at the pairs in doubt (contradictions.examples, --json), mend their source, and train again.",
+            "Then diagnose once more: wrong pairs hide other causes.",
+        ],
+    )
     if is_misaligned(facts):
-        lines.append(
+        finding = "The rows do not belong to the ids: matches score like strangers."
+        evidence.append(
             f"a match outscores a random document {percent(facts.alignment.matches)} of the time, though documents "
             f"of one query are nearer each other than strangers {percent(facts.alignment.relatives)} of the time"
         )
+        advice = [
+            "Check the order of the ids: row i of each table must be the vector of the i-th id "
+            "(--query-ids, --document-ids)."
+        ]
     if has_wrong_pairs(facts):
-        lines.append(
+        evidence.append(
             f"{wrong.n:,} pairs at least ({percent(wrong.share)} of all) join a query to a document whose other "
             f"queries share next to nothing with it; on hierarchies that are in order it is below 0.1 %"
         )
         if wrong.recall is not None and wrong.others is not None:
-            lines.append(
+            evidence.append(
                 f"recall of the pairs in doubt {percent(wrong.recall)}, of comparable ones {percent(wrong.others)}"
             )
         if wrong.examples:
-            lines.append("look at: " + "; ".join(f"{query} → {document}" for query, document in wrong.examples))
-    return lines
+            evidence.append("look at: " + "; ".join(f"{query} → {document}" for query, document in wrong.examples))
+    return _Words(finding, evidence, advice)
 
 
-def _bias_evidence(facts: Facts) -> list[str]:
-    bias, hubs = facts.bias, facts.hubness
-    lines = [
-        f"within a relevant set, score and log generality correlate by {bias.lean:+.2f}"
-        + (" (an in-batch softmax converges to -1)" if bias.lean < 0 else ""),
+def _bias(facts: Facts) -> _Words:
+    bias, hubs, known = facts.bias, facts.hubness, facts.known
+    finding = "Sampling bias: training favoured the documents that are relevant to many queries over the near ones."
+    converges = ""
+    advice = ["Train on all distances together: rootward train ... --recipe decoupled, not on far pairs at the end."]
+    if bias.lean < 0:
+        finding = "Sampling bias: training held down the documents that are relevant to many queries."
+        converges = " (an in-batch softmax converges to -1)"
+        advice = [
+            "Train with candidates that do not depend on how often a document is relevant: "
+            "rootward train ... --recipe decoupled.",
+            "Keeping an in-batch loss: correct it for how often documents are drawn, recipes.regular(log_q=True).",
+            f"Until then add {bias.strength:g} standard deviations of log generality to the scores.",
+        ]
+    evidence = [
+        f"within a relevant set, score and log generality correlate by {bias.lean:+.2f}{converges}",
         f"adding {bias.strength:+g} standard deviations of log generality to the scores, with no training at all, "
         f"lifts recall from {percent(bias.before)} to {percent(bias.after)}",
         f"the most general 1 % of documents get {percent(hubs.top_share)} of the answers; "
         f"{percent(hubs.true_top_share)} would be right",
         f"recall by generality: {_line(facts.by_generality)}",
     ]
-    known = facts.known
     if known is not None and known.in_batch:
-        lines.append(f"the run's recipe, {known.recipe}, draws its candidates from the batch, uncorrected")
+        evidence.append(f"the run's recipe, {known.recipe}, draws its candidates from the batch, uncorrected")
     if known is not None and known.far_only:
-        lines.append(f"the run's recipe, {known.recipe}, ends with far pairs only")
-    return lines
+        evidence.append(f"the run's recipe, {known.recipe}, ends with far pairs only")
+    return _Words(finding, evidence, advice)
 
 
-def _training_evidence(facts: Facts) -> list[str]:
-    lines = [_in_words(facts.same_dim, "as they are")] if facts.same_dim is not None else []
-    known = facts.known
+def _training(facts: Facts) -> _Words:
+    evidence, known = _probed(facts.same_dim, "as they are"), facts.known
     if known is not None and not known.finished:
-        lines.append("the run was interrupted before its end")
+        evidence.append("the run was interrupted before its end")
     if known is not None and known.rise is not None and known.rise > 0.005:
-        lines.append(f"recall rose by {100 * known.rise:.1f} points in the last fifth of the run's training")
-    return lines
+        evidence.append(f"recall rose by {100 * known.rise:.1f} points in the last fifth of the run's training")
+    return _Words(
+        "Under-training: a little more training finds much of what is missed.",
+        evidence,
+        ["Train longer: rootward train ... --epochs N, with twice the epochs or more."],
+    )
 
 
-def _capacity_evidence(facts: Facts) -> list[str]:
-    lines = []
-    if facts.same_dim is not None and facts.wide_dim is not None:
-        lines += [
-            _in_words(facts.same_dim, "as they are"),
-            _in_words(facts.wide_dim, f"with {facts.wide_dim.dim} coordinates"),
-        ]
+def _capacity(facts: Facts) -> _Words:
+    evidence, more = [], 2 * facts.dim
+    if facts.wide_dim is not None:
+        more = facts.wide_dim.dim
+        evidence = _probed(facts.same_dim, "as they are") + _probed(facts.wide_dim, f"with {more} coordinates")
     used = facts.documents.effective_rank
-    lines.append(f"documents use {used:.1f} of {facts.dim} directions, and a query has {facts.mean_size:.1f} of them")
-    lines.append(f"recall by distance: {_line(facts.by_distance)}")
-    return lines
+    return _Words(
+        f"Capacity: {facts.dim} dimensions are too few for these relevant sets.",
+        [
+            *evidence,
+            f"documents use {used:.1f} of {facts.dim} directions, and a query has {facts.mean_size:.1f} of them",
+            f"recall by distance: {_line(facts.by_distance)}",
+        ],
+        [
+            f"Use more dimensions: rootward train ... --dim {more}.",
+            "At this dimension, a sharper end may still help: recipes.decoupled(epochs=..., scale_end=...).",
+        ],
+    )
 
 
-_EVIDENCE: dict[Cause, Callable[[Facts], list[str]]] = {
-    "healthy": lambda facts: [
-        f"recall {percent(facts.overall)}, and {percent(facts.margin.positive)} of queries whole"
-    ],
-    "data": _data_evidence,
-    "sampling bias": _bias_evidence,
-    "under-training": _training_evidence,
-    "capacity": _capacity_evidence,
-}
+def _unclear(facts: Facts) -> _Words:
+    evidence = _probed(facts.same_dim, "as they are") + _probed(facts.wide_dim, "with more coordinates")
+    advice = "Train longer and with more dimensions: rootward train ... --epochs N --dim N, and diagnose again."
+    return _Words(
+        "Unclear: something is missed, and none of the known causes shows.",
+        evidence or ["no probe was made, and too little training and too few dimensions look alike without"],
+        ["Let it probe: leave --quick out." if facts.same_dim is None else advice],
+    )
+
+
+_CAUSES: tuple[tuple[Cause, Callable[[Facts], bool], Callable[[Facts], _Words]], ...] = (
+    ("data", lambda facts: is_misaligned(facts) or has_wrong_pairs(facts), _data),
+    ("healthy", is_healthy, _healthy),
+    ("sampling bias", is_biased, _bias),
+    ("under-training", is_undertrained, _training),
+    ("capacity", lacks_dimensions, _capacity),
+)
 
 
 def _remarks(facts: Facts) -> list[str]:
@@ -323,51 +330,14 @@ def _remarks(facts: Facts) -> list[str]:
     return lines
 
 
-def _data_advice(facts: Facts) -> list[str]:
-    if is_misaligned(facts):
-        return [
-            "Check the order of the ids: row i of each table must be the vector of the i-th id "
-            "(--query-ids, --document-ids)."
-        ]
+def _probed(probe: Probe | None, how: str) -> list[str]:
+    """What a probe did, where one was made."""
+    if probe is None:
+        return []
     return [
-        "Look at the pairs in doubt (contradictions.examples, --json), mend their source, and train again.",
-        "Then diagnose once more: wrong pairs hide other causes.",
-    ]
-
-
-def _bias_advice(facts: Facts) -> list[str]:
-    if facts.bias.lean > 0:
-        return ["Train on all distances together: rootward train ... --recipe decoupled, not on far pairs at the end."]
-    return [
-        "Train with candidates that do not depend on how often a document is relevant: "
-        "rootward train ... --recipe decoupled.",
-        "Keeping an in-batch loss: correct it for how often documents are drawn, recipes.regular(log_q=True).",
-        f"Until then add {facts.bias.strength:g} standard deviations of log generality to the scores.",
-    ]
-
-
-_ADVICE: dict[Cause, Callable[[Facts], list[str]]] = {
-    "healthy": lambda _: ["Nothing to mend."],
-    "data": _data_advice,
-    "sampling bias": _bias_advice,
-    "under-training": lambda _: ["Train longer: rootward train ... --epochs N, with twice the epochs or more."],
-    "capacity": lambda facts: [
-        f"Use more dimensions: rootward train ... --dim {facts.wide_dim.dim if facts.wide_dim else 2 * facts.dim}.",
-        "At this dimension, a sharper end may still help: recipes.decoupled(epochs=..., scale_end=...).",
-    ],
-    "unclear": lambda facts: (
-        ["Let it probe: leave --quick out."]
-        if facts.same_dim is None
-        else ["Train longer and with more dimensions: rootward train ... --epochs N --dim N, and diagnose again."]
-    ),
-}
-
-
-def _in_words(probe: Probe, how: str) -> str:
-    return (
         f"trained on for {probe.epochs:g} epochs {how}: recall {percent(probe.before)} → {percent(probe.after)} "
         f"({percent(max(0.0, probe.recovered))} of the misses found)"
-    )
+    ]
 
 
 def _line(groups: tuple[Group, ...]) -> str:

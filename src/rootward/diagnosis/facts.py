@@ -198,8 +198,6 @@ class Facts(Value):
     known: Known | None = None
 
 
-# -- one table of vectors by itself ---------------------------------------------------------------------------------
-
 SAME_WAY = 0.99  # cosine with the mean vector, above which a vector has collapsed
 ALIGNMENT_PAIRS = 20_000
 
@@ -281,7 +279,7 @@ def answers(queries: Tensor, documents: Tensor, pairs: Pairs, rows: Rows, genera
     """
     log_generality = torch.from_numpy(np.log(np.maximum(generality, 0.5))).to(documents.dtype)
     spread = float(log_generality.std()) if len(log_generality) > 1 else 0.0
-    found, due = (np.zeros(pairs.n_documents, np.int64) for _ in range(2))
+    found = np.zeros(pairs.n_documents, np.int64)
     recalls = np.zeros((len(rows), len(STRENGTHS)))
     sizes = np.zeros_like(pairs.sizes)
     sizes[rows] = pairs.sizes[rows]
@@ -290,7 +288,6 @@ def answers(queries: Tensor, documents: Tensor, pairs: Pairs, rows: Rows, genera
         unit = float(scores.std()) / spread if spread else 0.0
         place, index = pairs.of(part)
         relevant = pairs.documents[index].astype(np.int64)
-        np.add.at(due, relevant, 1)
         for column, strength in enumerate(STRENGTHS):
             leaning = scores + strength * unit * log_generality
             best, whose = leaning.topk(min(pairs.n_documents, int(sizes[part].max()) + 1), dim=1)
@@ -301,6 +298,7 @@ def answers(queries: Tensor, documents: Tensor, pairs: Pairs, rows: Rows, genera
             if strength == 0:
                 inside = np.arange(best.shape[1]) < sizes[part][:, None]
                 np.add.at(found, whose.numpy()[inside], 1)
+    due = np.bincount(pairs.documents[pairs.of(rows)[1]], minlength=pairs.n_documents)
     return Answers(found, due, recalls)
 
 
@@ -337,14 +335,11 @@ def bias(found: Answers, ranks: Ranks, generality: Rows) -> Bias:
 
 def lean(ranks: Ranks, generality: Rows) -> float:
     """Correlation, within each S(q), of score and log generality (one a pair); 0 where one of them does not vary."""
-    n = np.maximum(ranks.sizes, 1)
-    rows = ranks.query_of
-
-    def within(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.asarray(values - (np.bincount(rows, values, len(n)) / n)[rows])
-
-    scores = within(ranks.scores.astype(np.float64))
-    general = within(np.log(generality))
+    n, rows = np.maximum(ranks.sizes, 1), ranks.query_of
+    scores, general = (  # less their means within each S(q)
+        values - (np.bincount(rows, values, len(n)) / n)[rows]
+        for values in (ranks.scores.astype(np.float64), np.log(generality))
+    )
     size = float(np.sqrt((scores**2).sum() * (general**2).sum()))
     return float((scores * general).sum() / size) if size > 1e-12 else 0.0
 

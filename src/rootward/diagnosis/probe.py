@@ -29,15 +29,9 @@ EPOCHS = 12.0  # at most
 FEWEST_STEPS = 100
 WORK = 1.5e11  # queries x candidates x (dim + 32), at most unless FEWEST_STEPS are more
 _ENTRY = 32  # what an entry's exponential costs, in multiplications
-WIDE = 16  # at least so many coordinates in the second probe
 NOISE = 0.3  # length of the new coordinates beside the old ones
 
 Progress = Callable[[int, int], object]
-
-
-def wider(dim: int) -> int:
-    """The dim of the second probe."""
-    return max(2 * dim, WIDE)
 
 
 def probe(
@@ -65,7 +59,14 @@ def probe(
             longer = torch.cat([side, torch.from_numpy(drawn) * (NOISE / more**0.5)], dim=1)
             sides[which] = torch.nn.functional.normalize(longer)
     state = State(DualEncoder.from_towers(pairs, *map(LookupTower, sides)))
-    batches = Batches(pairs, _stage(pairs, dim), seed, 0)
+    fields = {"name": "probe", "learning_rate": RATE}  # of a short decoupled stage; the rest is derived from the data
+    whole = resolve(Stage.model_validate({**fields, "epochs": EPOCHS}), pairs, dim)
+    assert whole.steps is not None and whole.batch_size is not None
+    size = float(pairs.sizes[pairs.sizes > 0].mean())
+    candidates = min(pairs.n_documents, (whole.negatives or pairs.n_documents) + whole.batch_size * size / 2)
+    steps = min(whole.steps, int(WORK / (whole.batch_size * candidates * (dim + _ENTRY))))
+    short = Stage.model_validate({**fields, "steps": max(FEWEST_STEPS, steps)})
+    batches = Batches(pairs, resolve(short, pairs, dim), seed, 0)
     stage = batches.stage
     assert stage.steps is not None
     state.begin(0, stage)
@@ -77,15 +78,3 @@ def probe(
     epochs = round(stage.steps / batches.steps_per_epoch, 2)
     after = recall(rank_pairs(sides[0], sides[1], measured)).overall
     return Probe(dim=dim, epochs=epochs, before=before, after=after)
-
-
-def _stage(pairs: Pairs, dim: int) -> Stage:
-    """A short decoupled stage, everything else derived from the data."""
-    fields = {"name": "probe", "learning_rate": RATE}
-    whole = resolve(Stage.model_validate({**fields, "epochs": EPOCHS}), pairs, dim)
-    assert whole.steps is not None and whole.batch_size is not None
-    size = float(pairs.sizes[pairs.sizes > 0].mean())
-    candidates = min(pairs.n_documents, (whole.negatives or pairs.n_documents) + whole.batch_size * size / 2)
-    affordable = int(WORK / (whole.batch_size * candidates * (dim + _ENTRY)))
-    steps = max(FEWEST_STEPS, min(whole.steps, affordable))
-    return resolve(Stage.model_validate({**fields, "steps": steps}), pairs, dim)

@@ -15,11 +15,10 @@ from rootward.errors import InputError, TableError, UnknownIdError, did_you_mean
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.readers.tables import read_columns
-from rootward.texts import Texts
+from rootward.texts import Texts, what_is_read
 
 Side = Literal["query", "document"]
 Vectors = npt.NDArray[np.floating[Any]]
-_TENSORS: dict[Side, str] = {"query": "queries", "document": "documents"}
 
 
 def read_vectors(path: str | os.PathLike[str], side: Side, tensor: str | None = None) -> Vectors:
@@ -54,7 +53,7 @@ def read_vectors(path: str | os.PathLike[str], side: Side, tensor: str | None = 
 def _tensor(path: Path, side: Side, name: str | None) -> npt.NDArray[Any]:
     with safe_open(path, "pt") as file:  # torch knows bfloat16, numpy does not
         there = list(file.keys())
-        wanted = name or (there[0] if len(there) == 1 else _TENSORS[side])
+        wanted = name or (there[0] if len(there) == 1 else {"query": "queries", "document": "documents"}[side])
         if wanted not in there:
             raise InputError(
                 f"{path.name} has no tensor {wanted!r}; it holds {', '.join(map(repr, there))}."
@@ -138,7 +137,7 @@ def encoded(encoder: str, pairs: Pairs) -> tuple[Vectors, Vectors]:
     model = opened_by_name(encoder)
 
     def encode(ids: Ids, texts: Texts | None) -> Vectors:
-        names = list(ids) if texts is None else [name or each for name, each in zip(texts.names, ids, strict=True)]
+        names = list(what_is_read(ids, texts))
         return np.asarray(model.encode(names, convert_to_numpy=True, normalize_embeddings=True), np.float32)
 
     queries = encode(pairs.query_ids, pairs.query_texts)

@@ -17,7 +17,6 @@ from rootward.encoders.registry import construct_start
 from rootward.errors import InputError, PairsError, did_you_mean
 from rootward.evaluation import evaluate
 from rootward.geometry.separation import Separation, separation
-from rootward.ids import Rows
 from rootward.pairs import Pairs
 from rootward.rng import stream
 
@@ -182,26 +181,15 @@ def moment_curve(pairs: Pairs) -> tuple[Floats, Floats]:
     other document times what the other factors leave, and float64 itself ends at 1e-16.
     """
     degree = int(pairs.sizes.max(initial=1))
+    points = 2 * np.pi * np.arange(2 * degree + 1) / (2 * degree + 1)  # enough samples of p for its degree
     angles = 2 * np.pi * np.arange(pairs.n_documents) / max(1, pairs.n_documents)
     documents = _interleaved(np.exp(1j * np.outer(angles, np.arange(1, degree + 1)))) / np.sqrt(degree)
     queries = np.zeros((pairs.n_queries, 2 * degree))
     for row in np.flatnonzero(pairs.sizes).tolist():
         relevant = angles[pairs.documents[pairs.offsets[row] : pairs.offsets[row + 1]]]
-        queries[row] = _polynomial(relevant, degree) * np.sqrt(degree)
+        waves = np.fft.rfft(np.prod(1 - np.cos(points[:, None] - relevant), axis=1))
+        queries[row] = -2 * _interleaved(waves[1:].conj()) / waves[0].real * np.sqrt(degree)
     return queries, documents
-
-
-def _polynomial(angles: Floats, degree: int) -> Floats:
-    """Coefficients of cos t, sin t, ... of p(t) / p_0 + ..., such that p(t) = coefficients . (cos t, sin t, ...) - 1.
-
-    Taken from samples of the product at 2 degree + 1 points, enough for its degree, by a discrete Fourier transform.
-    """
-    n = 2 * degree + 1
-    points = 2 * np.pi * np.arange(n) / n
-    samples = np.prod(1 - np.cos(points[:, None] - angles), axis=1)
-    waves = np.fft.rfft(samples)
-    coefficients: Floats = -2 * _interleaved(waves[1 : degree + 1].conj()) / waves[0].real
-    return coefficients
 
 
 def _interleaved(waves: npt.NDArray[np.complex128]) -> Floats:
@@ -249,42 +237,6 @@ def forest_arcs(pairs: Pairs) -> tuple[Floats, Floats]:
         InputError: documents that do not form a forest, because a query has two parents or answers are cut off at some
             distance. The message names the first.
     """
-    parents, lowest = _forest(pairs)
-    points, documents = arcs(parents)
-    free = -2 * math.pi / (len(parents) + 2)
-    queries = np.tile([math.cos(free), math.sin(free), 1.0], (pairs.n_queries, 1))
-    queries[lowest != NONE] = points[lowest[lowest != NONE]]
-    return queries, documents
-
-
-def _preorder(parents: Ints) -> tuple[Ints, Ints]:
-    """(place of each node with parents first, how many nodes it and everything below it are)."""
-    n = len(parents)
-    if n and not (parents.min() >= NONE and parents.max() < n):
-        raise InputError(f"parents must be rows 0..{n - 1}, or -1 for roots; got {parents.min()}..{parents.max()}.")
-    children = np.argsort(parents, kind="stable")
-    starts = np.searchsorted(parents[children], np.arange(NONE, n + 1))
-    ordered = np.empty(n, np.int64)
-    stack = children[: starts[1]][::-1].tolist()
-    done = 0
-    while stack:
-        node = stack.pop()
-        ordered[done] = node
-        done += 1
-        stack.extend(children[starts[node + 1] : starts[node + 2]][::-1].tolist())
-    if done < n:
-        raise InputError(f"{n - done} of {n} nodes are below no root: their parents run in a circle.")
-    first = np.empty(n, np.int64)
-    first[ordered] = np.arange(n)
-    size = np.ones(n, np.int64)
-    for node in ordered[::-1].tolist():
-        if parents[node] != NONE:
-            size[parents[node]] += size[node]
-    return first, size
-
-
-def _forest(pairs: Pairs) -> tuple[Ints, Ints]:
-    """(each document's parent among the documents, each query's lowest document), -1 where there is none."""
     queries, documents = pairs.query_of, pairs.documents.astype(np.int64)
     several = np.flatnonzero(np.bincount(queries[pairs.distances == 1], minlength=pairs.n_queries) > 1)
     if len(several):
@@ -298,8 +250,9 @@ def _forest(pairs: Pairs) -> tuple[Ints, Ints]:
     # Within a query from the most general document down; equally general ones always in the same order.
     order = np.lexsort((documents, -pairs.generality[documents], queries))
     documents = documents[order]
-    begins = np.r_[True, queries[1:] != queries[:-1]] if len(queries) else np.empty(0, np.bool_)
-    above = np.where(begins, NONE, np.r_[NONE, documents[:-1]]) if len(queries) else documents
+    answered = pairs.sizes > 0
+    above = np.roll(documents, 1)
+    above[pairs.offsets[:-1][answered]] = NONE
     parents = np.full(pairs.n_documents, NONE, np.int64)
     parents[documents] = above
     crossing = np.flatnonzero(parents[documents] != above)
@@ -311,12 +264,34 @@ def _forest(pairs: Pairs) -> tuple[Ints, Ints]:
             f"like that: make the pairs without max_distance; or take method='moment_curve' or 'gaussian', which hold "
             f"any sets."
         )
-    lowest = np.full(pairs.n_queries, NONE, np.int64)
-    lowest[queries] = documents  # the last one written is the lowest
-    return parents, lowest
+    points, own = arcs(parents)
+    free = -2 * math.pi / (len(parents) + 2)
+    out = np.tile([math.cos(free), math.sin(free), 1.0], (pairs.n_queries, 1))
+    out[answered] = points[documents[pairs.offsets[1:][answered] - 1]]  # of each query's last, the lowest
+    return out, own
 
 
-# -- pairs with noise --------------------------------------------------------------------------------------------
+def _preorder(parents: Ints) -> tuple[Ints, Ints]:
+    """(place of each node with parents first, how many nodes it and everything below it are)."""
+    n = len(parents)
+    if n and not (parents.min() >= NONE and parents.max() < n):
+        raise InputError(f"parents must be rows 0..{n - 1}, or -1 for roots; got {parents.min()}..{parents.max()}.")
+    children = np.argsort(parents, kind="stable")
+    starts = np.searchsorted(parents[children], np.arange(NONE, n + 1))
+    ordered: list[int] = []
+    stack = children[: starts[1]][::-1].tolist()
+    while stack:
+        node = stack.pop()
+        ordered.append(node)
+        stack.extend(children[starts[node + 1] : starts[node + 2]][::-1].tolist())
+    if len(ordered) < n:
+        raise InputError(f"{n - len(ordered)} of {n} nodes are below no root: their parents run in a circle.")
+    first, size = np.empty(n, np.int64), np.ones(n, np.int64)
+    first[ordered] = np.arange(n)
+    for node in reversed(ordered):
+        if parents[node] != NONE:
+            size[parents[node]] += size[node]
+    return first, size
 
 
 def corrupt(pairs: Pairs, *, dropped: float = 0.0, added: float = 0.0, seed: int = 0) -> Pairs:
@@ -346,13 +321,22 @@ def corrupt(pairs: Pairs, *, dropped: float = 0.0, added: float = 0.0, seed: int
         kept = pairs.keep(wanted)
     if not len(kept):
         raise PairsError(f"Of {len(pairs)} pairs none is left with a share of {dropped} missing; drop fewer.")
-    queries, documents, distances = _wrong(pairs, round(added * len(pairs)), seed)
+    rng, n = stream(seed, "corrupt", "added"), round(added * len(pairs))
+    answered = np.flatnonzero(pairs.sizes)
+    true = pairs.query_of * pairs.n_documents + pairs.documents
+    wrong = np.empty(0, np.int64)
+    room = len(answered) * pairs.n_documents - len(pairs)
+    while len(wrong) < min(n, room):
+        few = max(64, (n - len(wrong)) * 5 // 4)
+        drawn = rng.choice(answered, few) * pairs.n_documents + rng.integers(pairs.n_documents, size=few)
+        fresh = np.setdiff1d(drawn, np.r_[true, wrong])
+        wrong = np.r_[wrong, rng.permutation(fresh)][:n]
     return Pairs.from_arrays(
         pairs.query_ids,
         pairs.document_ids,
-        np.r_[kept.query_of, queries],
-        np.r_[kept.documents, documents],
-        np.r_[kept.distances, distances],
+        np.r_[kept.query_of, wrong // pairs.n_documents],
+        np.r_[kept.documents, wrong % pairs.n_documents],
+        np.r_[kept.distances, rng.choice(pairs.distances.astype(np.int64), len(wrong))],
         query_texts=pairs.query_texts,
         document_texts=pairs.document_texts,
         notes=pairs.notes,
@@ -364,20 +348,3 @@ def against(points: DualEncoder, true: Pairs) -> dict[str, Any]:
     of `Separation.to_dict`."""
     found = separation(points.query_vectors(), points.document_vectors(), true)
     return {"recall": evaluate(points, true, bootstrap=0).overall.value, **found.to_dict()}
-
-
-def _wrong(pairs: Pairs, n: int, seed: int) -> tuple[Rows, Rows, Rows]:
-    """n different pairs (query rows, document rows, distances) that are not among the true ones."""
-    rng = stream(seed, "corrupt", "added")
-    answered = np.flatnonzero(pairs.sizes)
-    true = pairs.query_of * pairs.n_documents + pairs.documents
-    there, wrong = true, np.empty(0, np.int64)
-    room = len(answered) * pairs.n_documents - len(pairs)
-    while len(wrong) < min(n, room):
-        few = max(64, (n - len(wrong)) * 5 // 4)
-        drawn = rng.choice(answered, few) * pairs.n_documents + rng.integers(pairs.n_documents, size=few)
-        fresh = np.setdiff1d(drawn, there)
-        wrong = np.r_[wrong, rng.permutation(fresh)][:n]
-        there = np.r_[true, wrong]
-    distances = rng.choice(pairs.distances.astype(np.int64), len(wrong))
-    return wrong // pairs.n_documents, wrong % pairs.n_documents, distances

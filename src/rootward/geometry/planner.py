@@ -90,25 +90,19 @@ class Plan:
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw recall at |S(q)| against dimension: constructed and learned, with the dimensions named here.
 
-        Args:
-            path: where to draw, with the suffix .png or .svg.
-
         Raises:
             MissingExtraError: matplotlib is not installed.
-            InputError: another suffix.
+            InputError: a suffix other than .png and .svg.
         """
         figure, axes = figure_at(path)
-        if self.constructed_recall:
-            dims, recalls = zip(*self.constructed_recall, strict=True)
-            axes.plot(
-                dims, [100 * each for each in recalls], marker="o", markersize=4, label="constructed (Algorithm 1)"
-            )
-        if self.learned is not None:
-            best = {
-                each.dim: each.recall for each in sorted(self.learned.tried, key=lambda each: (each.dim, each.recall))
-            }
-            axes.plot(list(best), [100 * each for each in best.values()], marker="s", markersize=4, label="learned")
+        curves = [("constructed (Algorithm 1)", "o", dict(self.constructed_recall))]
+        if self.learned is not None:  # the best recall of each dimension, the last one sorted
+            tried = sorted((each.dim, each.recall) for each in self.learned.tried)
+            curves.append(("learned", "s", dict(tried)))
             axes.axhline(100 * self.learned.target, color="0.7", linewidth=0.8)
+        for label, marker, recalls in curves:
+            if recalls:
+                axes.plot(list(recalls), [100 * each for each in recalls.values()], marker, ls="-", ms=4, label=label)
         if self.gaussian is not None:
             axes.axvline(self.gaussian.dim, color="C0", linestyle="--", label="all queries at one threshold: found")
         axes.axvline(self.guaranteed, color="0.5", linestyle=":", label="... guaranteed by the theorem")
@@ -121,24 +115,17 @@ class Plan:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(method, dimension, what the number means), fewest dimensions first where known."""
-        rows = [
-            ("arcs", "3", "a forest: every set exactly at threshold 0, in float64")
-            if self.no_arcs is None
-            else ("arcs", "-", "no forest with all its ancestors, so 3 dimensions do not hold it")
-        ]
-        if self.learned is not None:
-            target, failed_at = f"{100 * self.learned.target:.4g} %", self.learned.failed_at
-            below = f"; below {target} at {failed_at:,}" if failed_at else ""
-            rows.append(
-                ("learned", f"> {failed_at:,}", f"recall at |S(q)| stayed below {target}")
-                if self.learned.dim is None
-                else (
-                    "learned",
-                    f"{self.learned.dim:,}",
-                    f"recall at |S(q)| {100 * self.learned.recall:.1f} % on these pairs, seed {self.learned.seed}"
-                    f"{below}; nothing about unseen pairs",
-                )
-            )
+        rows = [("arcs", "-", "no forest with all its ancestors, so 3 dimensions do not hold it")]
+        if self.no_arcs is None:
+            rows = [("arcs", "3", "a forest: every set exactly at threshold 0, in float64")]
+        if (found := self.learned) is not None:
+            dim, target = f"> {found.failed_at:,}", f"{100 * found.target:.4g} %"
+            says = f"recall at |S(q)| stayed below {target}"
+            if found.dim is not None:
+                dim, below = f"{found.dim:,}", f"; below {target} at {found.failed_at:,}" if found.failed_at else ""
+                says = f"recall at |S(q)| {100 * found.recall:.1f} % on these pairs, seed {found.seed}{below}"
+                says += "; nothing about unseen pairs"
+            rows.append(("learned", dim, says))
         exact = "holds any such sets exactly, on paper: the margins are tiny"
         rows.append(("moment curve", f"{2 * self.max_size:,}", exact))
         if self.gaussian is not None:
@@ -147,14 +134,10 @@ class Plan:
             below = f", {self.gaussian.failed_at:,} does not" if self.gaussian.failed_at else ""
             says = f"one threshold served all queries with {seeds}{below}; = {self.constant:.1f} s ln m"
             rows.append(("gaussian, found", f"{self.gaussian.dim:,}", says))
-        rows += [
-            ("gaussian, expected", f"{self.expected:,}", "from the extremes of normal variables; an estimate"),
-            (
-                "gaussian, guaranteed",
-                f"{self.guaranteed:,}",
-                f"theorem: one threshold serves all queries, for {100 * (1 - self.failure):.3g} % of the seeds",
-            ),
-        ]
+        estimate = "from the extremes of normal variables; an estimate"
+        rows.append(("gaussian, expected", f"{self.expected:,}", estimate))
+        says = f"theorem: one threshold serves all queries, for {100 * (1 - self.failure):.3g} % of the seeds"
+        rows.append(("gaussian, guaranteed", f"{self.guaranteed:,}", says))
         return rows
 
 
@@ -208,12 +191,11 @@ def plan(
                 say(trial, len(answered))
             shown.advance(n_queries)
 
-        found, curve = None, []
+        found, dims = None, list[int]()
         if gaussian:
             found = smallest_separating(pairs, seeds, progress=measured)
             say("recall of the construction by dimension")
-            for dim in [*(2**i for i in range(1, 20) if 2**i < found.dim), found.dim]:
-                curve.append((dim, constructed_recall(pairs, dim, seed=seeds[0])))
+            dims = [*(2**i for i in range(1, 20) if 2**i < found.dim), found.dim]
         no_arcs = None
         try:
             forest_arcs(pairs)
@@ -230,7 +212,7 @@ def plan(
             failure=failure,
             expected=expected_dimension(pairs),
             gaussian=found,
-            constructed_recall=tuple(curve),
+            constructed_recall=tuple((dim, constructed_recall(pairs, dim, seed=seeds[0])) for dim in dims),
             learned=smallest_learned(pairs, target, recipe=recipe, seed=seeds[0], progress=say) if learned else None,
             no_arcs=no_arcs,
         )
@@ -312,16 +294,14 @@ def smallest_learned(
 
     def reached(dim: int, share: float) -> float:
         """Recall of a training at this dimension, for a share of the steps derived for it."""
-        stages = []
-        for stage in recipe.stages:
-            steps = resolve(stage, pairs, dim).steps
-            assert steps is not None
-            stages.append(stage.model_copy(update={"epochs": None, "steps": max(1, round(share * steps))}))
-        total = sum(stage.steps or 0 for stage in stages)
+        steps = [max(1, round(share * (resolve(stage, pairs, dim).steps or 0))) for stage in recipe.stages]
+        total = sum(steps)
         if progress is not None:
             progress(f"training at dim {dim}, {total:,} steps")
         model = DualEncoder.lookup(pairs, dim, start=recipe.start, seed=seed)
-        shortened = recipe.model_copy(update={"stages": tuple(stages)})
+        changes = [{"epochs": None, "steps": n} for n in steps]
+        stages = tuple(stage.model_copy(update=c) for stage, c in zip(recipe.stages, changes, strict=True))
+        shortened = recipe.model_copy(update={"stages": stages})
         train(model, pairs, shortened, seed=seed, settings=Settings(progress=False, measure=False))
         recall = float(evaluate(model, pairs, bootstrap=0).overall.value)
         tried.append(Training(dim, total, recall))

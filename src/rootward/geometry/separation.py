@@ -6,19 +6,18 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import ndtri
 from torch import Tensor
 
-from rootward.csr import expand
 from rootward.encoders.registry import construct_start
 from rootward.errors import InputError
 from rootward.pairs import Pairs
-from rootward.scoring import Floats, Ints, fitting, highest
+from rootward.scoring import Floats, fitting, highest
 
 ROWS, COLUMNS = 1_024, 4_096
 """Queries and documents of a tile: 16 MB of float32 scores stay in the cache, and the product is wide enough."""
@@ -84,13 +83,8 @@ def separation(
         InputError: rows that are not those of `pairs`, widths that differ, entries that are not finite.
     """
     queries, documents = _fitting(queries, documents, pairs)
-    rows = np.flatnonzero(pairs.sizes)
-    floor, ceiling = (np.empty(len(rows), queries.numpy().dtype) for _ in range(2))
-    for part, lowest, others in _extremes(queries, documents, pairs, rows):
-        floor[part], ceiling[part] = lowest, others
-        if progress is not None:
-            progress(len(lowest))
-    dtype, floor, ceiling = str(floor.dtype), floor.astype(np.float64), ceiling.astype(np.float64)
+    extremes = zip(*_extremes(queries, documents, pairs, progress), strict=True)
+    floor, ceiling = (np.concatenate(side).astype(np.float64) for side in extremes)
     threshold = universal_threshold(floor, ceiling)
     return Separation(
         smallest_match=float(floor.min()),
@@ -98,7 +92,7 @@ def separation(
         threshold=threshold,
         separated=float(np.mean(floor > ceiling)),
         at_threshold=float(np.mean((ceiling < threshold) & (threshold <= floor))),
-        dtype=dtype,
+        dtype=str(queries.numpy().dtype),
         n_queries=len(floor),
         n_scores=len(floor) * len(documents),
     )
@@ -112,13 +106,10 @@ def separates(
     Args, raises: as `separation`.
     """
     queries, documents = _fitting(queries, documents, pairs)
-    rows = np.flatnonzero(pairs.sizes)
     smallest, largest = smallest_match(queries, documents, pairs), -np.inf
-    for _, lowest, others in _extremes(queries, documents, pairs, rows):
+    for lowest, others in _extremes(queries, documents, pairs, progress):
         smallest = min(smallest, float(lowest.min()))
         largest = max(largest, float(others.max()))
-        if progress is not None:
-            progress(len(lowest))
         if largest >= smallest:
             break
     return smallest - largest
@@ -141,13 +132,16 @@ def _fitting(queries: Tensor, documents: Tensor, pairs: Pairs) -> tuple[Tensor, 
     return fitting(queries, documents, pairs)
 
 
-def _extremes(queries: Tensor, documents: Tensor, pairs: Pairs, rows: Ints) -> Iterator[tuple[slice, Floats, Floats]]:
-    """Block by block of `rows`: which of them, the lowest relevant score of each, the highest other score of each."""
+def _extremes(
+    queries: Tensor, documents: Tensor, pairs: Pairs, progress: Callable[[int], object] | None
+) -> Iterator[tuple[Floats, Floats]]:
+    """Block by block of the queries with pairs: the lowest relevant and the highest other score of each."""
+    rows = np.flatnonzero(pairs.sizes)
     buffer = torch.empty(ROWS * COLUMNS, dtype=queries.dtype)
     with torch.inference_mode():
         for start in range(0, len(rows), ROWS):
             part = rows[start : start + ROWS]
-            place, index = expand(pairs.offsets, part)
+            place, index = pairs.of(part)
             columns = pairs.documents[index]
             order = np.argsort(columns, kind="stable")
             place, columns = place[order], columns[order]
@@ -162,7 +156,9 @@ def _extremes(queries: Tensor, documents: Tensor, pairs: Pairs, rows: Ints) -> I
                 np.minimum.at(lowest, place[here], scores[place[here], columns[here] - begin])
                 scores[place[here], columns[here] - begin] = -np.inf
                 np.maximum(others, highest(scores), out=others)
-            yield slice(start, start + len(part)), lowest, others
+            if progress is not None:
+                progress(len(part))
+            yield lowest, others
 
 
 def universal_threshold(floor: npt.ArrayLike, ceiling: npt.ArrayLike) -> float:
@@ -328,15 +324,7 @@ def expected_dimension(pairs: Pairs) -> int:
     for the size where that is largest.
     """
 
-    def quantile(n: float) -> float:
-        """The value that one of n standard normals is expected to exceed."""
-        return NormalDist().inv_cdf(1 - 1 / max(2.0, n))
-
-    others = quantile(n_events(pairs))
-    sizes = pairs.sizes[pairs.sizes > 0]
-    counts = np.bincount(sizes, sizes.astype(np.float64))
-    roots = [
-        math.sqrt(size) * others + math.sqrt(size - 1) * quantile(float(counts[size]))
-        for size in np.flatnonzero(counts).tolist()
-    ]
-    return max(1, round(max(roots) ** 2))
+    sizes, counts = np.unique(pairs.sizes[pairs.sizes > 0], return_counts=True)
+    others, lowest_of = (ndtri(1 - 1 / np.maximum(2, n)) for n in (n_events(pairs), sizes * counts))
+    roots = np.sqrt(sizes) * others + np.sqrt(sizes - 1) * lowest_of
+    return max(1, round(float(roots.max()) ** 2))

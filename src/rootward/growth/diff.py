@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field
 
-from rootward.csr import offsets_of
 from rootward.errors import HierarchyError, InputError, PairsError, did_you_mean
+from rootward.evaluation.report import Result
 from rootward.files import write_text
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs
@@ -32,7 +32,7 @@ class NodeTexts(NamedTuple):
     definition: str = ""
 
 
-class Diff(BaseModel):
+class Diff(Result):
     """The changes from one version of a hierarchy to another.
 
     Attributes:
@@ -41,14 +41,13 @@ class Diff(BaseModel):
         texts: of added nodes that have any, and of nodes whose name, synonyms or definition are others now.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+    noun = "change"
     format: int = VERSION
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     added_edges: tuple[Edge, ...] = ()
     removed_edges: tuple[Edge, ...] = ()
-    texts: dict[str, NodeTexts] = {}
+    texts: dict[str, NodeTexts] = Field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.added_edges or self.removed_edges or self.texts)
@@ -75,7 +74,11 @@ class Diff(BaseModel):
             ("edges added", [f"{child} -> {parent}" for child, parent in self.added_edges]),
             ("edges removed", [f"{child} -> {parent}" for child, parent in self.removed_edges]),
         )
-        lines = [f"{name:<13} {len(things):>7,}  {_some(things)}".rstrip() for name, things in kinds if things]
+        lines = []
+        for name, things in kinds:
+            if things:
+                more = f" and {len(things) - SHOWN:,} more" if len(things) > SHOWN else ""
+                lines.append(f"{name:<13} {len(things):>7,}  {', '.join(things[:SHOWN])}{more}")
         return "\n".join(lines) or "no change"
 
     def apply(self, tree: Hierarchy) -> Hierarchy:
@@ -85,68 +88,48 @@ class Diff(BaseModel):
             HierarchyError: the change does not fit this hierarchy, or the result is not one.
             CycleError: ... because its edges run in a circle.
         """
-        self._check(tree)
-        gone, edges_gone = set(self.removed), set(self.removed_edges)
-        nodes = [*(node for node in tree.ids if node not in gone), *self.added]
-        edges = [*(edge for edge in tree.edges() if edge not in edges_gone), *self.added_edges]
-        made = Hierarchy.from_edges(edges, nodes=nodes)
-        return Hierarchy(made.ids, made.parent_offsets, made.parents, self._texts(tree, nodes), tree.notes)
-
-    def _check(self, tree: Hierarchy) -> None:
+        there, gone, edges_gone = set(tree.edges()), set(self.removed), set(self.removed_edges)
         for node in self.added:
             if node in tree.ids:
                 raise HierarchyError(f"The change adds {node!r}, which is there already. Was it applied before?")
         for node in self.removed:
             if node not in tree.ids:
                 raise HierarchyError(f"The change removes {node!r}, which is not there.{did_you_mean(node, tree.ids)}")
-        edges = set(tree.edges())
         for child, parent in self.removed_edges:
-            if (child, parent) not in edges:
+            if (child, parent) not in there:
                 raise HierarchyError(f"The change removes the edge from {child!r} to {parent!r}, which is not there.")
-        for edge in self.added_edges:
-            if edge in edges:
+        for child, parent in self.added_edges:
+            if (child, parent) in there:
+                raise HierarchyError(f"The change adds the edge from {child!r} to {parent!r}, which is there already.")
+        for child, parent in sorted((there - edges_gone) | set(self.added_edges)):
+            if child in gone or parent in gone:
                 raise HierarchyError(
-                    f"The change adds the edge from {edge[0]!r} to {edge[1]!r}, which is there already."
+                    f"The change removes a node of the edge from {child!r} to {parent!r} and keeps the edge. "
+                    f"Remove it too, and join the node that stays to another parent."
                 )
-        gone = set(self.removed)
-        left = (edges - set(self.removed_edges)) | set(self.added_edges)
-        dangling = next(((child, parent) for child, parent in sorted(left) if child in gone or parent in gone), None)
-        if dangling is not None:
-            raise HierarchyError(
-                f"The change removes a node of the edge from {dangling[0]!r} to {dangling[1]!r} and keeps the edge. "
-                f"Remove it too, and join the node that stays to another parent."
-            )
-
-    def _texts(self, tree: Hierarchy, nodes: list[str]) -> Texts | None:
-        if tree.texts is None and not self.texts:
-            return None
-        known = texts_of(tree.ids, tree.texts) | self.texts
-        return columns_of(known.get(node, NodeTexts()) for node in nodes)
+        nodes = [*(node for node in tree.ids if node not in gone), *self.added]
+        edges = [*(edge for edge in tree.edges() if edge not in edges_gone), *self.added_edges]
+        made = Hierarchy.from_edges(edges, nodes=nodes)
+        texts = None
+        if tree.texts is not None or self.texts:
+            texts = columns_of(nodes, texts_of(tree.ids, tree.texts) | self.texts)
+        return Hierarchy(made.ids, made.parent_offsets, made.parents, texts, tree.notes)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write it as JSON, whole or not at all."""
-        return write_text(path, self.model_dump_json(indent=2) + "\n")
+        """Write it as JSON, with any suffix; whole or not at all."""
+        return write_text(path, self.to_json())
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Diff:
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """The change that `save` wrote.
 
         Raises:
             InputError: no such file, not a change, damaged, or from a newer version.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(f"There is no file {path} to load a change from.")
         try:
-            found = cls.model_validate_json(path.read_text("utf-8"))
-        except (ValidationError, UnicodeDecodeError) as error:
-            raise InputError(f"{path.name} is not a change that Diff.save wrote: {error}") from error
-        if found.format > VERSION:
-            raise InputError(
-                f"{path.name} was written by a newer rootward (format {found.format}, this one reads up to {VERSION}); "
-                f"update rootward to open it."
-            )
-        return found
+            return super().load(path)
+        except UnicodeDecodeError as error:
+            raise InputError(f"{Path(path).name} is not a change that Diff.save wrote: {error}") from error
 
 
 def diff(old: Hierarchy | Pairs, new: Hierarchy | Pairs) -> Diff:
@@ -179,17 +162,10 @@ def texts_of(ids: Sequence[str], texts: Texts | None) -> dict[str, NodeTexts]:
     return {node: NodeTexts(*row) for node, row in zip(ids, rows, strict=True)}
 
 
-def columns_of(rows: Iterable[NodeTexts]) -> Texts:
-    """Texts row by row."""
-    kept = list(rows)
-    return Texts(
-        tuple(row.name for row in kept), tuple(row.synonyms for row in kept), tuple(row.definition for row in kept)
-    )
-
-
-def _some(things: Sequence[str]) -> str:
-    more = f" and {len(things) - SHOWN:,} more" if len(things) > SHOWN else ""
-    return ", ".join(things[:SHOWN]) + more
+def columns_of(ids: Iterable[str], texts: dict[str, NodeTexts]) -> Texts:
+    """The texts of these ids, row by row; empty ones for those that have none."""
+    rows = [texts.get(node, NodeTexts()) for node in ids]
+    return Texts(*(tuple(column) for column in zip(*rows, strict=True))) if rows else Texts((), (), ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,10 +199,9 @@ def links(pairs: Pairs) -> Hierarchy:
             f"These pairs have {pairs.n_queries:,} queries and {pairs.n_documents:,} documents that are not the same "
             f"nodes, so they have no hierarchy. Give the newer pairs themselves: grow(model, before, after)."
         )
-    up = pairs.distances == 1
-    degree = np.bincount(pairs.query_of[up], minlength=pairs.n_queries)
+    up = pairs.keep(pairs.distances == 1)
     try:
-        return Hierarchy(pairs.query_ids, offsets_of(degree), pairs.documents[up], pairs.query_texts)
+        return Hierarchy(up.query_ids, up.offsets, up.documents, up.query_texts)
     except HierarchyError as error:
         raise PairsError(f"The pairs at distance 1 are no hierarchy: {error}") from error
 
@@ -241,16 +216,12 @@ def lineage(pairs: Pairs) -> Lineage:
     unused = np.flatnonzero((pairs.sizes == 0) & (pairs.generality == 0))
     leave_out = tuple(pairs.query_ids[row] for row in unused.tolist())
     farthest = pairs.max_distance
-    again = tree.pairs(max_distance=farthest + 1, leave_out=leave_out)
-    cut = again.max_distance > farthest
-    if cut:
-        again = again.near(farthest)
-    same = all(
-        np.array_equal(getattr(again, name), getattr(pairs, name)) for name in ("offsets", "documents", "distances")
-    )
-    if not same:
+    beyond = tree.pairs(max_distance=farthest + 1, leave_out=leave_out)
+    again = beyond.near(farthest)
+    arrays = ("offsets", "documents", "distances")
+    if not all(np.array_equal(getattr(again, name), getattr(pairs, name)) for name in arrays):
         raise PairsError(
             f"These {len(pairs):,} pairs are not all ancestors in a hierarchy (their links make {len(again):,}), so a "
             "change of parents cannot be applied to them. Give the newer pairs themselves: grow(model, before, after)."
         )
-    return Lineage(tree, farthest if cut else None, leave_out)
+    return Lineage(tree, farthest if beyond.max_distance > farthest else None, leave_out)

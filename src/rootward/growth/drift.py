@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection
 from typing import Literal
 
 import numpy as np
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rootward.encoders import DualEncoder
 from rootward.evaluation import ranks_of
-from rootward.evaluation.report import plain_table
+from rootward.evaluation.report import percent, plain_table
 from rootward.growth.grow import Grown
 from rootward.ids import Ids, Rows
 from rootward.pairs import Pairs
@@ -29,30 +28,18 @@ Verdict = Literal["fine", "retrain soon", "retrain now"]
 VERDICTS: list[Verdict] = ["fine", "retrain soon", "retrain now"]
 
 
-class Limits(BaseModel):
-    """Limits of a verdict, as shares (1 is all).
+# From where to retrain soon, and now, as shares (1 is all). Recall counts first. Numbers of changes say little: the
+# animals of WordNet grew to three times their number and recall stayed above 99.8 % (docs/lab-log.md).
+SLICE_LOST = 0.01, 0.05  # recall that a slice has lost since training
+ADDED_SHORT = 0.05, 0.15  # by how much the recall of added queries is below that of the others
+CHANGED = 0.5, 2.0  # queries added or removed since, as a share of those trained
 
-    Recall counts first. Numbers of changes say little: the animals of WordNet grew to three times their number and
-    recall stayed above 99.8 % (docs/lab-log.md).
 
-    Attributes:
-        slice_lost: recall that a slice has lost since training.
-        added_short: by how much the recall of added queries is below that of the others.
-        changed: queries added or removed since, as a share of those trained.
-    """
-
+class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    slice_lost: float
-    added_short: float
-    changed: float
 
-
-SOON = Limits(slice_lost=0.01, added_short=0.05, changed=0.5)
-NOW = Limits(slice_lost=0.05, added_short=0.15, changed=2.0)
-
-
-class Slice(BaseModel):
+class Slice(_Frozen):
     """Recall at |S(q)| of some queries that were there when the run was trained, shares from 0 to 1.
 
     Attributes:
@@ -62,8 +49,6 @@ class Slice(BaseModel):
         trained: recall when the run was trained; None where the slice was not there.
         now: recall now.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     kind: Kind
     name: str
@@ -77,10 +62,8 @@ class Slice(BaseModel):
         return 0.0 if self.trained is None else self.trained - self.now
 
 
-class Step(BaseModel):
+class Step(_Frozen):
     """One growth, counted in queries: those added, removed, and moved of those that stayed."""
-
-    model_config = ConfigDict(frozen=True)
 
     date: str
     added: int
@@ -89,7 +72,7 @@ class Step(BaseModel):
     seconds: float
 
 
-class Drift(BaseModel):
+class Drift(_Frozen):
     """What growing has changed in a run since it was trained; growths add up.
 
     Attributes:
@@ -104,8 +87,6 @@ class Drift(BaseModel):
         reasons: why, with the figures; what is fine too.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     trained_queries: int
     trained: dict[str, float]
     added: tuple[str, ...]
@@ -118,11 +99,10 @@ class Drift(BaseModel):
 
     def __str__(self) -> str:
         rows = [
-            [each.kind, each.name, f"{each.n_queries:,}", _percent(each.trained), _percent(each.now)]
-            for each in self.slices
+            *([s.kind, s.name, f"{s.n_queries:,}", percent(s.trained), percent(s.now)] for s in self.slices),
+            ["added", "queries", f"{len(self.added):,}", "", percent(self.added_recall)],
+            ["added", "documents", "", "", percent(self.added_documents_recall)],
         ]
-        rows.append(["added", "queries", f"{len(self.added):,}", "", _percent(self.added_recall)])
-        rows.append(["added", "documents", "", "", _percent(self.added_documents_recall)])
         table = plain_table(["slice", "", "queries", "trained %", "now %"], rows)
         return "\n".join([table, f"verdict: {self.verdict}", *(f"  {reason}" for reason in self.reasons)])
 
@@ -147,16 +127,20 @@ def drift(
     """
     added = {*(() if history is None else history.added), *grown.added_queries}
     added = {label for label in added if label in grown.pairs.query_ids}
-    sampled = some_queries(before, added, measured_scores // max(before.n_documents, 1), seed)
+    fit = np.flatnonzero((before.sizes > 0) & ~_among(before.query_ids, added))
+    most = max(1, measured_scores // max(before.n_documents, 1))
+    if len(fit) > most:
+        fit = stream(seed, "drift").choice(fit, most, replace=False)
+    sampled = {before.query_ids[row] for row in fit.tolist()}
     if history is None:
-        first = measured(model, before, sampled, set(), 4 * BRANCHES)  # other ones may be the largest one day
-        trained = {f"{kind} {name}": recall for (kind, name), (_, recall) in first.slices.items()}
+        first, _, _ = measured(model, before, sampled, set(), 4 * BRANCHES)  # other ones may be the largest one day
+        trained = {f"{kind} {name}": recall for (kind, name), (_, recall) in first.items()}
     else:
         trained = history.trained
-    found = measured(grown.model, grown.pairs, sampled, added)
+    found, added_recall, added_documents = measured(grown.model, grown.pairs, sampled, added)
     slices = tuple(
         Slice(kind=kind, name=name, n_queries=n, trained=trained.get(f"{kind} {name}"), now=recall)
-        for (kind, name), (n, recall) in found.slices.items()
+        for (kind, name), (n, recall) in found.items()
     )
     step = Step(
         date=time.strftime("%Y-%m-%d"),
@@ -167,15 +151,15 @@ def drift(
     )
     steps = (*(() if history is None else history.steps), step)
     n_trained = before.n_queries if history is None else history.trained_queries
-    verdict, reasons = judge(slices, steps, n_trained, found.added_queries)
+    verdict, reasons = judge(slices, steps, n_trained, added_recall)
     return Drift(
         trained_queries=n_trained,
         trained=trained,
         added=tuple(sorted(added)),
         steps=steps,
         slices=slices,
-        added_recall=found.added_queries,
-        added_documents_recall=found.added_documents,
+        added_recall=added_recall,
+        added_documents_recall=added_documents,
         verdict=verdict,
         reasons=reasons,
     )
@@ -190,32 +174,27 @@ def judge(
     if counted:
         worst = max(counted, key=lambda each: each.lost)
         lost, name = worst.lost, f"{worst.kind} {worst.name}".strip()
-        lost_by = f"the slice that lost most, {name}: {_percent(worst.trained)} -> {_percent(worst.now)} %"
+        lost_by = f"the slice that lost most, {name}: {percent(worst.trained)} -> {percent(worst.now)} %"
     others = next((each.now for each in slices if each.kind == "all"), None)
     short, short_by = 0.0, "nothing was added"
     if added_recall is not None and others is None:
-        short, short_by = 1.0, f"recall of added queries {_percent(added_recall)} %, and none that was trained is left"
+        short, short_by = 1.0, f"recall of added queries {percent(added_recall)} %, and none that was trained is left"
     elif added_recall is not None and others is not None:
         short = others - added_recall
-        short_by = f"recall of added queries {_percent(added_recall)} %, of the others {_percent(others)} %"
+        short_by = f"recall of added queries {percent(added_recall)} %, of the others {percent(others)} %"
     added, removed, moved = (sum(getattr(step, name) for step in steps) for name in ("added", "removed", "moved"))
     changed, times = (added + removed) / max(n_trained, 1), f"{len(steps)} growth{'s' * (len(steps) != 1)}"
     changed_by = (
-        f"{added:,} queries added and {removed:,} removed in {times}, {_percent(changed)} % of the {n_trained:,} "
+        f"{added:,} queries added and {removed:,} removed in {times}, {percent(changed)} % of the {n_trained:,} "
         f"trained, besides {moved:,} moved"
     )
-    figures = (("slice_lost", lost, lost_by), ("added_short", short, short_by), ("changed", changed, changed_by))
+    figures = ((SLICE_LOST, lost, lost_by), (ADDED_SHORT, short, short_by), (CHANGED, changed, changed_by))
     levels, reasons = [], []
-    for name, value, reason in figures:
-        soon, now = getattr(SOON, name), getattr(NOW, name)
+    for (soon, now), value, reason in figures:
         level: Verdict = "retrain now" if value >= now else "retrain soon" if value >= soon else "fine"
         levels.append(level)
         reasons.append(f"{reason}: {level} (soon from {100 * soon:g} points, now from {100 * now:g})")
     return max(levels, key=VERDICTS.index), tuple(reasons)
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f}"
 
 
 BRANCHES = 12
@@ -225,65 +204,41 @@ Kind = Literal["all", "distance", "depth", "branch"]
 Flags = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Recall at |S(q)|, shares from 0 to 1.
-
-    Attributes:
-        slices: by (kind, name), how many queries that were trained were measured, and their recall.
-        added_queries: recall of those added since; None where there are none.
-        added_documents: recall of those added since, among queries that were trained; None where these want none.
-    """
-
-    slices: dict[tuple[Kind, str], tuple[int, float]]
-    added_queries: float | None
-    added_documents: float | None
-
-
 def measured(
     model: DualEncoder, pairs: Pairs, sampled: Collection[str], added: Collection[str], n_branches: int = BRANCHES
-) -> Measured:
-    """The recall of the queries `sampled`, those added apart; ids that are not there are passed over."""
+) -> tuple[dict[tuple[Kind, str], tuple[int, float]], float | None, float | None]:
+    """Recall at |S(q)|, shares from 0 to 1, of the queries `sampled` and `added`; unknown ids are passed over.
+
+    Returns:
+        By slice (kind, name), how many queries that were trained were measured, and their recall; the recall of added
+        queries, None where there are none; the recall of added documents among queries that were trained, None where
+        these want none.
+    """
     is_added = _among(pairs.query_ids, added)
     wanted = pairs.keep((is_added | _among(pairs.query_ids, sampled))[pairs.query_of])
     query, weights, hits = wanted.query_of, 1.0 / wanted.sizes[wanted.query_of], ranks_of(model, wanted).hits
+    old, found = ~is_added[query], dict[tuple[Kind, str], tuple[int, float]]()
 
-    def recall(which: Flags) -> tuple[int, float]:
-        n = len(np.unique(query[which]))
-        return n, float((weights * hits)[which].sum() / weights[which].sum()) if n else 0.0
+    def recall(which: Flags) -> float | None:
+        return float((weights * hits)[which].sum() / weights[which].sum()) if which.any() else None
 
-    old = ~is_added[query]
-    found = {(kind, name): recall(old & which) for kind, name, which in _slices(pairs, wanted, n_branches)}
-    queries, documents = recall(~old), recall(old & _among(pairs.document_ids, added)[wanted.documents])
-    return Measured(
-        {key: value for key, value in found.items() if value[0]},
-        queries[1] if queries[0] else None,
-        documents[1] if documents[0] else None,
-    )
+    def measure(kind: Kind, name: str, which: Flags) -> None:
+        value = recall(old & which)
+        if value is not None:
+            found[kind, name] = len(np.unique(query[old & which])), value
 
-
-def _slices(pairs: Pairs, wanted: Pairs, n_branches: int) -> Iterator[tuple[Kind, str, Flags]]:
-    """Every slice: its kind, its name, and which of the pairs that are measured are in it."""
-    query = wanted.query_of
-    yield "all", "", np.ones(len(wanted), np.bool_)
+    measure("all", "", old)
     for distance in range(wanted.max_distance + 1):
-        yield "distance", str(distance), wanted.distances == distance
+        measure("distance", str(distance), wanted.distances == distance)
     depth = wanted.depths
     for level in range(wanted.max_distance + 1):
-        yield "depth", str(level), depth[query] == level
+        measure("depth", str(level), depth[query] == level)
     branch = branches(pairs)
-    found = branch[np.unique(query)]
-    rows, counts = np.unique(found[found >= 0], return_counts=True)
+    counted = branch[np.unique(query)]
+    rows, counts = np.unique(counted[counted >= 0], return_counts=True)
     for row in rows[np.lexsort((rows, -counts))[:n_branches]].tolist():  # the largest first
-        yield "branch", pairs.document_ids[row], branch[query] == row
-
-
-def some_queries(pairs: Pairs, leave_out: Collection[str], at_most: int, seed: int) -> set[str]:
-    """Ids of queries to look at: all that have pairs, or some of them drawn at random."""
-    fit = np.flatnonzero((pairs.sizes > 0) & ~_among(pairs.query_ids, leave_out))
-    if len(fit) > at_most:
-        fit = stream(seed, "drift").choice(fit, max(at_most, 1), replace=False)
-    return {pairs.query_ids[row] for row in fit.tolist()}
+        measure("branch", pairs.document_ids[row], branch[query] == row)
+    return found, recall(~old), recall(old & _among(pairs.document_ids, added)[wanted.documents])
 
 
 def branches(pairs: Pairs) -> Rows:

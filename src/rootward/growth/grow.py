@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from rootward.encoders import DualEncoder, LookupTower
-from rootward.encoders.towers import BaseTextTower, TiedTower
+from rootward.encoders.towers import BaseTextTower, TiedTower, Tower
 from rootward.errors import InputError, PairsError
 from rootward.evaluation import answer_thresholds, rank_pairs
 from rootward.growth.diff import Diff, NodeTexts, columns_of, lineage, links, texts_of
-from rootward.growth.solve import Effort, Moving, intruded, reread, solve, start
+from rootward.growth.solve import Effort, intruded, solve, start
 from rootward.ids import Ids, Rows
 from rootward.pairs import Pairs
-from rootward.texts import Texts
+from rootward.texts import Texts, what_is_read
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +91,8 @@ def grow(
         query_texts=_texts(model.query_ids, model.query_texts, after.query_ids, after.query_texts),
         document_texts=_texts(model.document_ids, model.document_texts, after.document_ids, after.document_texts),
     )
-    was = _RowsBefore(
-        *(_rows(*ids) for ids in ((before.query_ids, after.query_ids), (before.document_ids, after.document_ids)))
-    )
+    rows = _rows(before.query_ids, after.query_ids), _rows(before.document_ids, after.document_ids)
+    was = _RowsBefore(*rows, *(np.flatnonzero(side < 0) for side in rows))
     if before.n_documents and after.n_documents and len(was.new_documents) == after.n_documents:
         raise PairsError(
             f"None of the {after.n_documents:,} documents, such as {after.document_ids[0]!r}, is one of the "
@@ -126,11 +126,11 @@ def _solved(
     grown = DualEncoder.from_vectors(after, *tables)
     grown.thresholds = _known_thresholds(model, before, was)
     start(grown, after, was.new_queries, was.new_documents, seed)
-    moving = Moving(np.union1d(was.new_queries, _changed(before, after, was)), was.new_documents)
-    solve(grown, after, moving, effort, seed)
-    hurt = intruded(grown, after, moving)
-    solve(grown, after, Moving(hurt, np.empty(0, np.int64)), effort, seed)
-    touched = np.union1d(moving.queries, hurt)
+    moving = np.union1d(was.new_queries, _changed(before, after, was))
+    solve(grown, after, moving, was.new_documents, effort, seed)
+    hurt = intruded(grown, after, moving, was.new_documents)
+    solve(grown, after, hurt, np.empty(0, np.int64), effort, seed)
+    touched = np.union1d(moving, hurt)
     _set_thresholds(grown, after, touched)
     return grown, touched[after.sizes[touched] > 0], np.empty(0, np.int64)
 
@@ -138,39 +138,70 @@ def _solved(
 def _encoded(
     model: DualEncoder, before: Pairs, after: Pairs, was: _RowsBefore, effort: Effort, seed: int
 ) -> tuple[DualEncoder, Rows, Rows]:
-    """The grown encoder of texts, and the rows of queries and documents whose text, and so vector, has changed."""
-    thresholds = _known_thresholds(model, before, was)
-    found = reread(model, after, (was.queries, was.documents), thresholds, effort, seed)
-    touched = np.union1d(was.new_queries, np.union1d(_changed(before, after, was), found.renamed))
-    if len(found.renamed_documents):  # they may have left one answer set and come into another
+    """The grown encoder of texts, and the rows of queries and documents whose text, and so vector, has changed.
+
+    New documents with vectors of their own are solved for, among the encoded queries.
+    """
+    assert isinstance(model.query_tower, BaseTextTower)
+    tower, known = model.document_tower, torch.from_numpy(np.flatnonzero(after.sizes))
+    names = what_is_read(after.document_ids, after.document_texts)
+    queries = model.query_tower.with_texts(what_is_read(after.query_ids, after.query_texts)).with_anchors(known)
+    documents: BaseTextTower | None = None  # over the names of documents, where these are read
+    if isinstance(tower, TiedTower):
+        documents = queries.with_texts(names)
+    elif isinstance(tower, BaseTextTower):
+        documents = tower.with_texts(names).with_anchors(known)
+    by_name = None if documents is None else documents.encode().detach().cpu().float()
+    table = torch.zeros(after.n_documents, model.dim) if by_name is None else by_name.clone()
+    old = was.documents >= 0
+    if not isinstance(tower, BaseTextTower):
+        table[torch.from_numpy(old)] = model.document_vectors(was.documents[old]).detach().cpu().float()
+    vectors = DualEncoder.from_vectors(after, queries.encode(), table)  # as lookup tables, to solve and measure with
+    vectors.thresholds = _known_thresholds(model, before, was)
+    new = was.new_documents
+    if len(new) and not isinstance(tower, BaseTextTower):
+        if documents is None:
+            start(vectors, after, np.empty(0, np.int64), new, seed)
+        wanting = np.unique(after.query_of[np.isin(after.documents, new)])
+        solve(vectors, after, wanting, new, effort, seed, queries_move=False)
+    names_before = what_is_read(model.document_ids, model.document_texts)
+    renamed_documents = _renamed(names_before, names, was.documents)
+    own: Tower = LookupTower(vectors.document_vectors()) if documents is None else documents
+    if documents is not None and by_name is not None and isinstance(tower, TiedTower):
+        offsets = vectors.document_vectors() - by_name
+        old[renamed_documents] = False
+        offsets[torch.from_numpy(old)] = tower.offsets[torch.from_numpy(was.documents[old])].cpu()
+        own = TiedTower(documents, offsets)
+    if not isinstance(tower, BaseTextTower):  # documents have vectors of their own, whatever they are called
+        renamed_documents = np.empty(0, np.int64)
+    texts_before = what_is_read(model.query_ids, model.query_texts)
+    renamed = _renamed(texts_before, what_is_read(after.query_ids, after.query_texts), was.queries)
+    touched = np.union1d(was.new_queries, np.union1d(_changed(before, after, was), renamed))
+    if len(renamed_documents):  # they may have left one answer set and come into another
         touched = np.arange(after.n_queries)
-    _set_thresholds(found.vectors, after, touched)
-    found.model.thresholds = found.vectors.thresholds
-    return found.model, found.renamed[after.sizes[found.renamed] > 0], found.renamed_documents
+    _set_thresholds(vectors, after, touched)
+    grown = DualEncoder.from_towers(after, queries, own)
+    grown.thresholds = vectors.thresholds
+    return grown, renamed[after.sizes[renamed] > 0], renamed_documents
 
 
-# -- known and new rows ------------------------------------------------------------------------------------------
+def _renamed(old: Sequence[str], new: Sequence[str], was: Rows) -> Rows:
+    """The rows of known ids whose text has changed."""
+    rows = [row for row in np.flatnonzero(was >= 0).tolist() if old[was[row]] != new[row]]
+    return np.array(rows, np.int64)
 
 
-@dataclass(frozen=True, eq=False)
-class _RowsBefore:
-    """For each row of the pairs after, its row before, -1 for new ones (int64)."""
+class _RowsBefore(NamedTuple):
+    """For each row of the pairs after, its row before, -1 for new ones; and the rows of the new ones (int64)."""
 
     queries: Rows
     documents: Rows
-
-    @property
-    def new_queries(self) -> Rows:
-        """Rows of the new queries."""
-        return np.flatnonzero(self.queries < 0)
-
-    @property
-    def new_documents(self) -> Rows:
-        """Rows of the new documents."""
-        return np.flatnonzero(self.documents < 0)
+    new_queries: Rows
+    new_documents: Rows
 
 
 def _rows(ids: Ids, labels: Ids) -> Rows:
+    """The row in `ids` of each label, -1 where it is not there."""
     row_of = dict(zip(ids, range(len(ids)), strict=True))
     return np.fromiter((row_of.get(label, -1) for label in labels), np.int64, len(labels))
 
@@ -187,10 +218,8 @@ def _known_thresholds(model: DualEncoder, before: Pairs, was: _RowsBefore) -> to
 
 def _changed(before: Pairs, after: Pairs, was: _RowsBefore) -> Rows:
     """Rows, after, of known queries whose relevant set has changed; documents that are gone do not count."""
-    now = [np.full(len(ids), -1) for ids in (before.query_ids, before.document_ids)]
-    for here, there in zip(now, (was.queries, was.documents), strict=True):
-        here[there[there >= 0]] = np.flatnonzero(there >= 0)
-    queries, documents = now[0][before.query_of], now[1][before.documents]
+    queries = _rows(after.query_ids, before.query_ids)[before.query_of]
+    documents = _rows(after.document_ids, before.document_ids)[before.documents]
     stayed = (queries >= 0) & (documents >= 0)
     keys = queries[stayed] * after.n_documents + documents[stayed]
     unlike = np.setxor1d(keys, after.query_of * after.n_documents + after.documents, assume_unique=True)
@@ -200,10 +229,7 @@ def _changed(before: Pairs, after: Pairs, was: _RowsBefore) -> Rows:
 
 def _texts(old_ids: Ids, old: Texts | None, ids: Ids, texts: Texts | None) -> Texts | None:
     """`texts`; where there are none the old ones, with no name for what is new."""
-    if texts is not None or old is None:
-        return texts
-    known = texts_of(old_ids, old)
-    return columns_of(known.get(label, NodeTexts()) for label in ids)
+    return texts if texts is not None or old is None else columns_of(ids, texts_of(old_ids, old))
 
 
 def _set_thresholds(model: DualEncoder, pairs: Pairs, rows: Rows) -> None:
@@ -327,22 +353,21 @@ def remove(model: DualEncoder, pairs: Pairs, ids: Iterable[str]) -> Grown:
     for label in sorted(gone):
         if label not in pairs.document_ids:
             pairs.query_ids.row(label)
-    kept = [np.flatnonzero([label not in gone for label in ids]) for ids in (pairs.query_ids, pairs.document_ids)]
-    now = [np.full(n, -1) for n in (pairs.n_queries, pairs.n_documents)]
-    for rows, held in zip(now, kept, strict=True):
-        rows[held] = np.arange(len(held))
-    queries, documents = now[0][pairs.query_of], now[1][pairs.documents]
+    sides = ((pairs.query_ids, pairs.query_texts), (pairs.document_ids, pairs.document_texts))
+    kept = [np.flatnonzero([label not in gone for label in side]) for side, _ in sides]
+    held = [side.take(rows) for (side, _), rows in zip(sides, kept, strict=True)]
+    texts = [None if each is None else each.take(rows) for (_, each), rows in zip(sides, kept, strict=True)]
+    queries = _rows(held[0], pairs.query_ids)[pairs.query_of]
+    documents = _rows(held[1], pairs.document_ids)[pairs.documents]
     stays = (queries >= 0) & (documents >= 0)
-    one_table = pairs.query_ids == pairs.document_ids
-    query_ids = pairs.query_ids.take(kept[0])
     after = Pairs.from_arrays(
-        query_ids,
-        query_ids if one_table else pairs.document_ids.take(kept[1]),
+        held[0],
+        held[1],
         queries[stays],
         documents[stays],
         pairs.distances[stays],
-        query_texts=None if pairs.query_texts is None else pairs.query_texts.take(kept[0]),
-        document_texts=None if pairs.document_texts is None else pairs.document_texts.take(kept[1]),
+        query_texts=texts[0],
+        document_texts=texts[1],
         notes=pairs.notes,
     )
     return grow(model, pairs, after)

@@ -12,7 +12,6 @@ Documents that were there before never move, so an index has only rows to add.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,20 +19,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from rootward.encoders import DualEncoder, LookupTower
-from rootward.encoders.towers import BaseTextTower, TiedTower, Tower
-from rootward.ids import Ids, Rows
+from rootward.encoders import DualEncoder
+from rootward.evaluation import extend_documents, extend_queries
+from rootward.ids import Rows
 from rootward.pairs import Pairs
 from rootward.rng import stream
-from rootward.texts import Texts, what_is_read
+from rootward.scoring import above, best
 from rootward.training.batches import Batch
 from rootward.training.defaults import resolve
 from rootward.training.loop import gradients
 from rootward.training.losses import LOSSES, Targets
 from rootward.training.optimizers import LazyAdam
 from rootward.training.recipes import decoupled
-
-BLOCK = 8_192  # queries at a time in the search for rivals
 
 
 @dataclass(frozen=True)
@@ -62,19 +59,6 @@ class Effort:
     rival_weight: float = 0.2
 
 
-@dataclass(frozen=True, eq=False)
-class Moving:
-    """Which rows are solved for (int64, ascending).
-
-    Attributes:
-        queries: whose relevant set is new or has changed.
-        documents: the new ones.
-    """
-
-    queries: Rows
-    documents: Rows
-
-
 def start(model: DualEncoder, pairs: Pairs, new_queries: Rows, new_documents: Rows, seed: int) -> None:
     """Set the new rows of both tables to their starting vectors, in place.
 
@@ -85,10 +69,7 @@ def start(model: DualEncoder, pairs: Pairs, new_queries: Rows, new_documents: Ro
     own = [stream(seed, "growth", "start", model.document_ids[row]) for row in new_documents.tolist()]
     drawn = np.array([rng.standard_normal(model.dim, np.float32) for rng in own], np.float32)
     documents[new_documents] = normalize(torch.from_numpy(drawn.reshape(len(own), model.dim)))
-    is_new = np.zeros(pairs.n_documents, np.bool_), np.zeros(pairs.n_queries, np.bool_)
-    is_new[0][new_documents], is_new[1][new_queries] = True, True
-    wanted = np.flatnonzero(is_new[0][pairs.documents])
-    wanted = wanted[~is_new[1][pairs.query_of[wanted]]]
+    wanted = np.flatnonzero(np.isin(pairs.documents, new_documents) & ~np.isin(pairs.query_of, new_queries))
     middle = torch.zeros_like(documents).index_add_(
         0, torch.from_numpy(pairs.documents[wanted]).long(), queries[torch.from_numpy(pairs.query_of[wanted])]
     )
@@ -105,30 +86,46 @@ def start(model: DualEncoder, pairs: Pairs, new_queries: Rows, new_documents: Ro
 
 
 def solve(
-    model: DualEncoder, pairs: Pairs, moving: Moving, effort: Effort, seed: int, *, queries_move: bool = True
+    model: DualEncoder,
+    pairs: Pairs,
+    moving: Rows,
+    new_documents: Rows,
+    effort: Effort,
+    seed: int,
+    *,
+    queries_move: bool = True,
 ) -> None:
-    """Move the rows of `moving`, in place; every other row stays as it is, to the bit.
+    """Move the vectors of some queries and of the new documents, in place; all others stay as they are, to the bit.
 
     Args:
         model: a lookup encoder with the ids of `pairs` and the thresholds of the queries that stay.
         pairs: what is relevant.
-        moving: which rows; queries without pairs are not moved.
+        moving: rows of queries whose relevant set is new or has changed (int64, ascending); those without pairs stay.
+        new_documents: rows (int64, ascending).
         effort: how much work.
         seed: of batches and negatives.
         queries_move: False where queries are read from texts; then only documents move.
     """
     queries, documents = model.query_vectors(), model.document_vectors()
-    moved = moving.queries[pairs.sizes[moving.queries] > 0]
+    moved = moving[pairs.sizes[moving] > 0]
     if not len(moved):
         return
-    batches = _Batches(pairs, moved, moving.documents, effort, seed)
+    per_epoch = -(-len(moved) // effort.batch_size)
+    n_steps = max(effort.epochs * per_epoch, effort.fewest_steps)
     stage = resolve(decoupled().stages[0], pairs, model.dim)
     assert stage.scale is not None and stage.scale_end is not None and stage.momentum is not None
     movers = [LazyAdam(table, stage.momentum, stage.second_moment) for table in (queries, documents)]
-    new = torch.from_numpy(moving.documents)
-    rivals, every = None, -(-batches.steps // effort.searches)
-    for step, batch in enumerate(batches):
-        share = step / batches.steps
+    new = torch.from_numpy(new_documents)
+    rivals, every = None, -(-n_steps // effort.searches)
+    _, index = pairs.of(moved)
+    uses = np.bincount(pairs.documents[index], minlength=pairs.n_documents)
+    for step in range(n_steps):
+        epoch, part = divmod(step, per_epoch)
+        if part == 0:
+            order = stream(seed, "growth", "order", epoch).permutation(moved)
+        rows = np.sort(order[part::per_epoch])
+        batch = _batch(pairs, rows, len(rows) / len(moved), new_documents, uses, effort.negatives, seed, step)
+        share = step / n_steps
         scale, rate = stage.scale * (stage.scale_end / stage.scale) ** share, effort.rate * (1 - share)
         if len(new) and step % every == 0:
             rivals = _Rivals.of(model, documents[new], _staying(pairs, moving), effort.rivals)
@@ -144,64 +141,33 @@ def solve(
             movers[1].step(new, pull, rate)
 
 
-def _staying(pairs: Pairs, moving: Moving) -> Rows:
+def _staying(pairs: Pairs, moving: Rows) -> Rows:
     """The rows of the queries that have pairs and do not move."""
     stays = pairs.sizes > 0
-    stays[moving.queries] = False
+    stays[moving] = False
     return np.flatnonzero(stays)
 
 
-@dataclass(frozen=True, eq=False)
-class _Batches:
-    """Steps over the queries that move; the new documents are among the columns of each."""
-
-    pairs: Pairs
-    queries: Rows
-    documents: Rows
-    effort: Effort
-    seed: int
-
-    @property
-    def per_epoch(self) -> int:
-        return -(-len(self.queries) // self.effort.batch_size)
-
-    @property
-    def steps(self) -> int:
-        return max(self.effort.epochs * self.per_epoch, self.effort.fewest_steps)
-
-    def __iter__(self) -> Iterator[Batch]:
-        _, index = self.pairs.of(self.queries)
-        uses = np.bincount(self.pairs.documents[index], minlength=self.pairs.n_documents)
-        for step in range(self.steps):
-            epoch, part = divmod(step, self.per_epoch)
-            if part == 0:
-                order = stream(self.seed, "growth", "order", epoch).permutation(self.queries)
-            yield self._batch(np.sort(order[part :: self.per_epoch]), uses, step)
-
-    def _batch(self, queries: Rows, uses: Rows, step: int) -> Batch:
-        pairs, n = self.pairs, self.pairs.n_documents
-        rows, index = pairs.of(queries)
-        relevant = pairs.documents[index].astype(np.int64)
-        columns, log_counts = np.arange(n), None
-        if 2 * self.effort.negatives < n:
-            uniform = stream(self.seed, "growth", "negatives", step).integers(n, size=self.effort.negatives)
-            columns = np.unique(np.concatenate([relevant, self.documents, uniform]))
-            # each column stands for one over its chance to be there, which is 1 for new documents
-            share = min(len(queries) / len(self.queries), 1 - 1e-9)
-            missed = self.effort.negatives * np.log1p(-1.0 / n)
-            chance = -np.expm1(missed + uses[columns] * np.log1p(-share))
-            chance[np.searchsorted(columns, self.documents)] = 1.0
-            log_counts = torch.from_numpy(-np.log(chance)).float()
-        weights = 1.0 / (pairs.sizes[queries][rows] * len(queries))
-        targets = (rows, np.searchsorted(columns, relevant), weights.astype(np.float32), pairs.distances[index])
-        return Batch(
-            torch.from_numpy(queries),
-            torch.from_numpy(columns),
-            log_counts,
-            True,
-            Targets(*map(torch.from_numpy, targets)),
-            len(index),
-        )
+def _batch(
+    pairs: Pairs, queries: Rows, share: float, documents: Rows, uses: Rows, negatives: int, seed: int, step: int
+) -> Batch:
+    """A step over `queries`, a share of those that move; all new `documents` are among its columns."""
+    n = pairs.n_documents
+    rows, index = pairs.of(queries)
+    relevant = pairs.documents[index].astype(np.int64)
+    columns, log_counts = np.arange(n), None
+    if 2 * negatives < n:
+        uniform = stream(seed, "growth", "negatives", step).integers(n, size=negatives)
+        columns = np.unique(np.concatenate([relevant, documents, uniform]))
+        # each column stands for one over its chance to be there, which is 1 for new documents
+        missed = negatives * np.log1p(-1.0 / n) + uses[columns] * np.log1p(-min(share, 1 - 1e-9))
+        chance = -np.expm1(missed)
+        chance[np.searchsorted(columns, documents)] = 1.0
+        log_counts = torch.from_numpy(-np.log(chance)).float()
+    weights = 1.0 / (pairs.sizes[queries][rows] * len(queries))
+    arrays = (rows, np.searchsorted(columns, relevant), weights.astype(np.float32), pairs.distances[index])
+    targets = Targets(*map(torch.from_numpy, arrays))
+    return Batch(torch.from_numpy(queries), torch.from_numpy(columns), log_counts, True, targets, len(index))
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,14 +190,9 @@ class _Rivals:
         if not len(rows):
             return None
         vectors, limits = model.query_vectors(rows), model.thresholds[rows]
-        best, who = torch.empty(len(documents), 0), torch.empty(len(documents), 0, dtype=torch.int64)
-        for begin in range(0, len(rows), BLOCK):
-            part = slice(begin, begin + BLOCK)
-            lead = torch.addmm(-limits[None, part], documents, vectors[part].T)
-            some, place = lead.topk(min(n, lead.shape[1]), 1, sorted=False)
-            best, who = torch.cat([best, some], 1), torch.cat([who, place + begin], 1)
-            best, place = best.topk(min(n, best.shape[1]), 1, sorted=False)
-            who = who.gather(1, place)
+        wanted = np.full(len(documents), min(n, len(rows)))
+        _, found, _ = best(extend_documents(documents), extend_queries(vectors, limits), wanted)  # score - limit
+        who = torch.from_numpy(found).view(len(documents), -1)
         return cls(vectors[who], limits[who])
 
     def gradient(self, documents: Tensor, scale: float) -> Tensor:
@@ -241,91 +202,9 @@ class _Rivals:
         return torch.bmm(pull[:, None], self.vectors)[:, 0]
 
 
-def intruded(model: DualEncoder, pairs: Pairs, moving: Moving) -> Rows:
+def intruded(model: DualEncoder, pairs: Pairs, moving: Rows, new_documents: Rows) -> Rows:
     """The rows of queries that stay, for which a new document, not relevant to them, reaches their threshold."""
     staying = _staying(pairs, moving)
-    documents = model.document_vectors(moving.documents)
-    found = [np.empty(0, np.int64)]
-    for begin in range(0, len(staying), BLOCK):
-        rows = staying[begin : begin + BLOCK]
-        if len(documents):
-            best = (model.query_vectors(rows) @ documents.T).amax(1)
-            found.append(rows[(best >= model.thresholds[rows]).numpy()])
-    return np.concatenate(found)
-
-
-Named = tuple[Ids, Texts | None]
-
-
-@dataclass(frozen=True, eq=False)
-class Reread:
-    """A model whose towers read other texts than before.
-
-    Attributes:
-        model: without thresholds.
-        vectors: a lookup encoder with the vectors of `model`.
-        renamed: rows of known queries with other texts than before, and so other vectors (int64).
-        renamed_documents: the same of documents, with `documents="text"`; others have vectors of their own.
-    """
-
-    model: DualEncoder
-    vectors: DualEncoder
-    renamed: Rows
-    renamed_documents: Rows
-
-
-def reread(
-    model: DualEncoder, after: Pairs, was: tuple[Rows, Rows], thresholds: Tensor, effort: Effort, seed: int
-) -> Reread:
-    """Give a model the ids and texts of other pairs, and solve for its new documents.
-
-    Args:
-        model: its query tower reads texts.
-        after: what is relevant now.
-        was: for each query and each document of `after` its row in the model, -1 for new ones.
-        thresholds: float32, one a query of `after`: where the answer sets of known queries end, NaN for new ones.
-        effort, seed: of solving.
-    """
-    assert isinstance(model.query_tower, BaseTextTower)
-    tower, known = model.document_tower, torch.from_numpy(np.flatnonzero(after.sizes))
-    queries = model.query_tower.with_texts(what_is_read(after.query_ids, after.query_texts)).with_anchors(known)
-    documents: BaseTextTower | None = None  # over the names of documents, where these are read
-    names = what_is_read(after.document_ids, after.document_texts)
-    if isinstance(tower, TiedTower):
-        documents = queries.with_texts(names)
-    elif isinstance(tower, BaseTextTower):
-        documents = tower.with_texts(names).with_anchors(known)
-    by_name = None if documents is None else documents.encode().detach().cpu().float()
-    were = torch.from_numpy(was[1] >= 0)
-    table = torch.zeros(after.n_documents, model.dim) if by_name is None else by_name.clone()
-    if not isinstance(tower, BaseTextTower):
-        table[were] = model.document_vectors(was[1][was[1] >= 0]).detach().cpu().float()
-    vectors = DualEncoder.from_vectors(after, queries.encode(), table)
-    vectors.thresholds = thresholds
-    new = np.flatnonzero(was[1] < 0)
-    if len(new) and not isinstance(tower, BaseTextTower):
-        if documents is None:
-            start(vectors, after, np.empty(0, np.int64), new, seed)
-        wanting = np.unique(after.query_of[np.isin(after.documents, new)])
-        solve(vectors, after, Moving(wanting, new), effort, seed, queries_move=False)
-    before = (model.document_ids, model.document_texts)
-    renamed = _renamed(before, (after.document_ids, after.document_texts), was[1])
-    own: Tower = LookupTower(vectors.document_vectors()) if documents is None else documents
-    if documents is not None and by_name is not None and isinstance(tower, TiedTower):
-        offsets = vectors.document_vectors() - by_name
-        were[renamed] = False
-        offsets[were] = tower.offsets[torch.from_numpy(was[1])[were]].cpu()
-        own = TiedTower(documents, offsets)
-    return Reread(
-        DualEncoder.from_towers(after, queries, own),
-        vectors,
-        _renamed((model.query_ids, model.query_texts), (after.query_ids, after.query_texts), was[0]),
-        renamed if isinstance(tower, BaseTextTower) else np.empty(0, np.int64),
-    )
-
-
-def _renamed(before: Named, after: Named, was: Rows) -> Rows:
-    """The rows of known ids whose text has changed."""
-    old, new = what_is_read(*before), what_is_read(*after)
-    rows = [row for row in np.flatnonzero(was >= 0).tolist() if old[was[row]] != new[row]]
-    return np.array(rows, np.int64)
+    queries, documents = model.query_vectors(staying), model.document_vectors(new_documents)
+    offsets, _, _ = above(queries, documents, model.thresholds[staying].numpy())
+    return staying[np.diff(offsets) > 0]
