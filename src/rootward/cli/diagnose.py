@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rootward.cli.flags import Json, Plot, Quiet, deliver, panel, provided, refuse_files, refuse_plot
+import rootward as rw
+from rootward.cli.flags import PlotFlags, panel, provided
 from rootward.cli.sources import SourceFlags, read_source
 from rootward.cli.towers import ON_ENCODER
 from rootward.errors import InputError
 
 if TYPE_CHECKING:
     from rootward.diagnosis.facts import Known
-    from rootward.pairs import Pairs
 
 _vectors, _probes = panel("Vectors"), panel("Probes")
 
@@ -52,7 +52,7 @@ class _Subject:
 
     queries: Any
     documents: Any
-    pairs: Pairs
+    pairs: rw.Pairs
     label: str
     known: Known | None = None
 
@@ -60,11 +60,10 @@ class _Subject:
 def diagnose(
     vectors: VectorFlags,
     source: SourceFlags,
+    *,
     quick: Annotated[bool, _probes("--quick", "Seconds, no short trainings; says less.")] = False,
     seed: Annotated[int | None, _probes("--seed N", "Of every random choice. Default: 0.")] = None,
-    json: Json = None,
-    plot: Plot = None,
-    quiet: Quiet = False,
+    results: PlotFlags,
 ) -> None:
     """Say why recall is poor, and what to try: sampling bias, capacity, under-training or wrong pairs.
 
@@ -78,8 +77,7 @@ def diagnose(
       rootward diagnose --queries v.safetensors --documents v.safetensors pairs:clicks.csv --document-ids shop.txt
       rootward diagnose wordnet --encoder all-MiniLM-L6-v2 --quick
     """
-    refuse_plot(plot)
-    refuse_files(json=json)
+    results.check()
     from rootward.pairs.storage import is_folder  # noqa: PLC0415
 
     run = vectors.run
@@ -88,30 +86,29 @@ def diagnose(
         if is_run and list(vectors.flags) != ["encoder"]:
             raise InputError(f"The vectors are those of {run}; leave out the flags for vectors, or the run.")
         run, source = (run, source) if is_run else (None, replace(source, source=str(run)))
-    subject = _of_run(run, source, vectors.encoder, not quiet) if run is not None else _of_vectors(source, vectors)
-    from rootward.diagnosis import diagnose as find_out  # noqa: PLC0415
-
-    found = find_out(
+    progress = not results.quiet
+    subject = _of_run(run, source, vectors.encoder, progress) if run is not None else _of_vectors(source, vectors)
+    found = rw.diagnose(
         subject.queries,
         subject.documents,
         subject.pairs,
         probes=not quick,
         known=subject.known,
         label=subject.label,
-        progress=not quiet,
+        progress=progress,
         **provided(seed=seed),
     )
-    deliver(found, found.to_json, json, plot, found.plot, quiet)
+    results.deliver(found)
+    results.draw(found.plot)
 
 
 def _of_run(run: Path, source: SourceFlags, encoder: str | None, progress: bool) -> _Subject:
     """A run's vectors with its own pairs, or with others of the same ids."""
     from rootward.diagnosis.diagnose import known_of  # noqa: PLC0415
     from rootward.diagnosis.vectors import with_rows_of  # noqa: PLC0415
-    from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.training.run import pairs_in  # noqa: PLC0415
 
-    model = DualEncoder.load(run, encoder=encoder, progress=progress)
+    model = rw.DualEncoder.load(run, encoder=encoder, progress=progress)
     if encoder is not None and model.settings()["query"]["kind"] not in ON_ENCODER:
         raise InputError(f"The vectors are those of {run}, which has no encoder; leave out --encoder, or the run.")
     pairs = read_source(source).pairs if source.is_given else pairs_in(run, model)
