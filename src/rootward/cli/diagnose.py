@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,9 +13,6 @@ from rootward.cli.flags import PlotFlags, panel, provided
 from rootward.cli.sources import SourceFlags, read_source
 from rootward.cli.towers import ON_ENCODER
 from rootward.errors import InputError
-
-if TYPE_CHECKING:
-    from rootward.diagnosis.facts import Known
 
 _vectors, _probes = panel("Vectors"), panel("Probes")
 
@@ -44,17 +41,6 @@ class VectorFlags:
     def flags(self) -> dict[str, Any]:
         """The flags that were given, the run not among them."""
         return provided(**{**vars(self), "run": None})
-
-
-@dataclass(frozen=True, eq=False)
-class _Subject:
-    """What is diagnosed: both tables, their pairs, what it is called, what is known of its training."""
-
-    queries: Any
-    documents: Any
-    pairs: rw.Pairs
-    label: str
-    known: Known | None = None
 
 
 def diagnose(
@@ -88,22 +74,13 @@ def diagnose(
         run, source = (run, source) if is_run else (None, replace(source, source=str(run)))
     progress = not results.quiet
     subject = _of_run(run, source, vectors.encoder, progress) if run is not None else _of_vectors(source, vectors)
-    found = rw.diagnose(
-        subject.queries,
-        subject.documents,
-        subject.pairs,
-        probes=not quick,
-        known=subject.known,
-        label=subject.label,
-        progress=progress,
-        **provided(seed=seed),
-    )
+    found = rw.diagnose(**subject, probes=not quick, progress=progress, **provided(seed=seed))
     results.deliver(found)
     results.draw(found.plot)
 
 
-def _of_run(run: Path, source: SourceFlags, encoder: str | None, progress: bool) -> _Subject:
-    """A run's vectors with its own pairs, or with others of the same ids."""
+def _of_run(run: Path, source: SourceFlags, encoder: str | None, progress: bool) -> dict[str, Any]:
+    """Arguments of `rootward.diagnose`: a run's vectors with its own pairs, or with others of the same ids."""
     from rootward.diagnosis.diagnose import known_of  # noqa: PLC0415
     from rootward.diagnosis.vectors import with_rows_of  # noqa: PLC0415
     from rootward.training.run import pairs_in  # noqa: PLC0415
@@ -113,18 +90,20 @@ def _of_run(run: Path, source: SourceFlags, encoder: str | None, progress: bool)
         raise InputError(f"The vectors are those of {run}, which has no encoder; leave out --encoder, or the run.")
     pairs = read_source(source).pairs if source.is_given else pairs_in(run, model)
     pairs = with_rows_of(pairs, model.query_ids, model.document_ids)
-    return _Subject(model.queries().vectors, model.document_vectors(), pairs, str(run), known_of(run))
+    vectors = {"queries": model.queries().vectors, "documents": model.document_vectors()}
+    return {**vectors, "pairs": pairs, "label": str(run), "known": known_of(run)}
 
 
-def _of_vectors(source: SourceFlags, vectors: VectorFlags) -> _Subject:
-    """Vectors of files or of an encoder, with the pairs of a source."""
+def _of_vectors(source: SourceFlags, vectors: VectorFlags) -> dict[str, Any]:
+    """The same arguments: vectors of files or of an encoder, with the pairs of a source."""
     from rootward.diagnosis.vectors import check_count, encoded, read_ids, read_vectors, with_rows_of  # noqa: PLC0415
 
     if vectors.encoder is not None:
         if len(vectors.flags) > 1:
             raise InputError("--encoder makes the vectors of both sides; leave out the flags for files of vectors.")
         pairs = read_source(source).pairs
-        return _Subject(*encoded(vectors.encoder, pairs), pairs, vectors.encoder)
+        q, d = encoded(vectors.encoder, pairs)
+        return {"queries": q, "documents": d, "pairs": pairs, "label": vectors.encoder}
     if vectors.queries is None or vectors.documents is None:
         raise InputError(
             "Give a run (rootward diagnose RUN), --queries and --documents with a SOURCE of pairs, or --encoder."
@@ -136,4 +115,5 @@ def _of_vectors(source: SourceFlags, vectors: VectorFlags) -> _Subject:
     document_ids = None if vectors.document_ids is None else read_ids(vectors.document_ids)
     check_count(q, query_ids or pairs.query_ids, "query", query_ids is not None)
     check_count(d, document_ids or pairs.document_ids, "document", document_ids is not None)
-    return _Subject(q, d, with_rows_of(pairs, query_ids, document_ids), vectors.queries.stem)
+    pairs = with_rows_of(pairs, query_ids, document_ids)
+    return {"queries": q, "documents": d, "pairs": pairs, "label": vectors.queries.stem}

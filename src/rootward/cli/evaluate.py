@@ -12,6 +12,7 @@ import rootward as rw
 from rootward.cli.flags import STDOUT, EncoderAgain, PlotFlags, RunFolder, output, panel, provided, put
 from rootward.cli.sources import Source, SourceFlags, read_source
 from rootward.errors import InputError
+from rootward.folders import read_config
 
 if TYPE_CHECKING:
     from rootward.evaluation.intervals import Comparison
@@ -55,7 +56,6 @@ def evaluate(
     if against is not None and bootstrap == 0:
         raise InputError("--against compares by drawing queries again; give --bootstrap at least 1 or leave it out.")
     from rootward.evaluation import plot_recall  # noqa: PLC0415
-    from rootward.folders import read_config  # noqa: PLC0415
     from rootward.training.run import REPORT, no_report, pairs_in  # noqa: PLC0415
 
     progress = not results.quiet

@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from rootward.errors import InputError, MissingExtraError
+from rootward.files import obstacle, write_text
 
 
 def flag(*names: str, help: str, panel: str, metavar: str = " ", **more: Any) -> Any:
@@ -103,23 +104,23 @@ def put(text: str, target: Path) -> None:
     """Text to a file, whole or not at all; to standard output for "-"."""
     if target == STDOUT:
         sys.stdout.write(text)
-        return
-    from rootward.files import write_text  # noqa: PLC0415
-
-    write_text(target, text)
+    else:
+        write_text(target, text)
 
 
-def refuse_files(**targets: Path | None) -> None:
-    """Refuse files that could not be written once the work is done; each by the name of its flag."""
+def refuse_files(folders: bool = False, /, **targets: Path | None) -> None:
+    """Refuse files, or folders, that could not be written once the work is done; each by the name of its flag."""
     for name, path in targets.items():
-        if path is not None and path != STDOUT:
-            _refuse(name, path, folder=False)
+        if path is None or (path == STDOUT and not folders):
+            continue
+        if (why := obstacle(path, folders)) is not None:
+            what = "folder" if folders else "file"
+            raise InputError(f"--{name.replace('_', '-')} {path} cannot be written: {why}. Name another {what}.")
 
 
 def refuse_folder(out: Path | None) -> None:
     """Refuse an --out in which no folder could be made."""
-    if out is not None:
-        _refuse("out", out, folder=True)
+    refuse_files(True, out=out)
 
 
 def refuse_run_folder(out: Path | None) -> None:
@@ -129,14 +130,6 @@ def refuse_run_folder(out: Path | None) -> None:
     refuse_folder(out)
     if out is not None:
         check_run_folder(out)
-
-
-def _refuse(name: str, path: Path, folder: bool) -> None:
-    from rootward.files import obstacle  # noqa: PLC0415
-
-    if (why := obstacle(path, folder)) is not None:
-        what = "folder" if folder else "file"
-        raise InputError(f"--{name.replace('_', '-')} {path} cannot be written: {why}. Name another {what}.")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from rootward.errors import InputError, PairsError
 
 if TYPE_CHECKING:
     from rootward.growth.diff import Diff
-    from rootward.growth.runs import GrownRun
 
 _growth = panel("Growth")
 
@@ -78,15 +77,11 @@ def grow(
         change.save(save_diff)
     grown = grow_run(trained, after, out, source=source.source, progress=not results.quiet, **provided(seed=seed))
     shown = [str(part) for part in (change, grown.drift) if part is not None]
-    results.deliver(*shown, text=lambda: _as_json(change, grown))
-    results.say(f"{grown.grown}. The run is in {grown.folder}.")
-
-
-def _as_json(change: Diff | None, grown: GrownRun) -> str:
     values = {
         "diff": None if change is None else change.model_dump(mode="json"),
         "seconds": round(grown.grown.seconds, 3),
         "drift": grown.drift.model_dump(mode="json"),
         "overall": grown.report.overall.value,
     }
-    return json.dumps(values, indent=2) + "\n"
+    results.deliver(*shown, text=lambda: json.dumps(values, indent=2) + "\n")
+    results.say(f"{grown.grown}. The run is in {grown.folder}.")

@@ -12,6 +12,7 @@ import typer
 import rootward as rw
 from rootward.cli.flags import output
 from rootward.errors import InputError, RunFolderError
+from rootward.folders import read_config
 
 
 def info(
@@ -47,7 +48,6 @@ def info(
 
 def _about(folder: Path) -> dict[str, Any]:
     """What is told of a folder, as JSON values, in the order in which it is told."""
-    from rootward.folders import read_config  # noqa: PLC0415
     from rootward.training.run import LOG  # noqa: PLC0415
 
     if not (folder / "config.json").is_file():

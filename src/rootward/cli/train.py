@@ -17,6 +17,7 @@ from rootward.cli.settings import Setting, descriptions, parse_settings, setting
 from rootward.cli.sources import SourceFlags, read_source, stem_of
 from rootward.cli.towers import TowerFlags, model_for, pairs_for, refuse_tower, tower_settings
 from rootward.errors import InputError
+from rootward.folders import read_config
 
 _training = panel("Training")
 _LISTED = "rootward settings"
@@ -52,16 +53,14 @@ class TrainCommand(TyperCommand):
         """The usual help, then a table."""
         from rich.console import Console  # noqa: PLC0415
         from rich.panel import Panel  # noqa: PLC0415
-        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
 
         from rootward.training.recipes import RECIPES  # noqa: PLC0415
 
         super().format_help(ctx, formatter)
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True, min_width=max(map(len, RECIPES)))
-        table.add_column(no_wrap=True, overflow="ellipsis")
-        for name, recipe in RECIPES.items():
-            table.add_row(name, (recipe.__doc__ or "").partition("\n")[0])
+        width = max(map(len, RECIPES))
+        lines = [f"{name:{width}}  {(recipe.__doc__ or '').partition(chr(10))[0]}" for name, recipe in RECIPES.items()]
+        table = Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
         Console(markup=False).print(Panel(table, title="Recipes", title_align="left", border_style="dim"))
 
 
@@ -95,10 +94,16 @@ def train(
                 f"--resume goes on with what {resume} was started with; leave out "
                 f"{', '.join('SOURCE' if name == 'source' else '--' + name.replace('_', '-') for name in others)}."
             )
+        import torch  # noqa: PLC0415
+
+        from rootward.training.run import About  # noqa: PLC0415
+
         known, of = machine_settings(), "a run that is resumed"
         values = parse_settings(recipe.changes, "--set", known, of=of, listed_by=_LISTED)
         settings = _settings(machine, values, results.quiet)
-        run = _resumed(resume, tower.encoder, machine, settings)
+        if machine.threads is None:
+            torch.set_num_threads(About.read(resume, read_config(resume)).machine.threads)
+        run = rw.resume(resume, settings=settings, encoder=tower.encoder)
     else:
         run, settings = _trained(source, tower, recipe, machine, out, results)
     if not run.finished or (run.report is None and settings.measure):
@@ -135,17 +140,6 @@ def _trained(
     model = model_for(tower, chosen["tower"], pairs, recipe, flags.seed, not results.quiet)
     options = provided(minutes=flags.minutes, source=source.source, seed=flags.seed)
     return rw.train(model, pairs, recipe, out=out, settings=settings, **options), settings
-
-
-def _resumed(folder: Path, encoder: str | None, machine: MachineFlags, settings: rw.Settings) -> rw.Run:
-    import torch  # noqa: PLC0415
-
-    from rootward.folders import read_config  # noqa: PLC0415
-    from rootward.training.run import About  # noqa: PLC0415
-
-    if machine.threads is None:
-        torch.set_num_threads(About.read(folder, read_config(folder)).machine.threads)
-    return rw.resume(folder, settings=settings, encoder=encoder)
 
 
 def _settings(machine: MachineFlags, values: dict[str, Any], quiet: bool) -> rw.Settings:

@@ -126,9 +126,6 @@ def read_texts(folder: Path, config: Mapping[str, Any], ids: Mapping[str, Ids]) 
     return found
 
 
-# -- tables ------------------------------------------------------------------------------------------------------
-
-
 def _rows_of(table: pa.Table, side: str) -> pa.Table:
     return table.filter(pa.compute.equal(table["side"], side)).sort_by("row")
 
