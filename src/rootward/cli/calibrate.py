@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import rootward as rw
@@ -69,11 +70,9 @@ def calibrate(
 def _aim(by: str | None) -> dict[str, Any]:
     """`by` and `floor` as `rootward.calibrate` takes them."""
     name, _, number = (by or "").partition("=")
-    if name in ("", "f1") and not number:
-        return provided(by=by)
-    try:
+    with suppress(ValueError):
         if name == "precision":
             return {"by": name, **provided(floor=float(number) if number else None)}
-    except ValueError:
-        pass
+        if name in ("", "f1") and not number:
+            return provided(by=by)
     raise InputError(f"--by is f1 or precision=P with a share P such as 0.95; got {by!r}.")

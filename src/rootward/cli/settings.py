@@ -68,10 +68,7 @@ class Setting:
 def settings_of(made: Any, *, leave_out: Iterable[str] = (), unset: str = "none") -> dict[str, Setting]:
     """The arguments of a function, or fields of a dataclass, that have a default, by name; the docstring explains them.
 
-    Args:
-        made: the function or class.
-        leave_out: names of arguments that are no settings.
-        unset: the word for a default of None.
+    `leave_out` are names of arguments that are no settings, `unset` is the word for a default of None.
     """
     names = vars(sys.modules[made.__module__])
     help_of = descriptions(made.__doc__)

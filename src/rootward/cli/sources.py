@@ -19,7 +19,7 @@ import typer
 import rootward as rw
 from rootward.cli.flags import panel, typed
 from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
-from rootward.errors import InputError, did_you_mean
+from rootward.errors import InputError, PairsError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -174,10 +174,8 @@ def stem_of(flags: SourceFlags) -> str:
 def read_source(flags: SourceFlags, like: rw.Pairs | None = None) -> Source:
     """The pairs of the source.
 
-    Args:
-        flags: the source and its settings.
-        like: pairs of an older version. A hierarchy's pairs are made by the settings that made these, unless the user
-            sets one of them, or these are no hierarchy's.
+    `like` are pairs of an older version: a hierarchy's pairs are made by the settings that made these, unless the user
+    sets one of them, or these are no hierarchy's.
     """
     from rootward.hierarchy import NAMED  # noqa: PLC0415
 
@@ -199,7 +197,6 @@ def read_source(flags: SourceFlags, like: rw.Pairs | None = None) -> Source:
 
 
 def _pairs_of_hierarchy(kind: str, file: str, settings: dict[str, Any], like: rw.Pairs | None) -> rw.Pairs:
-    from rootward.errors import PairsError  # noqa: PLC0415
     from rootward.growth.diff import lineage  # noqa: PLC0415
     from rootward.hierarchy import NAMED  # noqa: PLC0415
 
@@ -209,21 +206,16 @@ def _pairs_of_hierarchy(kind: str, file: str, settings: dict[str, Any], like: rw
     if like is not None and not of_pairs:
         with suppress(PairsError):
             known = lineage(like)
-    tree: rw.Hierarchy = KINDS[kind].read(*_operands(kind, file), **settings)
+    operands: list[Any] = [Path(file)]
+    if names := KINDS[kind].numbers:
+        operands = [int(number) for number in file.split(",") if number.strip().isdecimal()]
+        if len(operands) != len(names) or len(operands) != len(file.split(",")):
+            example = KINDS[kind].example.split()[0]
+            raise InputError(f"{kind}:{file} needs {len(names)} whole number(s), such as {example}.")
+    tree: rw.Hierarchy = KINDS[kind].read(*operands, **settings)
     for thesaurus in thesauri:
         tree = tree.with_synonyms(NAMED[thesaurus].load() if thesaurus in NAMED else thesaurus)
     return tree.pairs(**of_pairs) if known is None else known.pairs(tree)
-
-
-def _operands(kind: str, file: str) -> list[Any]:
-    """What the reader takes in place of a file: whole numbers for generated hierarchies."""
-    needed = len(KINDS[kind].numbers)
-    if not needed:
-        return [Path(file)]
-    numbers = [part.strip() for part in file.split(",")]
-    if len(numbers) != needed or not all(number.isdecimal() for number in numbers):
-        raise InputError(f"{kind}:{file} needs {needed} whole number(s), such as {KINDS[kind].example.split()[0]}.")
-    return [int(number) for number in numbers]
 
 
 def _labelled(file: str, settings: dict[str, Any]) -> rw.Pairs:

@@ -61,12 +61,7 @@ def construct_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
 def text_start(
     pairs: Pairs, kind: str, documents: DocumentKind, options: StartOptions
 ) -> tuple[Tower, Tower, tuple[str, ...]]:
-    """A text tower for the queries, one for their documents, and notes on the texts; see `DualEncoder.text`.
-
-    Raises:
-        InputError: an unknown tower, options of another one, unknown documents, an encoder that is missing or of no
-            use, or a query with pairs that has no text to learn from.
-    """
+    """Towers of the queries and of their documents, and notes on the texts; errors as of `DualEncoder.text`."""
     _check_options(kind, options)
     if documents not in get_args(DocumentKind):
         raise InputError(f"documents must be one of {', '.join(map(repr, get_args(DocumentKind)))}, got {documents!r}.")

@@ -243,14 +243,7 @@ class StartOptions:
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """Overrides for loading a tower on an encoder.
-
-    Attributes:
-        encoder: in place of the one that the settings name.
-        cache: folder of the outputs, in place of the one that the settings name; that one where it is still there,
-            else as `cache_folder` has it.
-        progress: show how far a frozen encoder has read.
-    """
+    """Overrides for loading a tower on an encoder; every field as `DualEncoder.load` takes it."""
 
     encoder: Any = None
     cache: str | Path | None = None
@@ -377,10 +370,7 @@ class BaseTextTower(BaseTower):
         return self.with_texts(list(texts)).encode()
 
     def nearest_anchors(self, vectors: Tensor, n: int = 1) -> tuple[Tensor, Tensor]:
-        """The anchor nearest to each vector: its row (int64, -1 for a vector of zeros) and its own vector.
-
-        Of more than one the vector is the mean of the n nearest, weighted by softmax(40 inner product).
-        """
+        """As `TextTower` has it; the n nearest are weighted by softmax(40 inner product)."""
         known = self._anchor_vectors()
         if not len(known):
             return torch.full((len(vectors),), -1), torch.zeros_like(vectors)
