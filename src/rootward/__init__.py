@@ -67,45 +67,18 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "calibration": (
-        "Calibration",
-        "calibrate",
-    ),
+    "calibration": ("Calibration", "calibrate"),
     "diagnosis": ("diagnose",),
     "encoders": ("DualEncoder",),
     "errors": ("RootwardError",),
-    "evaluation": (
-        "Report",
-        "compare",
-        "evaluate",
-    ),
-    "geometry": (
-        "construct",
-        "plan",
-    ),
-    "growth": (
-        "diff",
-        "grow",
-    ),
+    "evaluation": ("Report", "compare", "evaluate"),
+    "geometry": ("construct", "plan"),
+    "growth": ("diff", "grow"),
     "hierarchy": ("Hierarchy",),
     "integrations": ("export",),
     "pairs": ("Pairs",),
-    "retrieval": (
-        "Filter",
-        "Hits",
-        "Index",
-        "Searcher",
-    ),
-    "training": (
-        "Recipe",
-        "Run",
-        "Settings",
-        "Stage",
-        "losses",
-        "recipes",
-        "resume",
-        "train",
-    ),
+    "retrieval": ("Filter", "Hits", "Index", "Searcher"),
+    "training": ("Recipe", "Run", "Settings", "Stage", "losses", "recipes", "resume", "train"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -1,17 +1,5 @@
 """Exceptions that rootward raises on purpose.
 
-    RootwardError
-    ├── InputError                the input cannot be used; the command line exits with 2
-    │   ├── TableError            a file: its name and row, what stood there, what was needed
-    │   ├── HierarchyError        edges that are no hierarchy
-    │   │   └── CycleError        ... because they run in a circle; `.cycle` holds the ids
-    │   ├── PairsError            pairs that cannot be trained on or measured
-    │   ├── UnknownIdError        an id that is not there, with the nearest that are
-    │   ├── RunFolderError        a run folder that is missing, damaged or from a newer version
-    │   ├── WriteError            a file that could not be written: a full disk, a folder in its place; also an OSError
-    │   └── MissingExtraError     an optional package is needed here; the message has the install line
-    └── TrainingError             training failed (a loss that is not a number)
-
 Every message says what the input was, what was needed and what to do.
 """
 
@@ -26,11 +14,11 @@ class RootwardError(Exception):
 
 
 class InputError(RootwardError, ValueError):
-    """Input that cannot be used."""
+    """Input that cannot be used; the command line exits with 2."""
 
 
 class TableError(InputError):
-    """A table or file that cannot be read."""
+    """A file that cannot be read: its name and row, what stood there, what was needed."""
 
 
 class HierarchyError(InputError):
@@ -50,7 +38,7 @@ class PairsError(InputError):
 
 
 class UnknownIdError(InputError):
-    """An id that is not there."""
+    """An id that is not there; the message has the nearest that are."""
 
 
 class RunFolderError(InputError):
@@ -58,7 +46,7 @@ class RunFolderError(InputError):
 
 
 class WriteError(InputError, OSError):
-    """A file that could not be written; `errno` is the system's number for the reason, where there is one."""
+    """A file that could not be written (a full disk, ...); `errno` is the system's number for the reason, or None."""
 
     def __init__(self, message: str, errno: int | None = None) -> None:
         super().__init__(message)
@@ -66,14 +54,14 @@ class WriteError(InputError, OSError):
 
 
 class MissingExtraError(InputError, ImportError):
-    """An optional package is needed and is not installed."""
+    """An optional package is needed and is not installed; the message has the install line."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs an optional package. Install it with: pip install 'rootward[{extra}]'")
 
 
 class TrainingError(RootwardError):
-    """Training that cannot go on."""
+    """Training that cannot go on, such as a loss that is not a number."""
 
 
 def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:

@@ -150,6 +150,9 @@ def test_sources_lists_every_kind_with_its_settings_and_examples_that_are_right(
         for setting in kind.settings().values():
             assert f"  {setting.name} " in text
     assert "default is_a" in text
+    assert "exact=0,substitute=1" in text
+    for word in ("None", "iterable", "Table", "`", "True", "False"):
+        assert word not in text, "the reader is at a command line"
 
 
 def test_descriptions_come_from_docstrings():

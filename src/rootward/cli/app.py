@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+import rootward as rw
 from rootward.cli.calibrate import calibrate
 from rootward.cli.construct import construct
 from rootward.cli.diagnose import diagnose
@@ -99,9 +100,7 @@ for command in (
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        import rootward  # noqa: PLC0415
-
-        print(f"rootward {rootward.__version__}")
+        print(f"rootward {rw.__version__}")
         raise typer.Exit
 
 

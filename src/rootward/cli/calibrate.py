@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
-from rootward.cli.flags import (
-    EncoderAgain,
-    Json,
-    Plot,
-    Quiet,
-    RunFolder,
-    deliver,
-    panel,
-    provided,
-    refuse_files,
-    refuse_plot,
-    say,
-)
+import rootward as rw
+from rootward.cli.flags import EncoderAgain, PlotFlags, RunFolder, panel, provided
 from rootward.cli.sources import SourceFlags, read_source
 from rootward.errors import InputError
 
@@ -26,6 +16,7 @@ _calibration = panel("Calibration")
 def calibrate(
     run: RunFolder,
     source: SourceFlags,
+    *,
     by: Annotated[
         str | None,
         _calibration("--by f1|precision=P", "Aim: the highest F1, or precision P or more. Default: f1."),
@@ -39,9 +30,7 @@ def calibrate(
     abstain: Annotated[bool, _calibration("--abstain", "Save even if no query gets answers.")] = False,
     seed: Annotated[int | None, _calibration("--seed N", "Of every random choice. Default: 0.")] = None,
     encoder: EncoderAgain = None,
-    json: Json = None,
-    plot: Plot = None,
-    quiet: Quiet = False,
+    results: PlotFlags,
 ) -> None:
     """Find where answer sets end for queries whose number of answers nobody knows.
 
@@ -57,37 +46,33 @@ def calibrate(
       rootward calibrate runs/wordnet --by precision=0.95 --plot curve.svg
     """
     aim = _aim(by)
-    refuse_plot(plot)
-    refuse_files(json=json)
+    results.check()
     from rootward.calibration.calibrate import NAME  # noqa: PLC0415
-    from rootward.calibration.calibrate import calibrate as calibrated  # noqa: PLC0415
-    from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.training.run import pairs_in  # noqa: PLC0415
 
-    model = DualEncoder.load(run, encoder=encoder, progress=not quiet)
+    model = rw.DualEncoder.load(run, encoder=encoder, progress=not results.quiet)
     pairs = read_source(source).pairs if source.is_given else pairs_in(run, model)
     options = provided(rule=rule, max_queries=max_queries, seed=seed)
     graph = pairs if pairs.query_ids == pairs.document_ids else None  # for upward repair
-    calibration = calibrated(model, pairs, above=graph, progress=not quiet, **aim, **options)
+    calibration = rw.calibrate(model, pairs, above=graph, progress=not results.quiet, **aim, **options)
     report = calibration.report
-    deliver(report, report.to_json, json, plot, calibration.plot, quiet)
+    results.deliver(report)
+    results.draw(calibration.plot)
     if not (report.met or abstain):
         left = "The calibration that it had stays." if (run / NAME).is_file() else "Nothing was written."
         raise InputError(
             f"No answer sets keep a precision of {report.floor:g}: every query would abstain. {left} Give "
             "more pairs or a lower floor, or --abstain to have it so."
         )
-    say(f"Wrote {calibration.save(run)}; search --threshold auto uses it.", quiet)
+    results.say(f"Wrote {calibration.save(run)}; search --threshold auto uses it.")
 
 
 def _aim(by: str | None) -> dict[str, Any]:
     """`by` and `floor` as `rootward.calibrate` takes them."""
     name, _, number = (by or "").partition("=")
-    if name in ("", "f1") and not number:
-        return provided(by=by)
-    try:
+    with suppress(ValueError):
         if name == "precision":
             return {"by": name, **provided(floor=float(number) if number else None)}
-    except ValueError:
-        pass
+        if name in ("", "f1") and not number:
+            return provided(by=by)
     raise InputError(f"--by is f1 or precision=P with a share P such as 0.95; got {by!r}.")

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from rootward.cli.flags import Json, Plot, Quiet, deliver, panel, provided, refuse_files, refuse_plot
+import rootward as rw
+from rootward.cli.flags import PlotFlags, panel, provided
 from rootward.cli.sources import SourceFlags, read_source
 from rootward.cli.towers import ON_ENCODER
 from rootward.errors import InputError
-
-if TYPE_CHECKING:
-    from rootward.diagnosis.facts import Known
-    from rootward.pairs import Pairs
 
 _vectors, _probes = panel("Vectors"), panel("Probes")
 
@@ -46,25 +43,13 @@ class VectorFlags:
         return provided(**{**vars(self), "run": None})
 
 
-@dataclass(frozen=True, eq=False)
-class _Subject:
-    """What is diagnosed: both tables, their pairs, what it is called, what is known of its training."""
-
-    queries: Any
-    documents: Any
-    pairs: Pairs
-    label: str
-    known: Known | None = None
-
-
 def diagnose(
     vectors: VectorFlags,
     source: SourceFlags,
+    *,
     quick: Annotated[bool, _probes("--quick", "Seconds, no short trainings; says less.")] = False,
     seed: Annotated[int | None, _probes("--seed N", "Of every random choice. Default: 0.")] = None,
-    json: Json = None,
-    plot: Plot = None,
-    quiet: Quiet = False,
+    results: PlotFlags,
 ) -> None:
     """Say why recall is poor, and what to try: sampling bias, capacity, under-training or wrong pairs.
 
@@ -78,8 +63,7 @@ def diagnose(
       rootward diagnose --queries v.safetensors --documents v.safetensors pairs:clicks.csv --document-ids shop.txt
       rootward diagnose wordnet --encoder all-MiniLM-L6-v2 --quick
     """
-    refuse_plot(plot)
-    refuse_files(json=json)
+    results.check()
     from rootward.pairs.storage import is_folder  # noqa: PLC0415
 
     run = vectors.run
@@ -88,46 +72,38 @@ def diagnose(
         if is_run and list(vectors.flags) != ["encoder"]:
             raise InputError(f"The vectors are those of {run}; leave out the flags for vectors, or the run.")
         run, source = (run, source) if is_run else (None, replace(source, source=str(run)))
-    subject = _of_run(run, source, vectors.encoder, not quiet) if run is not None else _of_vectors(source, vectors)
-    from rootward.diagnosis import diagnose as find_out  # noqa: PLC0415
-
-    found = find_out(
-        subject.queries,
-        subject.documents,
-        subject.pairs,
-        probes=not quick,
-        known=subject.known,
-        label=subject.label,
-        progress=not quiet,
-        **provided(seed=seed),
-    )
-    deliver(found, found.to_json, json, plot, found.plot, quiet)
+    progress = not results.quiet
+    subject = _of_run(run, source, vectors.encoder, progress) if run is not None else _of_vectors(source, vectors)
+    found = rw.diagnose(**subject, probes=not quick, progress=progress, **provided(seed=seed))
+    results.deliver(found)
+    results.draw(found.plot)
 
 
-def _of_run(run: Path, source: SourceFlags, encoder: str | None, progress: bool) -> _Subject:
-    """A run's vectors with its own pairs, or with others of the same ids."""
+def _of_run(run: Path, source: SourceFlags, encoder: str | None, progress: bool) -> dict[str, Any]:
+    """Arguments of `rootward.diagnose`: a run's vectors with its own pairs, or with others of the same ids."""
     from rootward.diagnosis.diagnose import known_of  # noqa: PLC0415
     from rootward.diagnosis.vectors import with_rows_of  # noqa: PLC0415
-    from rootward.encoders import DualEncoder  # noqa: PLC0415
     from rootward.training.run import pairs_in  # noqa: PLC0415
 
-    model = DualEncoder.load(run, encoder=encoder, progress=progress)
+    model = rw.DualEncoder.load(run, encoder=encoder, progress=progress)
     if encoder is not None and model.settings()["query"]["kind"] not in ON_ENCODER:
         raise InputError(f"The vectors are those of {run}, which has no encoder; leave out --encoder, or the run.")
     pairs = read_source(source).pairs if source.is_given else pairs_in(run, model)
     pairs = with_rows_of(pairs, model.query_ids, model.document_ids)
-    return _Subject(model.queries().vectors, model.document_vectors(), pairs, str(run), known_of(run))
+    vectors = {"queries": model.queries().vectors, "documents": model.document_vectors()}
+    return {**vectors, "pairs": pairs, "label": str(run), "known": known_of(run)}
 
 
-def _of_vectors(source: SourceFlags, vectors: VectorFlags) -> _Subject:
-    """Vectors of files or of an encoder, with the pairs of a source."""
+def _of_vectors(source: SourceFlags, vectors: VectorFlags) -> dict[str, Any]:
+    """The same arguments: vectors of files or of an encoder, with the pairs of a source."""
     from rootward.diagnosis.vectors import check_count, encoded, read_ids, read_vectors, with_rows_of  # noqa: PLC0415
 
     if vectors.encoder is not None:
         if len(vectors.flags) > 1:
             raise InputError("--encoder makes the vectors of both sides; leave out the flags for files of vectors.")
         pairs = read_source(source).pairs
-        return _Subject(*encoded(vectors.encoder, pairs), pairs, vectors.encoder)
+        q, d = encoded(vectors.encoder, pairs)
+        return {"queries": q, "documents": d, "pairs": pairs, "label": vectors.encoder}
     if vectors.queries is None or vectors.documents is None:
         raise InputError(
             "Give a run (rootward diagnose RUN), --queries and --documents with a SOURCE of pairs, or --encoder."
@@ -139,4 +115,5 @@ def _of_vectors(source: SourceFlags, vectors: VectorFlags) -> _Subject:
     document_ids = None if vectors.document_ids is None else read_ids(vectors.document_ids)
     check_count(q, query_ids or pairs.query_ids, "query", query_ids is not None)
     check_count(d, document_ids or pairs.document_ids, "document", document_ids is not None)
-    return _Subject(q, d, with_rows_of(pairs, query_ids, document_ids), vectors.queries.stem)
+    pairs = with_rows_of(pairs, query_ids, document_ids)
+    return {"queries": q, "documents": d, "pairs": pairs, "label": vectors.queries.stem}

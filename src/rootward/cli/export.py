@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import rootward as rw
 from rootward.cli.flags import EncoderAgain, Quiet, output, provided, refuse_folder, say
 from rootward.errors import RunFolderError
 
@@ -38,11 +39,7 @@ def export(
     if out.exists():
         raise RunFolderError(f"{out} exists; choose another folder to export to.")
     refuse_folder(out)
-    from rootward.evaluation import Report  # noqa: PLC0415
-    from rootward.integrations.export import export as write  # noqa: PLC0415
-    from rootward.training import Run  # noqa: PLC0415
-
-    shown = None if report is None else Report.load(report)
-    read = Run.load(run, encoder=encoder, progress=not quiet)
-    folder = write(read, out, **provided(format=format), report=shown)
+    shown = None if report is None else rw.Report.load(report)
+    read = rw.Run.load(run, encoder=encoder, progress=not quiet)
+    folder = rw.export(read, out, **provided(format=format), report=shown)
     say(f"The model is in {folder}; {folder / 'README.md'} says how to use it.", quiet)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import wraps
+from importlib.util import find_spec
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -14,6 +15,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from rootward.errors import InputError, MissingExtraError
+from rootward.files import obstacle, write_text
 
 
 def flag(*names: str, help: str, panel: str, metavar: str = " ", **more: Any) -> Any:
@@ -34,8 +36,6 @@ def panel(title: str) -> Callable[..., Any]:
 
 model, output = panel("Model"), panel("Output")
 Quiet = Annotated[bool, output("--quiet -q", "No progress, no remarks.")]
-Json = Annotated[Path | None, output("--json FILE", "Write the result as JSON; - prints it.")]
-Plot = Annotated[Path | None, output("--plot FILE", "Draw the result: .png or .svg.")]
 EncoderAgain = Annotated[str | None, model("--encoder NAME", "Path of the run's sentence encoder, if it has moved.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run or of another saved model.")]
 
@@ -104,41 +104,23 @@ def put(text: str, target: Path) -> None:
     """Text to a file, whole or not at all; to standard output for "-"."""
     if target == STDOUT:
         sys.stdout.write(text)
-        return
-    from rootward.files import write_text  # noqa: PLC0415
-
-    write_text(target, text)
+    else:
+        write_text(target, text)
 
 
-def deliver(
-    result: Any,
-    text: Callable[[], str],
-    json: Path | None,
-    plot: Path | None = None,
-    draw: Callable[[Path], object] | None = None,
-    quiet: bool = False,
-) -> None:
-    """Show a result, write its JSON, draw it: what --json and --plot say; `draw` takes the file."""
-    if json != STDOUT:
-        show(result)
-    if json is not None:
-        put(text(), json)
-    if plot is not None and draw is not None:
-        draw(plot)
-        say(f"Drew {plot}.", quiet)
-
-
-def refuse_files(**targets: Path | None) -> None:
-    """Refuse files that could not be written once the work is done; each by the name of its flag."""
+def refuse_files(folders: bool = False, /, **targets: Path | None) -> None:
+    """Refuse files, or folders, that could not be written once the work is done; each by the name of its flag."""
     for name, path in targets.items():
-        if path is not None and path != STDOUT:
-            _refuse(name, path, folder=False)
+        if path is None or (path == STDOUT and not folders):
+            continue
+        if (why := obstacle(path, folders)) is not None:
+            what = "folder" if folders else "file"
+            raise InputError(f"--{name.replace('_', '-')} {path} cannot be written: {why}. Name another {what}.")
 
 
 def refuse_folder(out: Path | None) -> None:
     """Refuse an --out in which no folder could be made."""
-    if out is not None:
-        _refuse("out", out, folder=True)
+    refuse_files(True, out=out)
 
 
 def refuse_run_folder(out: Path | None) -> None:
@@ -150,20 +132,47 @@ def refuse_run_folder(out: Path | None) -> None:
         check_run_folder(out)
 
 
-def _refuse(name: str, path: Path, folder: bool) -> None:
-    from rootward.files import obstacle  # noqa: PLC0415
+@dataclass(frozen=True)
+class ResultFlags:
+    """What becomes of a command's result; None and False for what was not given."""
 
-    if (why := obstacle(path, folder)) is not None:
-        what = "folder" if folder else "file"
-        raise InputError(f"--{name.replace('_', '-')} {path} cannot be written: {why}. Name another {what}.")
+    json: Annotated[Path | None, output("--json FILE", "Write the result as JSON; - prints it.")] = None
+    quiet: Quiet = False
+
+    def check(self, **files: Path | None) -> None:
+        """Refuse --json, or further files by the name of their flag, that could not be written after the work."""
+        refuse_files(json=self.json, **files)
+
+    def say(self, *remarks: str) -> None:
+        """Remarks for the person, on standard error, unless they want quiet."""
+        for remark in remarks:
+            say(remark, self.quiet)
+
+    def deliver(self, *shown: Any, text: Callable[[], str] | None = None) -> None:
+        """Show a result, unless JSON goes to standard output; write the JSON, by default that of its `to_json`."""
+        if self.json != STDOUT:
+            for each in shown:
+                show(each)
+        if self.json is not None:
+            put((text or shown[0].to_json)(), self.json)
 
 
-def refuse_plot(plot: Path | None) -> None:
-    """Refuse a plot that could not be drawn once everything is measured."""
-    from importlib.util import find_spec  # noqa: PLC0415
+@dataclass(frozen=True)
+class PlotFlags(ResultFlags):
+    """As `ResultFlags`, for a result that can be drawn."""
 
-    if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
-        raise InputError(f"--plot {plot}: a plot is saved as .png or .svg.")
-    refuse_files(plot=plot)
-    if plot is not None and find_spec("matplotlib") is None:
-        raise MissingExtraError("Plotting", "plots")
+    plot: Annotated[Path | None, output("--plot FILE", "Draw the result: .png or .svg.")] = None
+
+    def check(self, **files: Path | None) -> None:
+        """Refuse a plot, too, that could not be drawn after the work."""
+        if self.plot is not None and self.plot.suffix.lower() not in (".png", ".svg"):
+            raise InputError(f"--plot {self.plot}: a plot is saved as .png or .svg.")
+        super().check(plot=self.plot, **files)
+        if self.plot is not None and find_spec("matplotlib") is None:
+            raise MissingExtraError("Plotting", "plots")
+
+    def draw(self, save: Callable[[Path], object]) -> None:
+        """Draw the result, if a plot is wanted; `save` takes the file."""
+        if self.plot is not None:
+            save(self.plot)
+            self.say(f"Drew {self.plot}.")

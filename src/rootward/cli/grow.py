@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import json as json_format
+import json
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rootward.cli.flags import (
-    STDOUT,
-    EncoderAgain,
-    Json,
-    Quiet,
-    panel,
-    provided,
-    put,
-    refuse_files,
-    refuse_run_folder,
-    say,
-    show,
-)
+import rootward as rw
+from rootward.cli.flags import EncoderAgain, ResultFlags, panel, provided, refuse_run_folder
 from rootward.cli.sources import SourceFlags, read_source
 from rootward.cli.towers import names_of
 from rootward.errors import InputError, PairsError
 
 if TYPE_CHECKING:
     from rootward.growth.diff import Diff
-    from rootward.growth.runs import GrownRun
-    from rootward.pairs import Pairs
 
 _growth = panel("Growth")
 
@@ -37,6 +24,7 @@ _growth = panel("Growth")
 def grow(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train or grow wrote.")],
     source: SourceFlags,
+    *,
     out: Annotated[Path | None, _growth("--out FOLDER", "Where the grown run goes.")] = None,
     changes: Annotated[
         Path | None, _growth("--diff FILE", "A change that --save-diff wrote, in place of a source.")
@@ -48,8 +36,7 @@ def grow(
     ] = False,
     seed: Annotated[int | None, _growth("--seed N", "Of every random choice. Default: 0.")] = None,
     encoder: EncoderAgain = None,
-    json: Json = None,
-    quiet: Quiet = False,
+    results: ResultFlags,
 ) -> None:
     """Update a run to a newer version of its source, without training.
 
@@ -69,42 +56,32 @@ def grow(
             "Give the newer version as SOURCE, such as edges:tuesday.csv, or a change by --diff; not both."
         )
     refuse_run_folder(out)
-    refuse_files(json=json, save_diff=save_diff)
-    from rootward.growth.diff import Diff, diff  # noqa: PLC0415
+    results.check(save_diff=save_diff)
+    from rootward.growth.diff import Diff  # noqa: PLC0415
     from rootward.growth.runs import grow_run  # noqa: PLC0415
-    from rootward.training.run import Run  # noqa: PLC0415
 
-    trained = Run.load(run, encoder=encoder, progress=not quiet)
+    trained = rw.Run.load(run, encoder=encoder, progress=not results.quiet)
     named = names_of(glosses, ambiguous)
     if named and not trained.model.reads_texts:
         flags = " and ".join(f"--{name}" for name in provided(glosses=glosses, ambiguous=ambiguous))
         raise InputError(f"{flags} belongs to a run that reads texts; {run} looks its queries up. Leave it out.")
     change = None if changes is None else Diff.load(changes)
-    after: Diff | Pairs | None = change
+    after: Diff | rw.Pairs | None = change
     if after is None:
         pairs = read_source(source, like=trained.pairs).pairs
         after = pairs = pairs.by_name(**named) if trained.model.reads_texts else pairs
-        for note in pairs.notes:
-            say(note, quiet)
+        results.say(*pairs.notes)
         with suppress(PairsError):  # queries and documents are not the same nodes
-            change = diff(trained.pairs, pairs)
+            change = rw.diff(trained.pairs, pairs)
     if change is not None and save_diff is not None:
         change.save(save_diff)
-    grown = grow_run(trained, after, out, source=source.source, progress=not quiet, **provided(seed=seed))
-    if json is not None:
-        put(_as_json(change, grown), json)
-    if json != STDOUT:
-        if change is not None:
-            show(str(change))
-        show(str(grown.drift))
-    say(f"{grown.grown}. The run is in {grown.folder}.", quiet)
-
-
-def _as_json(change: Diff | None, grown: GrownRun) -> str:
+    grown = grow_run(trained, after, out, source=source.source, progress=not results.quiet, **provided(seed=seed))
+    shown = [str(part) for part in (change, grown.drift) if part is not None]
     values = {
         "diff": None if change is None else change.model_dump(mode="json"),
         "seconds": round(grown.grown.seconds, 3),
         "drift": grown.drift.model_dump(mode="json"),
         "overall": grown.report.overall.value,
     }
-    return json_format.dumps(values, indent=2) + "\n"
+    results.deliver(*shown, text=lambda: json.dumps(values, indent=2) + "\n")
+    results.say(f"{grown.grown}. The run is in {grown.folder}.")

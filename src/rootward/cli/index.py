@@ -4,51 +4,41 @@ from __future__ import annotations
 
 import json as json_format
 import time
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from rootward.cli.flags import EncoderAgain, Quiet, RunFolder, flag, provided, refuse_folder, say
+import rootward as rw
+from rootward.cli.flags import EncoderAgain, Quiet, RunFolder, output, panel, provided, refuse_folder, say
 from rootward.errors import InputError, RunFolderError
 
-_index, _output = (partial(flag, panel=panel) for panel in ("Index", "Output"))
+_index = panel("Index")
 
 
 def index(
     run: RunFolder,
-    out: Annotated[
-        Path | None, _output("--out", metavar="FOLDER", help="Write the index here; optional with --uri.")
-    ] = None,
-    engine: Annotated[
-        str | None, _index("--engine", metavar="NAME", help="exact, ivf, ivf-sq8 or hnsw. Default: exact.")
-    ] = None,
+    out: Annotated[Path | None, output("--out FOLDER", "Write the index here; optional with --uri.")] = None,
+    engine: Annotated[str | None, _index("--engine NAME", "exact, ivf, ivf-sq8 or hnsw. Default: exact.")] = None,
     recall: Annotated[
-        float | None,
-        _index("--recall", metavar="SHARE", help="Recall of an approximate engine against exact. Default: 0.99."),
+        float | None, _index("--recall SHARE", "Recall of an approximate engine against exact. Default: 0.99.")
     ] = None,
     k: Annotated[
         int | None,
         _index(
-            "--k",
-            "-k",
-            metavar="N",
+            "--k -k N",
+            "Measure recall at N documents. Default: each query's number of right answers; 10 without pairs.",
             min=1,
-            help="Measure recall at N documents. Default: each query's number of right answers; 10 without pairs.",
         ),
     ] = None,
     uri: Annotated[
-        str | None, _index("--uri", metavar="URL", help="Put the documents on this Milvus server: http://host:19530.")
+        str | None, _index("--uri URL", "Put the documents on this Milvus server: http://host:19530.")
     ] = None,
-    collection: Annotated[
-        str | None, _index("--collection", metavar="NAME", help="Name of the collection on the server.")
-    ] = None,
-    replace: Annotated[bool, _output("--replace", help="Replace an index that --out holds already.")] = False,
+    collection: Annotated[str | None, _index("--collection NAME", "Name of the collection on the server.")] = None,
+    replace: Annotated[bool, output("--replace", "Replace an index that --out holds already.")] = False,
     changes: Annotated[
-        list[str] | None,
-        _index("--set", metavar="NAME=VALUE", help="An option of the engine: lists=4096; may be repeated."),
+        list[str] | None, _index("--set NAME=VALUE", "An option of the engine: lists=4096; may be repeated.")
     ] = None,
     encoder: EncoderAgain = None,
-    json: Annotated[bool, _output("--json", help="Print what was built as JSON.")] = False,
+    json: Annotated[bool, output("--json", "Print what was built as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Build an index of a run's documents, so that searches start at once and stay fast when documents are many.
@@ -89,17 +79,15 @@ def index(
         if not equals or not name:
             raise InputError(f"--set holds {change!r}; needed NAME=VALUE, such as lists=4096.")
         options[name] = int(value) if value.lstrip("-").isdecimal() else value
-    from rootward.encoders import DualEncoder  # noqa: PLC0415
-    from rootward.retrieval import Index  # noqa: PLC0415
     from rootward.retrieval.searcher import run_calibration, run_pairs  # noqa: PLC0415
 
     began = time.monotonic()
-    model = DualEncoder.load(run, encoder=encoder, progress=not quiet)
+    model = rw.DualEncoder.load(run, encoder=encoder, progress=not quiet)
     pairs = hierarchy = run_pairs(run, model)
     if pairs is None or not any(query in pairs.document_ids for query in pairs.query_ids):
         say("The queries are no documents: this index cannot be filtered by the hierarchy.", quiet)
         hierarchy = None
-    built = Index.build(
+    built = rw.Index.build(
         model,
         pairs=pairs if k is None else None,
         hierarchy=hierarchy,

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+import rootward as rw
 from rootward.cli.flags import output
 from rootward.errors import InputError, RunFolderError
+from rootward.folders import read_config
 
 
 def info(
@@ -45,12 +47,7 @@ def info(
 
 
 def _about(folder: Path) -> dict[str, Any]:
-    """What is told of a folder, as JSON values, in the order in which it is told.
-
-    Raises:
-        RunFolderError: nothing that rootward wrote stands there, or it is not whole.
-    """
-    from rootward.folders import read_config  # noqa: PLC0415
+    """What is told of a folder, as JSON values, in the order in which it is told."""
     from rootward.training.run import LOG  # noqa: PLC0415
 
     if not (folder / "config.json").is_file():
@@ -141,13 +138,12 @@ def _sizes(folder: Path) -> dict[str, Any]:
 
 def _figures(folder: Path, growth: dict[str, Any] | None) -> dict[str, Any]:
     """What was measured, each with the queries that it is of."""
-    from rootward.calibration.calibrate import NAME, Calibration  # noqa: PLC0415
-    from rootward.evaluation import Report  # noqa: PLC0415
+    from rootward.calibration.calibrate import NAME  # noqa: PLC0415
     from rootward.training.run import REPORT  # noqa: PLC0415
 
     figures: dict[str, Any] = {}
     if (folder / REPORT).is_file():
-        report = Report.load(folder / REPORT)
+        report = rw.Report.load(folder / REPORT)
         whose = f"the {report.n_queries:,} queries that it was trained on; none were held out"
         if growth:
             whose = f"the {report.n_queries:,} queries of the grown run, {len(growth['added']):,} of them added since"
@@ -156,7 +152,7 @@ def _figures(folder: Path, growth: dict[str, Any] | None) -> dict[str, Any]:
         whose += " (a sample of all)" if report.extras.get("sampled_queries") else ""
         figures["recall"] = {"overall": report.overall.value, "lowest": report.minimum.value, "of": whose}
     if (folder / NAME).is_file():
-        sets = Calibration.load(folder).report
+        sets = rw.Calibration.load(folder).report
         whose = f"{sets.n_queries:,} held-out queries that were not calibrated on"
         figures["answer sets"] = {"f1": sets.figures.f1, "of": whose}
     return figures

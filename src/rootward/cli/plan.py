@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from rootward.cli.flags import Json, Plot, Quiet, deliver, panel, provided, refuse_files, refuse_plot, say
+import rootward as rw
+from rootward.cli.flags import PlotFlags, panel, provided
 from rootward.cli.sources import SourceFlags, read_source
 from rootward.errors import InputError
 
@@ -13,15 +14,14 @@ _search = panel("Search")
 
 def plan(
     source: SourceFlags,
+    *,
     target: Annotated[float | None, _search("--target SHARE", "Recall to reach by training. Default: 0.95.")] = None,
     seeds: Annotated[
         int | None, _search("--seeds N", "Seeds that a construction must work with. Default: 3.", min=1)
     ] = None,
     no_learned: Annotated[bool, _search("--no-learned", "Skip training.")] = False,
     no_gaussian: Annotated[bool, _search("--no-gaussian", "Skip the construction.")] = False,
-    json: Json = None,
-    plot: Plot = None,
-    quiet: Quiet = False,
+    results: PlotFlags,
 ) -> None:
     """Find the dimensions that a hierarchy needs, and what each of them guarantees.
 
@@ -34,15 +34,13 @@ def plan(
       rootward plan edges:taxonomy.csv --plot plan.svg
       rootward plan hp.obo --json - | jq .learned.dim
     """
-    from rootward.geometry.planner import plan as search  # noqa: PLC0415
-
-    if no_learned and no_gaussian and plot is not None:
+    if no_learned and no_gaussian and results.plot is not None:
         raise InputError("--plot draws what was tried; leave out --no-learned or --no-gaussian.")
-    refuse_plot(plot)
-    refuse_files(json=json)
-    found = read_source(source)
-    for note in found.pairs.notes:
-        say(note, quiet)
+    results.check()
+    pairs = read_source(source).pairs
+    results.say(*pairs.notes)
     options = provided(target=target, seeds=None if seeds is None else tuple(range(seeds)))
-    result = search(found.pairs, **options, gaussian=not no_gaussian, learned=not no_learned, progress=not quiet)
-    deliver(result, result.to_json, json, plot, result.plot, quiet)
+    progress = not results.quiet
+    result = rw.plan(pairs, **options, gaussian=not no_gaussian, learned=not no_learned, progress=progress)
+    results.deliver(result)
+    results.draw(result.plot)

@@ -7,20 +7,18 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial, reduce
+from functools import reduce
 from operator import and_
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from rootward.cli.flags import INPUT, EncoderAgain, RunFolder, flag, say, show
+import rootward as rw
+from rootward.cli.flags import INPUT, EncoderAgain, RunFolder, output, panel, say, show
 from rootward.errors import InputError
 
-if TYPE_CHECKING:
-    from rootward.retrieval import Filter
-
-_answers, _filters, _output = (partial(flag, panel=panel) for panel in ("Answers", "Filters", "Output"))
+_answers, _filters = panel("Answers"), panel("Filters")
 
 
 def search(
@@ -33,38 +31,30 @@ def search(
         ),
     ],
     index: Annotated[
-        Path | None, _answers("--index", metavar="FOLDER", help="Search this index of the run; see rootward index.")
+        Path | None, _answers("--index FOLDER", "Search this index of the run; see rootward index.")
     ] = None,
-    k: Annotated[
-        int | None, _answers("--k", "-k", metavar="N", min=1, help="How many documents to show. Default: 10.")
-    ] = None,
+    k: Annotated[int | None, _answers("--k -k N", "How many documents to show. Default: 10.", min=1)] = None,
     threshold: Annotated[
         str | None,
         _answers(
-            "--threshold",
-            metavar="auto|SCORE",
-            help="Show the answer set: all documents that score at least this. auto: the threshold of each query, from "
+            "--threshold auto|SCORE",
+            "Show the answer set: all documents that score at least this. auto: the threshold of each query, from "
             "training or from rootward calibrate.",
         ),
     ] = None,
-    upward: Annotated[bool, _answers("--upward", help="Add what stands above documents of the answer set.")] = False,
-    by_score: Annotated[bool, _answers("--by-score", help="Order by score alone.")] = False,
-    below: Annotated[
-        str | None, _filters("--below", metavar="ID", help="Only this document and its descendants.")
-    ] = None,
-    above: Annotated[
-        str | None, _filters("--above", metavar="ID", help="Only this document and its ancestors.")
-    ] = None,
+    upward: Annotated[bool, _answers("--upward", "Add what stands above documents of the answer set.")] = False,
+    by_score: Annotated[bool, _answers("--by-score", "Order by score alone.")] = False,
+    below: Annotated[str | None, _filters("--below ID", "Only this document and its descendants.")] = None,
+    above: Annotated[str | None, _filters("--above ID", "Only this document and its ancestors.")] = None,
     within: Annotated[
-        int | None, _filters("--within", metavar="HOPS", min=0, help="With --below or --above: at most so far away.")
+        int | None, _filters("--within HOPS", "With --below or --above: at most so far away.", min=0)
     ] = None,
     levels: Annotated[
-        str | None,
-        _filters("--levels", metavar="A..B", help="Only documents A to B hops below their root; 2.. and ..3 are open."),
+        str | None, _filters("--levels A..B", "Only documents A to B hops below their root; 2.. and ..3 are open.")
     ] = None,
     encoder: EncoderAgain = None,
-    json: Annotated[bool, _output("--json", help="Print one JSON object a query and line.")] = False,
-    quiet: Annotated[bool, _output("--quiet", "-q", help="Print answers alone, without remarks.")] = False,
+    json: Annotated[bool, output("--json", "Print one JSON object a query and line.")] = False,
+    quiet: Annotated[bool, output("--quiet -q", "Print answers alone, without remarks.")] = False,
 ) -> None:
     """Search a run: the exact match and everything above it.
 
@@ -92,22 +82,19 @@ def search(
     queries = list(_queries(texts))
     if not queries:
         raise InputError("There is no query on standard input; needed one a line.")
-    from rootward.retrieval import Searcher  # noqa: PLC0415
-
-    searcher = Searcher.open(run, index=index, encoder=encoder, progress=not quiet)
+    searcher = rw.Searcher.open(run, index=index, encoder=encoder, progress=not quiet)
     for note in searcher.notes:
         say(note, quiet)
-    results = iter(
-        searcher.search(
-            [text for text, _, error in queries if error is None],
-            k,
-            threshold=score,
-            where=where,
-            nearest_first=not by_score,
-            upward=upward,
-            errors="raise" if len(texts) == 1 and texts != ["-"] else "keep",
-        )
+    found = searcher.search(
+        [text for text, _, error in queries if error is None],
+        k,
+        threshold=score,
+        where=where,
+        nearest_first=not by_score,
+        upward=upward,
+        errors="raise" if len(texts) == 1 and texts != ["-"] else "keep",
     )
+    results = iter(found)
     n_failed = 0
     for i, (text, place, error) in enumerate(queries):
         result = next(results) if error is None else None
@@ -152,22 +139,16 @@ def _queries(texts: list[str]) -> Iterator[tuple[str, str, InputError | None]]:
                 yield query, f"Line {number}", error
 
 
-def _filter(below: str | None, above: str | None, within: int | None, levels: str | None) -> Filter | None:
-    """All filters together; None for none.
-
-    Raises:
-        InputError: --within alone, or levels that cannot be read.
-    """
-    from rootward.retrieval import Filter  # noqa: PLC0415
-
+def _filter(below: str | None, above: str | None, within: int | None, levels: str | None) -> rw.Filter | None:
+    """All filters together; None for none."""
     if within is not None and below is None and above is None:
         raise InputError("--within says how far from a document; give --below ID or --above ID with it.")
-    filters = [] if below is None else [Filter.below(below, within=within)]
-    filters += [] if above is None else [Filter.above(above, within=within)]
+    filters = [] if below is None else [rw.Filter.below(below, within=within)]
+    filters += [] if above is None else [rw.Filter.above(above, within=within)]
     if levels is not None:  # 2..4, 2.., ..3, 2
         found = re.fullmatch(r"\s*(\d*)\s*(\.\.)?\s*(\d*)\s*", levels)
         if found is None or not (found[1] or found[3]):
             raise InputError(f"--levels is A..B, such as 2..4, 2.. or ..3 (0 is a root); got {levels!r}.")
         first = int(found[1] or 0)
-        filters.append(Filter.levels(first, first if found[2] is None else int(found[3]) if found[3] else None))
+        filters.append(rw.Filter.levels(first, first if found[2] is None else int(found[3]) if found[3] else None))
     return reduce(and_, filters) if filters else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from inspect import cleandoc, signature
 from shutil import get_terminal_size
@@ -58,11 +58,7 @@ class Setting:
         return _name(_kinds(self.type)[0]) in _LISTS
 
     def parse(self, text: str) -> Any:
-        """The value of a text.
-
-        Raises:
-            ValueError: it is none of the type.
-        """
+        """The value of a text; a ValueError says what is needed instead."""
         kinds = _kinds(self.type)
         if len(kinds) < len(get_args(self.type)) and text.lower() in ("none", "derived"):
             return None
@@ -72,10 +68,7 @@ class Setting:
 def settings_of(made: Any, *, leave_out: Iterable[str] = (), unset: str = "none") -> dict[str, Setting]:
     """The arguments of a function, or fields of a dataclass, that have a default, by name; the docstring explains them.
 
-    Args:
-        made: the function or class.
-        leave_out: names of arguments that are no settings.
-        unset: the word for a default of None.
+    `leave_out` are names of arguments that are no settings, `unset` is the word for a default of None.
     """
     names = vars(sys.modules[made.__module__])
     help_of = descriptions(made.__doc__)
@@ -111,13 +104,8 @@ def parse_settings(
 
     Args:
         texts: what the user gave, NAME=VALUE each.
-        flag: what they gave it by, for messages.
+        flag, of, listed_by: for messages: what they gave it by, what settings these are, the command that lists them.
         known: the settings that there are.
-        of: what they belong to, for messages: "edges".
-        listed_by: the command that lists them.
-
-    Raises:
-        InputError: no such setting, a value of another type, or one setting twice that takes one value.
     """
     found: dict[str, Any] = {}
     for text in texts or ():
@@ -199,14 +187,14 @@ def _levels(text: str) -> dict[str, int]:
     return levels
 
 
-def show_settings(title: str, settings: Iterable[Setting]) -> None:
-    """A table of settings below a title, on standard output."""
+def show_settings(title: str, settings: Iterable[Setting], reword: Callable[[str], str] = str) -> None:
+    """A table of settings below a title, on standard output; `reword` is put on what each does."""
     listed = list(settings)
     margin = max((len(setting.name) for setting in listed), default=0) + 4
     width = max(60, get_terminal_size().columns)
     print(title)
     for setting in listed:
-        words = [setting.help.rstrip("."), f"{setting.values}; default {setting.shown_default}"]
+        words = [reword(setting.help).rstrip("."), f"{setting.values}; default {setting.shown_default}"]
         begin = f"  {setting.name}".ljust(margin)
         print(fill(". ".join(filter(None, words)), width, initial_indent=begin, subsequent_indent=" " * margin))
     print()

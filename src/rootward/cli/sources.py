@@ -12,17 +12,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+import rootward as rw
 from rootward.cli.flags import panel, typed
 from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
-from rootward.errors import InputError, did_you_mean
-
-if TYPE_CHECKING:
-    from rootward.hierarchy import Hierarchy
-    from rootward.pairs import Pairs
+from rootward.errors import InputError, PairsError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -33,22 +30,19 @@ class Kind:
         reader: class and classmethod, "Hierarchy.from_edges".
         example: what to type for one, with a setting or two.
         holds: one entry of such a file, in words; "" where the name says it.
-        numbers: how many whole numbers stand in place of a file.
+        numbers: names of whole numbers that stand in place of a file.
     """
 
     reader: str
     example: str
     holds: str = ""
-    numbers: int = 0
+    numbers: tuple[str, ...] = ()
 
     @property
     def read(self) -> Callable[..., Any]:
         """The reader itself."""
-        from rootward.hierarchy import Hierarchy  # noqa: PLC0415
-        from rootward.pairs import Pairs  # noqa: PLC0415
-
         owner, _, method = self.reader.partition(".")
-        reader: Callable[..., Any] = getattr({"Hierarchy": Hierarchy, "Pairs": Pairs}[owner], method)
+        reader: Callable[..., Any] = getattr(getattr(rw, owner), method)
         return reader
 
     @property
@@ -58,17 +52,16 @@ class Kind:
 
     def settings(self) -> dict[str, Setting]:
         """What `--read` sets: arguments of the reader, and of making pairs."""
-        from rootward.hierarchy import Hierarchy  # noqa: PLC0415
-
         found = settings_of(self.read, leave_out=("progress",))
         if alike := re.search(r"as in `(from_\w+)`", self.read.__doc__ or ""):  # explained there
-            explained = settings_of(getattr(Hierarchy, alike[1]))
+            explained = settings_of(getattr(rw.Hierarchy, alike[1]))
             found = {name: explained.get(name, setting) for name, setting in found.items()}
-        of_pairs = settings_of(Hierarchy.pairs)
+        of_pairs = settings_of(rw.Hierarchy.pairs)
         if not self.is_hierarchy:
             return found if self.reader == "Pairs.from_esci" else found | {"max_distance": of_pairs["max_distance"]}
-        thesaurus = descriptions(Hierarchy.with_synonyms.__doc__)["thesaurus"]
-        return found | of_pairs | {"thesaurus": Setting("thesaurus", list, (), f"Further names of nodes: {thesaurus}")}
+        file = descriptions(rw.Hierarchy.with_synonyms.__doc__)["thesaurus"].partition("; or ")[2]
+        thesaurus = Setting("thesaurus", list, (), f"further names of nodes: a named source or {file}")
+        return found | of_pairs | {"thesaurus": thesaurus}
 
 
 KINDS = {
@@ -88,18 +81,13 @@ KINDS = {
         "a query, a document and their distance a row",
     ),
     "esci": Kind("Pairs.from_esci", "esci:shopping_queries_dataset --read locale=us --read part=test"),
-    "tree": Kind("Hierarchy.perfect_tree", "tree:4,5 --read root=false", numbers=2),
-    "dag": Kind("Hierarchy.random_dag", "dag:1000 --read seed=7 --read max_depth=6", numbers=1),
+    "tree": Kind("Hierarchy.perfect_tree", "tree:4,5 --read root=false", numbers=("HEIGHT", "WIDTH")),
+    "dag": Kind("Hierarchy.random_dag", "dag:1000 --read seed=7 --read max_depth=6", numbers=("N",)),
 }
 _BY_SUFFIX = {".obo": "obo", ".owl": "owl"}
 _RDF = ".ttl", ".rdf", ".nt", ".jsonld", ".xml"
 _OF_PAIRS = "max_distance", "keep_roots", "leave_out"
 _LISTED = "rootward sources"
-
-ReadFlag = Annotated[
-    list[str] | None,
-    panel("Source")("--read NAME=VALUE", "How it is read: child=category; repeatable, see rootward sources."),
-]
 
 
 @dataclass(frozen=True)
@@ -114,15 +102,14 @@ class SourceFlags:
             help="wordnet, hp.obo, edges:shop.csv, ...; see rootward sources.",
         ),
     ] = None
-    read: ReadFlag = None
+    read: Annotated[
+        list[str] | None,
+        panel("Source")("--read NAME=VALUE", "How it is read: child=category; repeatable, see rootward sources."),
+    ] = None
 
     @property
     def is_given(self) -> bool:
-        """Whether a source was named.
-
-        Raises:
-            InputError: --read without a source.
-        """
+        """Whether a source was named; --read without one is an error."""
         if self.source is None and self.read:
             raise InputError("--read says how a source is read, and there is none; name the source too.")
         return self.source is not None
@@ -130,23 +117,14 @@ class SourceFlags:
 
 @dataclass(frozen=True)
 class Source:
-    """Pairs, and what they are called.
+    """Pairs, and the name of a named source, None for a file."""
 
-    Attributes:
-        pairs: the pairs.
-        name: of a named source, None for a file.
-    """
-
-    pairs: Pairs
+    pairs: rw.Pairs
     name: str | None = None
 
 
 def parse_source(flags: SourceFlags) -> tuple[str, str]:
-    """(kind, file) of the SOURCE argument; ("named", name) of a named source.
-
-    Raises:
-        InputError: none was given, it names nothing that is there, or its file may be of several kinds.
-    """
+    """(kind, file) of the SOURCE argument; ("named", name) of a named source."""
     from rootward.hierarchy import NAMED  # noqa: PLC0415
     from rootward.pairs.storage import is_folder  # noqa: PLC0415
     from rootward.readers.labels import is_saved  # noqa: PLC0415
@@ -193,16 +171,11 @@ def stem_of(flags: SourceFlags) -> str:
     return kind if kind == "esci" else file if kind == "named" else Path(name).stem
 
 
-def read_source(flags: SourceFlags, like: Pairs | None = None) -> Source:
+def read_source(flags: SourceFlags, like: rw.Pairs | None = None) -> Source:
     """The pairs of the source.
 
-    Args:
-        flags: the source and its settings.
-        like: pairs of an older version. A hierarchy's pairs are made by the settings that made these, unless the user
-            sets one of them, or these are no hierarchy's.
-
-    Raises:
-        InputError: no source or several readings of it, an unknown setting, or a file that cannot be read.
+    `like` are pairs of an older version: a hierarchy's pairs are made by the settings that made these, unless the user
+    sets one of them, or these are no hierarchy's.
     """
     from rootward.hierarchy import NAMED  # noqa: PLC0415
 
@@ -223,8 +196,7 @@ def read_source(flags: SourceFlags, like: Pairs | None = None) -> Source:
     return Source(pairs)
 
 
-def _pairs_of_hierarchy(kind: str, file: str, settings: dict[str, Any], like: Pairs | None) -> Pairs:
-    from rootward.errors import PairsError  # noqa: PLC0415
+def _pairs_of_hierarchy(kind: str, file: str, settings: dict[str, Any], like: rw.Pairs | None) -> rw.Pairs:
     from rootward.growth.diff import lineage  # noqa: PLC0415
     from rootward.hierarchy import NAMED  # noqa: PLC0415
 
@@ -234,26 +206,20 @@ def _pairs_of_hierarchy(kind: str, file: str, settings: dict[str, Any], like: Pa
     if like is not None and not of_pairs:
         with suppress(PairsError):
             known = lineage(like)
-    tree: Hierarchy = KINDS[kind].read(*_operands(kind, file), **settings)
+    operands: list[Any] = [Path(file)]
+    if names := KINDS[kind].numbers:
+        operands = [int(number) for number in file.split(",") if number.strip().isdecimal()]
+        if len(operands) != len(names) or len(operands) != len(file.split(",")):
+            example = KINDS[kind].example.split()[0]
+            raise InputError(f"{kind}:{file} needs {len(names)} whole number(s), such as {example}.")
+    tree: rw.Hierarchy = KINDS[kind].read(*operands, **settings)
     for thesaurus in thesauri:
         tree = tree.with_synonyms(NAMED[thesaurus].load() if thesaurus in NAMED else thesaurus)
     return tree.pairs(**of_pairs) if known is None else known.pairs(tree)
 
 
-def _operands(kind: str, file: str) -> list[Any]:
-    """What the reader takes in place of a file: whole numbers for generated hierarchies."""
-    needed = KINDS[kind].numbers
-    if not needed:
-        return [Path(file)]
-    numbers = [part.strip() for part in file.split(",")]
-    if len(numbers) != needed or not all(number.isdecimal() for number in numbers):
-        raise InputError(f"{kind}:{file} needs {needed} whole number(s), such as {KINDS[kind].example.split()[0]}.")
-    return [int(number) for number in numbers]
-
-
-def _labelled(file: str, settings: dict[str, Any]) -> Pairs:
+def _labelled(file: str, settings: dict[str, Any]) -> rw.Pairs:
     """Pairs of a table with labels, or those that `Pairs.save` wrote, which have no columns to name."""
-    from rootward.pairs import Pairs  # noqa: PLC0415
     from rootward.pairs.storage import is_folder  # noqa: PLC0415
     from rootward.readers.labels import is_saved  # noqa: PLC0415
 
@@ -266,9 +232,9 @@ def _labelled(file: str, settings: dict[str, Any]) -> Pairs:
             raise InputError(
                 f"{path} was written by Pairs.save and knows its columns; leave out --read {', '.join(settings)}."
             )
-        pairs = Pairs.load(path)
+        pairs = rw.Pairs.load(path)
     else:
-        pairs = Pairs.from_table(path, **settings, progress=sys.stderr.isatty())
+        pairs = rw.Pairs.from_table(path, **settings, progress=sys.stderr.isatty())
     return pairs if max_distance is None else pairs.near(max_distance)
 
 
@@ -407,18 +373,27 @@ def sources() -> None:
       rootward train edges:taxonomy.csv --read child=category
       rootward plan hp.obo --read relations=is_a,part_of --read max_distance=8
     """
-    from rootward.hierarchy import NAMED, Hierarchy  # noqa: PLC0415
+    from rootward.hierarchy import NAMED  # noqa: PLC0415
 
     print("Named sources")
     for name, named in NAMED.items():
         print(f"  {name}: {named.description}")
     print("  example: rootward train wordnet\n")
-    shared = settings_of(Hierarchy.pairs)
-    shared["thesaurus"] = KINDS["edges"].settings()["thesaurus"]
+    shared = (*_OF_PAIRS, "thesaurus")
     for name, kind in KINDS.items():
-        about = (kind.read.__doc__ or "").partition("\n")[0]
-        operand = ",".join("HW"[: kind.numbers]) if kind.numbers == 2 else "N" if kind.numbers else "FILE"
+        about = _as_typed((kind.read.__doc__ or "").partition("\n")[0])
+        title = f"{name}:{','.join(kind.numbers) or 'FILE'}  {about}\n  example: rootward train {kind.example}"
         own = [setting for setting in kind.settings().values() if not (kind.is_hierarchy and setting.name in shared)]
-        title = f"{name}:{operand}  {about}\n  example: rootward train {kind.example}"
-        show_settings(title, own)
-    show_settings("Settings of every hierarchy", shared.values())
+        show_settings(title, own, _as_typed)
+    of_hierarchies = KINDS["edges"].settings()
+    show_settings("Settings of every hierarchy", [of_hierarchies[name] for name in shared], _as_typed)
+
+
+def _as_typed(text: str) -> str:
+    """Words of a reader's docstring for the command line: no Python objects, and values as `--read` takes them."""
+    text = re.sub(r"[;:,] (or )?[^.;:,]*\b(iterable|lists and dicts|a list)\b[^.;:,)]*", "", text)
+    text = re.sub(r"`(height|width)`", lambda number: number[1].upper(), text)
+    text = re.sub(r"`| or Table\b| Slices .*", "", text)
+    text = re.sub(r"\b(None|True|False)\b", lambda value: value[0].lower(), text)
+    text = re.sub(r'\("(\w+)", "(\w+)"\)', r"\1,\2", text)  # ("is_a", "part_of")
+    return re.sub(r'\{("\w+": \d(, )?)+\}', lambda levels: re.sub(r'[{}" ]', "", levels[0]).replace(":", "="), text)

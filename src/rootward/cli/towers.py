@@ -6,14 +6,12 @@ from dataclasses import dataclass, fields
 from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
+import rootward as rw
 from rootward.cli.flags import model, provided
 from rootward.cli.settings import Setting, settings_of
 from rootward.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from rootward.encoders import DualEncoder
-    from rootward.pairs import Pairs
-    from rootward.training import Recipe
     from rootward.training.defaults import Costs
 
 DIM = 64
@@ -53,9 +51,7 @@ class TowerFlags:
         """The width of the vectors, given or not."""
         if self.dim is not None or not self.reads_texts:
             return self.dim or DIM
-        from rootward.encoders import DualEncoder  # noqa: PLC0415
-
-        dim: int = signature(DualEncoder.text).parameters["dim"].default
+        dim: int = signature(rw.DualEncoder.text).parameters["dim"].default
         return dim
 
     @property
@@ -85,19 +81,13 @@ _BELONGS = {
 
 def tower_settings() -> dict[str, Setting]:
     """Arguments of text towers that have no flag of their own, for `--set`."""
-    from rootward.encoders import DualEncoder  # noqa: PLC0415
-
     flags = [field.name for field in fields(TowerFlags)]
-    found = settings_of(DualEncoder.text, leave_out=(*flags, "seed", "progress"))
+    found = settings_of(rw.DualEncoder.text, leave_out=(*flags, "seed", "progress"))
     return {name: setting for name, setting in found.items() if name in _BELONGS}
 
 
 def refuse_tower(flags: TowerFlags, settings: dict[str, Any]) -> None:
-    """Refuse what cannot be made, before anything is read; `settings` are those of `--set`.
-
-    Raises:
-        InputError: no such tower or documents, or a flag or setting of another tower.
-    """
+    """Refuse what cannot be made, before anything is read; `settings` are those of `--set`."""
     _refuse_unknown("tower", flags.tower, (_LOOKUP, *_TEXT))
     if flags.documents is not None:
         from rootward.encoders.registry import DocumentKind  # noqa: PLC0415
@@ -125,12 +115,8 @@ def _refuse_unknown(what: str, value: str | None, choices: tuple[str, ...]) -> N
         raise InputError(f"No {what} {value!r}; there are {', '.join(choices)}.{did_you_mean(value, choices)}")
 
 
-def pairs_for(flags: TowerFlags, pairs: Pairs) -> Pairs:
-    """What the tower is trained on: text towers have a query for every name and synonym, and for glosses.
-
-    Raises:
-        InputError: some of pairs on disk are to be skipped.
-    """
+def pairs_for(flags: TowerFlags, pairs: rw.Pairs) -> rw.Pairs:
+    """What the tower is trained on: text towers have a query for every name and synonym, and for glosses."""
     if not flags.reads_texts:
         return pairs
     if flags.skip_unreadable and pairs.folder is not None:
@@ -145,16 +131,10 @@ def names_of(glosses: bool, ambiguous: bool) -> dict[str, bool]:
 
 
 def model_for(
-    flags: TowerFlags, settings: dict[str, Any], pairs: Pairs, recipe: Recipe, seed: int | None, progress: bool
-) -> DualEncoder:
-    """The untrained model; what was not given is as `DualEncoder.text`, or a lookup table, has it.
-
-    Raises:
-        InputError, MissingExtraError: as `DualEncoder.text`.
-    """
-    from rootward.encoders import DualEncoder  # noqa: PLC0415
-
+    flags: TowerFlags, settings: dict[str, Any], pairs: rw.Pairs, recipe: rw.Recipe, seed: int | None, progress: bool
+) -> rw.DualEncoder:
+    """The untrained model; what was not given is as `DualEncoder.text`, or a lookup table, has it."""
     if not flags.reads_texts:
-        return DualEncoder.lookup(pairs, flags.width, start=recipe.start, **provided(seed=seed))
+        return rw.DualEncoder.lookup(pairs, flags.width, start=recipe.start, **provided(seed=seed))
     options = {name: value for name, value in vars(flags).items() if name not in _OF_PAIRS}
-    return DualEncoder.text(pairs, progress=progress, **provided(**options, seed=seed), **settings)
+    return rw.DualEncoder.text(pairs, progress=progress, **provided(**options, seed=seed), **settings)

@@ -6,19 +6,18 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from rootward.cli.flags import Json, Quiet, deliver, output, panel, provided, refuse_files, refuse_run_folder, say
+import rootward as rw
+from rootward.cli.flags import ResultFlags, output, panel, provided, refuse_run_folder
 from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
 from rootward.cli.sources import SourceFlags, read_source, stem_of
 from rootward.cli.towers import TowerFlags, model_for, pairs_for, refuse_tower, tower_settings
 from rootward.errors import InputError
-
-if TYPE_CHECKING:
-    from rootward.training import Recipe, Run, Settings, Stage
+from rootward.folders import read_config
 
 _training = panel("Training")
 _LISTED = "rootward settings"
@@ -54,16 +53,14 @@ class TrainCommand(TyperCommand):
         """The usual help, then a table."""
         from rich.console import Console  # noqa: PLC0415
         from rich.panel import Panel  # noqa: PLC0415
-        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
 
         from rootward.training.recipes import RECIPES  # noqa: PLC0415
 
         super().format_help(ctx, formatter)
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True, min_width=max(map(len, RECIPES)))
-        table.add_column(no_wrap=True, overflow="ellipsis")
-        for name, recipe in RECIPES.items():
-            table.add_row(name, (recipe.__doc__ or "").partition("\n")[0])
+        width = max(map(len, RECIPES))
+        lines = [f"{name:{width}}  {(recipe.__doc__ or '').partition(chr(10))[0]}" for name, recipe in RECIPES.items()]
+        table = Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
         Console(markup=False).print(Panel(table, title="Recipes", title_align="left", border_style="dim"))
 
 
@@ -72,10 +69,10 @@ def train(
     tower: TowerFlags,
     recipe: RecipeFlags,
     machine: MachineFlags,
+    *,
     resume: Annotated[Path | None, output("--resume FOLDER", "Continue an interrupted run; no SOURCE.")] = None,
     out: Annotated[Path | None, output("--out FOLDER", "Folder of the run. Default: runs/SOURCE.")] = None,
-    json: Json = None,
-    quiet: Quiet = False,
+    results: ResultFlags,
 ) -> None:
     """Train a dual encoder on a source and measure it.
 
@@ -88,7 +85,7 @@ def train(
       rootward train edges:taxonomy.csv --read child=category --minutes 5
       rootward train pairs:clicks.csv --read distance=label --read levels=exact=0,substitute=1
     """
-    refuse_files(json=json)
+    results.check()
     if resume is not None:
         others = provided(**vars(source), **{**vars(recipe), "changes": None}, out=out, **vars(tower))
         others.pop("encoder", None)  # where it is now
@@ -97,23 +94,34 @@ def train(
                 f"--resume goes on with what {resume} was started with; leave out "
                 f"{', '.join('SOURCE' if name == 'source' else '--' + name.replace('_', '-') for name in others)}."
             )
+        import torch  # noqa: PLC0415
+
+        from rootward.training.run import About  # noqa: PLC0415
+
         known, of = machine_settings(), "a run that is resumed"
-        settings = _settings(machine, parse_settings(recipe.changes, "--set", known, of=of, listed_by=_LISTED), quiet)
-        run = _resumed(resume, tower.encoder, machine, settings)
+        values = parse_settings(recipe.changes, "--set", known, of=of, listed_by=_LISTED)
+        settings = _settings(machine, values, results.quiet)
+        if machine.threads is None:
+            torch.set_num_threads(About.read(resume, read_config(resume)).machine.threads)
+        run = rw.resume(resume, settings=settings, encoder=tower.encoder)
     else:
-        run, settings = _trained(source, tower, recipe, machine, out, quiet)
+        run, settings = _trained(source, tower, recipe, machine, out, results)
     if not run.finished or (run.report is None and settings.measure):
         raise typer.Exit(130)
     if run.report is not None:
-        deliver(run.report, run.report.to_json, json)
-    say(_what_next(run), quiet)
+        results.deliver(run.report)
+    results.say(_what_next(run))
 
 
 def _trained(
-    source: SourceFlags, tower: TowerFlags, flags: RecipeFlags, machine: MachineFlags, out: Path | None, quiet: bool
-) -> tuple[Run, Settings]:
+    source: SourceFlags,
+    tower: TowerFlags,
+    flags: RecipeFlags,
+    machine: MachineFlags,
+    out: Path | None,
+    results: ResultFlags,
+) -> tuple[rw.Run, rw.Settings]:
     """The run of a source and its settings; what cannot work is refused before the source is read."""
-    from rootward.training import train as start_training  # noqa: PLC0415
     from rootward.training.defaults import resolve  # noqa: PLC0415
 
     chosen = _chosen(flags)
@@ -122,45 +130,27 @@ def _trained(
     out = Path("runs") / stem if out is None else out
     refuse_run_folder(out)
     recipe = _recipe_of(flags, chosen["recipe"])
-    settings = _settings(machine, chosen["machine"], quiet)
+    settings = _settings(machine, chosen["machine"], results.quiet)
     pairs = pairs_for(tower, read_source(source).pairs)
-    for note in pairs.notes:
-        say(note, quiet)
-    say(f"{stem}: {pairs!r}", quiet)
+    results.say(*pairs.notes, f"{stem}: {pairs!r}")
     for stage in recipe.stages:
         timed = flags.minutes is not None and stage.steps is None and stage.epochs is None
         resolved = resolve(stage, pairs, tower.width, tower.costs)
-        say(stage_in_words(resolved, flags.minutes if timed else None), quiet)
-    model = model_for(tower, chosen["tower"], pairs, recipe, flags.seed, not quiet)
+        results.say(stage_in_words(resolved, flags.minutes if timed else None))
+    model = model_for(tower, chosen["tower"], pairs, recipe, flags.seed, not results.quiet)
     options = provided(minutes=flags.minutes, source=source.source, seed=flags.seed)
-    return start_training(model, pairs, recipe, out=out, settings=settings, **options), settings
+    return rw.train(model, pairs, recipe, out=out, settings=settings, **options), settings
 
 
-def _resumed(folder: Path, encoder: str | None, machine: MachineFlags, settings: Settings) -> Run:
+def _settings(machine: MachineFlags, values: dict[str, Any], quiet: bool) -> rw.Settings:
+    """The settings of these flags, to be used here; also tells torch how many threads to take."""
     import torch  # noqa: PLC0415
 
-    from rootward.folders import read_config  # noqa: PLC0415
-    from rootward.training import resume  # noqa: PLC0415
-    from rootward.training.run import About  # noqa: PLC0415
-
-    if machine.threads is None:
-        torch.set_num_threads(About.read(folder, read_config(folder)).machine.threads)
-    return resume(folder, settings=settings, encoder=encoder)
-
-
-def _settings(machine: MachineFlags, values: dict[str, Any], quiet: bool) -> Settings:
-    """The settings of these flags, to be used here; also tells torch how many threads to take.
-
-    Raises:
-        InputError: a device or precision that is not there.
-    """
-    import torch  # noqa: PLC0415
-
-    from rootward.training.run import Machine, Settings  # noqa: PLC0415
+    from rootward.training.run import Machine  # noqa: PLC0415
 
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
-    settings = replace(Settings(progress=not quiet, **values), **provided(device=machine.device))
+    settings = replace(rw.Settings(progress=not quiet, **values), **provided(device=machine.device))
     Machine.here(settings)
     return settings
 
@@ -170,22 +160,20 @@ def _settings(machine: MachineFlags, values: dict[str, Any], quiet: bool) -> Set
 
 def stage_settings() -> dict[str, Setting]:
     """Every field of `Stage` but its name."""
-    from rootward.training import Stage  # noqa: PLC0415
-
     return {
         name: Setting(name, field.annotation, field.default, field.description or "", unset="derived")
-        for name, field in Stage.model_fields.items()
+        for name, field in rw.Stage.model_fields.items()
         if name != "name"
     }
 
 
 def recipe_settings(*names: str) -> dict[str, Setting]:
     """Where the vectors of a recipe start, and arguments that these recipes have besides the fields of a stage."""
-    from rootward.training import Recipe  # noqa: PLC0415
     from rootward.training.recipes import RECIPES  # noqa: PLC0415
 
-    field = Recipe.model_fields["start"]
-    found = {"start": Setting("start", field.annotation, None, descriptions(Recipe.__doc__)["start"], "the recipe's")}
+    field = rw.Recipe.model_fields["start"]
+    about = descriptions(rw.Recipe.__doc__)["start"]
+    found = {"start": Setting("start", field.annotation, None, about, "the recipe's")}
     for name in names:
         own = settings_of(RECIPES[name], leave_out=stage_settings()) if name in RECIPES else {}
         found |= {key: replace(each, help=each.help or f"of {name}") for key, each in own.items()}
@@ -194,17 +182,11 @@ def recipe_settings(*names: str) -> dict[str, Setting]:
 
 def machine_settings() -> dict[str, Setting]:
     """Fields of `Settings` that have no flag of their own."""
-    from rootward.training.run import Settings  # noqa: PLC0415
-
-    return settings_of(Settings, leave_out=("device", "progress"), unset="derived")
+    return settings_of(rw.Settings, leave_out=("device", "progress"), unset="derived")
 
 
 def _chosen(flags: RecipeFlags) -> dict[str, dict[str, Any]]:
-    """The values of --set, by what they are of: "recipe" (and its first stage), "tower", "machine".
-
-    Raises:
-        InputError: no such setting, a value of another type, or one that has a flag of its own.
-    """
+    """The values of --set, by what they are of: "recipe" (and its first stage), "tower", "machine"."""
     groups: dict[str, Mapping[str, Setting]] = {
         "recipe": stage_settings() | recipe_settings(flags.recipe or ""),
         "tower": tower_settings(),
@@ -220,12 +202,8 @@ def _chosen(flags: RecipeFlags) -> dict[str, dict[str, Any]]:
     return {kind: {name: values[name] for name in group if name in values} for kind, group in groups.items()}
 
 
-def _recipe_of(flags: RecipeFlags, changes: dict[str, Any]) -> Recipe:
-    """The recipe of these flags.
-
-    Raises:
-        InputError: no such recipe, a value out of range, several lengths.
-    """
+def _recipe_of(flags: RecipeFlags, changes: dict[str, Any]) -> rw.Recipe:
+    """The recipe of these flags."""
     from rootward.training.recipes import by_name, decoupled  # noqa: PLC0415
 
     name = decoupled.__name__ if flags.recipe is None else flags.recipe
@@ -248,7 +226,7 @@ def _recipe_of(flags: RecipeFlags, changes: dict[str, Any]) -> Recipe:
     return recipe if start is None else recipe.model_copy(update={"start": start})
 
 
-def stage_in_words(stage: Stage, minutes: float | None) -> str:
+def stage_in_words(stage: rw.Stage, minutes: float | None) -> str:
     """What was chosen or derived for a stage, in one line."""
     assert stage.batch_size is not None and stage.scale is not None and stage.scale_end is not None
     length = f"{stage.steps:,} steps" if minutes is None else f"as many steps as {minutes:g} minutes allow"
@@ -280,21 +258,15 @@ def settings() -> None:
     show_settings("Machine: these hardly change the result (rootward.Settings)", machine_settings().values())
 
 
-# -- words -------------------------------------------------------------------------------------------------------
-
-
-def _what_next(run: Run) -> str:
+def _what_next(run: rw.Run) -> str:
     """Commands to go on with; the search is for the query with the most answers."""
     row = int(run.pairs.sizes.argmax())
     name = run.pairs.query_texts.names[row] if run.pairs.query_texts is not None else ""
+    name = name or run.pairs.query_ids[row]
+    quoted = f'"{name}"' if "'" in name and not set(name) & set('"$`\\!') else shlex.quote(name)
     folder = shlex.quote(str(run.folder))
     return (
         f"\nThe run is in {run.folder}. Next:\n"
-        f"  rootward search {folder} {_quoted(name or run.pairs.query_ids[row])}\n"
+        f"  rootward search {folder} {quoted}\n"
         f"  rootward evaluate {folder} --markdown report.md"
     )
-
-
-def _quoted(text: str) -> str:
-    """As a shell takes it, in the quotes that read best."""
-    return f'"{text}"' if "'" in text and not set(text) & set('"$`\\!') else shlex.quote(text)

@@ -14,14 +14,7 @@ import torch
 from torch import Tensor
 
 from rootward.encoders.full import CHUNK, PACE
-from rootward.encoders.registry import (
-    DocumentKind,
-    construct_start,
-    tables_of,
-    tensors_of,
-    text_start,
-    towers_from,
-)
+from rootward.encoders.registry import DocumentKind, construct_start, text_start, towers_from
 from rootward.encoders.storage import Stored, read_model, write_model
 from rootward.encoders.towers import (
     LoadOptions,
@@ -396,12 +389,22 @@ class DualEncoder:
     # -- what it is made of ----------------------------------------------------------------------------------
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every tensor of both towers by the name it is saved under; not copies."""
-        return tensors_of(self.query_tower, self.document_tower)
+        """Every tensor of both towers by the name it is saved under; not copies.
+
+        "queries" and "documents" are tables of vectors, exactly as scored. What both towers share is there once, under
+        the query tower's name.
+        """
+        found: dict[str, Tensor] = {}
+        for side, tower in (("queries", self.query_tower), ("documents", self.document_tower)):
+            for name, tensor in tower.tensors().items():
+                if not any(tensor is other for other in found.values()):
+                    found[side if name == "vectors" else f"{side}.{name}"] = tensor
+        return found
 
     def tables(self) -> dict[str, Table]:
         """The tensors that training changes, as tables."""
-        return tables_of(self.query_tower, self.document_tower)
+        tables = {id(table.rows): table for table in (*self.query_tower.tables(), *self.document_tower.tables())}
+        return {name: tables[id(tensor)] for name, tensor in self.tensors().items() if id(tensor) in tables}
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> DualEncoder:
         """The same encoder on other tensors, each put through `change` once, also where both towers share it."""

@@ -187,10 +187,8 @@ class Vocabulary:
     def _bags(self, texts: Sequence[str]) -> tuple[Ints, Ints, Floats]:
         """How many features each text has, their rows, and their weights."""
         hashed = [self.grams.of(text) for text in texts]
-        place, hashes = (
-            np.repeat(np.arange(len(texts)), [len(each) for each in hashed]),
-            np.concatenate([_NONE, *hashed]),
-        )
+        place = np.repeat(np.arange(len(texts)), [len(each) for each in hashed])
+        hashes = np.concatenate([_NONE, *hashed])
         table = self.hashes.numpy()
         rows = np.minimum(np.searchsorted(table, hashes), len(table) - 1)
         known = table[rows] == hashes

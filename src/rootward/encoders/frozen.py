@@ -23,8 +23,8 @@ from rootward.encoders.towers import (
     SavedTower,
     StartOptions,
     Table,
-    TableGradient,
     check_drop,
+    differentiated,
     named_head,
 )
 from rootward.errors import InputError
@@ -45,7 +45,7 @@ def start_head(seed: int, width: int, dim: int, hidden: int | None = None) -> He
     return tuple(matrices)
 
 
-def projected(outputs: Tensor, head: Head) -> Tensor:
+def projected(outputs: Tensor, head: Sequence[Tensor]) -> Tensor:
     """An encoder's outputs through a head, before they are put on the sphere: one matrix, or two around a GELU."""
     for place, matrix in enumerate(head):
         outputs = (outputs if place == 0 else torch.nn.functional.gelu(outputs)) @ matrix
@@ -154,12 +154,4 @@ class FrozenTower(BaseTextTower):
         if self.drop:
             outputs *= noise.random(outputs.shape, np.float32) >= self.drop
         entries = torch.from_numpy(outputs).to(self.head[0])
-        with torch.enable_grad():
-            head = tuple(matrix.detach().requires_grad_() for matrix in self.head)
-            made = projected(entries, head).to(entries.dtype)
-
-        def backward(gradient: Tensor) -> list[TableGradient]:
-            found = torch.autograd.grad(made, head, gradient)
-            return [TableGradient.of_all(table, each) for table, each in zip(self.head, found, strict=True)]
-
-        return made.detach(), backward
+        return differentiated(self.head, lambda head: projected(entries, head).to(entries.dtype))

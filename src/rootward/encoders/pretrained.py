@@ -91,10 +91,9 @@ class Encoder:
                 f"This model reads with an encoder that was given as an object ({settings['encoder']}), which no file "
                 f"holds. Give it again: {ENCODER_HINT}."
             )
+        found = cls.of(settings["encoder"] if encoder is None else encoder, settings["fingerprint"])
         if encoder is None:
-            named = cls.of(settings["encoder"], settings["fingerprint"])
-            return replace(named, folder=named.folder or settings.get("folder", False))
-        found = cls.of(encoder, settings["fingerprint"])
+            return replace(found, folder=found.folder or settings.get("folder", False))
         _ = found.model
         return found
 

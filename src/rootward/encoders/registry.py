@@ -23,7 +23,6 @@ from rootward.encoders.towers import (
     LookupTower,
     SavedTower,
     StartOptions,
-    Table,
     TiedTower,
     Tower,
     random_directions,
@@ -62,12 +61,7 @@ def construct_start(pairs: Pairs, dim: int, seed: int) -> tuple[Tensor, Tensor]:
 def text_start(
     pairs: Pairs, kind: str, documents: DocumentKind, options: StartOptions
 ) -> tuple[Tower, Tower, tuple[str, ...]]:
-    """A text tower for the queries, one for their documents, and notes on the texts; see `DualEncoder.text`.
-
-    Raises:
-        InputError: an unknown tower, options of another one, unknown documents, an encoder that is missing or of no
-            use, or a query with pairs that has no text to learn from.
-    """
+    """Towers of the queries and of their documents, and notes on the texts; errors as of `DualEncoder.text`."""
     _check_options(kind, options)
     if documents not in get_args(DocumentKind):
         raise InputError(f"documents must be one of {', '.join(map(repr, get_args(DocumentKind)))}, got {documents!r}.")
@@ -84,9 +78,8 @@ def text_start(
 
 
 def _check_options(kind: str, options: StartOptions) -> None:
-    for name, width in (("dim", options.dim), ("hidden", options.hidden)):
-        if width is not None and width < 1:
-            raise InputError(f"{name} must be at least 1, got {width}.")
+    if options.hidden is not None and options.hidden < 1:
+        raise InputError(f"hidden must be at least 1, got {options.hidden}.")
     if kind not in TEXT_TOWERS:
         raise InputError(f"tower must be one of {', '.join(map(repr, TEXT_TOWERS))}, got {kind!r}.")
     tower = TEXT_TOWERS[kind]
@@ -103,29 +96,6 @@ def _check_options(kind: str, options: StartOptions) -> None:
         raise InputError(f"A {kind} tower needs an encoder: DualEncoder.text(pairs, {kind!r}, encoder=NAME).")
 
 
-# -- saved and loaded --------------------------------------------------------------------------------------------
-
-
-def tensors_of(query_tower: Tower, document_tower: Tower) -> dict[str, Tensor]:
-    """Every tensor of both towers; "queries" and "documents" are tables of vectors, exactly as scored.
-
-    What both towers share is there once, under the query tower's name.
-    """
-    found: dict[str, Tensor] = {}
-    for side, tower in (("queries", query_tower), ("documents", document_tower)):
-        for name, tensor in tower.tensors().items():
-            if not any(tensor is other for other in found.values()):
-                found[side if name == "vectors" else f"{side}.{name}"] = tensor
-    return found
-
-
-def tables_of(query_tower: Tower, document_tower: Tower) -> dict[str, Table]:
-    """The tensors that training changes, as tables."""
-    tables = {id(table.rows): table for table in (*query_tower.tables(), *document_tower.tables())}
-    tensors = tensors_of(query_tower, document_tower).items()
-    return {name: tables[id(tensor)] for name, tensor in tensors if id(tensor) in tables}
-
-
 def towers_from(
     settings: Mapping[str, Mapping[str, Any]],
     tensors: Mapping[str, Tensor],
@@ -133,7 +103,7 @@ def towers_from(
     texts: Mapping[str, Texts | None],
     options: LoadOptions,
 ) -> tuple[Tower, Tower]:
-    """Query tower and document tower from what `tensors_of` and `Tower.settings` gave, rows in the order of `ids`.
+    """Both towers from what `DualEncoder.tensors` and `Tower.settings` gave, rows in the order of `ids`.
 
     Raises:
         RunFolderError: a tensor is missing or has other rows, or a kind of tower that this version does not know.

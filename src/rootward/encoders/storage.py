@@ -48,14 +48,7 @@ class Stored:
 
 
 def write_model(folder: Path, stored: Stored, config: Mapping[str, Any], more_files: tuple[str, ...] = ()) -> None:
-    """Write a model folder; every file to a temporary name first, `config.json` last.
-
-    Args:
-        folder: made if it is not there. Files of the same names are replaced.
-        stored: what to write.
-        config: sections of `config.json` of the caller's own, JSON values only.
-        more_files: names of files that stand in the folder already and get a checksum too.
-    """
+    """Write a model folder, as `DualEncoder.save` does: files to temporary names first, `config.json` last."""
     atomic_write(folder / MODEL, lambda path: save_file(stored.tensors, path))
     mapped = {side: labels for side, labels in stored.ids.items() if isinstance(labels, MappedIds)}
     if len(mapped) == len(stored.ids):
@@ -124,9 +117,6 @@ def read_texts(folder: Path, config: Mapping[str, Any], ids: Mapping[str, Ids]) 
         if texts is not None and len(texts) != len(ids[side]):
             raise RunFolderError(f"{folder / TEXTS} has {len(texts)} {side} texts for {len(ids[side])} ids.")
     return found
-
-
-# -- tables ------------------------------------------------------------------------------------------------------
 
 
 def _rows_of(table: pa.Table, side: str) -> pa.Table:

@@ -49,11 +49,6 @@ class TableGradient(NamedTuple):
     rows: Tensor
     gradient: Tensor
 
-    @classmethod
-    def of_all(cls, table: Tensor, gradient: Tensor) -> TableGradient:
-        """That of all rows of a table."""
-        return cls(table, torch.arange(len(table), device=table.device), gradient)
-
 
 Head = tuple[Tensor, ...]
 Backward = Callable[[Tensor], list[TableGradient]]
@@ -159,6 +154,23 @@ def check_drop(drop: float, what: str) -> None:
         raise InputError(f"drop is the share of {what} left out, at least 0 and below 1; got {drop}.")
 
 
+def differentiated(tables: Sequence[Tensor], make: Callable[[list[Tensor]], Tensor]) -> tuple[Tensor, Backward]:
+    """The vectors that `make` gives of the tables, and the way back by torch's automatic differentiation."""
+    with torch.enable_grad():
+        leaves = [table.detach().requires_grad_() for table in tables]
+        made = make(leaves)
+
+    def backward(gradient: Tensor) -> list[TableGradient]:
+        found = zip(tables, torch.autograd.grad(made, leaves, gradient, allow_unused=True), strict=True)
+        return [
+            TableGradient(table, torch.arange(len(table), device=table.device), each)
+            for table, each in found
+            if each is not None
+        ]
+
+    return made.detach(), backward
+
+
 def sum_by_table(gradients: Sequence[TableGradient]) -> list[TableGradient]:
     """One gradient a table where several towers share it, added up row by row; the others as they are."""
     merged: dict[int, TableGradient] = {}
@@ -231,14 +243,7 @@ class StartOptions:
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """Overrides for loading a tower on an encoder.
-
-    Attributes:
-        encoder: in place of the one that the settings name.
-        cache: folder of the outputs, in place of the one that the settings name; that one where it is still there,
-            else as `cache_folder` has it.
-        progress: show how far a frozen encoder has read.
-    """
+    """Overrides for loading a tower on an encoder; every field as `DualEncoder.load` takes it."""
 
     encoder: Any = None
     cache: str | Path | None = None
@@ -318,8 +323,6 @@ class BaseTextTower(BaseTower):
     has_encoder: ClassVar[bool] = False
     anchors: Tensor
 
-    # -- how it is started, saved and loaded -----------------------------------------------------------------
-
     @classmethod
     @abstractmethod
     def start(cls, options: StartOptions, texts: Sequence[str], answered: Rows) -> Self:
@@ -334,8 +337,6 @@ class BaseTextTower(BaseTower):
             RunFolderError: a tensor is missing or has other rows.
             InputError, MissingExtraError: an encoder that is needed and cannot be used.
         """
-
-    # -- what it reads ---------------------------------------------------------------------------------------
 
     @property
     @abstractmethod
@@ -352,8 +353,6 @@ class BaseTextTower(BaseTower):
         """Its encoder and head; None without any."""
         return None
 
-    # -- other towers made of it -----------------------------------------------------------------------------
-
     @abstractmethod
     def with_texts(self, texts: Iterable[str]) -> Self:
         """The same tower and tables over other texts."""
@@ -366,17 +365,12 @@ class BaseTextTower(BaseTower):
         """The same tower with tables of its own where two towers differ, equal at the start."""
         return self.mapped(torch.clone)
 
-    # -- vectors of other texts ------------------------------------------------------------------------------
-
     def encode_texts(self, texts: Iterable[str]) -> Tensor:
         """Vectors of any texts (float32, n x dim), those that training never saw among them."""
         return self.with_texts(list(texts)).encode()
 
     def nearest_anchors(self, vectors: Tensor, n: int = 1) -> tuple[Tensor, Tensor]:
-        """The anchor nearest to each vector: its row (int64, -1 for a vector of zeros) and its own vector.
-
-        Of more than one the vector is the mean of the n nearest, weighted by softmax(40 inner product).
-        """
+        """As `TextTower` has it; the n nearest are weighted by softmax(40 inner product)."""
         known = self._anchor_vectors()
         if not len(known):
             return torch.full((len(vectors),), -1), torch.zeros_like(vectors)
@@ -494,16 +488,11 @@ class OwnTower(BaseTower):
 
     def raw_forward(self, rows: Tensor, noise: np.random.Generator) -> tuple[Tensor, Backward]:
         """The vectors of these rows, and the way back to the weights."""
-        with torch.enable_grad():
-            leaves = {name: each.detach().requires_grad_() for name, each in self.weights.items()}
-            made = self.vectors(rows.cpu().numpy(), leaves).float()
-
-        def backward(gradient: Tensor) -> list[TableGradient]:
-            found = torch.autograd.grad(made, list(leaves.values()), gradient, allow_unused=True)
-            pairs = zip(self.weights.values(), found, strict=True)
-            return [TableGradient.of_all(table, each) for table, each in pairs if each is not None]
-
-        return made.detach(), backward
+        wanted = rows.cpu().numpy()
+        return differentiated(
+            list(self.weights.values()),
+            lambda leaves: self.vectors(wanted, dict(zip(self.weights, leaves, strict=True))).float(),
+        )
 
     def tables(self) -> list[Table]:
         """The weights; a vector is a sum over many of their rows, so each takes a smaller step."""
