@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from rootward.evaluation.report import plain_table
+from rootward.evaluation.results import plain_table
 from rootward.geometry.planner import smallest_constructed, smallest_learned
 from rootward.hierarchy import Hierarchy
 from rootward.plots import plain_ticks

@@ -15,7 +15,8 @@ from torch import Tensor
 from rootward.encoders import DualEncoder
 from rootward.errors import UnknownIdError, did_you_mean
 from rootward.evaluation.ranks import Ranks, fingerprint_of, rank_pairs
-from rootward.evaluation.report import Report, Scalar
+from rootward.evaluation.report import Report
+from rootward.evaluation.results import Scalar
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.progress import bar
