@@ -16,6 +16,15 @@ from rootward.evaluation.metrics import (
     recall_at,
     sampled_recall,
 )
+from rootward.evaluation.naming import (
+    NodeReport,
+    Predictions,
+    closure_in,
+    compare_nodes,
+    measure_nodes,
+    named_queries,
+    predict_nodes,
+)
 from rootward.evaluation.ranks import Ranks, rank_pairs
 from rootward.evaluation.report import BesideRow, Report, compare, plot_recall
 
@@ -25,6 +34,8 @@ __all__ = [
     "BesideRow",
     "Comparison",
     "Difference",
+    "NodeReport",
+    "Predictions",
     "Ranks",
     "Recall",
     "Report",
@@ -32,11 +43,16 @@ __all__ = [
     "answer_sets",
     "answer_thresholds",
     "best",
+    "closure_in",
     "compare",
+    "compare_nodes",
     "evaluate",
     "extend_documents",
     "extend_queries",
+    "measure_nodes",
+    "named_queries",
     "plot_recall",
+    "predict_nodes",
     "rank_pairs",
     "ranks_of",
     "recall",

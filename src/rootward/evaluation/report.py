@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
+from rich.console import Group
 from rich.table import Table
 
 from rootward.errors import InputError
 from rootward.evaluation.intervals import Comparison, bootstrap, compare_ranks, interval
 from rootward.evaluation.metrics import AnswerOrder, Shares, answer_order, query_sums, recall
+from rootward.evaluation.naming import NodeReport
 from rootward.evaluation.ranks import Ranks
-from rootward.evaluation.results import Figure, Result, Scalar, Value, markdown_table, percent, plain_table
-from rootward.files import write_text
+from rootward.evaluation.results import Figure, Scalar, TableResult, Value, percent
 from rootward.plots import figure_at, save_figure
 
-VERSION = 3
+VERSION = 4
 
 
 class Slice(Value):
@@ -50,8 +51,8 @@ class BesideRow(Value):
         return min((value for value in self.by_distance if value is not None), default=None)
 
 
-class Report(Result):
-    """Recall at |S(q)| by distance, and the order of answers; prints as a table in percent.
+class Report(TableResult):
+    """Recall at |S(q)| (R-precision) by distance, and the order of answers; prints as a table in percent.
 
     Attributes:
         label: what was measured, for headings.
@@ -69,6 +70,7 @@ class Report(Result):
         wall_seconds: how long measuring took; None where nobody looked at the clock.
         extras: whatever else a reader should know, such as the recipe.
         beside: rows known from elsewhere, shown in columns of their own; see `with_beside`.
+        nodes: which node each text names, by the measures of hierarchical classification; None where nobody asked.
         ranks: the raw results; not saved with the report (`ranks.save`), None after `load`.
     """
 
@@ -90,6 +92,7 @@ class Report(Result):
     wall_seconds: float | None = None
     extras: dict[str, Scalar] = Field(default_factory=dict)
     beside: tuple[BesideRow, ...] = ()
+    nodes: NodeReport | None = None
     ranks: Ranks | None = Field(default=None, exclude=True, repr=False)
 
     def __eq__(self, other: object) -> bool:
@@ -216,9 +219,9 @@ class Report(Result):
         return f"Report({self.title}, min {percent(self.minimum.value)} %, overall {percent(self.overall.value)} %)"
 
     def __str__(self) -> str:
-        return "\n".join([self.title, plain_table(*self.cells()), *self.remarks()])
+        return super().__str__() + ("" if self.nodes is None else f"\n\n{self.nodes}")
 
-    def __rich__(self) -> Table:
+    def __rich__(self) -> Group:
         header, rows = self.cells()
         table = Table(title=self.title, caption="\n".join(self.remarks()), caption_justify="left", title_style="bold")
         for name in header:
@@ -227,26 +230,11 @@ class Report(Result):
             table.add_column(name, justify="right", style=style)
         for row in rows:
             table.add_row(*row, end_section=row[0] == str(self.slices[-1].distance))
-        return table
-
-    # -- on disk ---------------------------------------------------------------------------------------------
+        return Group(table, *([] if self.nodes is None else [self.nodes]))
 
     def to_markdown(self) -> str:
-        """The table and what stands below it, for a README or an issue."""
-        lines = [f"**{self.title}**", "", markdown_table(*self.cells()), ""]
-        return "\n".join([*lines, *(f"- {remark}" for remark in self.remarks())]) + "\n"
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write `to_json` or `to_markdown`, by the suffix .json or .md; whole or not at all.
-
-        Raises:
-            InputError: another suffix.
-        """
-        writers = {".json": self.to_json, ".md": self.to_markdown}
-        suffix = Path(path).suffix.lower()
-        if suffix not in writers:
-            raise InputError(f"A report is saved as .json or .md, got {os.fspath(path)!r}.")
-        return write_text(path, writers[suffix]())
+        """The table and what stands below it, for a README or an issue; that of named nodes follows."""
+        return super().to_markdown() + ("" if self.nodes is None else f"\n{self.nodes.to_markdown()}")
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw recall against distance; see `plot_recall`, which draws several reports in one figure."""

@@ -7,9 +7,10 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from rich.table import Table
 
 from rootward.errors import InputError
 from rootward.files import write_text
@@ -78,6 +79,53 @@ class Result(Value):
             return cls.model_validate_json(text)
         except (ValidationError, json.JSONDecodeError, KeyError, TypeError) as error:
             raise InputError(f"{name} is not a {cls.noun} that {cls.__name__}.save wrote as JSON: {error}") from error
+
+
+class TableResult(Result):
+    """A result that prints as a table with remarks below it, and is saved as JSON or Markdown."""
+
+    @property
+    def title(self) -> str:
+        """What was measured, in a line."""
+        raise NotImplementedError
+
+    def cells(self) -> tuple[list[str], list[list[str]]]:
+        """(header, rows) of the table."""
+        raise NotImplementedError
+
+    def remarks(self) -> list[str]:
+        """The lines below the table."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return "\n".join([self.title, plain_table(*self.cells()), *self.remarks()])
+
+    def __rich__(self) -> Any:
+        header, rows = self.cells()
+        table = Table(title=self.title, caption="\n".join(self.remarks()), caption_justify="left", title_style="bold")
+        for place, name in enumerate(header):
+            style = {"%": "bold green", "95 % interval": "dim"}.get(name)
+            table.add_column(name, justify="right" if place else "left", style=style)
+        for row in rows:
+            table.add_row(*row)
+        return table
+
+    def to_markdown(self) -> str:
+        """The table and what stands below it, for a README or an issue."""
+        lines = [f"**{self.title}**", "", markdown_table(*self.cells()), ""]
+        return "\n".join([*lines, *(f"- {remark}" for remark in self.remarks())]) + "\n"
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write `to_json` or `to_markdown`, by the suffix .json or .md; whole or not at all.
+
+        Raises:
+            InputError: another suffix.
+        """
+        writers = {".json": self.to_json, ".md": self.to_markdown}
+        suffix = Path(path).suffix.lower()
+        if suffix not in writers:
+            raise InputError(f"A {self.noun} is saved as .json or .md, got {os.fspath(path)!r}.")
+        return write_text(path, writers[suffix]())
 
 
 class Figure(Value):
