@@ -1,5 +1,6 @@
 """Evaluation: ranks of every pair, what follows from them, and how sure it is."""
 
+from rootward.evaluation.baselines import Baseline, Baselines, baselines
 from rootward.evaluation.evaluate import evaluate, ranks_of
 from rootward.evaluation.intervals import Comparison, Difference
 from rootward.evaluation.metrics import (
@@ -31,6 +32,8 @@ from rootward.evaluation.report import BesideRow, Report, compare, plot_recall
 __all__ = [
     "AnswerOrder",
     "AnswerSets",
+    "Baseline",
+    "Baselines",
     "BesideRow",
     "Comparison",
     "Difference",
@@ -42,6 +45,7 @@ __all__ = [
     "answer_order",
     "answer_sets",
     "answer_thresholds",
+    "baselines",
     "best",
     "closure_in",
     "compare",

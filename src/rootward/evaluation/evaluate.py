@@ -225,8 +225,8 @@ def documents_of(model: Encoder) -> Tensor:
         return _encoded(model.document_vectors, np.arange(len(model.document_ids)), model.dim)
 
 
-def in_rows_of(model: Encoder, pairs: Pairs) -> Pairs:
-    """The same pairs in the same order, naming documents by the rows they have in the model."""
+def in_rows_of(model: Encoder | Pairs, pairs: Pairs) -> Pairs:
+    """The same pairs in the same order, naming documents by the rows they have in the model, or in other pairs."""
     if pairs.document_ids == model.document_ids:
         return pairs
     rows = _rows(pairs.document_ids, model.document_ids, np.unique(pairs.documents), "document")

@@ -1,0 +1,308 @@
+"""Simple methods on the same texts: nearest training text and linear classifiers, by scikit-learn.
+
+Each names one node of the taxonomy; its answers are the node and everything above it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from rootward.encoders.pretrained import Encoder, cache_folder, encode_cached
+from rootward.errors import InputError, MissingExtraError, PairsError
+from rootward.evaluation.evaluate import in_rows_of
+from rootward.evaluation.intervals import Difference
+from rootward.evaluation.naming import (
+    CANDIDATES,
+    NodeReport,
+    Predictions,
+    closure_in,
+    compare_nodes,
+    measure_nodes,
+    n_labels_in,
+    named_queries,
+)
+from rootward.evaluation.results import TableResult, Value, percent
+from rootward.pairs import Pairs
+from rootward.progress import bar
+from rootward.scoring import Ints
+from rootward.texts import normal_form
+
+VERSION = 1
+MOST_CLASSES = 3_000
+"""With more nodes than this a linear classifier takes hours, and is skipped."""
+
+Method: TypeAlias = Literal["tfidf", "svm", "encoder", "encoder+logreg"]
+
+METHODS: dict[Method, str] = {
+    "tfidf": "nearest training text by TF-IDF of characters (3 to 5)",
+    "svm": "linear SVM on words, word pairs and characters (3 and 4)",
+    "encoder": "nearest training text by the sentence encoder",
+    "encoder+logreg": "logistic regression on the sentence encoder",
+}
+
+_NEAR = 30  # training texts that are looked at for CANDIDATES nodes
+_AT_ONCE = 256
+
+
+class Baseline(Value):
+    """One method: what it reaches, or why it was skipped.
+
+    Attributes:
+        name: of the method.
+        report: of the same texts; None where it was skipped.
+        seconds: of reading, training and predicting.
+        skipped: why, "" where it was not.
+        accuracy, f1: ours - this method, paired; None without a report of ours.
+        predictions: what it predicts; not saved.
+    """
+
+    name: Method
+    report: NodeReport | None = None
+    seconds: float = 0.0
+    skipped: str = ""
+    accuracy: Difference | None = None
+    f1: Difference | None = None
+    predictions: Predictions | None = Field(default=None, exclude=True, repr=False)
+
+
+class Baselines(TableResult):
+    """Simple methods on the same texts, ours beside them; prints as a table in percent.
+
+    Attributes:
+        ours: our report of the same texts, None where there is none.
+        rows: one a method.
+        n_train: training texts that the methods learn from, one for each text and node.
+        n_left_out: training texts left out, because one of the measured texts is the same in some spelling.
+    """
+
+    noun = "table of baselines"
+    format: int = VERSION
+    ours: NodeReport | None = None
+    rows: tuple[Baseline, ...]
+    n_train: int
+    n_left_out: int = 0
+
+    def __getitem__(self, name: Method) -> Baseline:
+        return next(row for row in self.rows if row.name == name)
+
+    @property
+    def title(self) -> str:
+        """'Baselines on 1,310 texts, learnt from 1,116 texts'."""
+        reports = [row.report for row in self.rows if row.report is not None]
+        n = f"{reports[0].n_queries:,} " if reports else ""
+        return f"Baselines on {n}texts, learnt from {self.n_train:,} labelled texts and names"
+
+    def cells(self) -> tuple[list[str], list[list[str]]]:
+        """(header, rows) of the table; skipped methods are among the remarks."""
+        header = ["method", "named node right %", "hF %", "seconds"]
+        rows: list[list[str]] = []
+        if self.ours is not None:
+            header[2:2], header[4:4] = ["ours - it"], ["ours - it"]
+            name = self.ours.label or "ours"
+            rows.append([name, percent(self.ours.accuracy.value), "", percent(self.ours.f1.value), "", ""])
+        for row in self.rows:
+            if row.report is not None:
+                cells: list[str] = [row.name]
+                for figure, difference in ((row.report.accuracy, row.accuracy), (row.report.f1, row.f1)):
+                    cells.append(percent(figure.value))
+                    if difference is not None:
+                        low, high = 100 * difference.low, 100 * difference.high
+                        cells.append(f"{100 * difference.value:+.2f} ({low:+.2f} to {high:+.2f})")
+                rows.append([*cells, f"{row.seconds:.1f}"])
+        return header, rows
+
+    def remarks(self) -> list[str]:
+        """What the methods are, and why some were skipped."""
+        lines = [f"{row.name}: {row.skipped or METHODS[row.name]}" for row in self.rows]
+        lines.append("each names a node; its answers are the node and its ancestors; differences: paired 95 % interval")
+        if self.n_left_out:
+            lines.append(f"training texts left out, as they are measured: {self.n_left_out:,}")
+        if self.ours is not None and self.ours.note:
+            lines.append(f"ours: {self.ours.note}")
+        return lines
+
+
+def baselines(
+    train: Pairs,
+    test: Pairs,
+    *,
+    encoder: Any = None,
+    which: Sequence[Method] | None = None,
+    ours: NodeReport | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    bootstrap: int = 1_000,
+    seed: int = 0,
+    progress: bool = False,
+) -> Baselines:
+    """Measure simple methods: learn from the texts of `train`, name the nodes of the texts of `test`.
+
+    Args:
+        train: its queries with a document at distance 0 are the labelled texts; they tell the taxonomy, too. A query
+            without a name is read by its id, unless that is the id of its node (a node without a name).
+        test: queries with a document at distance 0 are measured, the others left out.
+        encoder: name, folder or object of a sentence encoder for "encoder" and "encoder+logreg".
+        which: methods; None: all for which there is an encoder.
+        ours: our report of the same texts, `evaluate(..., nodes=True).nodes`, to compare with.
+        cache: folder of encoder outputs, as for `DualEncoder.text`.
+        bootstrap: draws of texts for the 95 % intervals, at least 1.
+        seed: of the draws, and of the linear SVM.
+        progress: show how far it is, where standard error is a terminal.
+
+    Raises:
+        PairsError: no text to measure, or no other text to learn from.
+        UnknownIdError: a document of `test` that `train` does not have.
+        InputError: an unknown method, fewer than one draw, `ours` of other pairs, an encoder that cannot be used.
+        MissingExtraError: scikit-learn is not installed, or sentence-transformers for an encoder by name.
+    """
+    try:
+        import sklearn  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise MissingExtraError("Measuring baselines", "baselines") from error
+    methods = list(which if which is not None else METHODS if encoder is not None else ("tfidf", "svm"))
+    for name in methods:
+        if name not in METHODS:
+            raise InputError(f"A baseline is one of {', '.join(get_args(Method))}, got {name!r}.")
+    test = in_rows_of(train, test)
+    queries = named_queries(test)
+    asked = [text for text, _ in _texts_of(test, queries)]
+    exact = np.flatnonzero(train.distances == 0)
+    measured = {normal_form(text) for text in asked}
+    learnt, nodes, n_left_out = [], [], 0
+    for (text, named), node in zip(
+        _texts_of(train, train.query_of[exact]), train.documents[exact].tolist(), strict=True
+    ):
+        form = normal_form(text)
+        if form in measured:
+            n_left_out += 1
+        elif form and (named or text != train.document_ids[node]):
+            learnt.append(text)
+            nodes.append(node)
+    if not learnt:
+        raise PairsError(
+            "There is no text to learn from other than those that are measured; give held-out texts, such as those of "
+            "split.test, or pairs:heldout.csv on the command line."
+        )
+    closure, rows = closure_in(train), []
+    labels = np.array(nodes, np.int64)
+    vectors: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None
+    for name in methods:
+        start = time.perf_counter()
+        n_classes = len(np.unique(labels))
+        if name in ("svm", "encoder+logreg") and not 1 < n_classes <= MOST_CLASSES:
+            reason = f"skipped, {n_classes:,} nodes have texts; it is run for 2 to {MOST_CLASSES:,}"
+            rows.append(Baseline(name=name, skipped=reason))
+            continue
+        if name in ("encoder", "encoder+logreg") and encoder is None:
+            rows.append(Baseline(name=name, skipped="skipped, no sentence encoder was given"))
+            continue
+        with bar(f"Baseline {name}", 1, progress) as advance:
+            if name == "tfidf":
+                ranked = _by_tfidf(learnt, labels, asked)
+            elif name == "svm":
+                ranked = _by_svm(learnt, labels, asked, seed)
+            else:
+                vectors = vectors or _encoded(encoder, learnt, asked, cache)
+                ranked = (_nearest if name == "encoder" else _by_regression)(vectors[0], labels, vectors[1])
+            advance(1)
+        said = Predictions.from_ranked(queries, ranked, closure)
+        report = measure_nodes(
+            said,
+            test,
+            closure=closure,
+            n_labels=n_labels_in(train),
+            label=name,
+            texts="held-out",
+            bootstrap=bootstrap,
+            seed=seed,
+        )
+        against = {} if ours is None else compare_nodes(report, ours, bootstrap=bootstrap, seed=seed)
+        rows.append(
+            Baseline(
+                name=name,
+                report=report,
+                seconds=time.perf_counter() - start,
+                accuracy=against.get("accuracy"),
+                f1=against.get("f1"),
+                predictions=said,
+            )
+        )
+    return Baselines(ours=ours, rows=tuple(rows), n_train=len(learnt), n_left_out=n_left_out)
+
+
+def _texts_of(pairs: Pairs, rows: Ints) -> list[tuple[str, bool]]:
+    """(the text of each query, whether it is a name or the id in place of one)."""
+    names = None if pairs.query_texts is None else pairs.query_texts.names
+    if names is None:
+        return [(pairs.query_ids[row], True) for row in rows.tolist()]
+    return [(names[row] or pairs.query_ids[row], bool(names[row])) for row in rows.tolist()]
+
+
+def _encoded(
+    encoder: Any, learnt: list[str], asked: list[str], cache: str | os.PathLike[str] | None
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The unit vectors of both lists."""
+    found = encode_cached(Encoder.of(encoder), [*learnt, *asked], Path(cache_folder(cache)))
+    vectors = found[np.arange(len(learnt) + len(asked))]
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return vectors[: len(learnt)], vectors[len(learnt) :]
+
+
+def _by_tfidf(learnt: list[str], nodes: Ints, asked: list[str]) -> Ints:
+    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415
+
+    features = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, dtype=np.float32)
+    return _nearest(features.fit_transform(learnt), nodes, features.transform(asked))
+
+
+def _by_svm(learnt: list[str], nodes: Ints, asked: list[str], seed: int) -> Ints:
+    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415
+    from sklearn.pipeline import make_union  # noqa: PLC0415
+    from sklearn.svm import LinearSVC  # noqa: PLC0415
+
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32)
+    characters = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(3, 4), sublinear_tf=True, min_df=min(2, len(learnt)), dtype=np.float32
+    )
+    features = make_union(words, characters)
+    return _by_classifier(
+        LinearSVC(random_state=seed), features.fit_transform(learnt), nodes, features.transform(asked)
+    )
+
+
+def _by_regression(learnt: npt.NDArray[np.float32], nodes: Ints, asked: npt.NDArray[np.float32]) -> Ints:
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+
+    return _by_classifier(LogisticRegression(C=20, max_iter=200), learnt, nodes, asked)
+
+
+def _by_classifier(model: Any, learnt: Any, nodes: Ints, asked: Any) -> Ints:
+    """The classes of the highest decision values (n x CANDIDATES, -1 where there are fewer)."""
+    values = model.fit(learnt, nodes).decision_function(asked)
+    values = np.stack([-values, values], 1) if values.ndim == 1 else values
+    best = np.argsort(-values, axis=1, kind="stable")[:, :CANDIDATES]
+    out = np.full((len(values), CANDIDATES), -1, np.int64)
+    out[:, : best.shape[1]] = model.classes_[best]
+    return out
+
+
+def _nearest(learnt: Any, nodes: Ints, asked: Any) -> Ints:
+    """The nodes of the training texts with the highest inner product (n x CANDIDATES), each once."""
+    out = np.full((asked.shape[0], CANDIDATES), -1, np.int64)
+    n_near = min(_NEAR, learnt.shape[0])
+    for start in range(0, len(out), _AT_ONCE):
+        scores = asked[start : start + _AT_ONCE] @ learnt.T
+        scores = scores.toarray() if hasattr(scores, "toarray") else scores
+        near = np.argpartition(-scores, n_near - 1, axis=1)[:, :n_near]
+        order = np.argsort(-np.take_along_axis(scores, near, 1), axis=1, kind="stable")
+        for row, found in enumerate(nodes[np.take_along_axis(near, order, 1)].tolist(), start):
+            distinct = list(dict.fromkeys(found))[:CANDIDATES]
+            out[row, : len(distinct)] = distinct
+    return out
