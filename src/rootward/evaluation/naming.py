@@ -44,8 +44,13 @@ def named_queries(pairs: Pairs) -> Ints:
 
 
 def n_labels_in(pairs: Pairs) -> Ints:
-    """How many queries have each document at distance 0 (int64, n_documents)."""
-    return np.bincount(pairs.documents[pairs.distances == 0], minlength=pairs.n_documents)
+    """How many queries have each document at distance 0 (int64, n_documents), the document's own id not counted."""
+    exact = np.flatnonzero(pairs.distances == 0)
+    queries, documents = pairs.query_of[exact], pairs.documents[exact]
+    own = [
+        pairs.query_ids[q] == pairs.document_ids[d] for q, d in zip(queries.tolist(), documents.tolist(), strict=True)
+    ]
+    return np.bincount(documents[~np.array(own, np.bool_)], minlength=pairs.n_documents)
 
 
 def closure_in(pairs: Pairs) -> Closure:
