@@ -25,11 +25,11 @@ LEARNT = [
 ASKED = [("boots for rainy days", "rain boots"), ("mountain walking boots", "hiking boots"), ("slippers", "flip-flops")]
 
 
-def labelled(labels, nodes_too):
-    """Pairs of these (text, node), beside the nodes themselves, which have no names."""
+def labelled(labels, nodes_too, named=()):
+    """Pairs of these (text, node), beside the nodes themselves, of which few have names."""
     tree = shoes()
     closure = tree.ancestors([*(tree.ids if nodes_too else ()), *(node for _, node in labels)])
-    names = [*("" for _ in tree.ids if nodes_too), *(text for text, _ in labels)]
+    names = [*(node if node in named else "" for node in tree.ids if nodes_too), *(text for text, _ in labels)]
     ids = Ids([*(tree.ids if nodes_too else ()), *(f"text {i}" for i in range(len(labels)))])
     queries = np.repeat(np.arange(len(ids)), np.diff(closure.offsets))
     texts = Texts(tuple(names), ((),) * len(names), ("",) * len(names))
@@ -57,6 +57,10 @@ def test_every_method_names_the_right_nodes_and_answers_with_their_ancestors():
     assert found["encoder"].report.hit10.value == 1
     assert [each.name for each in found["tfidf"].report.by_labels] == ["1-3"]
     assert "learnt from 6 labelled texts" in str(found)
+
+
+def test_a_name_that_is_the_id_is_a_text():
+    assert baselines(labelled(LEARNT, True, named=["boots"]), TEST, which=["tfidf"]).n_train == 7
 
 
 def test_ours_is_compared_text_by_text():

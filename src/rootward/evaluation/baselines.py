@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -33,7 +34,7 @@ from rootward.evaluation.results import TableResult, Value, percent
 from rootward.pairs import Pairs
 from rootward.progress import bar
 from rootward.scoring import Ints
-from rootward.texts import normal_form
+from rootward.texts import normal_form, what_is_read
 
 VERSION = 1
 MOST_CLASSES = 3_000
@@ -172,17 +173,17 @@ def baselines(
             raise InputError(f"A baseline is one of {', '.join(get_args(Method))}, got {name!r}.")
     test = in_rows_of(train, test)
     queries = named_queries(test)
-    asked = [text for text, _ in _texts_of(test, queries)]
-    exact = np.flatnonzero(train.distances == 0)
+    asked = np.array(what_is_read(test.query_ids, test.query_texts), object)[queries].tolist()
     measured = {normal_form(text) for text in asked}
+    exact = np.flatnonzero(train.distances == 0)
+    texts, names = what_is_read(train.query_ids, train.query_texts), train.query_texts and train.query_texts.names
     learnt, nodes, n_left_out = [], [], 0
-    for (text, named), node in zip(
-        _texts_of(train, train.query_of[exact]), train.documents[exact].tolist(), strict=True
-    ):
+    for row, node in zip(train.query_of[exact].tolist(), train.documents[exact].tolist(), strict=True):
+        text = texts[row]
         form = normal_form(text)
         if form in measured:
             n_left_out += 1
-        elif form and (named or text != train.document_ids[node]):
+        elif form and (not names or names[row] or text != train.document_ids[node]):
             learnt.append(text)
             nodes.append(node)
     if not learnt:
@@ -190,102 +191,79 @@ def baselines(
             "There is no text to learn from other than those that are measured; give held-out texts, such as those of "
             "split.test, or pairs:heldout.csv on the command line."
         )
-    closure, rows = closure_in(train), []
-    labels = np.array(nodes, np.int64)
-    vectors: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None
+    closure, labels, rows = closure_in(train), np.array(nodes, np.int64), []
+    n_classes = len(np.unique(labels))
+    read = _Reader(encoder, learnt, asked, cache)
     for name in methods:
-        start = time.perf_counter()
-        n_classes = len(np.unique(labels))
+        skipped = ""
         if name in ("svm", "encoder+logreg") and not 1 < n_classes <= MOST_CLASSES:
-            reason = f"skipped, {n_classes:,} nodes have texts; it is run for 2 to {MOST_CLASSES:,}"
-            rows.append(Baseline(name=name, skipped=reason))
+            skipped = f"skipped, {n_classes:,} nodes have texts; it is run for 2 to {MOST_CLASSES:,}"
+        elif name in ("encoder", "encoder+logreg") and encoder is None:
+            skipped = "skipped, no sentence encoder was given"
+        if skipped:
+            rows.append(Baseline(name=name, skipped=skipped))
             continue
-        if name in ("encoder", "encoder+logreg") and encoder is None:
-            rows.append(Baseline(name=name, skipped="skipped, no sentence encoder was given"))
-            continue
+        start = time.perf_counter()
         with bar(f"Baseline {name}", 1, progress) as advance:
-            if name == "tfidf":
-                ranked = _by_tfidf(learnt, labels, asked)
-            elif name == "svm":
-                ranked = _by_svm(learnt, labels, asked, seed)
+            known, unknown, classifier = read.features(name, seed)
+            if classifier is None:
+                ranked = _nearest(known, labels, unknown)
             else:
-                vectors = vectors or _encoded(encoder, learnt, asked, cache)
-                ranked = (_nearest if name == "encoder" else _by_regression)(vectors[0], labels, vectors[1])
+                ranked = _classes(classifier.fit(known, labels), unknown)
             advance(1)
+        seconds = time.perf_counter() - start
         said = Predictions.from_ranked(queries, ranked, closure)
-        report = measure_nodes(
-            said,
-            test,
-            closure=closure,
-            n_labels=n_labels_in(train),
-            label=name,
-            texts="held-out",
-            bootstrap=bootstrap,
-            seed=seed,
-        )
-        against = {} if ours is None else compare_nodes(report, ours, bootstrap=bootstrap, seed=seed)
-        rows.append(
-            Baseline(
-                name=name,
-                report=report,
-                seconds=time.perf_counter() - start,
-                accuracy=against.get("accuracy"),
-                f1=against.get("f1"),
-                predictions=said,
-            )
-        )
+        drawn: dict[str, Any] = {"bootstrap": bootstrap, "seed": seed}
+        counts = n_labels_in(train)
+        report = measure_nodes(said, test, closure=closure, n_labels=counts, label=name, texts="held-out", **drawn)
+        against = {} if ours is None else compare_nodes(report, ours, **drawn)
+        paired: dict[str, Any] = {figure: against.get(figure) for figure in ("accuracy", "f1")}
+        rows.append(Baseline(name=name, report=report, seconds=seconds, predictions=said, **paired))
     return Baselines(ours=ours, rows=tuple(rows), n_train=len(learnt), n_left_out=n_left_out)
 
 
-def _texts_of(pairs: Pairs, rows: Ints) -> list[tuple[str, bool]]:
-    """(the text of each query, whether it is a name or the id in place of one)."""
-    names = None if pairs.query_texts is None else pairs.query_texts.names
-    if names is None:
-        return [(pairs.query_ids[row], True) for row in rows.tolist()]
-    return [(names[row] or pairs.query_ids[row], bool(names[row])) for row in rows.tolist()]
+@dataclass
+class _Reader:
+    """Reads the texts to learn from and the texts to be named, for each method; the encoder reads once for both."""
+
+    encoder: Any
+    learnt: list[str]
+    asked: list[str]
+    cache: str | os.PathLike[str] | None
+
+    def features(self, name: Method, seed: int) -> tuple[Any, Any, Any]:
+        """(features of the learnt texts, of the others, the classifier; None for the nearest text)."""
+        from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415
+        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+        from sklearn.pipeline import make_union  # noqa: PLC0415
+        from sklearn.svm import LinearSVC  # noqa: PLC0415
+
+        if name in ("encoder", "encoder+logreg"):
+            return *self.vectors, None if name == "encoder" else LogisticRegression(C=20, max_iter=200)
+        usual: dict[str, Any] = {"sublinear_tf": True, "dtype": np.float32}
+        if name == "tfidf":
+            reader = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), **usual)
+            return reader.fit_transform(self.learnt), reader.transform(self.asked), None
+        least = min(2, len(self.learnt))
+        reader = make_union(
+            TfidfVectorizer(ngram_range=(1, 2), **usual),
+            TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 4), min_df=least, **usual),
+        )
+        return reader.fit_transform(self.learnt), reader.transform(self.asked), LinearSVC(random_state=seed)
+
+    @cached_property
+    def vectors(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Unit vectors by the encoder."""
+        n = len(self.learnt)
+        found = encode_cached(Encoder.of(self.encoder), [*self.learnt, *self.asked], cache_folder(self.cache))
+        vectors = found[np.arange(n + len(self.asked))]
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return vectors[:n], vectors[n:]
 
 
-def _encoded(
-    encoder: Any, learnt: list[str], asked: list[str], cache: str | os.PathLike[str] | None
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """The unit vectors of both lists."""
-    found = encode_cached(Encoder.of(encoder), [*learnt, *asked], Path(cache_folder(cache)))
-    vectors = found[np.arange(len(learnt) + len(asked))]
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return vectors[: len(learnt)], vectors[len(learnt) :]
-
-
-def _by_tfidf(learnt: list[str], nodes: Ints, asked: list[str]) -> Ints:
-    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415
-
-    features = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, dtype=np.float32)
-    return _nearest(features.fit_transform(learnt), nodes, features.transform(asked))
-
-
-def _by_svm(learnt: list[str], nodes: Ints, asked: list[str], seed: int) -> Ints:
-    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415
-    from sklearn.pipeline import make_union  # noqa: PLC0415
-    from sklearn.svm import LinearSVC  # noqa: PLC0415
-
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32)
-    characters = TfidfVectorizer(
-        analyzer="char_wb", ngram_range=(3, 4), sublinear_tf=True, min_df=min(2, len(learnt)), dtype=np.float32
-    )
-    features = make_union(words, characters)
-    return _by_classifier(
-        LinearSVC(random_state=seed), features.fit_transform(learnt), nodes, features.transform(asked)
-    )
-
-
-def _by_regression(learnt: npt.NDArray[np.float32], nodes: Ints, asked: npt.NDArray[np.float32]) -> Ints:
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
-
-    return _by_classifier(LogisticRegression(C=20, max_iter=200), learnt, nodes, asked)
-
-
-def _by_classifier(model: Any, learnt: Any, nodes: Ints, asked: Any) -> Ints:
+def _classes(model: Any, asked: Any) -> Ints:
     """The classes of the highest decision values (n x CANDIDATES, -1 where there are fewer)."""
-    values = model.fit(learnt, nodes).decision_function(asked)
+    values = model.decision_function(asked)
     values = np.stack([-values, values], 1) if values.ndim == 1 else values
     best = np.argsort(-values, axis=1, kind="stable")[:, :CANDIDATES]
     out = np.full((len(values), CANDIDATES), -1, np.int64)

@@ -199,7 +199,7 @@ class Report(TableResult):
     def remarks(self) -> list[str]:
         """The lines below the table: unseen queries, order of answers, notes of the rows beside, extras."""
         o = self.order
-        lines = [f"answer sets that are exactly S(q): {percent(o.whole)} %"]
+        lines = [f"recall: at |S(q)|, or R-precision; answer sets that are exactly S(q): {percent(o.whole)} %"]
         for name, by_score, shown in (
             ("exact match first", o.exact_first_by_score, o.exact_first_shown),
             ("relevant pairs in order of distance", o.in_order_by_score, o.in_order_shown),
