@@ -236,6 +236,9 @@ def test_the_node_of_vectors_is_the_answer_shown_first():
     assert found.named.tolist() == list(range(12))
     report = measure_nodes(found, pairs, bootstrap=0)
     assert (report.f1.value, report.exact.value, report.hit1.value) == (1, 1, 1)
+    sandals = found.ranked[tree.ids.row("hiking sandals")].tolist()
+    assert sandals[0] == tree.ids.row("hiking sandals")
+    assert not set(sandals[1:9]) & set(tree.ids.rows(["sandals", "shoes", "footwear"]).tolist()), "they stand above it"
     ends = np.full(12, 0.5, np.float32)
     ends[tree.ids.row("boots")] = np.nan
     ended = predict_nodes(queries, documents, pairs, thresholds=ends)

@@ -104,6 +104,7 @@ def evaluate(
     named = None
     if nodes and len(rows := named_queries(pairs)):
         wanted, told = in_rows_of(model, pairs), None if trained is None else in_rows_of(model, trained)
+        closure = closure_in(wanted if told is None else told)
         texts: TextsOf | None = None
         if isinstance(model, DualEncoder) and model.reads_texts:
             n_new = n_unseen(model, pairs, rows)
@@ -114,10 +115,11 @@ def evaluate(
                 wanted,
                 heights=model.heights,
                 thresholds=None if thresholds is None else thresholds(*vectors),
+                closure=closure,
                 block_bytes=block_bytes,
             ),
             wanted,
-            closure=closure_in(wanted if told is None else told),
+            closure=closure,
             n_labels=None
             if told is None
             else np.bincount(told.documents[told.distances == 0], minlength=told.n_documents),

@@ -125,17 +125,20 @@ def predict_nodes(
     *,
     heights: npt.ArrayLike | None = None,
     thresholds: Floats | None = None,
+    closure: Closure | None = None,
     block_bytes: int = BLOCK_BYTES,
 ) -> Predictions:
     """The predictions of vectors, for every query that has a document at distance 0; one pass over the scores.
 
     The answer set is displayed by ascending height and, where that is equal, by falling score, as in `Ranks`; the
-    document displayed first is named. Candidates are the answers as displayed, then other documents by score.
+    document displayed first is named. Candidates are the answers as displayed, then other documents by score; what
+    stands above the named node is no other candidate for it, and comes last.
 
     Args:
         queries, documents, pairs, heights, block_bytes: as for `rank_pairs`. Of equal scores the lower row counts.
         thresholds: the score at which the answer set of each query ends (n_queries; none where it is NaN). None takes
             the |S(q)| best documents: the number of right answers is then known beforehand.
+        closure: the ancestors of every document; None: as `closure_in(pairs)` finds them.
 
     Raises:
         InputError: vectors that cannot be scored.
@@ -145,7 +148,7 @@ def predict_nodes(
     shown_by = np.asarray(pairs.heights if heights is None else heights)
     sizes = pairs.sizes[rows] if thresholds is None else np.zeros(len(rows), np.int64)
     asked = queries[rows]
-    offsets, columns, scores = best(asked, documents, np.clip(sizes, min(CANDIDATES, n), n), block_bytes=block_bytes)
+    offsets, columns, scores = best(asked, documents, np.minimum(sizes + CANDIDATES, n), block_bytes=block_bytes)
     place = np.repeat(np.arange(len(rows)), np.diff(offsets))
     inside = np.arange(len(columns)) - offsets[place] < sizes[place]
     if thresholds is not None:
@@ -158,11 +161,17 @@ def predict_nodes(
         sizes = np.diff(set_offsets)
     order = np.lexsort((columns, -scores, np.where(inside, shown_by[columns], 0), ~inside, place))
     place, columns, inside = place[order], columns[order], inside[order]
-    position = np.arange(len(columns)) - np.searchsorted(place, np.arange(len(rows)))[place]
-    ranked = np.full((len(rows), CANDIDATES), -1, np.int64)
+    starts = np.searchsorted(place, np.arange(len(rows)))
+    named = np.where(sizes > 0, columns[starts], -1)
+    said = Predictions(rows, named, offsets_of(sizes), columns[inside], np.full((len(rows), CANDIDATES), -1))
+    over = said.closed(closure_in(pairs) if closure is None else closure)
+    over_place = np.repeat(np.arange(len(rows)), np.diff(over.offsets))
+    higher = np.isin(place * n + columns, over_place * n + over.answers) & (columns != named[place])
+    order = np.lexsort((higher, place))
+    position = np.arange(len(columns)) - starts[place]
     early = position < CANDIDATES
-    ranked[place[early], position[early]] = columns[early]
-    return Predictions(rows, np.where(sizes > 0, ranked[:, 0], -1), offsets_of(sizes), columns[inside], ranked)
+    said.ranked[place[early], position[early]] = columns[order[early]]
+    return said
 
 
 # -- what each query adds ------------------------------------------------------------------------------------------
