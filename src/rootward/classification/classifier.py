@@ -1,0 +1,477 @@
+"""`Classifier`: a text to the node that it names and everything above it, with a calibrated probability."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import BaseModel, ConfigDict
+from safetensors.torch import load_file, save_file
+from scipy.optimize import minimize
+from scipy.sparse import csr_array
+
+from rootward.classification.evidence import Candidates, Evidence, Floats, Ints
+from rootward.csr import offsets_of
+from rootward.encoders import DualEncoder
+from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, encode_cached
+from rootward.errors import InputError, PairsError, RunFolderError
+from rootward.evaluation.naming import NodeReport, Predictions, closure_in, measure_nodes, n_labels_in
+from rootward.files import atomic_write
+from rootward.folders import RUN_FOLDER, FolderKind, check_files, checksums, read_config, write_config
+from rootward.hierarchy.closure import Closure
+from rootward.pairs import Pairs
+from rootward.rng import stream
+from rootward.texts import normal_form, what_is_read
+from rootward.training import Recipe, Run, Settings, recipes, train
+
+FOLDER = "classifier"
+CLASSIFIER_FOLDER = FolderKind("classifier", "rootward train", RUN_FOLDER.remedy)
+STEPS = 1_000
+"""Steps of the static tower: with twice as many held-out texts are named no better (docs/lab-log.md)."""
+
+_HELD_OUT, _MOST_HELD_OUT = 0.2, 2_000
+_FEWEST_HELD_OUT = 20
+_STRANGE = 0.03  # share of held-out texts that may count as from elsewhere
+_FLOORS = np.arange(0.2, 0.61, 0.05)
+_BINS = 10
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a text names.
+
+    Attributes:
+        text: as it was read.
+        node: id of the node that it most likely names; None where nothing fits.
+        probability: that this node is the right one, 0 where nothing fits.
+        answers: ids of the nodes that hold for it, the most likely and deepest first: a set that has everything above
+            each of its nodes. It may stop above `node`, where that is not sure enough.
+        probabilities: of each of `answers`, that it is the right node or stands above it.
+        ranked: ids of the likeliest nodes, best first, up to ten.
+    """
+
+    text: str
+    node: str | None
+    probability: float
+    answers: tuple[str, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    ranked: tuple[str, ...] = ()
+
+
+class Weights(BaseModel):
+    """How the evidence is weighed; fitted on held-out texts.
+
+    Attributes:
+        measures: those that count, by name.
+        weights: of each of them, in the softmax over nodes.
+        floor: the least probability of a node in an answer set.
+        familiar: texts less like training texts than this are from elsewhere.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    measures: tuple[str, ...]
+    weights: tuple[float, ...]
+    floor: float = 0.4
+    familiar: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """Names the node of a text, from texts that people labelled and a taxonomy.
+
+    A softmax over the likeliest nodes weighs several measures: the nearest training text by trained vectors, by words
+    and by a sentence encoder, the node's own vector, and a linear classifier. Which of them count, and how much, is
+    fitted on held-out texts; then everything is trained again on all texts. The probability of a node is that of
+    itself and all nodes below it, so an answer set is closed upwards.
+
+    Attributes:
+        evidence: the training texts, as vectors.
+        weights: how they are weighed.
+        pairs: what it was trained on; documents are its nodes.
+        report: figures of held-out texts, before training on everything.
+        about: what was chosen, and seconds of each part.
+    """
+
+    evidence: Evidence
+    weights: Weights
+    pairs: Pairs = field(repr=False)
+    report: NodeReport | None = None
+    about: dict[str, Any] = field(default_factory=dict)
+    _closure: Closure | None = None
+
+    @classmethod
+    def fit(
+        cls,
+        pairs: Pairs,
+        *,
+        encoder: Any = None,
+        recipe: Recipe | None = None,
+        dim: int = 128,
+        seed: int = 0,
+        out: str | Path | None = None,
+        settings: Settings | None = None,
+        cache: str | Path | None = None,
+        source: str | None = None,
+    ) -> Classifier:
+        """Learn from labelled texts, measure on held-out ones, then learn from all.
+
+        Args:
+            pairs: such as `tree.pairs(labels=...)`: queries with texts; the documents at distance 0 of a query are the
+                nodes that its text names, the others stand above these. Names of nodes are training texts too.
+            encoder: name, folder or object of a sentence encoder, as for `DualEncoder.text`; None for none.
+            recipe: of the static tower; None for `recipes.decoupled(steps=1000)`.
+            dim: width of its vectors.
+            seed: of every random choice.
+            out: folder of the run, written by `train`, with the classifier in its folder "classifier"; None for none.
+            settings: device, memory, progress.
+            cache: where the encoder's outputs are kept, as for `DualEncoder.text`.
+            source: named in the run.
+
+        Raises:
+            PairsError: fewer than 20 labelled texts that can be held out, or texts of one node alone.
+            InputError, MissingExtraError, RunFolderError: as `DualEncoder.text` and `train`.
+        """
+        began, seconds = time.perf_counter(), {}
+        settings = Settings() if settings is None else settings
+        recipe = recipes.decoupled(steps=STEPS) if recipe is None else recipe
+        closure = closure_in(pairs)
+        rows, nodes = labelled_texts(pairs)
+        if len(np.unique(nodes)) < 2:
+            raise PairsError("A classifier needs texts of two nodes at least.")
+        held = held_out_rows(pairs, rows, nodes, seed)
+        texts = what_is_read(pairs.query_ids, pairs.query_texts)
+        opened, outputs = None, None
+        if encoder is not None:
+            opened = Encoder.of(encoder)
+            outputs = encode_cached(opened, texts, cache_folder(cache), settings.progress)
+            seconds["encoder"] = time.perf_counter() - began
+
+        def learnt(keep: npt.NDArray[np.bool_], folder: str | Path | None) -> Evidence:
+            own = pairs if keep.all() else pairs.keep(keep[pairs.query_of])
+            model = DualEncoder.text(own, "static", dim=dim, word_pairs=True, seed=seed, progress=settings.progress)
+            how = settings if folder is not None else Settings(**{**vars(settings), "measure": False})
+            train(model, own, recipe, seed=seed, out=folder, settings=how, source=source)
+            mine = keep[rows]
+            vectors = None if outputs is None else _unit_outputs(outputs, rows[mine])
+            return Evidence.learn(model, rows[mine], nodes[mine], closure, outputs=vectors, encoder=opened, seed=seed)
+
+        keep = np.ones(pairs.n_queries, np.bool_)
+        keep[held] = False
+        start = time.perf_counter()
+        trial = learnt(keep, None)
+        seconds["trial"] = time.perf_counter() - start
+        start = time.perf_counter()
+        asked = [texts[row] for row in held.tolist()]
+        found = trial.candidates(asked, None if outputs is None else _unit_outputs(outputs, held))
+        weighing = _Weighing.of(trial, found, held, pairs, closure, seed)
+        weights = weighing.weights
+        labels = n_labels_in(pairs)
+        report = measure_nodes(
+            weighing.predictions, pairs, closure=closure, n_labels=labels, label="rootward", texts="held-out", seed=seed
+        )
+        seconds["weighing"] = time.perf_counter() - start
+        start = time.perf_counter()
+        evidence = learnt(np.ones(pairs.n_queries, np.bool_), out)
+        seconds["training"] = time.perf_counter() - start
+        about = {
+            "held_out": len(held),
+            "expected_calibration_error": weighing.calibration_error,
+            "tried": weighing.tried,
+            "seconds": {name: round(value, 1) for name, value in seconds.items()},
+        }
+        made = cls(evidence, weights, pairs, report, about, closure)
+        if out is not None:
+            made.save(Path(out) / FOLDER)
+        return made
+
+    # -- answers ---------------------------------------------------------------------------------------------------
+
+    def answers(self, texts: Iterable[str]) -> Iterator[Answer]:
+        """What each text names, in order; blocks of texts at a time, so that any number of them can be read."""
+        some: list[str] = []
+        for text in texts:
+            some.append(text)
+            if len(some) == 256:
+                yield from self._answers(some)
+                some = []
+        if some:
+            yield from self._answers(some)
+
+    def answer(self, text: str) -> Answer:
+        """What one text names."""
+        return next(self._answers([text]))
+
+    def _answers(self, texts: Sequence[str]) -> Iterator[Answer]:
+        ids, closure = self.pairs.document_ids, self.closure
+        found = self.evidence.candidates(texts)
+        chances = _chances(_chosen(self.evidence, found.values, self.weights), self.weights)
+        order = np.argsort(-chances, axis=1, kind="stable")[:, :10]
+        above = _above(self.evidence, closure)
+        spread = _spread(found.classes, chances, len(self.evidence.classes)) @ above
+        depth = np.diff(closure.offsets)
+        for place, text in enumerate(texts):
+            if found.familiar[place] < self.weights.familiar or not normal_form(text):
+                yield Answer(text, None, 0.0)
+                continue
+            ranked = self.evidence.classes[found.classes[place, order[place]]]
+            whole = spread[[place]]
+            there = np.flatnonzero(whole.data >= self.weights.floor)
+            rows, values = whole.indices[there], whole.data[there]
+            shown = np.lexsort((values, -depth[rows]))
+            yield Answer(
+                text,
+                ids[int(ranked[0])],
+                float(chances[place, order[place, 0]]),
+                tuple(ids[row] for row in rows[shown].tolist()),
+                tuple(float(value) for value in values[shown]),
+                tuple(ids[row] for row in ranked.tolist()),
+            )
+
+    @property
+    def closure(self) -> Closure:
+        """The ancestors of every node."""
+        return closure_in(self.pairs) if self._closure is None else self._closure
+
+    def __str__(self) -> str:
+        used = ", ".join(
+            f"{name} {weight:.3g}" for name, weight in zip(self.weights.measures, self.weights.weights, strict=True)
+        )
+        error = self.about.get("expected_calibration_error")
+        lines = [] if self.report is None else [str(self.report)]
+        lines.append(f"Weighs {used}; an answer set holds what is at least {self.weights.floor:.0%} likely.")
+        if error is not None:
+            lines.append(f"Expected calibration error on held-out texts: {error:.1%}.")
+        return "\n".join(lines)
+
+    # -- on disk ---------------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | Path) -> Path:
+        """Write it beside its run; `load` needs both."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        own = self.evidence
+        arrays = {"rows": own.rows, "owners": own.owners, "classes": own.classes, "outputs": own.outputs}
+        arrays |= {"directions": own.directions, "linear": own.linear}
+        tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items() if array is not None}
+        atomic_write(folder / "evidence.safetensors", lambda path: save_file(tensors, path))
+        files = ["evidence.safetensors"]
+        if self.report is not None:
+            self.report.save(folder / "report.json")
+            files.append("report.json")
+        section = {
+            "weights": json.loads(self.weights.model_dump_json()),
+            "about": self.about,
+            "encoder": None if own.encoder is None else own.encoder.settings(),
+        }
+        write_config(folder, {"classifier": section}, checksums(folder, files))
+        return folder
+
+    @classmethod
+    def load(cls, run: str | Path | Run, *, encoder: Any = None) -> Classifier:
+        """The classifier of a run.
+
+        Args:
+            run: its folder, or as loaded.
+            encoder: the sentence encoder, where it is now; None for where it was.
+
+        Raises:
+            RunFolderError: the run has no classifier, or its files are damaged.
+            InputError, MissingExtraError: an encoder that cannot be used.
+        """
+        loaded = run if isinstance(run, Run) else Run.load(run)
+        if loaded.folder is None or not (loaded.folder / FOLDER).is_dir():
+            raise RunFolderError(
+                f"{loaded.folder or 'The run'} has no classifier; rootward train SOURCE --labels FILE makes one."
+            )
+        folder = loaded.folder / FOLDER
+        config = read_config(folder, CLASSIFIER_FOLDER)
+        check_files(folder, config, CLASSIFIER_FOLDER)
+        section = config["classifier"]
+        arrays = {name: tensor.numpy() for name, tensor in load_file(folder / "evidence.safetensors").items()}
+        opened = None if section["encoder"] is None else Encoder.from_settings(section["encoder"], encoder)
+        evidence = Evidence(loaded.model, encoder=opened, **arrays)
+        path = folder / "report.json"
+        report = NodeReport.load(path) if path.is_file() else None
+        return cls(evidence, Weights(**section["weights"]), loaded.pairs, report, section["about"])
+
+
+def labelled_texts(pairs: Pairs) -> tuple[Ints, Ints]:
+    """The texts that name a node: (query row, document row at distance 0), one a pair.
+
+    A node without a name is no text, though its id is what a tower reads of it.
+    """
+    exact = np.flatnonzero(pairs.distances == 0)
+    rows, nodes = pairs.query_of[exact], pairs.documents[exact].astype(np.int64)
+    texts, names = what_is_read(pairs.query_ids, pairs.query_texts), pairs.query_texts and pairs.query_texts.names
+    good = [
+        bool(normal_form(texts[row])) and (names is None or bool(names[row]) or texts[row] != pairs.document_ids[node])
+        for row, node in zip(rows.tolist(), nodes.tolist(), strict=True)
+    ]
+    return rows[good], nodes[good]
+
+
+def held_out_rows(pairs: Pairs, rows: Ints, nodes: Ints, seed: int) -> Ints:
+    """Query rows to measure on: a fifth of the labelled texts, 2,000 at most; every node keeps a text.
+
+    Names of nodes are not held out, unless there are no other texts. Spellings of one text stay together.
+
+    Raises:
+        PairsError: there are fewer than 20.
+    """
+    labelled = np.array([pairs.query_ids[row] not in pairs.document_ids for row in rows.tolist()], np.bool_)
+    if not labelled.any():
+        labelled[:] = True
+    texts = what_is_read(pairs.query_ids, pairs.query_texts)
+    groups: dict[str, list[int]] = {}
+    for place, row in enumerate(rows.tolist()):
+        groups.setdefault(normal_form(texts[row]), []).append(place)
+    free = [group for group in groups.values() if labelled[group].all()]
+    left = np.bincount(nodes, minlength=pairs.n_documents)
+    wanted = min(_MOST_HELD_OUT, round(_HELD_OUT * int(labelled.sum())))
+    held: list[int] = []
+    for i in stream(seed, "held out").permutation(len(free)).tolist():
+        taken = np.bincount(nodes[free[i]], minlength=0)
+        of = np.flatnonzero(taken)
+        if len(held) >= wanted:
+            break
+        if (left[of] > taken[of]).all():
+            left[of] -= taken[of]
+            held += free[i]
+    found = np.unique(rows[held]) if held else np.empty(0, np.int64)
+    if len(found) < _FEWEST_HELD_OUT:
+        raise PairsError(
+            f"Only {len(found)} labelled texts can be held out, and {_FEWEST_HELD_OUT} are needed to measure a "
+            "classifier: give more labelled texts, two or more for a node, or choose a tower, such as --tower static."
+        )
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighing:
+    """Weights fitted on held-out texts, and what they give on the half of the texts that they were not fitted on."""
+
+    weights: Weights
+    predictions: Predictions
+    calibration_error: float
+    tried: dict[str, float]
+
+    @classmethod
+    def of(
+        cls, evidence: Evidence, found: Candidates, rows: Ints, pairs: Pairs, closure: Closure, seed: int
+    ) -> _Weighing:
+        n = len(rows)
+        right = np.zeros((n, found.classes.shape[1]), np.bool_)
+        nodes = evidence.classes[found.classes]
+        for place, row in enumerate(rows.tolist()):
+            start, stop = pairs.offsets[row], pairs.offsets[row + 1]
+            exact = pairs.documents[start:stop][pairs.distances[start:stop] == 0]
+            right[place] = np.isin(nodes[place], exact)
+        half = stream(seed, "halves").permutation(n) % 2 == 0
+        names, tried = evidence.measures, {}
+        best: tuple[float, tuple[str, ...], npt.NDArray[np.float64]] | None = None
+        for size in range(1, len(names) + 1):
+            for subset in combinations(range(len(names)), size):
+                values = found.values[:, :, subset]
+                chances = np.empty(right.shape)
+                for part in (half, ~half):
+                    chances[~part] = _softmax(values[~part] @ _fitted(values[part], right[part]))
+                named = evidence.classes[found.classes[np.arange(n), chances.argmax(1)]]
+                report = measure_nodes(
+                    Predictions.from_ranked(rows, named[:, None], closure), pairs, closure=closure, bootstrap=0
+                )
+                score = (report.accuracy.value + report.f1.value) / 2
+                chosen = tuple(names[i] for i in subset)
+                tried[" ".join(chosen)] = round(score, 4)
+                if best is None or score > best[0]:
+                    best = score, chosen, chances
+        assert best is not None
+        _, chosen, chances = best
+        columns = [names.index(name) for name in chosen]
+        fitted = _fitted(found.values[:, :, columns], right)
+        spread = _spread(found.classes, chances, len(evidence.classes)) @ _above(evidence, closure)
+        order = np.argsort(-chances, axis=1, kind="stable")[:, :10]
+        ranked = evidence.classes[np.take_along_axis(found.classes, order, 1)]
+
+        def said(floor: float) -> Predictions:
+            kept = csr_array(spread)
+            kept.data = np.where(kept.data >= floor, kept.data, 0)
+            kept.eliminate_zeros()
+            sizes = np.diff(kept.indptr)
+            return Predictions(rows, ranked[:, 0], offsets_of(sizes), kept.indices.astype(np.int64), ranked)
+
+        figures = [measure_nodes(said(f), pairs, closure=closure, bootstrap=0).f1.value for f in _FLOORS]
+        floor = float(_FLOORS[int(np.argmax(figures))])
+        top = chances.max(1)
+        weights = Weights(
+            measures=chosen,
+            weights=tuple(float(w) for w in fitted),
+            floor=round(floor, 2),
+            familiar=float(np.quantile(found.familiar, _STRANGE)),
+        )
+        hits = right[np.arange(n), chances.argmax(1)]
+        return cls(weights, said(floor), calibration_error(top, hits), tried)
+
+
+def calibration_error(chances: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:
+    """The expected calibration error, in ten bins of equally many texts (Guo et al. 2017, arXiv 1706.04599)."""
+    parts = np.array_split(np.argsort(chances, kind="stable"), min(_BINS, len(chances)))
+    return float(sum(abs(chances[part].mean() - right[part].mean()) * len(part) for part in parts) / len(chances))
+
+
+def _fitted(values: Floats, right: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Weights of the measures that make the right candidates likeliest; texts without a right candidate are left out."""
+    some = right.any(1)
+    inputs, targets = torch.from_numpy(values[some]).double(), torch.from_numpy(right[some])
+    if not some.any():
+        return np.ones(values.shape[-1])
+    away = torch.where(targets, 0.0, -torch.inf).double()
+
+    def loss(weights: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        logs = (inputs @ torch.from_numpy(weights)).log_softmax(1)
+        reached = (logs + away).logsumexp(1, keepdim=True)
+        wanted = (logs + away - reached).exp()
+        gradient = torch.einsum("nk,nkm->m", logs.exp() - wanted, inputs).numpy() / len(inputs)
+        return -float(reached.mean()) + 1e-5 * float(weights @ weights), gradient + 2e-5 * weights
+
+    found: npt.NDArray[np.float64] = minimize(loss, np.ones(values.shape[-1]), jac=True, method="L-BFGS-B").x
+    return found
+
+
+def _softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    found: npt.NDArray[np.float64] = torch.from_numpy(scores).softmax(1).numpy()
+    return found
+
+
+def _chosen(evidence: Evidence, values: Floats, weights: Weights) -> Floats:
+    columns: Floats = values[:, :, [evidence.measures.index(name) for name in weights.measures]]
+    return columns
+
+
+def _chances(values: Floats, weights: Weights) -> npt.NDArray[np.float64]:
+    return _softmax(values.astype(np.float64) @ np.array(weights.weights))
+
+
+def _above(evidence: Evidence, closure: Closure) -> csr_array:
+    """Classes x nodes: 1 for the node itself and each that stands above it."""
+    n = len(closure.rows)
+    ones = np.ones(len(closure.ancestors))
+    return csr_array(csr_array((ones, closure.ancestors, closure.offsets), shape=(n, n))[evidence.classes])
+
+
+def _spread(classes: Ints, chances: npt.NDArray[np.float64], n: int) -> csr_array:
+    """The chances of candidates as a sparse matrix, texts x classes."""
+    place = np.repeat(np.arange(len(classes)), classes.shape[1])
+    return csr_array((chances.ravel(), (place, classes.ravel())), shape=(len(classes), n))
+
+
+def _unit_outputs(outputs: EncodedTexts, rows: Ints) -> Floats:
+    found = outputs[rows]
+    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
