@@ -22,8 +22,8 @@ from rootward.classification.evidence import Candidates, Evidence, Floats, Ints
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
 from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, encode_cached
-from rootward.errors import InputError, PairsError, RunFolderError
-from rootward.evaluation.naming import NodeReport, Predictions, closure_in, measure_nodes, n_labels_in
+from rootward.errors import PairsError, RunFolderError
+from rootward.evaluation.naming import NodeReport, Predictions, closure_in, measure_nodes, n_labels_in, node_sums
 from rootward.files import atomic_write
 from rootward.folders import RUN_FOLDER, FolderKind, check_files, checksums, read_config, write_config
 from rootward.hierarchy.closure import Closure
@@ -42,6 +42,13 @@ _FEWEST_HELD_OUT = 20
 _STRANGE = 0.03  # share of held-out texts that may count as from elsewhere
 _FLOORS = np.arange(0.2, 0.61, 0.05)
 _BINS = 10
+_USUAL = {  # weight of each measure and how far it is usually from that, where nothing else is known
+    "trained": (6.0, 4.0),
+    "document": (1.0, 1.5),
+    "words": (0.0, 2.0),
+    "encoder": (4.0, 3.0),
+    "linear": (0.6, 0.3),
+}
 
 
 @dataclass(frozen=True)
@@ -375,33 +382,30 @@ class _Weighing:
             exact = pairs.documents[start:stop][pairs.distances[start:stop] == 0]
             right[place] = np.isin(nodes[place], exact)
         half = stream(seed, "halves").permutation(n) % 2 == 0
-        names, tried = evidence.measures, {}
-        best: tuple[float, tuple[str, ...], npt.NDArray[np.float64]] | None = None
-        for size in range(1, len(names) + 1):
-            for subset in combinations(range(len(names)), size):
-                values = found.values[:, :, subset]
-                chances = np.empty(right.shape)
-                for part in (half, ~half):
-                    chances[~part] = _softmax(values[~part] @ _fitted(values[part], right[part]))
-                named = evidence.classes[found.classes[np.arange(n), chances.argmax(1)]]
-                report = measure_nodes(
-                    Predictions.from_ranked(rows, named[:, None], closure), pairs, closure=closure, bootstrap=0
-                )
-                score = (report.accuracy.value + report.f1.value) / 2
-                chosen = tuple(names[i] for i in subset)
-                tried[" ".join(chosen)] = round(score, 4)
-                if best is None or score > best[0]:
-                    best = score, chosen, chances
-        assert best is not None
-        _, chosen, chances = best
+        names = evidence.measures
+        subsets = [each for size in range(len(names), 0, -1) for each in combinations(names, size)]
+        tried: dict[str, float] = {}
+        chosen, chances, scores = names, np.empty(right.shape), np.empty(n)
+        for subset in subsets:
+            values = found.values[:, :, [names.index(name) for name in subset]]
+            now = np.empty(right.shape)
+            for part in (half, ~half):
+                now[~part] = _softmax(values[~part] @ _fitted(values[part], right[part], subset))
+            named = evidence.classes[found.classes[np.arange(n), now.argmax(1)]]
+            said_now = Predictions.from_ranked(rows, named[:, None], closure)
+            score = _each_score(said_now, pairs, closure)
+            tried[" ".join(subset)] = round(float(score.mean()), 4)
+            gain = score - scores
+            if subset == names or gain.mean() > gain.std() / n**0.5:
+                chosen, chances, scores = subset, now, score
         columns = [names.index(name) for name in chosen]
-        fitted = _fitted(found.values[:, :, columns], right)
+        fitted = _fitted(found.values[:, :, columns], right, chosen)
         spread = _spread(found.classes, chances, len(evidence.classes)) @ _above(evidence, closure)
         order = np.argsort(-chances, axis=1, kind="stable")[:, :10]
         ranked = evidence.classes[np.take_along_axis(found.classes, order, 1)]
 
         def said(floor: float) -> Predictions:
-            kept = csr_array(spread)
+            kept = csr_array(spread, copy=True)
             kept.data = np.where(kept.data >= floor, kept.data, 0)
             kept.eliminate_zeros()
             sizes = np.diff(kept.indptr)
@@ -426,22 +430,33 @@ def calibration_error(chances: npt.NDArray[np.float64], right: npt.NDArray[np.bo
     return float(sum(abs(chances[part].mean() - right[part].mean()) * len(part) for part in parts) / len(chances))
 
 
-def _fitted(values: Floats, right: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Weights of the measures that make the right candidates likeliest; texts without a right candidate are left out."""
+def _each_score(said: Predictions, pairs: Pairs, closure: Closure) -> npt.NDArray[np.float64]:
+    """Of each text: the mean of whether its node is right and of the F1 of its answers."""
+    columns = node_sums(said, pairs, closure).columns
+    both, answered, wanted = columns[:, 5], columns[:, 6], columns[:, 7]
+    found: npt.NDArray[np.float64] = (columns[:, 0] + 2 * both / (answered + wanted)) / 2
+    return found
+
+
+def _fitted(values: Floats, right: npt.NDArray[np.bool_], names: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Weights that make the right candidates likeliest, near `_USUAL` ones where there are few texts to fit them on.
+
+    Texts without a right candidate are left out.
+    """
     some = right.any(1)
     inputs, targets = torch.from_numpy(values[some]).double(), torch.from_numpy(right[some])
-    if not some.any():
-        return np.ones(values.shape[-1])
+    usual, width = np.array([_USUAL[name] for name in names]).T
     away = torch.where(targets, 0.0, -torch.inf).double()
 
     def loss(weights: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         logs = (inputs @ torch.from_numpy(weights)).log_softmax(1)
         reached = (logs + away).logsumexp(1, keepdim=True)
         wanted = (logs + away - reached).exp()
-        gradient = torch.einsum("nk,nkm->m", logs.exp() - wanted, inputs).numpy() / len(inputs)
-        return -float(reached.mean()) + 1e-5 * float(weights @ weights), gradient + 2e-5 * weights
+        gradient = torch.einsum("nk,nkm->m", logs.exp() - wanted, inputs).numpy()
+        away_by = (weights - usual) / width
+        return -float(reached.sum()) + 0.5 * float(away_by @ away_by), gradient + away_by / width
 
-    found: npt.NDArray[np.float64] = minimize(loss, np.ones(values.shape[-1]), jac=True, method="L-BFGS-B").x
+    found: npt.NDArray[np.float64] = minimize(loss, usual, jac=True, method="L-BFGS-B").x
     return found
 
 

@@ -193,7 +193,7 @@ class Evidence:
         """The evidence for every class: float32, n x classes x measures."""
         queries = _unit(self.tower.encode_texts(texts).numpy())
         grams = _sparse(self.tower.vocabulary.bags(texts), len(self.tower.vocabulary))
-        found = [self._best(queries @ self.vectors.T), queries @ self.documents.T, self._best((grams @ self.grams.T))]
+        found = [self._best(queries @ self.vectors.T), queries @ self.documents.T, self._best(grams @ self.grams.T)]
         if self._outputs is not None:
             outputs = self.encode(texts) if outputs is None else outputs
             found.append(self._best(outputs @ self._outputs.T))
