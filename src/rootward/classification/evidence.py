@@ -37,7 +37,7 @@ _GUESS = {"trained": 20.0, "document": 2.0, "words": 2.0, "encoder": 5.0, "linea
 CANDIDATES = 128
 _BLOCK = 256  # texts at a time
 _DIRECTIONS = 800
-_WORDS_SHARE = 0.7  # of the n-grams' directions beside the encoder's outputs
+_WORDS_SHARE = 0.55  # of the n-grams' directions beside the encoder's outputs
 _MOST_WORK = 6e12  # multiplications and additions of a linear classifier: some two minutes on two cores
 _LOWEST = -30.0  # log-probability
 
