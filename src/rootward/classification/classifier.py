@@ -39,7 +39,7 @@ STEPS = 1_000
 
 _HELD_OUT, _MOST_HELD_OUT = 0.2, 2_000
 _FEWEST_HELD_OUT = 20
-_STRANGE = 0.03  # share of held-out texts that may count as from elsewhere
+_STRANGE = 0.015  # share of held-out texts that may count as from elsewhere
 _FLOORS = np.arange(0.2, 0.61, 0.05)
 _BINS = 10
 _USUAL = {  # weight of each measure and how far it is usually from that, where nothing else is known
@@ -165,7 +165,8 @@ class Classifier:
             own = pairs if keep.all() else pairs.keep(keep[pairs.query_of])
             model = DualEncoder.text(own, "static", dim=dim, word_pairs=True, seed=seed, progress=settings.progress)
             how = settings if folder is not None else Settings(**{**vars(settings), "measure": False})
-            train(model, own, recipe, seed=seed, out=folder, settings=how, source=source)
+            if not train(model, own, recipe, seed=seed, out=folder, settings=how, source=source).finished:
+                raise KeyboardInterrupt
             mine = keep[rows]
             vectors = None if outputs is None else _unit_outputs(outputs, rows[mine])
             return Evidence.learn(model, rows[mine], nodes[mine], closure, outputs=vectors, encoder=opened, seed=seed)
@@ -196,6 +197,7 @@ class Classifier:
         }
         made = cls(evidence, weights, pairs, report, about, closure)
         if out is not None:
+            about["folder"] = str(out)
             made.save(Path(out) / FOLDER)
         return made
 
@@ -326,7 +328,7 @@ def labelled_texts(pairs: Pairs) -> tuple[Ints, Ints]:
 
 
 def held_out_rows(pairs: Pairs, rows: Ints, nodes: Ints, seed: int) -> Ints:
-    """Query rows to measure on: a fifth of the labelled texts, 2,000 at most; every node keeps a text.
+    """Query rows to measure on: a fifth of the labelled texts, 20 to 2,000; every node keeps a text.
 
     Names of nodes are not held out, unless there are no other texts. Spellings of one text stay together.
 
@@ -342,7 +344,7 @@ def held_out_rows(pairs: Pairs, rows: Ints, nodes: Ints, seed: int) -> Ints:
         groups.setdefault(normal_form(texts[row]), []).append(place)
     free = [group for group in groups.values() if labelled[group].all()]
     left = np.bincount(nodes, minlength=pairs.n_documents)
-    wanted = min(_MOST_HELD_OUT, round(_HELD_OUT * int(labelled.sum())))
+    wanted = min(_MOST_HELD_OUT, max(_FEWEST_HELD_OUT, round(_HELD_OUT * int(labelled.sum()))))
     held: list[int] = []
     for i in stream(seed, "held out").permutation(len(free)).tolist():
         taken = np.bincount(nodes[free[i]], minlength=0)

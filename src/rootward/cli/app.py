@@ -24,6 +24,7 @@ from rootward.cli.grow import grow
 from rootward.cli.index import index
 from rootward.cli.info import info
 from rootward.cli.plan import plan
+from rootward.cli.predict import predict
 from rootward.cli.search import search
 from rootward.cli.sources import sources
 from rootward.cli.train import TrainCommand, settings, train
@@ -92,7 +93,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    train, evaluate, search, info, calibrate, diagnose, index, grow, export, construct, plan, sources, settings
+    train, evaluate, search, predict, info, calibrate, diagnose, index, grow, export, construct, plan, sources, settings
 ):  # fmt: skip
     kind = TrainCommand if command is train else TyperCommand
     app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))

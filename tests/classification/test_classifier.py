@@ -1,0 +1,205 @@
+"""Named nodes from labelled texts: who is held out, what is answered, and what a saved classifier gives."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import check_grad
+from scipy.sparse import csr_array
+
+import rootward as rw
+from rootward.classification import Classifier
+from rootward.classification import linear as linear_module
+from rootward.classification.classifier import _fitted, calibration_error, held_out_rows, labelled_texts
+from rootward.classification.linear import fit_linear, principal_directions
+from rootward.errors import PairsError, RunFolderError
+from rootward.evaluation.naming import closure_in
+from rootward.ids import Ids
+from rootward.texts import Texts, normal_form
+
+PARENT = {"shoes": None, "boots": "shoes", "sandals": "shoes", "tools": None, "hammers": "tools", "saws": "tools"}
+WORDS = {
+    "boots": ["leather", "winter", "ankle", "hiking", "rubber", "work"],
+    "sandals": ["beach", "summer", "strap", "open", "pool", "cork"],
+    "hammers": ["claw", "sledge", "mallet", "framing", "ball", "tack"],
+    "saws": ["hand", "band", "hack", "coping", "circular", "chain"],
+}
+KIND = {"boots": "boot", "sandals": "sandal", "hammers": "hammer", "saws": "saw"}
+
+
+def shop_labels() -> list[tuple[str, str]]:
+    """Fifteen texts for each of the four kinds, such as "winter ankle boot"."""
+    return [
+        (f"{one} {two} {KIND[node]}", node)
+        for node, words in WORDS.items()
+        for i, one in enumerate(words)
+        for two in words[i + 1 :]
+    ]
+
+
+def pairs_of(labels: list[tuple[str, str]]) -> rw.Pairs:
+    """The nodes as queries, then each text with its node and all above it."""
+    ids = list(PARENT)
+
+    def above(node: str | None) -> list[str]:
+        return [] if node is None else [node, *above(PARENT[node])]
+
+    rows, documents, distances = [], [], []
+    for row, node in enumerate([*ids, *(node for _, node in labels)]):
+        for hops, each in enumerate(above(node)):
+            rows.append(row)
+            documents.append(ids.index(each))
+            distances.append(hops)
+    names = (*ids, *(text for text, _ in labels))
+    texts = Texts(names, ((),) * len(names), ("",) * len(names))
+    queries = Ids([*ids, *(f"label {i}" for i in range(len(labels)))])
+    return rw.Pairs.from_arrays(
+        queries, Ids(ids), np.array(rows), np.array(documents), np.array(distances),
+        query_texts=texts, document_texts=texts.take(np.arange(len(ids))),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    settings = rw.Settings(progress=False, measure=False)
+    out = tmp_path_factory.mktemp("runs") / "shop"
+    return Classifier.fit(
+        pairs_of(shop_labels()), recipe=rw.recipes.decoupled(steps=60), dim=16, out=out, settings=settings
+    )
+
+
+def test_labels_are_held_out_and_every_node_keeps_a_text():
+    labels = [*shop_labels(), ("Winter, Ankle BOOT", "boots")]  # another spelling of a text that is there
+    pairs = pairs_of(labels)
+    rows, nodes = labelled_texts(pairs)
+    held = held_out_rows(pairs, rows, nodes, seed=0)
+    assert len(rows) == len(PARENT) + len(labels)
+    assert 12 <= len(held) <= 22
+    assert held.min() >= len(PARENT)  # no name
+    forms = [normal_form(pairs.query_texts.names[row]) for row in range(pairs.n_queries)]
+    kept = set(range(pairs.n_queries)) - set(held.tolist())
+    assert not {forms[row] for row in held.tolist()} & {forms[row] for row in kept}
+    assert set(nodes[~np.isin(rows, held)].tolist()) == set(range(len(PARENT)))
+
+
+def test_one_label_a_node_cannot_be_measured():
+    labels = [(f"{words[0]} {KIND[node]}", node) for node, words in WORDS.items()]
+    rows, nodes = labelled_texts(pairs_of(labels))
+    with pytest.raises(PairsError, match="Only 4 labelled texts can be held out, and 20 are needed"):
+        held_out_rows(pairs_of(labels), rows, nodes, seed=0)
+
+
+def test_a_text_names_its_node_and_everything_above(shop):
+    answer = shop.answer("rubber winter boot")
+    assert answer.node == "boots"
+    assert answer.ranked[0] == "boots"
+    assert set(answer.answers) == {"boots", "shoes"}
+    assert answer.answers[0] == "boots"
+    assert 0.4 < answer.probability <= 1
+    assert shop.report.accuracy.value > 0.9  # every held-out text has the word for its kind
+
+
+def test_answer_sets_are_closed_upwards(shop):
+    for answer in shop.answers(["leather", "saw", "strap hammer", "work", "open chain"]):
+        for node in answer.answers:
+            assert PARENT[node] is None or PARENT[node] in answer.answers
+        assert all(chance >= shop.weights.floor for chance in answer.probabilities)
+
+
+def test_nothing_fits_what_has_no_known_word(shop):
+    for text in ("zqxv", "", "!!!"):
+        answer = shop.answer(text)
+        assert (answer.node, answer.answers, answer.probability) == (None, (), 0.0)
+
+
+def test_blocks_of_texts_give_the_answers_of_single_ones(shop):
+    texts = [text for text, _ in shop_labels()] * 5
+    together = list(shop.answers(texts))
+    assert [each.text for each in together] == texts
+    for place in (0, 255, 256, 299):
+        alone = shop.answer(texts[place])
+        assert alone.node == together[place].node
+        assert alone.probability == pytest.approx(together[place].probability, abs=1e-5)
+
+
+def test_saved_and_loaded_it_answers_the_same(shop):
+    loaded = Classifier.load(shop.about["folder"])
+    assert loaded.weights == shop.weights
+    texts = ["rubber winter boot", "claw", "zqxv"]
+    assert list(loaded.answers(texts)) == list(shop.answers(texts))
+    assert loaded.report.accuracy == shop.report.accuracy
+
+
+def test_a_run_without_a_classifier_says_how_to_make_one(tmp_path):
+    pairs = pairs_of(shop_labels())
+    model = rw.DualEncoder.text(pairs, "static", dim=8)
+    settings = rw.Settings(progress=False, measure=False)
+    rw.train(model, pairs, rw.recipes.decoupled(steps=2), out=tmp_path / "run", settings=settings)
+    with pytest.raises(RunFolderError, match="has no classifier"):
+        Classifier.load(tmp_path / "run")
+
+
+def test_the_calibration_error_by_hand():
+    # Two bins of five texts: says 0.9 and is right in 4 of 5; says 0.5 and is right in 1 of 5.
+    chances, right = np.repeat([0.5, 0.9], 50), np.tile([True, True, True, True, False], 20)
+    right[:50] = np.tile([True, False, False, False, False], 10)
+    assert calibration_error(chances, right) == pytest.approx((0.3 + 0.1) / 2)
+
+
+def test_weights_follow_the_measure_that_is_right():
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((400, 6, 2)).astype(np.float32)
+    right = np.zeros((400, 6), np.bool_)
+    right[np.arange(400), values[:, :, 0].argmax(1)] = True  # the first measure knows
+    weights = _fitted(values, right, ("trained", "encoder"))
+    assert weights[0] > 5
+    assert abs(weights[1]) < weights[0] / 10
+
+
+def test_weights_without_texts_to_fit_on_are_the_usual_ones():
+    weights = _fitted(np.zeros((3, 2, 1), np.float32), np.zeros((3, 2), np.bool_), ("linear",))
+    np.testing.assert_allclose(weights, [0.6])
+
+
+def test_the_gradient_of_the_linear_classifier(monkeypatch):
+    rng = np.random.default_rng(0)
+    features, classes = rng.standard_normal((12, 4)).astype(np.float32), np.arange(12) % 3
+    hops = csr_array(np.array([[1, 0, 0, 2], [0, 1, 0, 2], [0, 0, 1, 0]], np.float32))
+    seen = {}
+
+    def spy(loss, start, **_):
+        at = rng.standard_normal(start.size) / 50
+        error = check_grad(lambda x: loss(x)[0], lambda x: loss(x)[1], at, epsilon=1e-3)
+        seen["error"] = error / np.linalg.norm(loss(at)[1])
+        return type("Found", (), {"x": start})
+
+    monkeypatch.setattr(linear_module, "minimize", spy)
+    fit_linear(features, classes, hops)
+    assert seen["error"] < 0.02
+
+
+def test_a_node_learns_from_texts_below_its_siblings_parent():
+    # Class 0 and 1 stand below one node, class 2 elsewhere; a text of class 1 far from all is nearer to 0 than to 2.
+    features = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]] * 4, np.float32)
+    hops = csr_array(np.array([[1, 0, 0, 2], [0, 1, 0, 2], [0, 0, 1, 0]], np.float32))
+    weights = fit_linear(features, np.array([0, 1, 2] * 4), hops)
+    scores = np.array([0, 1, 0]) @ weights[:, :-1].T + weights[:, -1]
+    assert scores[1] > scores[0] > scores[2]
+
+
+def test_directions_are_those_of_the_singular_value_decomposition():
+    rng = np.random.default_rng(0)
+    dense = (rng.random((40, 30)) * (rng.random((40, 30)) < 0.3)).astype(np.float32)
+    found = principal_directions(csr_array(dense), 5, seed=0)
+    wanted = np.linalg.svd(dense)[2][:5].T
+    np.testing.assert_allclose(found.T @ found, np.eye(5), atol=1e-4)
+    assert np.linalg.svd(wanted.T @ found)[1].min() > 0.9
+
+
+def test_the_same_seed_gives_the_same_answers(shop):
+    again = Classifier.fit(
+        pairs_of(shop_labels()), recipe=rw.recipes.decoupled(steps=60), dim=16,
+        settings=rw.Settings(progress=False, measure=False),
+    )  # fmt: skip
+    assert again.weights == shop.weights
+    assert torch.equal(again.evidence.model.query_tower.encode(), shop.evidence.model.query_tower.encode())
+    assert closure_in(again.pairs).ancestors.tolist() == shop.closure.ancestors.tolist()
