@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
 
-from rootward.classification.evidence import Candidates, Evidence, Floats, Ints
+from rootward.classification.evidence import Candidates, Evidence, Floats, Ints, unit_rows
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
 from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, encode_cached
@@ -267,7 +267,12 @@ class Classifier:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         own = self.evidence
-        arrays = {"rows": own.rows, "owners": own.owners, "classes": own.classes, "outputs": own.outputs}
+        arrays: dict[str, Any] = {
+            "rows": own.rows,
+            "owners": own.owners,
+            "classes": own.classes,
+            "outputs": own.outputs,
+        }
         arrays |= {"directions": own.directions, "linear": own.linear}
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items() if array is not None}
         atomic_write(folder / "evidence.safetensors", lambda path: save_file(tensors, path))
@@ -319,7 +324,8 @@ def labelled_texts(pairs: Pairs) -> tuple[Ints, Ints]:
     """
     exact = np.flatnonzero(pairs.distances == 0)
     rows, nodes = pairs.query_of[exact], pairs.documents[exact].astype(np.int64)
-    texts, names = what_is_read(pairs.query_ids, pairs.query_texts), pairs.query_texts and pairs.query_texts.names
+    texts = what_is_read(pairs.query_ids, pairs.query_texts)
+    names = None if pairs.query_texts is None else pairs.query_texts.names
     good = [
         bool(normal_form(texts[row])) and (names is None or bool(names[row]) or texts[row] != pairs.document_ids[node])
         for row, node in zip(rows.tolist(), nodes.tolist(), strict=True)
@@ -490,5 +496,4 @@ def _spread(classes: Ints, chances: npt.NDArray[np.float64], n: int) -> csr_arra
 
 
 def _unit_outputs(outputs: EncodedTexts, rows: Ints) -> Floats:
-    found = outputs[rows]
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+    return unit_rows(outputs[rows])

@@ -144,7 +144,7 @@ class Evidence:
     @cached_property
     def vectors(self) -> Floats:
         """The trained vectors of the training texts."""
-        return _unit(self.tower.encode(self.rows).numpy())
+        return unit_rows(self.tower.encode(self.rows).numpy())
 
     @cached_property
     def documents(self) -> Floats:
@@ -163,7 +163,7 @@ class Evidence:
     def _features(self, grams: csr_array, outputs: npt.NDArray[np.floating] | None) -> Floats:
         """What the linear classifier reads."""
         assert self.directions is not None
-        projected = _unit(grams @ self.directions.astype(np.float32))
+        projected = unit_rows(grams @ self.directions.astype(np.float32))
         if outputs is None:
             return projected
         return np.hstack([outputs.astype(np.float32), _WORDS_SHARE * projected])
@@ -191,7 +191,7 @@ class Evidence:
 
     def _values(self, texts: Sequence[str], outputs: Floats | None) -> Floats:
         """The evidence for every class: float32, n x classes x measures."""
-        queries = _unit(self.tower.encode_texts(texts).numpy())
+        queries = unit_rows(self.tower.encode_texts(texts).numpy())
         grams = _sparse(self.tower.vocabulary.bags(texts), len(self.tower.vocabulary))
         found = [self._best(queries @ self.vectors.T), queries @ self.documents.T, self._best(grams @ self.grams.T)]
         if self._outputs is not None:
@@ -208,7 +208,7 @@ class Evidence:
         readable = [text for text in texts if normal_form(text)]
         out = np.zeros((len(texts), self.outputs.shape[1]), np.float32)
         if readable:
-            out[[bool(normal_form(text)) for text in texts]] = _unit(self.encoder.encode(readable))
+            out[[bool(normal_form(text)) for text in texts]] = unit_rows(self.encoder.encode(readable))
         return out
 
     def _best(self, scores: npt.NDArray[np.float32] | csr_array) -> Floats:
@@ -221,7 +221,8 @@ def _sparse(bags: Bags, width: int) -> csr_array:
     return csr_array((bags.weights, bags.features, bags.offsets), shape=(len(bags), width))
 
 
-def _unit(rows: npt.ArrayLike) -> Floats:
+def unit_rows(rows: npt.ArrayLike) -> Floats:
+    """The rows at length 1; a row of zeros as it is."""
     vectors = np.asarray(rows, np.float32)
     found: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -63,9 +65,9 @@ def fit_linear(
     Returns:
         float32, classes x (width + 1): weights, scaled to be multiplied with features, and a bias.
     """
-    shared = csr_array(closure, dtype=np.float32, copy=True)
+    shared: Any = closure.astype(np.float32)
     shared.data = np.where(closure.data == 1, 1.0, SHARED).astype(np.float32)
-    shared = csr_array(shared[:, np.unique(shared.indices)])
+    shared = shared[:, np.unique(shared.indices)]
     n, width = len(features), features.shape[1] + 1
     shape = (shared.shape[1], width)
     inputs = torch.from_numpy(np.hstack([SCALE * features, np.ones((n, 1), np.float32)]))
