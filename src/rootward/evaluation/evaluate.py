@@ -213,11 +213,7 @@ def _rows(ids: Ids, known: Ids, used: npt.NDArray[np.integer], side: str) -> Int
 def _rows_known(ids: Ids, known: Ids, used: npt.NDArray[np.integer]) -> Ints:
     """The row in `known` of each id that is used and there, -1 for the others."""
     out = np.full(len(ids), -1, np.int64)
-    if ids is known or ids == known:
-        out[used] = used
-        return out
-    there = np.array([row for row in used.tolist() if ids[row] in known], np.int64)
-    out[there] = known.rows(ids[row] for row in there.tolist())
+    out[used] = used if ids == known else known.find(ids[row] for row in used.tolist())
     return out
 
 

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import Field
 
-from rootward.errors import HierarchyError, InputError, PairsError, did_you_mean
+from rootward.errors import HierarchyError, PairsError, did_you_mean
 from rootward.evaluation.report import Result
 from rootward.files import write_text
 from rootward.hierarchy import Hierarchy
@@ -118,18 +118,6 @@ class Diff(Result):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it as JSON, with any suffix; whole or not at all."""
         return write_text(path, self.to_json())
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """The change that `save` wrote.
-
-        Raises:
-            InputError: no such file, not a change, damaged, or from a newer version.
-        """
-        try:
-            return super().load(path)
-        except UnicodeDecodeError as error:
-            raise InputError(f"{Path(path).name} is not a change that Diff.save wrote: {error}") from error
 
 
 def diff(old: Hierarchy | Pairs, new: Hierarchy | Pairs) -> Diff:
