@@ -4,9 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from rootward.errors import InputError
 from rootward.training import losses
-from rootward.training.losses import Targets
 from training import naive, pure
 
 
@@ -288,7 +286,7 @@ def test_built_in_losses_write_the_gradient_over_the_scores(name):
     scores, mask, distances = drawn(0)
     hops = (distances,) if name == "listwise" else ()
     expected = getattr(pure, name)(scores, mask, *hops)
-    value = losses.LOSSES[name](scores, Targets.of_mask(mask, None, *hops))
+    value = losses.LOSSES[name](scores, pure.targets_of(mask, None, *hops))
     assert torch.equal(value, expected.value)
     assert torch.equal(scores, expected.gradient)
 
@@ -296,13 +294,8 @@ def test_built_in_losses_write_the_gradient_over_the_scores(name):
 def test_targets_of_a_mask_stand_by_row_and_nearest_first():
     mask = torch.tensor([[1, 1, 0, 1], [0, 0, 0, 0], [0, 1, 1, 0]]).bool()
     hops = torch.tensor([[3, 0, 9, 1], [9, 9, 9, 9], [0, 2, 1, 0]])
-    found = Targets.of_mask(mask, distances=hops)
+    found = pure.targets_of(mask, distances=hops)
     assert found.rows.tolist() == [0, 0, 0, 2, 2]
     assert found.columns.tolist() == [1, 3, 0, 2, 1]
     assert found.distances.tolist() == [0, 1, 3, 1, 2]
     assert found.weights.tolist() == pytest.approx([1 / 3] * 3 + [1 / 2] * 2)
-
-
-def test_targets_that_are_no_bool_matrix_are_refused():
-    with pytest.raises(InputError, match=r"bool matrix, got torch\.int64 of shape"):
-        pure.softmax(torch.zeros(2, 2), torch.ones(2, 2, dtype=torch.int64))

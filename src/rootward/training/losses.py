@@ -65,25 +65,6 @@ class Targets:
     weights: Tensor
     distances: Tensor
 
-    @classmethod
-    def of_mask(cls, mask: Tensor, weights: Tensor | None = None, distances: Tensor | None = None) -> Targets:
-        """The entries where `mask` (bool, B x N) holds; weights default to 1/|S(q)|, distances to 0 for all.
-
-        Raises:
-            InputError: a mask that is no bool matrix.
-        """
-        if mask.dtype != torch.bool or mask.ndim != 2:
-            raise InputError(f"targets must be a bool matrix, got {mask.dtype} of shape {tuple(mask.shape)}.")
-        rows, columns = mask.nonzero(as_tuple=True)
-        near = torch.zeros_like(rows) if distances is None else distances[rows, columns]
-        if distances is not None:
-            order = torch.argsort(rows * (near.max() + 1 if len(near) else 1) + near, stable=True)
-            rows, columns, near = rows[order], columns[order], near[order]
-        if weights is None:
-            share = 1.0 / mask.sum(1).clamp(min=1)
-            return cls(rows, columns, share[rows].float(), near)
-        return cls(rows, columns, weights[rows, columns].float(), near)
-
     def to(self, device: torch.device) -> Targets:
         """The same entries on this device."""
         fields = (self.rows, self.columns, self.weights, self.distances)
