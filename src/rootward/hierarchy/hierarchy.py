@@ -533,9 +533,10 @@ class NamedSource:
     keep_roots: bool = True
     leave_out: tuple[str, ...] = ()
 
-    def pairs(self) -> Pairs:
-        """Read the hierarchy and make its pairs."""
-        return self.load().pairs(max_distance=self.max_distance, keep_roots=self.keep_roots, leave_out=self.leave_out)
+    def pairs(self, *, labels: Labels | None = None, unknown: Unknown = "error") -> Pairs:
+        """Read the hierarchy and make its pairs, with a query for each labelled text as `Hierarchy.pairs`."""
+        own: Any = {"max_distance": self.max_distance, "keep_roots": self.keep_roots, "leave_out": self.leave_out}
+        return self.load().pairs(**own, labels=labels, unknown=unknown)
 
 
 NAMED: dict[str, NamedSource] = {

@@ -1,4 +1,4 @@
-"""`NodeNames`: finds the node that a label means, by its id, its name or the path of names to it."""
+"""`NodeNames`: finds the node that a label means, by its id, name or path; labels on the nodes of pairs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from rootward.errors import did_you_mean
+from rootward.errors import PairsError, did_you_mean
 from rootward.ids import Ids
+from rootward.pairs import Labels, Pairs
+from rootward.pairs.labels import Unknown, queries_of, with_labels
 from rootward.readers.paths import SEPARATORS
 from rootward.readers.tables import shown
 from rootward.texts import Texts, normal_form, what_is_read
@@ -94,6 +96,44 @@ class NodeNames:
     @cached_property
     def _by_synonym(self) -> dict[str, list[int]]:
         return {} if self.texts is None else _rows_by_form(enumerate(self.texts.synonyms))
+
+
+def node_pairs(pairs: Pairs) -> Pairs:
+    """The pairs of the nodes alone: of pairs that begin with a query for each document, as those of a hierarchy do.
+
+    Raises:
+        PairsError: the first queries are not the documents.
+    """
+    ids, n = pairs.document_ids, pairs.n_documents
+    if pairs.n_queries < n or list(pairs.query_ids[:n]) != list(ids):
+        raise PairsError(
+            "These pairs are not of a hierarchy, so what stands above a node is not known; name the hierarchy, too."
+        )
+    end = int(pairs.offsets[n])
+    texts = None if pairs.query_texts is None else pairs.query_texts.take(np.arange(n))
+    arrays = (pairs.offsets[: n + 1], pairs.documents[:end], pairs.distances[:end])
+    return Pairs(ids, ids, *arrays, texts, pairs.document_texts)
+
+
+def labelled_alone(pairs: Pairs, labels: Labels, *, unknown: Unknown = "error") -> Pairs:
+    """Pairs of labelled texts alone, with the nodes and answers of pairs that there are, such as a run's.
+
+    Args:
+        pairs: of a hierarchy, or pairs at distance 0 only, where a text is answered by its nodes alone.
+        labels, unknown: as for `Hierarchy.pairs`, which says what is refused.
+
+    Raises:
+        PairsError: other pairs, which do not tell what stands above a node.
+    """
+    if pairs.max_distance:
+        nodes = node_pairs(pairs)
+    else:
+        ids, rows = pairs.document_ids, np.arange(pairs.n_documents)
+        nodes = Pairs.from_arrays(ids, ids, rows, rows, np.zeros(len(ids)), document_texts=pairs.document_texts)
+    up = nodes.keep(nodes.distances == 1)
+    names = NodeNames(nodes.document_ids, nodes.document_texts, up.offsets, up.documents)
+    both = with_labels(nodes, queries_of(labels, names.find, names.explain, unknown=unknown))
+    return both.keep(both.query_of >= nodes.n_queries)
 
 
 def _rows_by_form(names: Iterable[tuple[int, Iterable[str]]]) -> dict[str, list[int]]:

@@ -234,7 +234,8 @@ def with_labels(pairs: Pairs, found: LabelQueries) -> Pairs:
             label = f"{own} ({again})"
         taken.add(label)
         labels.append(label)
-    texts = pairs.query_texts or Texts(*((empty,) * pairs.n_queries for empty in ("", (), "")))
+    m = pairs.n_queries
+    texts = pairs.query_texts or Texts(("",) * m, ((),) * m, ("",) * m)
     return replace(
         pairs,
         query_ids=Ids([*pairs.query_ids, *labels]),
