@@ -83,6 +83,7 @@ def _of_run(run: Path, source: LabelFlags, encoder: str | None, progress: bool) 
     """Arguments of `rootward.diagnose`: a run's vectors with its own pairs, or with others of the same ids."""
     from rootward.diagnosis.diagnose import known_of  # noqa: PLC0415
     from rootward.diagnosis.vectors import with_rows_of  # noqa: PLC0415
+    from rootward.evaluation.evaluate import queries_of  # noqa: PLC0415
     from rootward.training.run import pairs_in  # noqa: PLC0415
 
     model = rw.DualEncoder.load(run, encoder=encoder, progress=progress)
@@ -90,8 +91,13 @@ def _of_run(run: Path, source: LabelFlags, encoder: str | None, progress: bool) 
         raise InputError(f"The vectors are those of {run}, which has no encoder; leave out --encoder, or the run.")
     found = read_for_run(source, lambda: pairs_in(run, model))
     pairs = pairs_in(run, model) if found is None else found.pairs
-    pairs = with_rows_of(pairs, model.query_ids, model.document_ids)
-    vectors = {"queries": model.queries().vectors, "documents": model.document_vectors()}
+    if found is not None and model.reads_texts:  # other texts than those that training knew
+        queries = queries_of(model, pairs)
+        pairs = with_rows_of(pairs, pairs.query_ids, model.document_ids)
+    else:
+        queries = model.queries().vectors
+        pairs = with_rows_of(pairs, model.query_ids, model.document_ids)
+    vectors = {"queries": queries, "documents": model.document_vectors()}
     return {**vectors, "pairs": pairs, "label": str(run), "known": known_of(run)}
 
 

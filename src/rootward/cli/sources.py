@@ -253,10 +253,11 @@ def read_for_run(flags: LabelFlags, known: Callable[[], rw.Pairs]) -> Source | N
 
     Args:
         flags: the source.
-        known: gives the pairs of the run, whose nodes are named by labels without a source. Only the labelled texts
-            have pairs then.
+        known: gives the pairs of the run, whose nodes are named by labels without a source.
     """
     if flags.source is not None or flags.labels is None:
+        if flags.source is None:
+            flags.read_labels()  # --text without --labels
         return read_source(flags) if flags.is_given else None
     from rootward.hierarchy.node_names import labelled_alone  # noqa: PLC0415
 
@@ -425,11 +426,13 @@ def _json_kind(text: str) -> tuple[str, list[str]] | None:
 
 
 def _table_kind(columns: Sequence[str], rows: list[list[str]]) -> tuple[str, list[str]] | None:
-    """Whether a table holds edges or pairs by its header and first rows, and which columns they are in."""
+    """Whether a table holds edges, pairs or labels by its header and first rows, and which columns they are in."""
     if {"child", "parent"} <= set(columns):
         return "edges", []
     if {"query", "document", "distance"} <= set(columns):
         return "pairs", []
+    if {"text", "node"} <= set(columns):
+        return "labels", []
     above = [name for name in columns if re.search("parent|broader|above|super", name.lower())]
     if above or len(columns) == 2:
         parent = above[0] if above else columns[1]

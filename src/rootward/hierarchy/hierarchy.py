@@ -20,7 +20,7 @@ from rootward.hierarchy.node_names import NodeNames
 from rootward.hierarchy.validate import checked_edges, circle_error, find_circle
 from rootward.ids import Ids
 from rootward.pairs import Labels, Pairs
-from rootward.pairs.labels import Unknown, queries_of, with_labels
+from rootward.pairs.labels import Unknown, label_queries, with_labels
 from rootward.readers import edges, nested, networkx, obo, paths, rdf, wordnet
 from rootward.readers.edges import EdgeList
 from rootward.readers.networkx import write_networkx
@@ -499,7 +499,7 @@ class Hierarchy:
         if labels is None:
             return pairs
         names = NodeNames(self.ids, self.texts, self.parent_offsets, self.parents)
-        return with_labels(pairs, queries_of(labels, names.find, names.explain, unknown=unknown))
+        return with_labels(pairs, label_queries(labels, names.find, names.explain, unknown=unknown))
 
     def to_networkx(self) -> Any:
         """A networkx DiGraph with edges child -> parent, texts as attributes of the nodes.

@@ -116,7 +116,7 @@ class Labels:
             InputError: no row is left, or another `unknown`.
         """
         rows: dict[str, int] = {}
-        found = queries_of(self, lambda label: [rows.setdefault(as_id(label), len(rows))], unknown=unknown)
+        found = label_queries(self, lambda label: [rows.setdefault(as_id(label), len(rows))], unknown=unknown)
         ids = Ids(map(as_id, found.texts))
         distances = np.zeros(len(found.nodes), np.int64)
         return Pairs.from_arrays(ids, Ids(rows), found.queries, found.nodes, distances, notes=found.notes)
@@ -138,7 +138,7 @@ class LabelQueries(NamedTuple):
     notes: tuple[str, ...]
 
 
-def queries_of(
+def label_queries(
     labels: Labels,
     find: Callable[[str], list[int]],
     explain: Callable[[str, list[int]], str] | None = None,
