@@ -35,7 +35,8 @@ class Labels:
     Attributes:
         texts: one a row, as in the source.
         nodes: one a row, as in the source.
-        weights: float64, one a row, how much it counts; None where all count alike.
+        weights: float64, one a row, how much it counts; None where all count alike. Pairs made of labels do not have
+            them.
         table: the table they were read from, to name its rows in messages; None elsewhere.
 
     Raises:
