@@ -168,6 +168,8 @@ def test_without_a_taxonomy_categories_are_the_documents():
     assert list(pairs.query_ids) == ["Wellies", "tevas"]
     assert list(pairs.document_ids) == ["boots", "rain wear", "sandals"]
     assert pairs.relevant("Wellies") == [("boots", 0), ("rain wear", 0)]
+    left = rw.Labels.read([("?!", "hats"), ("Wellies", "boots")]).pairs(unknown="skip")
+    assert list(left.document_ids) == ["boots"]
 
 
 def test_labels_are_read_from_files_tables_and_rows(tmp_path):

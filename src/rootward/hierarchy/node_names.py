@@ -13,7 +13,7 @@ import numpy.typing as npt
 from rootward.errors import PairsError, did_you_mean
 from rootward.ids import Ids
 from rootward.pairs import Labels, Pairs
-from rootward.pairs.labels import Unknown, label_queries, with_labels
+from rootward.pairs.labels import Unknown, label_queries, labelled_pairs
 from rootward.readers.paths import SEPARATORS
 from rootward.readers.tables import shown
 from rootward.texts import Texts, normal_form, what_is_read
@@ -134,12 +134,7 @@ def labelled_alone(pairs: Pairs, labels: Labels, *, unknown: Unknown = "error") 
         nodes = Pairs.from_arrays(known, known, rows, rows, 0 * rows, document_texts=pairs.document_texts)
     up = nodes.keep(nodes.distances == 1)
     names = NodeNames(nodes.document_ids, nodes.document_texts, up.offsets, up.documents)
-    both = with_labels(nodes, label_queries(labels, names.find, names.explain, unknown=unknown))
-    n = nodes.n_queries
-    ids = both.query_ids.take(np.arange(n, both.n_queries))
-    texts = None if both.query_texts is None else both.query_texts.take(np.arange(n, both.n_queries))
-    arrays = (both.offsets[n:] - both.offsets[n], both.documents[both.offsets[n] :], both.distances[both.offsets[n] :])
-    return Pairs(ids, both.document_ids, *arrays, texts, both.document_texts, both.notes)
+    return labelled_pairs(nodes, label_queries(labels, names.find, names.explain, unknown=unknown))
 
 
 def _rows_by_form(names: Iterable[tuple[int, Iterable[str]]]) -> dict[str, list[int]]:

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -142,7 +142,7 @@ class LabelQueries(NamedTuple):
 def label_queries(
     labels: Labels,
     find: Callable[[str], list[int]],
-    explain: Callable[[str, list[int]], str] | None = None,
+    explain: Callable[[str, list[int]], str] = lambda label, nodes: "",
     *,
     unknown: Unknown,
 ) -> LabelQueries:
@@ -170,21 +170,21 @@ def label_queries(
     kept = 0
     for row, (text, label) in enumerate(zip(labels.texts, labels.nodes, strict=True)):
         form = normal_form(text)
-        if not form or not label.strip():
+        if form and label not in means:
+            means[label] = find(label) if label.strip() else []
+        nodes = means.get(label, [])
+        if not form or len(nodes) != 1:
+            if not form:
+                why, reason = f"the text {shown(text)} has no letter or digit.", "without a letter or digit in the text"
+            elif not label.strip():
+                why, reason = "the node is empty.", "with an empty node"
+            else:
+                why, reason = "", "whose node is the name of several" if nodes else "whose node is unknown"
             if unknown == "error":
-                what = "the node is empty" if form else f"the text {shown(text)} has no letter or digit"
-                raise TableError(f"{_capital(labels.where(row))}: {what}. Mend the row, or leave it out.{_SKIP}")
-            skipped["with an empty node" if form else "without a letter or digit in the text"].append(row)
-            continue
-        if label not in means:
-            means[label] = find(label)
-        nodes = means[label]
-        if len(nodes) != 1:
-            if unknown == "error":
-                kind = PairsError if nodes else UnknownIdError
-                why = explain(label, nodes) if explain is not None else ""
-                raise kind(f"{_capital(labels.where(row))}: {why}{_SKIP}")
-            skipped["whose node is the name of several" if nodes else "whose node is unknown"].append(row)
+                error = TableError if why else PairsError if nodes else UnknownIdError
+                where = labels.where(row)
+                raise error(f"{where[:1].upper()}{where[1:]}: {why or explain(label, nodes)}{_SKIP}")
+            skipped[reason].append(row)
             continue
         query = row_of.setdefault(form, len(texts))
         if query == len(texts):
@@ -209,44 +209,46 @@ def as_id(text: str) -> str:
     return " ".join(re.sub(CONTROL, " ", text).split())
 
 
-def with_labels(pairs: Pairs, found: LabelQueries) -> Pairs:
-    """Pairs of nodes, and after them a query for each labelled text: its answers are those of its nodes.
+def labelled_pairs(nodes: Pairs, found: LabelQueries) -> Pairs:
+    """Pairs of labelled texts alone: the answers of a text are those of its nodes, at the least distance.
 
     Args:
-        pairs: queries whose rows the labels name, such as the nodes of a hierarchy.
-        found: the labelled texts; where a document answers several nodes of a text, the least distance counts.
+        nodes: queries whose rows the labels name, such as the nodes of a hierarchy. No text gets the id of one of them.
+        found: the labelled texts.
     """
-    place, index = pairs.of(found.nodes)
-    queries, documents = found.queries[place], pairs.documents[index].astype(np.int64)
-    hops = pairs.distances[index]
+    place, index = nodes.of(found.nodes)
+    queries, documents, hops = found.queries[place], nodes.documents[index], nodes.distances[index]
     order = np.lexsort((hops, documents, queries))
-    first = np.r_[True, (np.diff(queries[order]) != 0) | (np.diff(documents[order]) != 0)][: len(order)]
-    order = order[first]
-    order = order[np.lexsort((documents[order], hops[order], queries[order]))]
-    n = len(found.texts)
-    sizes = np.bincount(queries[order], minlength=n)
-    taken = set(pairs.query_ids)
-    labels = []
+    order = order[np.diff(queries[order] * nodes.n_documents + documents[order], prepend=-1) != 0]
+    taken, ids = set(nodes.query_ids), []
     for text in found.texts:
-        label = own = as_id(text)
-        again = 1
+        label, again = as_id(text), 1
         while label in taken:
             again += 1
-            label = f"{own} ({again})"
+            label = f"{as_id(text)} ({again})"
         taken.add(label)
-        labels.append(label)
-    m = pairs.n_queries
-    texts = pairs.query_texts or Texts(("",) * m, ((),) * m, ("",) * m)
+        ids.append(label)
+    n = len(ids)
+    texts: Any = {"query_texts": Texts(found.texts, ((),) * n, ("",) * n), "document_texts": nodes.document_texts}
+    arrays = (queries[order], documents[order], hops[order])
+    return Pairs.from_arrays(Ids(ids), nodes.document_ids, *arrays, **texts, notes=found.notes)
+
+
+def with_labels(nodes: Pairs, found: LabelQueries) -> Pairs:
+    """Pairs of nodes, and after them a query for each labelled text; arguments as `labelled_pairs`."""
+    more, m = labelled_pairs(nodes, found), nodes.n_queries
+    texts, added = nodes.query_texts or Texts(("",) * m, ((),) * m, ("",) * m), more.query_texts
+    assert added is not None
     return replace(
-        pairs,
-        query_ids=Ids([*pairs.query_ids, *labels]),
-        offsets=np.r_[pairs.offsets, pairs.offsets[-1] + np.cumsum(sizes)],
-        documents=np.r_[pairs.documents, documents[order].astype(np.int32)],
-        distances=np.r_[pairs.distances, hops[order]],
+        nodes,
+        query_ids=Ids([*nodes.query_ids, *more.query_ids]),
+        offsets=np.r_[nodes.offsets, nodes.offsets[-1] + more.offsets[1:]],
+        documents=np.r_[nodes.documents, more.documents],
+        distances=np.r_[nodes.distances, more.distances],
         query_texts=Texts(
-            (*texts.names, *found.texts), (*texts.synonyms, *([()] * n)), (*texts.definitions, *[""] * n)
+            texts.names + added.names, texts.synonyms + added.synonyms, texts.definitions + added.definitions
         ),
-        notes=(*pairs.notes, *found.notes),
+        notes=nodes.notes + more.notes,
     )
 
 
@@ -256,10 +258,6 @@ def _left_out(labels: Labels, reason: str, rows: list[int]) -> str:
     examples = " and ".join(f"{shown(of[row])} ({labels.where(row)})" for row in rows[:2])
     what = "labelled text" if len(rows) == 1 else "labelled texts"
     return f"Left out {len(rows):,} {what} {reason}{', such as' if len(rows) > 2 else ':'} {examples}."
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _weights(columns: Columns, name: str) -> npt.NDArray[np.float64]:
