@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import rootward as rw
 from rootward.cli.flags import STDOUT, EncoderAgain, PlotFlags, RunFolder, output, panel, provided, put
-from rootward.cli.sources import Source, SourceFlags, read_source
+from rootward.cli.sources import LabelFlags, Source, read_for_run
 from rootward.errors import InputError
 from rootward.folders import read_config
 
@@ -22,7 +22,7 @@ _measuring = panel("Measuring")
 
 def evaluate(
     run: RunFolder,
-    source: SourceFlags,
+    source: LabelFlags,
     *,
     against: Annotated[
         Path | None, _measuring("--against RUN", "A second run to compare with, on the same pairs.")
@@ -39,13 +39,14 @@ def evaluate(
 ) -> None:
     """Measure a run: recall at |S(q)| by distance, with 95 % intervals.
 
-    Exact and over all pairs that the run was trained on, or over those of SOURCE, such as held-out queries. Documents
-    that the model knows and the pairs do not still compete. Text towers read queries that training did not know, and
-    the report says how many those are.
+    Exact and over all pairs that the run was trained on, or over those of SOURCE, such as held-out queries; over texts
+    labelled with the run's nodes by --labels without SOURCE. Documents that the model knows and the pairs do not still
+    compete. Text towers read queries that training did not know, and the report says how many those are.
 
     \b
       rootward evaluate runs/wordnet
       rootward evaluate runs/shop pairs:heldout.csv
+      rootward evaluate runs/shop --labels heldout.csv --text title --node category
       rootward evaluate runs/a --against runs/b
       rootward evaluate runs/wordnet --plot recall.svg --markdown report.md
       rootward evaluate runs/wordnet --json - | jq .overall.value
@@ -60,8 +61,8 @@ def evaluate(
 
     progress = not results.quiet
     model = rw.DualEncoder.load(run, encoder=encoder, progress=progress)
-    if source.is_given:
-        pairs = read_source(source)
+    pairs = read_for_run(source, lambda: pairs_in(run, model))
+    if pairs is not None:
         results.say(*pairs.pairs.notes)
     else:
         about = read_config(run).get("run", {})

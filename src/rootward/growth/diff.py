@@ -15,7 +15,8 @@ from rootward.errors import HierarchyError, PairsError, did_you_mean
 from rootward.evaluation.report import Result
 from rootward.files import write_text
 from rootward.hierarchy import Hierarchy
-from rootward.pairs import Pairs
+from rootward.pairs import Labels, Pairs
+from rootward.pairs.labels import Unknown
 from rootward.texts import Texts
 
 SHOWN = 5
@@ -170,10 +171,10 @@ class Lineage:
     max_distance: int | None
     leave_out: tuple[str, ...]
 
-    def pairs(self, newer: Hierarchy) -> Pairs:
-        """The pairs of another version of the hierarchy, by the same settings."""
+    def pairs(self, newer: Hierarchy, *, labels: Labels | None = None, unknown: Unknown = "error") -> Pairs:
+        """The pairs of another version of the hierarchy, by the same settings; labels as for `Hierarchy.pairs`."""
         leave_out = [node for node in self.leave_out if node in newer.ids]
-        return newer.pairs(max_distance=self.max_distance, leave_out=leave_out)
+        return newer.pairs(max_distance=self.max_distance, leave_out=leave_out, labels=labels, unknown=unknown)
 
 
 def links(pairs: Pairs) -> Hierarchy:
