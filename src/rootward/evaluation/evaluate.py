@@ -125,7 +125,9 @@ def evaluate(
             else np.bincount(told.documents[told.distances == 0], minlength=told.n_documents),
             label=label,
             texts=texts,
-            note="answer sets: the |S(q)| best documents, a number known beforehand" if thresholds is None else "",
+            note="answer sets: the |S(q)| best documents, a number known beforehand"
+            if thresholds is None
+            else "answer sets: what reaches the threshold of its text",
             bootstrap=bootstrap,
             seed=seed,
         )
