@@ -59,3 +59,13 @@ def plain_run(shop, tmp_path_factory):
     arguments = ["train", f"edges:{shop}", *QUICK, "--seed", "7", "--out", folder, "--quiet"]
     assert CliRunner().invoke(app, [os.fspath(each) for each in arguments]).exit_code == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def text_run(shop, nodes, tmp_path_factory):
+    """A run folder of the shop that reads texts."""
+    folder = tmp_path_factory.mktemp("runs") / "texts"
+    arguments = ["train", f"edges:{shop}", "--read", f"nodes={nodes}", "--tower", "static", *QUICK]
+    result = CliRunner().invoke(app, [os.fspath(each) for each in (*arguments, "--out", folder, "--quiet")])
+    assert result.exit_code == 0, result.output
+    return folder

@@ -37,6 +37,33 @@ def test_other_pairs_can_be_given_as_for_train(rootward, run, tmp_path):
     assert json.loads(result.stdout)["n_pairs"] == 2
 
 
+def test_a_run_that_reads_texts_says_which_nodes_they_name(rootward, run, text_run, tmp_path):
+    assert json.loads(rootward("evaluate", run, "--json", "-", "--bootstrap", "0").stdout)["nodes"] is None
+    result = rootward("evaluate", text_run, "--bootstrap", "20")
+    assert "trained on texts, 12 nodes of 12" in result.stdout
+    assert "hierarchical F1 (hF)" in result.stdout
+
+
+def test_simple_methods_stand_beside_a_run_on_held_out_texts(rootward, text_run, tmp_path):
+    pytest.importorskip("sklearn")
+    rows = ["rubber rain boots,rain boots,0", "rubber rain boots,boots,1", "rubber rain boots,footwear,2"]
+    (tmp_path / "new.csv").write_text("\n".join(["query,document,distance", *rows]))
+    result = rootward("evaluate", text_run, "pairs:new.csv", "--baselines", "--bootstrap", "20", "--markdown", "r.md")
+    assert result.exit_code == 0, result.output
+    assert "1 held-out texts" in result.stdout
+    assert "tfidf" in result.stdout
+    assert "| svm |" in (tmp_path / "r.md").read_text()
+    told = json.loads(rootward("evaluate", text_run, "pairs:new.csv", "--baselines", "--json", "-").stdout)
+    assert told["report"]["nodes"]["texts"] == "held-out"
+    assert [row["name"] for row in told["baselines"]["rows"]] == ["tfidf", "svm"]
+    assert told["baselines"]["rows"][0]["accuracy"]["slice"] == "accuracy"
+
+
+def test_baselines_need_other_texts(rootward, text_run):
+    result = rootward("evaluate", text_run, "--baselines")
+    assert (result.exit_code, "held-out texts" in result.stderr) == (2, True)
+
+
 def test_two_runs_are_compared_query_by_query(rootward, run, plain_run):
     result = rootward("evaluate", run, "--against", plain_run, "--bootstrap", "20")
     assert result.exit_code == 0

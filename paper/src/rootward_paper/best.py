@@ -19,7 +19,7 @@ from scipy import stats
 
 from rootward.evaluation.intervals import bootstrap, interval
 from rootward.evaluation.metrics import query_sums
-from rootward.evaluation.report import plain_table
+from rootward.evaluation.results import plain_table
 from rootward.training import recipes
 from rootward_paper.drawing import Interval, legend_name, mark_diverged, mean, new_figure, with_diverged
 from rootward_paper.measuring import grid, measured, pairs_of, trained

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from typing import Any
 
-from rootward.evaluation.report import plain_table
+from rootward.evaluation.results import plain_table
 from rootward.hierarchy import Hierarchy
 from rootward.plots import plain_ticks
 from rootward.training import Recipe, recipes

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from rootward.errors import InputError
-from rootward.evaluation.report import plain_table
+from rootward.evaluation.results import plain_table
 from rootward.plots import figure_at
 from rootward_paper.study import FAILED, Row, Study, converged
 

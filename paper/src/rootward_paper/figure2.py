@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from rootward.evaluation.report import plain_table
+from rootward.evaluation.results import plain_table
 from rootward.geometry.planner import constructed_recall, smallest_learned
 from rootward.geometry.separation import lowest
 from rootward.hierarchy import Hierarchy

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rootward.evaluation.report import plain_table
+from rootward.evaluation.results import plain_table
 from rootward.plots import plain_ticks
 from rootward.training import Recipe, recipes
 from rootward.training.recipes import Candidates

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rootward.encoders import DualEncoder
-from rootward.evaluation.report import plain_table
+from rootward.evaluation.results import plain_table
 from rootward.pairs import Pairs
 from rootward.training import Recipe, recipes
 from rootward_paper.drawing import (

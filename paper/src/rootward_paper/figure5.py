@@ -20,7 +20,7 @@ from rootward.encoders import DualEncoder
 from rootward.errors import InputError
 from rootward.evaluation.evaluate import ranks_of
 from rootward.evaluation.metrics import recall_at
-from rootward.evaluation.report import plain_table
+from rootward.evaluation.results import plain_table
 from rootward.pairs import Pairs
 from rootward.plots import plain_ticks
 from rootward.readers.esci import HOW, Version

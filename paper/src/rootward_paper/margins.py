@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rootward.encoders import DualEncoder
 from rootward.evaluation import rank_pairs
-from rootward.evaluation.report import plain_table
+from rootward.evaluation.results import plain_table
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Pairs
 from rootward.retrieval.engines.faiss_files import faiss

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from typing import Any
 
-from rootward.evaluation.report import plain_table
+from rootward.evaluation.results import plain_table
 from rootward.geometry import construct
 from rootward.geometry.constructions import against, corrupt
 from rootward.hierarchy import Hierarchy

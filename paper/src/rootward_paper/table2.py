@@ -26,7 +26,7 @@ from scipy.stats import spearmanr
 
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, TableError
-from rootward.evaluation.report import plain_table
+from rootward.evaluation.results import plain_table
 from rootward.hierarchy import Hierarchy
 from rootward.training import Recipe
 from rootward_paper.drawing import legend_name, mean, new_figure, with_diverged

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from rootward.encoders import DualEncoder
-from rootward.evaluation.report import plain_table
+from rootward.evaluation.results import plain_table
 from rootward.pairs import Pairs
 from rootward.training import Recipe
 from rootward_paper.drawing import legend_name, mark_diverged, new_figure

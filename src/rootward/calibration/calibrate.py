@@ -39,7 +39,7 @@ from rootward.evaluation.evaluate import Encoder, documents_of, in_rows_of, quer
 from rootward.files import atomic_write
 from rootward.pairs import Pairs
 from rootward.progress import bar
-from rootward.scoring import BLOCK_BYTES, Floats, Ints
+from rootward.scoring import BLOCK_BYTES, Floats, Ints, best, checked
 
 By = Literal["f1", "precision"]
 RuleName = Literal["best", "universal", "predicted", "size"]
@@ -261,6 +261,15 @@ class Calibration:
         following = np.minimum(last + 1, offsets[some + 1] - 1)
         out[some] = (scores[last].astype(np.float64) + scores[following]) / 2
         return out.astype(np.float32)
+
+    def thresholds_among(self, queries: Tensor, documents: Tensor) -> npt.NDArray[np.float32]:
+        """The score at which the answer set of each query ends among these documents (vectors; float32, n_queries)."""
+
+        def scores(some: Tensor, k: int) -> tuple[Ints, Floats]:
+            offsets, _, found = best(*checked(some, documents), np.full(len(some), min(k, len(documents))))
+            return offsets, found
+
+        return self.thresholds(queries, scores)
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw the calibration curve; see `SetReport.plot`."""

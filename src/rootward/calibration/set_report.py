@@ -15,7 +15,7 @@ from rootward.calibration.repair import Graph, missing_above
 from rootward.calibration.rules import AnyRule, Array, to_float64
 from rootward.calibration.top_documents import SHARE, Flags, TopDocuments, pair_index, top_documents
 from rootward.evaluation.metrics import AnswerSets
-from rootward.evaluation.report import Result, Value, percent, plain_table
+from rootward.evaluation.results import Result, Value, percent, plain_table
 from rootward.pairs import Pairs
 from rootward.plots import figure_at, save_figure
 

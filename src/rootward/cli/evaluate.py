@@ -15,6 +15,7 @@ from rootward.errors import InputError
 from rootward.folders import read_config
 
 if TYPE_CHECKING:
+    from rootward.evaluation import Baselines
     from rootward.evaluation.intervals import Comparison
 
 _measuring = panel("Measuring")
@@ -31,6 +32,9 @@ def evaluate(
     bootstrap: Annotated[
         int | None, _measuring("--bootstrap N", "Draws for the intervals, 0 for none. Default: 1,000.", min=0)
     ] = None,
+    baselines: Annotated[
+        bool, _measuring("--baselines", "Simple methods on the same texts, which must be held out; with intervals.")
+    ] = False,
     encoder: EncoderAgain = None,
     markdown: Annotated[
         Path | None, output("--markdown FILE", "Write the report as a Markdown table; - is stdout.")
@@ -38,6 +42,10 @@ def evaluate(
     results: PlotFlags,
 ) -> None:
     """Measure a run: recall at |S(q)| by distance, with 95 % intervals.
+
+    Of a run that reads texts also which node each text names: accuracy, MRR, hierarchical F1, hops. --baselines learns
+    TF-IDF, a linear SVM and, with a sentence encoder (that of the run, or --encoder), two methods on it from the run's
+    texts, and measures them on the texts of SOURCE or --labels.
 
     Exact and over all pairs that the run was trained on, or over those of SOURCE, such as held-out queries; over texts
     labelled with the run's nodes by --labels without SOURCE. Documents that the model knows and the pairs do not still
@@ -47,6 +55,8 @@ def evaluate(
       rootward evaluate runs/wordnet
       rootward evaluate runs/shop pairs:heldout.csv
       rootward evaluate runs/shop --labels heldout.csv --text title --node category
+      rootward evaluate runs/shop pairs:heldout.csv --baselines
+      rootward evaluate runs/shop --labels heldout.csv --text title --node category --baselines
       rootward evaluate runs/a --against runs/b
       rootward evaluate runs/wordnet --plot recall.svg --markdown report.md
       rootward evaluate runs/wordnet --json - | jq .overall.value
@@ -56,13 +66,19 @@ def evaluate(
         raise InputError("--json - and --markdown - both want standard output; write one of them to a file.")
     if against is not None and bootstrap == 0:
         raise InputError("--against compares by drawing queries again; give --bootstrap at least 1 or leave it out.")
-    from rootward.evaluation import plot_recall  # noqa: PLC0415
+    if baselines and (against is not None or bootstrap == 0):
+        raise InputError("--baselines compares one run by drawing texts again; leave out --against and --bootstrap 0.")
+    from rootward.encoders.towers import BaseTextTower  # noqa: PLC0415
+    from rootward.evaluation import baselines as measure_baselines  # noqa: PLC0415
+    from rootward.evaluation import named_queries, plot_recall  # noqa: PLC0415
+    from rootward.retrieval.searcher import run_calibration, run_pairs  # noqa: PLC0415
     from rootward.training.run import REPORT, no_report, pairs_in  # noqa: PLC0415
 
     progress = not results.quiet
     model = rw.DualEncoder.load(run, encoder=encoder, progress=progress)
-    pairs = read_for_run(source, lambda: pairs_in(run, model))
-    if pairs is not None:
+    others = read_for_run(source, lambda: pairs_in(run, model))
+    if others is not None:
+        pairs = others
         results.say(*pairs.pairs.notes)
     else:
         about = read_config(run).get("run", {})
@@ -72,11 +88,39 @@ def evaluate(
     options = provided(seed=seed, bootstrap=bootstrap)
 
     def measured(folder: Path, model: rw.DualEncoder) -> rw.Report:
-        return rw.evaluate(model, pairs.pairs, source=pairs.name, label=str(folder), progress=progress, **options)
+        calibration, note = run_calibration(folder, model)
+        results.say(*filter(None, [note]))
 
+        return rw.evaluate(
+            model,
+            pairs.pairs,
+            source=pairs.name,
+            label=str(folder),
+            nodes=model.reads_texts,
+            trained=run_pairs(folder, model) if model.reads_texts else None,
+            thresholds=None if calibration is None else calibration.thresholds_among,
+            progress=progress,
+            **options,
+        )
+
+    trained = run_pairs(run, model) if baselines else None
+    if baselines and (trained is None or others is None or not len(named_queries(pairs.pairs))):
+        raise InputError(
+            "--baselines learns from the pairs of the run and measures other texts: give a run with its pairs, and "
+            "--labels or a SOURCE of held-out texts with a document at distance 0, such as: rootward evaluate "
+            f"{run} pairs:heldout.csv --baselines"
+        )
     reports = [measured(run, model)]
     shown: list[object] = [*reports]
     text = reports[0].to_json
+    if trained is not None:
+        part = model.query_tower.encoder_part if isinstance(model.query_tower, BaseTextTower) else None
+        own = part.encoder.name if part is not None and part.encoder.instance is None else None
+        table = measure_baselines(
+            trained, pairs.pairs, encoder=encoder or own, ours=reports[0].nodes, progress=progress, **options
+        )
+        shown.append(table)
+        text = partial(_with_baselines, reports[0], table)
     if against is not None:
         reports.append(measured(against, rw.DualEncoder.load(against, encoder=encoder, progress=progress)))
         comparison = rw.compare(*reports, **options)
@@ -84,7 +128,8 @@ def evaluate(
         text = partial(_both, reports, comparison)
     results.deliver(*([] if markdown == STDOUT else shown), text=text)
     if markdown is not None:
-        put("\n".join(report.to_markdown() for report in reports), markdown)
+        tables = [table] if trained is not None else []
+        put("\n".join(each.to_markdown() for each in (*reports, *tables)), markdown)
     results.draw(partial(plot_recall, reports))
 
 
@@ -95,6 +140,11 @@ def _verdict(comparison: Comparison) -> str:
     if overall.low <= 0 <= overall.high:
         return "overall: no difference that could not be chance; b - a above 0 would favour b"
     return f"overall: {better} is better, by {abs(100 * overall.value):.2f} points"
+
+
+def _with_baselines(report: rw.Report, table: Baselines) -> str:
+    values = {"report": report.model_dump(mode="json"), "baselines": table.model_dump(mode="json", exclude={"ours"})}
+    return json.dumps(values, indent=2) + "\n"
 
 
 def _both(reports: list[rw.Report], comparison: Comparison) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from rootward.diagnosis.facts import Facts, Group, Probe
-from rootward.evaluation.report import Result, Value, plain_table
+from rootward.evaluation.results import Result, Value, plain_table
 from rootward.plots import figure_at, save_figure
 
 Cause: TypeAlias = Literal["healthy", "data", "sampling bias", "under-training", "capacity", "unclear"]

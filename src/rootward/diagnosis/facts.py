@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rootward.csr import expand
 from rootward.evaluation import Ranks
-from rootward.evaluation.report import Value
+from rootward.evaluation.results import Value
 from rootward.ids import Rows
 from rootward.pairs import Pairs
 from rootward.scoring import score_blocks

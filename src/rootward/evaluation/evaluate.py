@@ -14,12 +14,14 @@ from torch import Tensor
 
 from rootward.encoders import DualEncoder
 from rootward.errors import UnknownIdError, did_you_mean
+from rootward.evaluation.naming import TextsOf, closure_in, measure_nodes, named_queries, predict_nodes
 from rootward.evaluation.ranks import Ranks, fingerprint_of, rank_pairs
-from rootward.evaluation.report import Report, Scalar
+from rootward.evaluation.report import Report
+from rootward.evaluation.results import Scalar
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.progress import bar
-from rootward.scoring import BLOCK_BYTES, Ints
+from rootward.scoring import BLOCK_BYTES, Floats, Ints
 from rootward.texts import what_is_read
 
 ENCODE_ROWS = 4_096
@@ -59,6 +61,9 @@ def evaluate(
     exact: bool = True,
     block_bytes: int = BLOCK_BYTES,
     extras: dict[str, Scalar] | None = None,
+    nodes: bool = False,
+    trained: Pairs | None = None,
+    thresholds: Callable[[Tensor, Tensor], Floats] | None = None,
     progress: bool = False,
 ) -> Report:
     """Recall at |S(q)| by distance, exact, with intervals, and the order of the answers: of what a search finds.
@@ -79,6 +84,11 @@ def evaluate(
         exact: False compares scores as BLAS rounds them; so does training, whose vectors depend on that anyway.
         block_bytes: size of the buffer of scores.
         extras: kept in the report.
+        nodes: add which node each query with a document at distance 0 names (`NodeReport`); one more pass over scores.
+        trained: the pairs trained on, for `nodes`: they tell the ancestors and the number of labels of each document.
+            None takes the ancestors from `pairs`.
+        thresholds: for `nodes`: from query and document vectors to the score at which each answer set ends, such as of
+            a calibration. None takes the |S(q)| best, a number that nobody knows of a new text.
         progress: show a bar, where standard error is a terminal.
 
     Raises:
@@ -87,8 +97,41 @@ def evaluate(
         InputError: vectors that are NaN or infinite, `known` of other ids.
     """
     start = time.perf_counter()
-    ranks = ranks_of(model, pairs, known=known, exact=exact, block_bytes=block_bytes, progress=progress)
-    return Report.from_ranks(
+    vectors = queries_of(model, pairs), documents_of(model)
+    ranks = ranks_of(
+        model, pairs, known=known, exact=exact, block_bytes=block_bytes, progress=progress, vectors=vectors
+    )
+    named = None
+    if nodes and len(rows := named_queries(pairs)):
+        wanted, told = in_rows_of(model, pairs), None if trained is None else in_rows_of(model, trained)
+        closure = closure_in(wanted if told is None else told)
+        texts: TextsOf | None = None
+        if isinstance(model, DualEncoder) and model.reads_texts:
+            n_new = n_unseen(model, pairs, rows)
+            texts = "held-out" if n_new == len(rows) else "partly held-out" if n_new else "trained on"
+        named = measure_nodes(
+            predict_nodes(
+                *vectors,
+                wanted,
+                heights=model.heights,
+                thresholds=None if thresholds is None else thresholds(*vectors),
+                closure=closure,
+                block_bytes=block_bytes,
+            ),
+            wanted,
+            closure=closure,
+            n_labels=None
+            if told is None
+            else np.bincount(told.documents[told.distances == 0], minlength=told.n_documents),
+            label=label,
+            texts=texts,
+            note="answer sets: the |S(q)| best documents, a number known beforehand"
+            if thresholds is None
+            else "answer sets: what reaches the threshold of its text",
+            bootstrap=bootstrap,
+            seed=seed,
+        )
+    report = Report.from_ranks(
         ranks,
         dim=model.dim,
         label=label,
@@ -99,6 +142,7 @@ def evaluate(
         extras=extras,
         n_unseen=n_unseen(model, pairs),
     )
+    return report.model_copy(update={"nodes": named})
 
 
 def ranks_of(
@@ -110,6 +154,7 @@ def ranks_of(
     exact: bool = True,
     block_bytes: int = BLOCK_BYTES,
     progress: bool = False,
+    vectors: tuple[Tensor, Tensor] | None = None,
 ) -> Ranks:
     """The rank of every pair among all documents of the model; `evaluate` says more, and `Report.from_ranks` goes on.
 
@@ -124,11 +169,11 @@ def ranks_of(
     """
     wanted = in_rows_of(model, pairs)
     others = None if known is None else in_rows_of(model, known)
-    queries, documents = queries_of(model, pairs, as_searched=as_searched), documents_of(model)
+    if vectors is None:
+        vectors = queries_of(model, pairs, as_searched=as_searched), documents_of(model)
     with bar("Ranking", int(np.count_nonzero(pairs.sizes)), progress) as advance:
         ranks = rank_pairs(
-            queries,
-            documents,
+            *vectors,
             wanted,
             heights=model.heights,
             known=others,
@@ -169,11 +214,11 @@ def queries_of(model: Encoder, pairs: Pairs, *, as_searched: bool = True) -> Ten
         return vectors
 
 
-def n_unseen(model: Encoder, pairs: Pairs) -> int:
-    """How many of the queries that have pairs are read though training did not know their answers."""
+def n_unseen(model: Encoder, pairs: Pairs, used: Ints | None = None) -> int:
+    """How many of these queries (all that have pairs) are read though training did not know their answers."""
     if not (isinstance(model, DualEncoder) and model.reads_texts):
         return 0
-    used = np.flatnonzero(pairs.sizes)
+    used = np.flatnonzero(pairs.sizes) if used is None else used
     rows = _rows_known(pairs.query_ids, model.query_ids, used)[used]
     return int(np.count_nonzero(rows < 0) + np.count_nonzero(model.unseen(rows[rows >= 0])))
 
@@ -184,8 +229,8 @@ def documents_of(model: Encoder) -> Tensor:
         return _encoded(model.document_vectors, np.arange(len(model.document_ids)), model.dim)
 
 
-def in_rows_of(model: Encoder, pairs: Pairs) -> Pairs:
-    """The same pairs in the same order, naming documents by the rows they have in the model."""
+def in_rows_of(model: Encoder | Pairs, pairs: Pairs) -> Pairs:
+    """The same pairs in the same order, naming documents by the rows they have in the model, or in other pairs."""
     if pairs.document_ids == model.document_ids:
         return pairs
     rows = _rows(pairs.document_ids, model.document_ids, np.unique(pairs.documents), "document")

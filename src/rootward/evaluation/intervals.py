@@ -8,6 +8,7 @@ another training seed; and where every pair is a hit it has no width.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,24 +52,32 @@ def bootstrap(sums: tuple[QuerySums, ...], *, n: int = 1_000, seed: int = 0) -> 
     Raises:
         InputError: n below 1.
     """
-    if n < 1:
-        raise InputError(f"A bootstrap needs at least one draw, got {n}.")
     n_queries = len(sums[0].weights)
     # Exact zeros stay exact zeros in a product: of what is missed when nothing is, and of the difference of a run from
     # itself. So a perfect run has no width, and equal runs do not differ by rounding.
     extra = [each.missed - sums[0].missed for each in sums[1:]]
     columns = np.hstack([sums[0].weights, sums[0].missed, *extra])
-    drawn = np.empty((n, columns.shape[1]))
-    rng = stream(seed, "bootstrap")
-    rows = max(1, 4_000_000 // n_queries)
-    for start in range(0, n, rows):
-        part = drawn[start : start + rows]
-        counts = np.stack([np.bincount(rng.integers(n_queries, size=n_queries), minlength=n_queries) for _ in part])
-        np.matmul(counts.astype(np.float64), columns, out=part)
+    drawn = np.concatenate([counts @ columns for counts in draw_counts(n_queries, n=n, seed=seed)])
     weights, missed, *more = np.split(drawn, len(sums) + 1, axis=1)
     runs = [missed, *(missed + each for each in more)]
     with np.errstate(invalid="ignore"):
         return tuple(Draws(1 - each / weights, 1 - each.sum(1) / weights.sum(1)) for each in runs)
+
+
+def draw_counts(n_queries: int, *, n: int, seed: int) -> Iterator[Shares]:
+    """How often each of `n` draws has each query (float64, draws x n_queries), some draws at a time.
+
+    Raises:
+        InputError: n below 1.
+    """
+    if n < 1:
+        raise InputError(f"A bootstrap needs at least one draw, got {n}.")
+    rng = stream(seed, "bootstrap")
+    at_once = max(1, 4_000_000 // n_queries)
+    for start in range(0, n, at_once):
+        draws = range(start, min(n, start + at_once))
+        counts = [np.bincount(rng.integers(n_queries, size=n_queries), minlength=n_queries) for _ in draws]
+        yield np.stack(counts).astype(np.float64)
 
 
 def interval(draws: Shares) -> tuple[float, float]:

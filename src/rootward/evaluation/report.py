@@ -2,100 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
+from rich.console import Group
 from rich.table import Table
 
 from rootward.errors import InputError
 from rootward.evaluation.intervals import Comparison, bootstrap, compare_ranks, interval
 from rootward.evaluation.metrics import AnswerOrder, Shares, answer_order, query_sums, recall
+from rootward.evaluation.naming import NodeReport
 from rootward.evaluation.ranks import Ranks
-from rootward.files import write_text
+from rootward.evaluation.results import Figure, Scalar, TableResult, Value, percent
 from rootward.plots import figure_at, save_figure
 
-VERSION = 3
-
-Scalar: TypeAlias = str | int | float | bool | None
-
-
-class Value(BaseModel):
-    """A value that cannot be changed and refuses fields that it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class Result(Value):
-    """A value that is saved as JSON.
-
-    Attributes:
-        noun: what error messages call it.
-        format: version of the fields; the default is the current one.
-    """
-
-    noun: ClassVar[str]
-    format: int
-
-    def to_json(self) -> str:
-        """Everything as JSON."""
-        return self.model_dump_json(indent=2) + "\n"
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write `to_json`, with the suffix .json; whole or not at all.
-
-        Raises:
-            InputError: another suffix.
-        """
-        if Path(path).suffix.lower() != ".json":
-            raise InputError(f"A {self.noun} is saved as .json, got {os.fspath(path)!r}.")
-        return write_text(path, self.to_json())
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Load what `save` wrote as JSON.
-
-        Raises:
-            InputError: no such file, of something else, damaged, or from a newer version.
-        """
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(f"There is no file {path} to load a {cls.noun} from.")
-        try:
-            return cls.from_json(path.read_text("utf-8"), path.name)
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path.name} is not a {cls.noun} that {cls.__name__}.save wrote: {error}") from error
-
-    @classmethod
-    def from_json(cls, text: str, name: str = "The text") -> Self:
-        """What `to_json` made this text of; `name` says in errors where the text is from.
-
-        Raises:
-            InputError: the text is of something else, damaged, or from a newer version.
-        """
-        current = cls.model_fields["format"].default
-        try:
-            version = json.loads(text)["format"]
-            if version > current:
-                raise InputError(
-                    f"{name} was written by a newer rootward (format {version}, this one reads up to {current}); "
-                    f"update rootward to open it."
-                )
-            return cls.model_validate_json(text)
-        except (ValidationError, json.JSONDecodeError, KeyError, TypeError) as error:
-            raise InputError(f"{name} is not a {cls.noun} that {cls.__name__}.save wrote as JSON: {error}") from error
-
-
-class Figure(Value):
-    """A share from 0 to 1 with its 95 % bootstrap interval; None when no queries were drawn again."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
+VERSION = 4
 
 
 class Slice(Value):
@@ -128,8 +51,8 @@ class BesideRow(Value):
         return min((value for value in self.by_distance if value is not None), default=None)
 
 
-class Report(Result):
-    """Recall at |S(q)| by distance, and the order of answers; prints as a table in percent.
+class Report(TableResult):
+    """Recall at |S(q)| (R-precision) by distance, and the order of answers; prints as a table in percent.
 
     Attributes:
         label: what was measured, for headings.
@@ -147,6 +70,7 @@ class Report(Result):
         wall_seconds: how long measuring took; None where nobody looked at the clock.
         extras: whatever else a reader should know, such as the recipe.
         beside: rows known from elsewhere, shown in columns of their own; see `with_beside`.
+        nodes: which node each text names, by the measures of hierarchical classification; None where nobody asked.
         ranks: the raw results; not saved with the report (`ranks.save`), None after `load`.
     """
 
@@ -166,8 +90,9 @@ class Report(Result):
     seed: int = 0
     bootstrap: int = 0
     wall_seconds: float | None = None
-    extras: dict[str, Scalar] = {}
+    extras: dict[str, Scalar] = Field(default_factory=dict)
     beside: tuple[BesideRow, ...] = ()
+    nodes: NodeReport | None = None
     ranks: Ranks | None = Field(default=None, exclude=True, repr=False)
 
     def __eq__(self, other: object) -> bool:
@@ -274,7 +199,7 @@ class Report(Result):
     def remarks(self) -> list[str]:
         """The lines below the table: unseen queries, order of answers, notes of the rows beside, extras."""
         o = self.order
-        lines = [f"answer sets that are exactly S(q): {percent(o.whole)} %"]
+        lines = [f"recall: at |S(q)|, or R-precision; answer sets that are exactly S(q): {percent(o.whole)} %"]
         for name, by_score, shown in (
             ("exact match first", o.exact_first_by_score, o.exact_first_shown),
             ("relevant pairs in order of distance", o.in_order_by_score, o.in_order_shown),
@@ -294,9 +219,9 @@ class Report(Result):
         return f"Report({self.title}, min {percent(self.minimum.value)} %, overall {percent(self.overall.value)} %)"
 
     def __str__(self) -> str:
-        return "\n".join([self.title, plain_table(*self.cells()), *self.remarks()])
+        return super().__str__() + ("" if self.nodes is None else f"\n\n{self.nodes}")
 
-    def __rich__(self) -> Table:
+    def __rich__(self) -> Group:
         header, rows = self.cells()
         table = Table(title=self.title, caption="\n".join(self.remarks()), caption_justify="left", title_style="bold")
         for name in header:
@@ -305,26 +230,11 @@ class Report(Result):
             table.add_column(name, justify="right", style=style)
         for row in rows:
             table.add_row(*row, end_section=row[0] == str(self.slices[-1].distance))
-        return table
-
-    # -- on disk ---------------------------------------------------------------------------------------------
+        return Group(table, *([] if self.nodes is None else [self.nodes]))
 
     def to_markdown(self) -> str:
-        """The table and what stands below it, for a README or an issue."""
-        lines = [f"**{self.title}**", "", markdown_table(*self.cells()), ""]
-        return "\n".join([*lines, *(f"- {remark}" for remark in self.remarks())]) + "\n"
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write `to_json` or `to_markdown`, by the suffix .json or .md; whole or not at all.
-
-        Raises:
-            InputError: another suffix.
-        """
-        writers = {".json": self.to_json, ".md": self.to_markdown}
-        suffix = Path(path).suffix.lower()
-        if suffix not in writers:
-            raise InputError(f"A report is saved as .json or .md, got {os.fspath(path)!r}.")
-        return write_text(path, writers[suffix]())
+        """The table and what stands below it, for a README or an issue; that of named nodes follows."""
+        return super().to_markdown() + ("" if self.nodes is None else f"\n{self.nodes.to_markdown()}")
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw recall against distance; see `plot_recall`, which draws several reports in one figure."""
@@ -362,31 +272,6 @@ def _in_words(key: str, value: Scalar) -> str:
     if key == "sampled_queries":
         return "measured on some of the queries" if value else ""
     return f"{key.replace('_', ' ')} {value}"
-
-
-def percent(share: float | None) -> str:
-    """'99.98'; 100.00 only for all of them, 0.00 only for none; nothing for None and NaN."""
-    if share is None or math.isnan(share):
-        return ""
-    rounded = round(100 * share, 2)
-    if share < 1:
-        rounded = min(rounded, 99.99)
-    return f"{max(rounded, 0.01) if share > 0 else rounded:.2f}"
-
-
-def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned to the right, two spaces apart."""
-    lines = [list(header), *map(list, rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
-
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A GitHub table."""
-    lines = [header, ["---:"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def plot_recall(reports: Report | Sequence[Report], path: str | os.PathLike[str]) -> Path:

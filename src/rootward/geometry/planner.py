@@ -15,7 +15,7 @@ import numpy as np
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, PairsError
 from rootward.evaluation import evaluate
-from rootward.evaluation.report import plain_table
+from rootward.evaluation.results import plain_table
 from rootward.geometry.constructions import forest_arcs
 from rootward.geometry.separation import Smallest, expected_dimension, guaranteed_dimension, lowest, smallest_separating
 from rootward.pairs import Pairs

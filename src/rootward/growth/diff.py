@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from rootward.errors import HierarchyError, PairsError, did_you_mean
-from rootward.evaluation.report import Result
+from rootward.evaluation.results import Result
 from rootward.files import write_text
 from rootward.hierarchy import Hierarchy
 from rootward.pairs import Labels, Pairs

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rootward.encoders import DualEncoder
 from rootward.evaluation import ranks_of
-from rootward.evaluation.report import percent, plain_table
+from rootward.evaluation.results import percent, plain_table
 from rootward.growth.grow import Grown
 from rootward.ids import Ids, Rows
 from rootward.pairs import Pairs
