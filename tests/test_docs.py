@@ -97,6 +97,25 @@ def test_commands_of_the_readme_run_one_after_the_other(tmp_path, monkeypatch) -
     assert [each for each in found if each != "HP:0000446"][:3] == ["HP:0000431", "HP:0000422", "HP:0000366"]
 
 
+def test_commands_of_the_page_on_labels_run_with_the_files_that_it_shows(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "docs" / "labels.md"
+    (tmp_path / "categories.txt").write_text(blocks(page, "text")[0])
+    (tmp_path / "titles.csv").write_text(blocks(page, "csv")[0])
+    (tmp_path / "more.csv").write_text(blocks(page, "csv")[0].replace("for", "and other"))
+    printed = {}
+    for other, command in COMMANDS:
+        if other == page:
+            done = CliRunner().invoke(app, command[1:])
+            assert done.exit_code == 0, done.output
+            printed[command[1]] = done.stdout
+    assert re.findall(r"^ +\d  (.*?)  ", printed["search"], flags=re.MULTILINE) == [
+        "Footwear > Boots > Rain boots",
+        "Footwear > Boots",
+        "Footwear",
+    ]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_of_a_page_lead_to_files(page) -> None:
     for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):

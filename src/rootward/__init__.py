@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rootward.growth import diff, grow
     from rootward.hierarchy import Hierarchy
     from rootward.integrations import export
-    from rootward.pairs import Pairs
+    from rootward.pairs import Labels, Pairs
     from rootward.retrieval import Filter, Hits, Index, Searcher
     from rootward.training import Recipe, Run, Settings, Stage, losses, recipes, resume, train
 
@@ -41,6 +41,7 @@ __all__ = [
     "Hierarchy",
     "Hits",
     "Index",
+    "Labels",
     "Pairs",
     "Recipe",
     "Report",
@@ -76,7 +77,7 @@ _ROOMS = {
     "growth": ("diff", "grow"),
     "hierarchy": ("Hierarchy",),
     "integrations": ("export",),
-    "pairs": ("Pairs",),
+    "pairs": ("Labels", "Pairs"),
     "retrieval": ("Filter", "Hits", "Index", "Searcher"),
     "training": ("Recipe", "Run", "Settings", "Stage", "losses", "recipes", "resume", "train"),
 }

@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -113,6 +113,14 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """Text as UTF-8, whole or not at all; see `atomic_write`."""
     return atomic_write(path, lambda to: to.write_text(text, encoding="utf-8"))
+
+
+def sha256_of(chunks: Iterable[bytes | memoryview]) -> str:
+    """The SHA-256 of these bytes one after the other, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

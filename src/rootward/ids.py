@@ -111,6 +111,13 @@ class Ids(Sequence[str]):
         except (KeyError, TypeError):
             return np.fromiter((self.row(label) for label in labels), np.int64)
 
+    def find(self, labels: Iterable[str]) -> Rows:
+        """The rows of several ids, in their order (int64); -1 for those that are not there."""
+        if labels is self or labels == self:
+            return np.arange(len(self), dtype=np.int64)
+        table = self._row_of
+        return np.fromiter((table.get(label, -1) for label in labels), np.int64)
+
     def take(self, rows: npt.ArrayLike) -> Ids:
         """The ids of these rows, as a table of its own."""
         return Ids(self._labels[row] for row in np.asarray(rows, np.int64).tolist())

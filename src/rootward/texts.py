@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from rootward.errors import InputError, UnknownIdError, did_you_mean, quoted
 from rootward.ids import Ids
@@ -37,6 +38,20 @@ class Texts:
                 f"Texts need one row per node in each column, got {len(self.names)} names, "
                 f"{len(self.synonyms)} lists of synonyms and {len(self.definitions)} definitions."
             )
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Texts:
+        """From the columns that `columns` gives."""
+        names, synonyms, definitions = (table[name].to_pylist() for name in ("name", "synonyms", "definition"))
+        return cls(tuple(names), tuple(map(tuple, synonyms)), tuple(definitions))
+
+    def columns(self) -> dict[str, pa.Array]:
+        """Columns of a table by name: `name` and `definition` of strings, `synonyms` of lists of them."""
+        return {
+            "name": pa.array(self.names, pa.string()),
+            "synonyms": pa.array(self.synonyms, pa.list_(pa.string())),
+            "definition": pa.array(self.definitions, pa.string()),
+        }
 
     def __len__(self) -> int:
         return len(self.names)

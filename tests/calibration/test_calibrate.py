@@ -258,3 +258,15 @@ def test_the_curve_is_drawn_as_png_or_svg(calibration, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"rootward\[plots\]"):
         calibration.plot(tmp_path / "curve.png")
+
+
+def test_a_set_of_expected_size_ends_half_way_to_the_next_document(model_and_pairs):
+    model, _ = model_and_pairs
+    found = calibrate(*model_and_pairs, rule="size")
+    queries, documents = model.query_vectors(), model.document_vectors()
+    ends = found.thresholds_among(queries, documents)
+    scores = np.sort((queries @ documents.T).numpy())[:, ::-1]
+    sizes = np.floor(found.rule.expected(queries.numpy().astype(float))).astype(int)
+    rows = np.flatnonzero(sizes > 0)
+    middle = (scores[rows, sizes[rows] - 1] + scores[rows, sizes[rows]]) / 2
+    assert ends[rows] == pytest.approx(middle, rel=1e-5)

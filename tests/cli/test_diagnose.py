@@ -39,6 +39,16 @@ def test_files_say_what_the_run_says(rootward, run, files):
     assert own["facts"]["known"]["recipe"] == "decoupled"
 
 
+def test_a_tensor_is_named_behind_its_file(rootward, files):
+    from safetensors.numpy import save_file  # noqa: PLC0415
+
+    save_file({"q": np.load(files / "q.npy"), "d": np.load(files / "d.npy")}, files / "v.safetensors")
+    ids = ["--query-ids", "ids.txt", "--document-ids", "ids.txt"]
+    named = ["--queries", "v.safetensors:q", "--documents", "v.safetensors:d", "pairs:pairs.csv"]
+    result = rootward("diagnose", *named, *ids, "--quick")
+    assert "recall at |S(q)|: 100.0 %" in result.stdout, result.stderr
+
+
 def test_rows_without_ids_are_those_of_the_pairs_and_shuffled_ones_show(rootward, files):
     """The table lists its queries backwards, so row i of q.npy is not its i-th query."""
     result = rootward("diagnose", "--queries", "q.npy", "--documents", "d.npy", "pairs:pairs.csv", "--quick")

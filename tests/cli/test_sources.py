@@ -72,6 +72,7 @@ AMBIGUOUS = {
     "excel.csv": ("kind;parent\nboots;shoes\n", 2),
     "two.tsv": ("category\tunder\nboots\tshoes\n", 2),
     "pairs.csv": ("query,document,distance\nboot,boots,0\nboot,shoes,1\n", 1),
+    "labels.csv": ("text,node\nboot,boots\nclog,shoes\n", 2),
     "clicks.csv": ("text,product,label\nboot,boots,exact\nboot,shoes,broad\n", 1),
     "hops.txt": ("text,product,hops\nboot,boots,0\nboot,shoes,1\n", 1),
     "paths.txt": ("Shoes > Boots\nShoes > Sandals\n", 3),

@@ -91,11 +91,12 @@ def test_what_cannot_be_run_is_skipped_with_the_reason(monkeypatch):
     assert "3 nodes have texts" in str(found)
 
 
-def test_measured_texts_are_not_learnt_from_in_any_spelling():
+def test_measured_texts_that_are_learnt_from_are_counted_and_not_measured_alone():
     known = labelled([*LEARNT, ("  Slippers!", "flip-flops")], True)
     found = baselines(known, TEST, which=["tfidf"], bootstrap=20)
-    assert (found.n_train, found.n_left_out) == (6, 1)
-    assert "left out" in str(found)
+    assert (found.n_train, found.n_known) == (7, 1)
+    assert "training texts too, in some spelling: 1" in str(found)
+    assert found["tfidf"].report.texts == "partly held-out"
     with pytest.raises(PairsError, match="held-out texts"):
         baselines(TEST, TEST, which=["tfidf"])
 

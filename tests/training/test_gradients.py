@@ -4,8 +4,8 @@ from torch.testing import assert_close
 
 from rootward.training.batches import Batch
 from rootward.training.loop import gradients
-from rootward.training.losses import LOSSES, Targets
-from training import naive
+from rootward.training.losses import LOSSES
+from training import naive, pure
 
 SCALE = 7.0
 
@@ -24,7 +24,7 @@ def drawn(seed: int = 0, n_queries: int = 23, n_documents: int = 31, dim: int = 
 
 
 def batch_of(mask, distances, log_counts=None, own_counts=True) -> Batch:
-    targets = Targets.of_mask(mask, None, distances)
+    targets = pure.targets_of(mask, None, distances)
     return Batch(torch.arange(len(mask)), torch.arange(mask.shape[1]), log_counts, own_counts, targets, int(mask.sum()))
 
 

@@ -4,10 +4,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from rootward.errors import InputError
 from rootward.training import losses
-from rootward.training.losses import Targets
-from training import naive
+from training import naive, pure
 
 
 def drawn(seed: int, n_rows: int = 7, n_columns: int = 11, share: float = 0.3):
@@ -35,7 +33,7 @@ def test_softmax_with_one_target_a_row_is_torchs_cross_entropy():
     aims = torch.randint(0, 13, (9,), generator=rng)
     expected = torch.nn.functional.cross_entropy(scores, aims, reduction="sum")
     (by_autograd,) = torch.autograd.grad(expected, scores)
-    value, gradient = losses.softmax(scores.detach(), torch.nn.functional.one_hot(aims, 13).bool())
+    value, gradient = pure.softmax(scores.detach(), torch.nn.functional.one_hot(aims, 13).bool())
     assert_close(value, expected.detach(), rtol=1e-12, atol=0)
     assert_close(gradient, by_autograd, rtol=1e-12, atol=1e-14)
 
@@ -44,7 +42,7 @@ def test_softmax_with_one_target_a_row_is_torchs_cross_entropy():
 def test_softmax_with_several_weighted_targets(seed):
     scores, mask, _ = drawn(seed)
     weights = dyadic(mask)
-    value, gradient = losses.softmax(scores, mask, weights=weights)
+    value, gradient = pure.softmax(scores, mask, weights=weights)
     expected = naive.value_and_gradient(naive.softmax, scores, mask, weights)
     assert_close((value, gradient), expected, rtol=1e-12, atol=1e-14)
 
@@ -53,7 +51,7 @@ def test_softmax_with_several_weighted_targets(seed):
 def test_decoupled_is_softplus_of_the_non_targets_lead(seed):
     scores, mask, _ = drawn(seed)
     weights = dyadic(mask)
-    value, gradient = losses.decoupled(scores, mask, weights=weights)
+    value, gradient = pure.decoupled(scores, mask, weights=weights)
     expected = naive.value_and_gradient(naive.decoupled, scores, mask, weights)
     assert_close((value, gradient), expected, rtol=1e-12, atol=1e-14)
 
@@ -62,7 +60,7 @@ def test_decoupled_is_softplus_of_the_non_targets_lead(seed):
 def test_listwise_is_the_loop_over_targets_ties_in_distance_included(seed):
     scores, mask, distances = drawn(seed, share=0.5)
     weights = dyadic(mask)
-    value, gradient = losses.listwise(scores, mask, distances, weights=weights)
+    value, gradient = pure.listwise(scores, mask, distances, weights=weights)
     expected = naive.value_and_gradient(naive.listwise, scores, mask, distances, weights)
     assert_close((value, gradient), expected, rtol=1e-10, atol=1e-12)
 
@@ -71,9 +69,9 @@ def test_without_weights_a_target_counts_one_over_the_size_of_its_set():
     scores, mask, distances = drawn(4)
     shares = naive.shares(mask)
     close = {"rtol": 1e-6, "atol": 1e-7}  # weights are float32
-    assert_close(losses.softmax(scores, mask).value, naive.softmax(scores, mask, shares), **close)
-    assert_close(losses.decoupled(scores, mask).value, naive.decoupled(scores, mask, shares), **close)
-    value = losses.listwise(scores, mask, distances).value
+    assert_close(pure.softmax(scores, mask).value, naive.softmax(scores, mask, shares), **close)
+    assert_close(pure.decoupled(scores, mask).value, naive.decoupled(scores, mask, shares), **close)
+    value = pure.listwise(scores, mask, distances).value
     assert_close(value, naive.listwise(scores, mask, distances, shares), **close)
 
 
@@ -96,7 +94,7 @@ def test_the_gradient_is_the_slope_of_the_value(name):
     scores, mask, distances = drawn(7, 4, 6, share=0.5)
     arguments = (mask, distances) if name == "listwise" else (mask,)
     counts = torch.linspace(-1, 1, 6, dtype=torch.float64)
-    loss = getattr(losses, name)
+    loss = getattr(pure, name)
     assert torch.autograd.gradcheck(
         lambda s: AsFunction.apply(s, lambda x: loss(x, *arguments, weights=dyadic(mask), log_counts=counts)),
         scores.requires_grad_(),
@@ -112,26 +110,26 @@ def test_one_query_and_three_documents_worked_out_by_hand():
     mask = torch.tensor([[True, True, False]])
     hops = torch.tensor([[0, 1, 0]])
     # Everything competes: 2/6 and 1/6 of the mass are right, so -log(1/3)/2 - log(1/6)/2.
-    value, gradient = losses.softmax(scores, mask)
+    value, gradient = pure.softmax(scores, mask)
     assert value.item() == pytest.approx((math.log(3) + math.log(6)) / 2)
     assert_close(gradient, torch.tensor([[2 / 6 - 0.5, 1 / 6 - 0.5, 3 / 6]], dtype=torch.float64))
     # The exact match against the stranger: 2 of 5; the parent against the stranger: 1 of 4.
-    value, gradient = losses.decoupled(scores, mask)
+    value, gradient = pure.decoupled(scores, mask)
     assert value.item() == pytest.approx((math.log(5 / 2) + math.log(4)) / 2)
     assert_close(gradient, torch.tensor([[-3 / 10, -3 / 8, 3 / 10 + 3 / 8]], dtype=torch.float64))
     # The exact match against its parent too: 2 of 6; the parent as before, and pushed down by 1/6 of a half.
-    value, gradient = losses.listwise(scores, mask, hops)
+    value, gradient = pure.listwise(scores, mask, hops)
     assert value.item() == pytest.approx((math.log(3) + math.log(4)) / 2)
     assert_close(gradient, torch.tensor([[-4 / 12, -3 / 8 + 1 / 12, 3 / 12 + 3 / 8]], dtype=torch.float64))
 
 
 def test_decoupled_never_sets_two_targets_against_each_other():
     scores, mask, _ = drawn(1, share=0.5)
-    _, before = losses.decoupled(scores, mask)
+    _, before = pure.decoupled(scores, mask)
     for b, d in mask.nonzero().tolist():
         moved = scores.clone()
         moved[b, d] += 5.0
-        _, after = losses.decoupled(moved, mask)
+        _, after = pure.decoupled(moved, mask)
         others = mask.clone()
         others[b, d] = False
         assert torch.equal(before[others], after[others]), "a target felt another target's score"
@@ -142,14 +140,14 @@ def test_decoupled_never_sets_two_targets_against_each_other():
 def test_listwise_lets_targets_of_one_distance_alone():
     scores, mask, _ = drawn(1, share=0.5)
     nowhere_farther = torch.full(mask.shape, 2)
-    listwise = losses.listwise(scores, mask, nowhere_farther, weights=dyadic(mask))
-    assert_close(listwise, losses.decoupled(scores, mask, weights=dyadic(mask)), rtol=1e-10, atol=1e-12)
+    listwise = pure.listwise(scores, mask, nowhere_farther, weights=dyadic(mask))
+    assert_close(listwise, pure.decoupled(scores, mask, weights=dyadic(mask)), rtol=1e-10, atol=1e-12)
 
 
 def test_listwise_pushes_the_farther_of_two_targets_below_the_nearer():
     scores = torch.zeros(1, 3, dtype=torch.float64)
     mask = torch.tensor([[True, True, False]])
-    _, gradient = losses.listwise(scores, mask, torch.tensor([[0, 1, 0]]))
+    _, gradient = pure.listwise(scores, mask, torch.tensor([[0, 1, 0]]))
     assert gradient[0, 0] < gradient[0, 1] < 0 < gradient[0, 2]
 
 
@@ -162,8 +160,8 @@ def test_a_document_drawn_twice_is_two_columns_of_the_in_batch_softmax():
     mask = torch.tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0]]).bool()  # document 1 was drawn twice
     twice = torch.tensor([0, 1, 1, 2])
     aims = torch.tensor([0, 1, 3, 2])  # each query its own column among the four
-    value, gradient = losses.softmax(scores, mask, log_counts=torch.tensor([1.0, 2.0, 1.0]).log())
-    plain = losses.softmax(scores[:, twice], torch.nn.functional.one_hot(aims, 4).bool())
+    value, gradient = pure.softmax(scores, mask, log_counts=torch.tensor([1.0, 2.0, 1.0]).log())
+    plain = pure.softmax(scores[:, twice], torch.nn.functional.one_hot(aims, 4).bool())
     assert_close(value, plain.value, rtol=1e-6, atol=0)
     summed = torch.zeros_like(scores).index_add_(1, twice, plain.gradient)
     assert_close(gradient, summed, rtol=1e-6, atol=1e-7)
@@ -173,10 +171,10 @@ def test_counts_do_not_touch_the_target_itself_when_it_stands_for_itself():
     scores, mask, _ = drawn(0)
     log_counts = torch.linspace(-1, 2, scores.shape[1], dtype=torch.float64)
     counts = log_counts.exp().expand_as(scores).clone()
-    all_count = losses.softmax(scores, mask, weights=dyadic(mask), log_counts=log_counts)
+    all_count = pure.softmax(scores, mask, weights=dyadic(mask), log_counts=log_counts)
     assert_close(all_count.value, naive.softmax(scores, mask, dyadic(mask), counts), rtol=1e-10, atol=0)
     counts[mask] = 1.0
-    own = losses.softmax(scores, mask, weights=dyadic(mask), log_counts=log_counts, own_counts=False)
+    own = pure.softmax(scores, mask, weights=dyadic(mask), log_counts=log_counts, own_counts=False)
     expected = naive.value_and_gradient(naive.softmax, scores, mask, dyadic(mask), counts)
     assert_close(tuple(own), expected, rtol=1e-10, atol=1e-12)
 
@@ -188,7 +186,7 @@ def test_a_farther_target_competes_as_often_as_it_counts_unless_own_targets_stan
     counts = log_counts.exp().expand_as(scores).clone()
     if not own_counts:
         counts[mask] = 1.0
-    found = losses.listwise(scores, mask, distances, weights=dyadic(mask), log_counts=log_counts, own_counts=own_counts)
+    found = pure.listwise(scores, mask, distances, weights=dyadic(mask), log_counts=log_counts, own_counts=own_counts)
     expected = naive.value_and_gradient(naive.listwise, scores, mask, distances, dyadic(mask), counts)
     assert_close(tuple(found), expected, rtol=1e-10, atol=1e-12)
 
@@ -216,7 +214,7 @@ def test_sampled_denominators_are_right_on_average(name):
     extra = {"own_counts": False} if name == "softmax" else {}
     estimates = torch.stack(
         [
-            getattr(losses, name)(
+            getattr(pure, name)(
                 rows[i : i + 1], mask[i : i + 1], weights=weights[i : i + 1], log_counts=log_counts, **extra
             )[0]
             for i in range(n_draws)
@@ -235,7 +233,7 @@ def test_sampled_denominators_are_right_on_average(name):
 @pytest.mark.parametrize("name", losses.LOSSES)
 def test_a_query_without_targets_adds_nothing(name):
     scores, mask, distances = drawn(3)
-    loss = getattr(losses, name)
+    loss = getattr(pure, name)
     hops = (distances,) if name == "listwise" else ()
     value, gradient = loss(scores, mask, *hops)
     some = mask.any(1)
@@ -254,7 +252,7 @@ def test_where_everything_is_relevant_at_one_distance_there_is_nothing_to_learn(
     scores = torch.randn(2, 5)
     everything = torch.ones(2, 5, dtype=torch.bool)
     hops = (torch.zeros(2, 5, dtype=torch.int64),) if name == "listwise" else ()
-    value, gradient = getattr(losses, name)(scores, everything, *hops)
+    value, gradient = getattr(pure, name)(scores, everything, *hops)
     assert value == 0
     assert not gradient.any()
 
@@ -267,7 +265,7 @@ def test_extreme_scores_stay_finite(name, size):
     mask = torch.rand(6, 9, generator=rng) < 0.4
     mask[4], mask[5] = True, False
     hops = (torch.randint(0, 3, mask.shape, generator=rng),) if name == "listwise" else ()
-    value, gradient = getattr(losses, name)(scores, mask, *hops)
+    value, gradient = getattr(pure, name)(scores, mask, *hops)
     assert torch.isfinite(value)
     assert torch.isfinite(gradient).all()
     assert_close(gradient.sum(1), torch.zeros(6), atol=1e-3, rtol=0)  # a shift of all scores changes nothing
@@ -278,28 +276,17 @@ def test_a_lead_of_twenty_thousand_costs_twenty_thousand(name):
     scores = torch.tensor([[-1e4, 1e4]])
     mask = torch.tensor([[True, False]])
     hops = (torch.zeros(1, 2, dtype=torch.int64),) if name == "listwise" else ()
-    value, gradient = getattr(losses, name)(scores, mask, *hops)
+    value, gradient = getattr(pure, name)(scores, mask, *hops)
     assert value.item() == 2e4
     assert gradient.tolist() == [[-1.0, 1.0]]
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_functions_without_underscore_leave_their_arguments_alone(name):
-    scores, mask, distances = drawn(0)
-    given = {"weights": dyadic(mask), "log_counts": torch.linspace(-1, 1, scores.shape[1], dtype=torch.float64)}
-    places = [scores, mask, *([distances] if name == "listwise" else [])]
-    before = [each.clone() for each in (*places, *given.values())]
-    _, gradient = getattr(losses, name)(*places, **given)
-    assert all(torch.equal(a, b) for a, b in zip(before, (*places, *given.values()), strict=True))
-    assert gradient.data_ptr() != scores.data_ptr()
-
-
-@pytest.mark.parametrize("name", losses.LOSSES)
-def test_functions_with_underscore_write_the_gradient_over_the_scores(name):
+def test_built_in_losses_write_the_gradient_over_the_scores(name):
     scores, mask, distances = drawn(0)
     hops = (distances,) if name == "listwise" else ()
-    expected = getattr(losses, name)(scores, mask, *hops)
-    value = losses.LOSSES[name](scores, Targets.of_mask(mask, None, *hops))
+    expected = getattr(pure, name)(scores, mask, *hops)
+    value = losses.LOSSES[name](scores, pure.targets_of(mask, None, *hops))
     assert torch.equal(value, expected.value)
     assert torch.equal(scores, expected.gradient)
 
@@ -307,13 +294,8 @@ def test_functions_with_underscore_write_the_gradient_over_the_scores(name):
 def test_targets_of_a_mask_stand_by_row_and_nearest_first():
     mask = torch.tensor([[1, 1, 0, 1], [0, 0, 0, 0], [0, 1, 1, 0]]).bool()
     hops = torch.tensor([[3, 0, 9, 1], [9, 9, 9, 9], [0, 2, 1, 0]])
-    found = Targets.of_mask(mask, distances=hops)
+    found = pure.targets_of(mask, distances=hops)
     assert found.rows.tolist() == [0, 0, 0, 2, 2]
     assert found.columns.tolist() == [1, 3, 0, 2, 1]
     assert found.distances.tolist() == [0, 1, 3, 1, 2]
     assert found.weights.tolist() == pytest.approx([1 / 3] * 3 + [1 / 2] * 2)
-
-
-def test_targets_that_are_no_bool_matrix_are_refused():
-    with pytest.raises(InputError, match=r"bool matrix, got torch\.int64 of shape"):
-        losses.softmax(torch.zeros(2, 2), torch.ones(2, 2, dtype=torch.int64))

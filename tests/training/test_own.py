@@ -14,7 +14,7 @@ from rootward.errors import InputError
 from rootward.pairs import HeavyTail, Rebalanced, Regular
 from rootward.training import Recipe, Run, Stage, losses, recipes, resume
 from rootward.training.batches import Batches
-from training import own
+from training import own, pure
 from training.runs import QUIET, fitted, same
 from training.stopping import PAIRS, assert_same, begun
 
@@ -224,6 +224,6 @@ def test_the_page_runs_and_its_loss_finds_what_it_should(tmp_path, monkeypatch, 
     assert "overall" in capsys.readouterr().out
     margin = sys.modules.pop("margin_loss").margin
     scores = torch.randn(5, 9, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    targets = losses.Targets.of_mask(torch.rand(5, 9, generator=torch.Generator().manual_seed(1)) < 0.3)
+    targets = pure.targets_of(torch.rand(5, 9, generator=torch.Generator().manual_seed(1)) < 0.3)
     value, gradient = margin(scores, targets, None, True)
     assert torch.allclose(torch.autograd.grad(value, scores)[0], gradient)

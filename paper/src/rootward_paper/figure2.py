@@ -8,8 +8,10 @@ from functools import partial
 from typing import Any
 
 from rootward.evaluation.results import plain_table
-from rootward.geometry.planner import smallest_constructed, smallest_learned
+from rootward.geometry.planner import constructed_recall, smallest_learned
+from rootward.geometry.separation import lowest
 from rootward.hierarchy import Hierarchy
+from rootward.pairs import Pairs
 from rootward.plots import plain_ticks
 from rootward.training import recipes
 from rootward_paper.drawing import Interval, mean, new_figure, slope
@@ -115,3 +117,9 @@ def _points(axes: Any, study: Study, panel: str, way: str, marker: str) -> None:
 
 
 FIGURE2 = Experiment(measure, table, draw, method="way")
+
+
+def smallest_constructed(pairs: Pairs, target: float = 0.95, *, seed: int = 0, start: int = 32) -> int:
+    """The smallest dimension, to 2 %, at which the Gaussian construction has a higher recall than `target`."""
+    dim, _ = lowest(lambda dim: constructed_recall(pairs, dim, seed=seed) > target, start, 1.02)
+    return dim

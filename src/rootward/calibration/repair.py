@@ -52,7 +52,8 @@ def _pairs_above(above: Graph, ids: Ids, documents: Ints, max_distance: int | No
     """(place in `documents`, document row above it), by place; itself may be among them."""
     labels = [ids[row] for row in documents.tolist()]
     known_by = above.ids if isinstance(above, Hierarchy) else above.query_ids
-    there = np.array([i for i, label in enumerate(labels) if label in known_by], np.int64)
+    found = known_by.find(labels)
+    there = np.flatnonzero(found >= 0)
     if not len(there):
         if len(documents):
             raise InputError(
@@ -60,19 +61,17 @@ def _pairs_above(above: Graph, ids: Ids, documents: Ints, max_distance: int | No
                 f"above them. Give the hierarchy of the documents."
             )
         return there, there
-    nodes = known_by.rows([labels[i] for i in there.tolist()])
     if isinstance(above, Hierarchy):
         closure = above.ancestors([labels[i] for i in there.tolist()], max_distance=max_distance)
         place, rows = np.repeat(np.arange(len(there)), np.diff(closure.offsets)), closure.ancestors
         named = above.ids
     else:
-        place, index = above.of(nodes)
+        place, index = above.of(found[there])
         near = above.distances[index] <= (above.max_distance if max_distance is None else max_distance)
         place, rows, named = place[near], above.documents[index[near]], above.document_ids
     as_document = rows.astype(np.int64)
     if named != ids:  # by the ids that both tables have
         some, which = np.unique(rows, return_inverse=True)
-        known = [ids.row(named[row]) if named[row] in ids else -1 for row in some.tolist()]
-        as_document = np.array(known, np.int64)[which]
+        as_document = ids.find(named[row] for row in some.tolist())[which]
     kept = as_document >= 0
     return there[place[kept]], as_document[kept]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import rootward as rw
 from rootward.cli.flags import EncoderAgain, PlotFlags, RunFolder, panel, provided
-from rootward.cli.sources import SourceFlags, read_source
+from rootward.cli.sources import LabelFlags, read_for_run
 from rootward.errors import InputError
 
 _calibration = panel("Calibration")
@@ -15,7 +15,7 @@ _calibration = panel("Calibration")
 
 def calibrate(
     run: RunFolder,
-    source: SourceFlags,
+    source: LabelFlags,
     *,
     by: Annotated[
         str | None,
@@ -35,14 +35,15 @@ def calibrate(
     """Find where answer sets end for queries whose number of answers nobody knows.
 
     Half of the queries are fitted to, a quarter decides between rules, a quarter is measured on. The queries are those
-    of the pairs that the run was trained on, or of SOURCE; text towers take any texts. The result goes into the run's
-    folder, where search --threshold auto finds it for queries without a threshold of their own. A precision out of
-    reach is an error and changes nothing. Rules: universal, one threshold; predicted, one for each query; size, how
-    many answers to expect.
+    of the pairs that the run was trained on, or of SOURCE, or texts labelled with the run's nodes. The result goes into
+    the run's folder, where search --threshold auto finds it for queries without a threshold of their own. A precision
+    out of reach is an error and changes nothing. Rules: universal, one threshold; predicted, one for each query; size,
+    how many answers to expect.
 
     \b
       rootward calibrate runs/wordnet
       rootward calibrate runs/shop pairs:heldout.csv --json -
+      rootward calibrate runs/shop --labels heldout.csv --text title --node category
       rootward calibrate runs/wordnet --by precision=0.95 --plot curve.svg
     """
     aim = _aim(by)
@@ -51,7 +52,9 @@ def calibrate(
     from rootward.training.run import pairs_in  # noqa: PLC0415
 
     model = rw.DualEncoder.load(run, encoder=encoder, progress=not results.quiet)
-    pairs = read_source(source).pairs if source.is_given else pairs_in(run, model)
+    found = read_for_run(source, lambda: pairs_in(run, model))
+    pairs = pairs_in(run, model) if found is None else found.pairs
+    results.say(*(() if found is None else found.pairs.notes))
     options = provided(rule=rule, max_queries=max_queries, seed=seed)
     graph = pairs if pairs.query_ids == pairs.document_ids else None  # for upward repair
     calibration = rw.calibrate(model, pairs, above=graph, progress=not results.quiet, **aim, **options)

@@ -10,7 +10,7 @@ import typer
 
 import rootward as rw
 from rootward.cli.flags import PlotFlags, panel, provided
-from rootward.cli.sources import SourceFlags, read_source
+from rootward.cli.sources import LabelFlags, read_for_run, read_source
 from rootward.cli.towers import ON_ENCODER
 from rootward.errors import InputError
 
@@ -25,14 +25,14 @@ class VectorFlags:
         Path | None,
         typer.Argument(metavar="RUN", show_default=False, help="A run folder, unless flags name vectors."),
     ] = None
-    queries: Annotated[Path | None, _vectors("--queries FILE", "Query vectors: .npy or .safetensors.")] = None
-    documents: Annotated[Path | None, _vectors("--documents FILE", "Document vectors, the same.")] = None
+    queries: Annotated[
+        str | None, _vectors("--queries FILE", "Query vectors: .npy, .safetensors or .safetensors:TENSOR.")
+    ] = None
+    documents: Annotated[str | None, _vectors("--documents FILE", "Document vectors, the same.")] = None
     query_ids: Annotated[
         Path | None, _vectors("--query-ids FILE", "Row-to-id mapping: an id a line, or a table's column id.")
     ] = None
     document_ids: Annotated[Path | None, _vectors("--document-ids FILE", "The same for documents.")] = None
-    query_tensor: Annotated[str | None, _vectors("--query-tensor NAME", "Its name in a .safetensors file.")] = None
-    document_tensor: Annotated[str | None, _vectors("--document-tensor NAME", "The same for documents.")] = None
     encoder: Annotated[
         str | None, _vectors("--encoder NAME", "Encode by this model instead. With RUN: path of its encoder, if moved.")
     ] = None
@@ -45,7 +45,7 @@ class VectorFlags:
 
 def diagnose(
     vectors: VectorFlags,
-    source: SourceFlags,
+    source: LabelFlags,
     *,
     quick: Annotated[bool, _probes("--quick", "Seconds, no short trainings; says less.")] = False,
     seed: Annotated[int | None, _probes("--seed N", "Of every random choice. Default: 0.")] = None,
@@ -79,22 +79,29 @@ def diagnose(
     results.draw(found.plot)
 
 
-def _of_run(run: Path, source: SourceFlags, encoder: str | None, progress: bool) -> dict[str, Any]:
+def _of_run(run: Path, source: LabelFlags, encoder: str | None, progress: bool) -> dict[str, Any]:
     """Arguments of `rootward.diagnose`: a run's vectors with its own pairs, or with others of the same ids."""
     from rootward.diagnosis.diagnose import known_of  # noqa: PLC0415
     from rootward.diagnosis.vectors import with_rows_of  # noqa: PLC0415
+    from rootward.evaluation.evaluate import queries_of  # noqa: PLC0415
     from rootward.training.run import pairs_in  # noqa: PLC0415
 
     model = rw.DualEncoder.load(run, encoder=encoder, progress=progress)
     if encoder is not None and model.settings()["query"]["kind"] not in ON_ENCODER:
         raise InputError(f"The vectors are those of {run}, which has no encoder; leave out --encoder, or the run.")
-    pairs = read_source(source).pairs if source.is_given else pairs_in(run, model)
-    pairs = with_rows_of(pairs, model.query_ids, model.document_ids)
-    vectors = {"queries": model.queries().vectors, "documents": model.document_vectors()}
+    found = read_for_run(source, lambda: pairs_in(run, model))
+    pairs = pairs_in(run, model) if found is None else found.pairs
+    if found is not None and model.reads_texts:  # other texts than those that training knew
+        queries = queries_of(model, pairs)
+        pairs = with_rows_of(pairs, pairs.query_ids, model.document_ids)
+    else:
+        queries = model.queries().vectors
+        pairs = with_rows_of(pairs, model.query_ids, model.document_ids)
+    vectors = {"queries": queries, "documents": model.document_vectors()}
     return {**vectors, "pairs": pairs, "label": str(run), "known": known_of(run)}
 
 
-def _of_vectors(source: SourceFlags, vectors: VectorFlags) -> dict[str, Any]:
+def _of_vectors(source: LabelFlags, vectors: VectorFlags) -> dict[str, Any]:
     """The same arguments: vectors of files or of an encoder, with the pairs of a source."""
     from rootward.diagnosis.vectors import check_count, encoded, read_ids, read_vectors, with_rows_of  # noqa: PLC0415
 
@@ -109,11 +116,18 @@ def _of_vectors(source: SourceFlags, vectors: VectorFlags) -> dict[str, Any]:
             "Give a run (rootward diagnose RUN), --queries and --documents with a SOURCE of pairs, or --encoder."
         )
     pairs = read_source(source).pairs
-    q = read_vectors(vectors.queries, "query", vectors.query_tensor)
-    d = read_vectors(vectors.documents, "document", vectors.document_tensor)
+    (queries, of_queries), (documents, of_documents) = _of_file(vectors.queries), _of_file(vectors.documents)
+    q = read_vectors(queries, "query", of_queries)
+    d = read_vectors(documents, "document", of_documents)
     query_ids = None if vectors.query_ids is None else read_ids(vectors.query_ids)
     document_ids = None if vectors.document_ids is None else read_ids(vectors.document_ids)
     check_count(q, query_ids or pairs.query_ids, "query", query_ids is not None)
     check_count(d, document_ids or pairs.document_ids, "document", document_ids is not None)
     pairs = with_rows_of(pairs, query_ids, document_ids)
-    return {"queries": q, "documents": d, "pairs": pairs, "label": vectors.queries.stem}
+    return {"queries": q, "documents": d, "pairs": pairs, "label": queries.stem}
+
+
+def _of_file(text: str) -> tuple[Path, str | None]:
+    """(file, name of a tensor in it) of 'v.safetensors:queries'; None where no tensor is named."""
+    file, _, tensor = text.rpartition(":")
+    return (Path(file), tensor) if file.endswith(".safetensors") else (Path(text), None)

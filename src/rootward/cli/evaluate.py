@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import rootward as rw
 from rootward.cli.flags import STDOUT, EncoderAgain, PlotFlags, RunFolder, output, panel, provided, put
-from rootward.cli.sources import Source, SourceFlags, read_source
+from rootward.cli.sources import LabelFlags, Source, read_for_run
 from rootward.errors import InputError
 from rootward.folders import read_config
 
@@ -23,7 +23,7 @@ _measuring = panel("Measuring")
 
 def evaluate(
     run: RunFolder,
-    source: SourceFlags,
+    source: LabelFlags,
     *,
     against: Annotated[
         Path | None, _measuring("--against RUN", "A second run to compare with, on the same pairs.")
@@ -45,16 +45,18 @@ def evaluate(
 
     Of a run that reads texts also which node each text names: accuracy, MRR, hierarchical F1, hops. --baselines learns
     TF-IDF, a linear SVM and, with a sentence encoder (that of the run, or --encoder), two methods on it from the run's
-    texts, and measures them on the texts of SOURCE.
+    texts, and measures them on the texts of SOURCE or --labels.
 
-    Exact and over all pairs that the run was trained on, or over those of SOURCE, such as held-out queries. Documents
-    that the model knows and the pairs do not still compete. Text towers read queries that training did not know, and
-    the report says how many those are.
+    Exact and over all pairs that the run was trained on, or over those of SOURCE, such as held-out queries; over texts
+    labelled with the run's nodes by --labels without SOURCE. Documents that the model knows and the pairs do not still
+    compete. Text towers read queries that training did not know, and the report says how many those are.
 
     \b
       rootward evaluate runs/wordnet
       rootward evaluate runs/shop pairs:heldout.csv
+      rootward evaluate runs/shop --labels heldout.csv --text title --node category
       rootward evaluate runs/shop pairs:heldout.csv --baselines
+      rootward evaluate runs/shop --labels heldout.csv --text title --node category --baselines
       rootward evaluate runs/a --against runs/b
       rootward evaluate runs/wordnet --plot recall.svg --markdown report.md
       rootward evaluate runs/wordnet --json - | jq .overall.value
@@ -74,8 +76,9 @@ def evaluate(
 
     progress = not results.quiet
     model = rw.DualEncoder.load(run, encoder=encoder, progress=progress)
-    if source.is_given:
-        pairs = read_source(source)
+    others = read_for_run(source, lambda: pairs_in(run, model))
+    if others is not None:
+        pairs = others
         results.say(*pairs.pairs.notes)
     else:
         about = read_config(run).get("run", {})
@@ -101,10 +104,10 @@ def evaluate(
         )
 
     trained = run_pairs(run, model) if baselines else None
-    if baselines and (trained is None or not source.is_given or not len(named_queries(pairs.pairs))):
+    if baselines and (trained is None or others is None or not len(named_queries(pairs.pairs))):
         raise InputError(
-            "--baselines learns from the pairs of the run and measures other texts: give a run with its pairs, and a "
-            "SOURCE of held-out texts with a document at distance 0, such as: rootward evaluate "
+            "--baselines learns from the pairs of the run and measures other texts: give a run with its pairs, and "
+            "--labels or a SOURCE of held-out texts with a document at distance 0, such as: rootward evaluate "
             f"{run} pairs:heldout.csv --baselines"
         )
     reports = [measured(run, model)]

@@ -11,7 +11,7 @@ import typer
 
 import rootward as rw
 from rootward.cli.flags import EncoderAgain, ResultFlags, panel, provided, refuse_run_folder
-from rootward.cli.sources import SourceFlags, read_source
+from rootward.cli.sources import LabelFlags, read_source
 from rootward.cli.towers import names_of
 from rootward.errors import InputError, PairsError
 
@@ -23,7 +23,7 @@ _growth = panel("Growth")
 
 def grow(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train or grow wrote.")],
-    source: SourceFlags,
+    source: LabelFlags,
     *,
     out: Annotated[Path | None, _growth("--out FOLDER", "Where the grown run goes.")] = None,
     changes: Annotated[
@@ -41,7 +41,8 @@ def grow(
     """Update a run to a newer version of its source, without training.
 
     Vectors of new nodes are solved for, the others stay. Text towers read new names and synonyms, and put new documents
-    where their queries look for them. A hierarchy becomes pairs as it did for the run, unless --read says otherwise.
+    where their queries look for them. A hierarchy becomes pairs as it did for the run, unless --read says otherwise;
+    labelled texts are those of --labels.
     Prints what changed, what recall it has cost since the last training, and whether to train again.
 
     \b
@@ -51,6 +52,8 @@ def grow(
     """
     if out is None:
         raise InputError(f"--out is needed: the folder of the grown run. {run} stays as it is.")
+    if source.labels is not None and source.source is None:
+        raise InputError("--labels are of the newer version; name it as SOURCE, such as edges:tuesday.csv, too.")
     if source.is_given == (changes is not None):
         raise InputError(
             "Give the newer version as SOURCE, such as edges:tuesday.csv, or a change by --diff; not both."
@@ -75,7 +78,7 @@ def grow(
             change = rw.diff(trained.pairs, pairs)
     if change is not None and save_diff is not None:
         change.save(save_diff)
-    grown = grow_run(trained, after, out, source=source.source, progress=not results.quiet, **provided(seed=seed))
+    grown = grow_run(trained, after, out, source=source.name, progress=not results.quiet, **provided(seed=seed))
     shown = [str(part) for part in (change, grown.drift) if part is not None]
     values = {
         "diff": None if change is None else change.model_dump(mode="json"),

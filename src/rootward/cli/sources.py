@@ -8,8 +8,8 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 import rootward as rw
-from rootward.cli.flags import panel, typed
+from rootward.cli.flags import panel, provided, typed
 from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
 from rootward.errors import InputError, PairsError, did_you_mean
 
@@ -56,7 +56,9 @@ class Kind:
         if alike := re.search(r"as in `(from_\w+)`", self.read.__doc__ or ""):  # explained there
             explained = settings_of(getattr(rw.Hierarchy, alike[1]))
             found = {name: explained.get(name, setting) for name, setting in found.items()}
-        of_pairs = settings_of(rw.Hierarchy.pairs)
+        of_pairs = settings_of(rw.Hierarchy.pairs, leave_out=("labels",))
+        if self.reader == "Labels.read":
+            return {name: found[name] for name in found if name != "weight"} | {"unknown": of_pairs["unknown"]}
         if not self.is_hierarchy:
             return found if self.reader == "Pairs.from_esci" else found | {"max_distance": of_pairs["max_distance"]}
         file = descriptions(rw.Hierarchy.with_synonyms.__doc__)["thesaurus"].partition("; or ")[2]
@@ -80,6 +82,9 @@ KINDS = {
         "pairs:clicks.csv --read distance=label --read levels=exact=0,substitute=1",
         "a query, a document and their distance a row",
     ),
+    "labels": Kind(
+        "Labels.read", "labels:titles.csv --read text=title --read node=category", "a text and its category a row"
+    ),
     "esci": Kind("Pairs.from_esci", "esci:shopping_queries_dataset --read locale=us --read part=test"),
     "tree": Kind("Hierarchy.perfect_tree", "tree:4,5 --read root=false", numbers=("HEIGHT", "WIDTH")),
     "dag": Kind("Hierarchy.random_dag", "dag:1000 --read seed=7 --read max_depth=6", numbers=("N",)),
@@ -87,6 +92,7 @@ KINDS = {
 _BY_SUFFIX = {".obo": "obo", ".owl": "owl"}
 _RDF = ".ttl", ".rdf", ".nt", ".jsonld", ".xml"
 _OF_PAIRS = "max_distance", "keep_roots", "leave_out"
+_UNKNOWN = "unknown"  # what to do with labels of no node
 _LISTED = "rootward sources"
 
 
@@ -113,6 +119,44 @@ class SourceFlags:
         if self.source is None and self.read:
             raise InputError("--read says how a source is read, and there is none; name the source too.")
         return self.source is not None
+
+
+@dataclass(frozen=True)
+class LabelFlags(SourceFlags):
+    """A source, and texts that people labelled with its nodes."""
+
+    labels: Annotated[
+        Path | None, panel("Source")("--labels FILE", "Texts labelled with nodes of SOURCE: .csv, .tsv, .parquet.")
+    ] = None
+    text: Annotated[str | None, panel("Source")("--text COLUMN", "Their column of texts. Default: text.")] = None
+    node: Annotated[str | None, panel("Source")("--node COLUMN", "Of nodes: id, name or path. Default: node.")] = None
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether what is read are texts that people labelled, with or without a hierarchy."""
+        return self.labels is not None or (self.source or "").startswith("labels:")
+
+    @property
+    def name(self) -> str | None:
+        """What a run records as its source: 'edges:shop.csv with the labels of titles.csv'."""
+        return self.source if self.labels is None else f"{self.source} with the labels of {self.labels}"
+
+    def read_labels(self) -> rw.Labels | None:
+        """The labels, if there are any.
+
+        Raises:
+            InputError: --text or --node without --labels; what `Labels.read` refuses.
+        """
+        columns = provided(text=self.text, node=self.node)
+        if self.labels is None:
+            if columns:
+                raise InputError(f"--{next(iter(columns))} names a column of --labels FILE; give that file too.")
+            return None
+        try:
+            return rw.Labels.read(self.labels, **columns)
+        except InputError as error:
+            error.args = (re.sub(r"\b(text|node)=", r"--\1", str(error)), *error.args[1:])
+            raise
 
 
 @dataclass(frozen=True)
@@ -180,32 +224,66 @@ def read_source(flags: SourceFlags, like: rw.Pairs | None = None) -> Source:
     from rootward.hierarchy import NAMED  # noqa: PLC0415
 
     kind, file = parse_source(flags)
+    labels = flags.read_labels() if isinstance(flags, LabelFlags) else None
     if kind == "named":
-        if flags.read:
+        known = {_UNKNOWN: KINDS["edges"].settings()[_UNKNOWN]} if labels is not None else {}
+        if flags.read and not known:
             raise InputError(f"--read {flags.read[0]}: {file} comes with its own settings; leave out --read.")
-        return Source(NAMED[file].pairs(), file)
+        settings = parse_settings(flags.read, "--read", known, of=file, listed_by=_LISTED)
+        with _in_flags([_UNKNOWN]):
+            return Source(NAMED[file].pairs(labels=labels, **settings), file)
     settings = parse_settings(flags.read, "--read", KINDS[kind].settings(), of=f"{kind}:", listed_by=_LISTED)
-    try:
+    if labels is not None and not KINDS[kind].is_hierarchy:
+        raise InputError(
+            f"--labels are of nodes of a hierarchy; {flags.source} is none. Name one, or leave out --labels."
+        )
+    if _UNKNOWN in settings and labels is None and kind != "labels":
+        raise InputError(f"--read unknown={settings[_UNKNOWN]} is for labels; name their file by --labels.")
+    with _in_flags(list(KINDS[kind].settings())):
         if KINDS[kind].is_hierarchy:
-            pairs = _pairs_of_hierarchy(kind, file, settings, like)
-        else:
-            pairs = KINDS[kind].read(file, **settings) if kind == "esci" else _labelled(file, settings)
-    except InputError as error:
-        error.args = (_in_flags(str(error), list(KINDS[kind].settings())), *error.args[1:])
-        raise
-    return Source(pairs)
+            return Source(_pairs_of_hierarchy(kind, file, settings, like, labels))
+        if kind == "labels":
+            options = provided(unknown=settings.pop(_UNKNOWN, None))
+            return Source(rw.Labels.read(file, **settings).pairs(**options))
+        return Source(KINDS[kind].read(file, **settings) if kind == "esci" else _labelled(file, settings))
 
 
-def _pairs_of_hierarchy(kind: str, file: str, settings: dict[str, Any], like: rw.Pairs | None) -> rw.Pairs:
+def read_for_run(flags: LabelFlags, known: Callable[[], rw.Pairs]) -> Source | None:
+    """The pairs of the source, or of labels alone where there is no source; None where there is neither.
+
+    Args:
+        flags: the source.
+        known: gives the pairs of the run, whose nodes are named by labels without a source.
+    """
+    if flags.source is not None or flags.labels is None:
+        if flags.source is None:
+            flags.read_labels()  # --text without --labels
+        return read_source(flags) if flags.is_given else None
+    from rootward.hierarchy.node_names import labelled_alone  # noqa: PLC0415
+
+    labels = flags.read_labels()
+    assert labels is not None
+    settings = parse_settings(
+        flags.read, "--read", {_UNKNOWN: KINDS["edges"].settings()[_UNKNOWN]}, of="--labels", listed_by=_LISTED
+    )
+    with _in_flags([_UNKNOWN]):
+        return Source(labelled_alone(known(), labels, **settings))
+
+
+def _pairs_of_hierarchy(
+    kind: str, file: str, settings: dict[str, Any], like: rw.Pairs | None, labels: rw.Labels | None
+) -> rw.Pairs:
     from rootward.growth.diff import lineage  # noqa: PLC0415
     from rootward.hierarchy import NAMED  # noqa: PLC0415
+    from rootward.hierarchy.node_names import node_pairs  # noqa: PLC0415
 
     thesauri = settings.pop("thesaurus", ())
     of_pairs = {name: settings.pop(name) for name in _OF_PAIRS if name in settings}
+    of_labels = {"labels": labels} | provided(unknown=settings.pop(_UNKNOWN, None))
     known = None
     if like is not None and not of_pairs:
         with suppress(PairsError):
-            known = lineage(like)
+            known = lineage(node_pairs(like))
     operands: list[Any] = [Path(file)]
     if names := KINDS[kind].numbers:
         operands = [int(number) for number in file.split(",") if number.strip().isdecimal()]
@@ -215,7 +293,7 @@ def _pairs_of_hierarchy(kind: str, file: str, settings: dict[str, Any], like: rw
     tree: rw.Hierarchy = KINDS[kind].read(*operands, **settings)
     for thesaurus in thesauri:
         tree = tree.with_synonyms(NAMED[thesaurus].load() if thesaurus in NAMED else thesaurus)
-    return tree.pairs(**of_pairs) if known is None else known.pairs(tree)
+    return tree.pairs(**of_pairs, **of_labels) if known is None else known.pairs(tree, **of_labels)
 
 
 def _labelled(file: str, settings: dict[str, Any]) -> rw.Pairs:
@@ -238,10 +316,17 @@ def _labelled(file: str, settings: dict[str, Any]) -> rw.Pairs:
     return pairs if max_distance is None else pairs.near(max_distance)
 
 
-def _in_flags(message: str, settings: Sequence[str]) -> str:
-    """The message of a reader, which speaks of arguments, for somebody who types flags: 'child=' is '--read child='."""
-    message = message.replace('levels={"exact": 0, ...}', "levels=exact=0,substitute=1").replace("=True", "=true")
-    return re.sub(rf"(?<!--read )\b({'|'.join(settings)})=", r"--read \1=", message)
+@contextmanager
+def _in_flags(settings: Sequence[str]) -> Iterator[None]:
+    """Reword errors of a reader, which speak of arguments, for who types flags: 'child=' becomes '--read child='."""
+    try:
+        yield
+    except InputError as error:
+        message = str(error).replace('levels={"exact": 0, ...}', "levels=exact=0,substitute=1")
+        message = message.replace("=True", "=true").replace('unknown="skip"', "unknown=skip")
+        message = re.sub(rf"(?<!--read )\b({'|'.join(settings)})=", r"--read \1=", message)
+        error.args = (message, *error.args[1:])
+        raise
 
 
 # -- which kind a file is of ---------------------------------------------------------------------------------------
@@ -267,7 +352,11 @@ def _advice(path: Path, suffix: str, reads: list[str]) -> str:
     """What a file of a suffix with several meanings seems to hold, and the command to type for it."""
     seen, guess = _seen_in(path, suffix)
     kinds = (
-        ("skos", "owl") if suffix in _RDF else ("nested", "paths") if suffix == ".json" else ("edges", "pairs", "paths")
+        ("skos", "owl")
+        if suffix in _RDF
+        else ("nested", "paths")
+        if suffix == ".json"
+        else ("edges", "pairs", "paths", "labels")
     )
     others = [kind for kind in kinds if guess is None or kind != guess[0]]
     rest = "; ".join(f"{kind}:{path} for {KINDS[kind].holds}" for kind in others)
@@ -337,11 +426,13 @@ def _json_kind(text: str) -> tuple[str, list[str]] | None:
 
 
 def _table_kind(columns: Sequence[str], rows: list[list[str]]) -> tuple[str, list[str]] | None:
-    """Whether a table holds edges or pairs by its header and first rows, and which columns they are in."""
+    """Whether a table holds edges, pairs or labels by its header and first rows, and which columns they are in."""
     if {"child", "parent"} <= set(columns):
         return "edges", []
     if {"query", "document", "distance"} <= set(columns):
         return "pairs", []
+    if {"text", "node"} <= set(columns):
+        return "labels", []
     above = [name for name in columns if re.search("parent|broader|above|super", name.lower())]
     if above or len(columns) == 2:
         parent = above[0] if above else columns[1]
@@ -379,7 +470,7 @@ def sources() -> None:
     for name, named in NAMED.items():
         print(f"  {name}: {named.description}")
     print("  example: rootward train wordnet\n")
-    shared = (*_OF_PAIRS, "thesaurus")
+    shared = (*_OF_PAIRS, _UNKNOWN, "thesaurus")
     for name, kind in KINDS.items():
         about = _as_typed((kind.read.__doc__ or "").partition("\n")[0])
         title = f"{name}:{','.join(kind.numbers) or 'FILE'}  {about}\n  example: rootward train {kind.example}"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DIM = 64
 _LOOKUP = "lookup"
+LABELLED = "static"
+"""The tower of labelled texts, unless another is named."""
 _OF_PAIRS = "glosses", "ambiguous", "skip_unreadable"  # what is trained on, not what
 
 
@@ -29,7 +31,7 @@ class TowerFlags:
 
     tower: Annotated[
         str | None,
-        model("--tower NAME", "lookup; for any text static, or with --encoder frozen, joint or full. Default: lookup."),
+        model("--tower NAME", "lookup; for texts static, with --encoder frozen, joint, full."),
     ] = None
     encoder: Annotated[str | None, model("--encoder NAME", "A sentence-transformers model, by name or folder.")] = None
     dim: Annotated[int | None, model("--dim N", f"Width. Default: {DIM}; 128 for text towers.", min=1)] = None

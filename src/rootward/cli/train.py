@@ -14,8 +14,8 @@ from typer.core import TyperCommand
 import rootward as rw
 from rootward.cli.flags import ResultFlags, output, panel, provided, refuse_run_folder
 from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
-from rootward.cli.sources import SourceFlags, read_source, stem_of
-from rootward.cli.towers import TowerFlags, model_for, pairs_for, refuse_tower, tower_settings
+from rootward.cli.sources import LabelFlags, read_source, stem_of
+from rootward.cli.towers import LABELLED, TowerFlags, model_for, pairs_for, refuse_tower, tower_settings
 from rootward.errors import InputError
 from rootward.folders import read_config
 
@@ -65,7 +65,7 @@ class TrainCommand(TyperCommand):
 
 
 def train(
-    source: SourceFlags,
+    source: LabelFlags,
     tower: TowerFlags,
     recipe: RecipeFlags,
     machine: MachineFlags,
@@ -76,14 +76,13 @@ def train(
 ) -> None:
     """Train a dual encoder on a source and measure it.
 
-    Every node of a hierarchy becomes a query; it and everything above it are its answers. Prints recall by distance.
-    Ctrl-C stops at the next step; --resume continues there.
+    Every node of a hierarchy, and every labelled text, is a query; its node and all above are its answers. Prints
+    recall by distance. Ctrl-C stops at the next step; --resume continues there.
 
     \b
       rootward train wordnet --dim 64 --out runs/wordnet
       rootward train hp.obo --read relations=is_a,part_of --tower static --word-pairs
-      rootward train edges:taxonomy.csv --read child=category --minutes 5
-      rootward train pairs:clicks.csv --read distance=label --read levels=exact=0,substitute=1
+      rootward train paths:categories.txt --labels titles.csv --text title --node category
     """
     results.check()
     if resume is not None:
@@ -114,7 +113,7 @@ def train(
 
 
 def _trained(
-    source: SourceFlags,
+    source: LabelFlags,
     tower: TowerFlags,
     flags: RecipeFlags,
     machine: MachineFlags,
@@ -125,6 +124,8 @@ def _trained(
     from rootward.training.defaults import resolve  # noqa: PLC0415
 
     chosen = _chosen(flags)
+    if source.reads_texts and tower.tower is None:
+        tower = replace(tower, tower=LABELLED)
     refuse_tower(tower, chosen["tower"])
     stem = stem_of(source)
     out = Path("runs") / stem if out is None else out
@@ -138,7 +139,7 @@ def _trained(
         resolved = resolve(stage, pairs, tower.width, tower.costs)
         results.say(stage_in_words(resolved, flags.minutes if timed else None))
     model = model_for(tower, chosen["tower"], pairs, recipe, flags.seed, not results.quiet)
-    options = provided(minutes=flags.minutes, source=source.source, seed=flags.seed)
+    options = provided(minutes=flags.minutes, source=source.name, seed=flags.seed)
     return rw.train(model, pairs, recipe, out=out, settings=settings, **options), settings
 
 

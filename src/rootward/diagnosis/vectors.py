@@ -99,7 +99,7 @@ def with_rows_of(pairs: Pairs, query_ids: Ids | None, document_ids: Ids | None) 
 
 
 def _rows(ids: Ids, table: Ids, used: npt.NDArray[np.integer], side: Side) -> npt.NDArray[np.int64]:
-    rows = np.fromiter((table.row(each) if each in table else -1 for each in ids), np.int64, len(ids))
+    rows = table.find(ids)
     missing = np.unique(used[rows[used] < 0])
     if len(missing):
         named = ", ".join(repr(ids[row]) for row in missing[:3].tolist())

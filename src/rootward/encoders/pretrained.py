@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from rootward.errors import InputError, MissingExtraError, RunFolderError
-from rootward.files import atomic_write
+from rootward.files import atomic_write, sha256_of
 from rootward.progress import bar
 from rootward.rng import stream
 from rootward.texts import LONGEST, normal_form
@@ -215,19 +214,12 @@ def fingerprint_of(encoder: Any) -> str | None:
     weights: Callable[[], Any] | None = getattr(encoder, "state_dict", None)
     if not callable(weights):
         return None
-    digits = _digest(_weight_bytes(weights()))[:_DIGITS]
+    digits = sha256_of(_weight_bytes(weights()))[:_DIGITS]
     if not hasattr(encoder, "default_prompt_name"):  # that is what makes a sentence-transformers model
         return digits
     # Of an object the class: its text may hold its address.
     text = json.dumps(_preprocessing(encoder), sort_keys=True, default=lambda each: type(each).__name__)
-    return f"{digits}-{_digest([text.encode()])[:_DIGITS]}"
-
-
-def _digest(chunks: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.hexdigest()
+    return f"{digits}-{sha256_of([text.encode()])[:_DIGITS]}"
 
 
 def _weight_bytes(weights: Any) -> Iterator[bytes]:
@@ -344,7 +336,7 @@ def _block(encoder: Encoder, texts: list[str], folder: Path | None) -> Outputs:
     if folder is None:
         return encoder.encode(texts)
     written = (text.encode("utf-8", "surrogatepass") for text in texts)
-    path = folder / f"{_digest(len(each).to_bytes(8, 'little') + each for each in written)[:32]}.npy"
+    path = folder / f"{sha256_of(len(each).to_bytes(8, 'little') + each for each in written)[:32]}.npy"
     with suppress(OSError, ValueError, EOFError):
         found: Outputs = np.load(path, mmap_mode="r", allow_pickle=False)
         if found.ndim == 2 and len(found) == len(texts) and found.dtype == np.float32:

@@ -110,9 +110,7 @@ def read_texts(folder: Path, config: Mapping[str, Any], ids: Mapping[str, Ids]) 
         if "both" in present and side == "document":
             found[side] = found["query"]
         elif present & {side, "both"}:
-            rows = _rows_of(table, "both" if "both" in present else side)
-            synonyms = tuple(tuple(names) for names in rows["synonyms"].to_pylist())
-            found[side] = Texts(tuple(rows["name"].to_pylist()), synonyms, tuple(rows["definition"].to_pylist()))
+            found[side] = Texts.from_table(_rows_of(table, "both" if "both" in present else side))
         texts = found[side]
         if texts is not None and len(texts) != len(ids[side]):
             raise RunFolderError(f"{folder / TEXTS} has {len(texts)} {side} texts for {len(ids[side])} ids.")
@@ -133,13 +131,8 @@ def _texts_table(texts: Mapping[str, Texts | None]) -> pa.Table:
     """One row a text. Where both sides are one and the same they are written once, as side "both"."""
     if texts["query"] is not None and texts["query"] == texts["document"]:
         texts = {"both": texts["query"]}
-    present = [(side, each) for side, each in texts.items() if each is not None]
-    return pa.table(
-        {
-            "side": pa.array([side for side, each in present for _ in range(len(each))], pa.string()),
-            "row": np.concatenate([np.arange(len(each)) for _, each in present]),
-            "name": pa.array([x for _, each in present for x in each.names], pa.string()),
-            "synonyms": pa.array([x for _, each in present for x in each.synonyms], pa.list_(pa.string())),
-            "definition": pa.array([x for _, each in present for x in each.definitions], pa.string()),
-        }
+    return pa.concat_tables(
+        pa.table({"side": pa.repeat(side, len(each)), "row": np.arange(len(each)), **each.columns()})
+        for side, each in texts.items()
+        if each is not None
     )

@@ -24,6 +24,7 @@ from rootward.evaluation.naming import (
     CANDIDATES,
     NodeReport,
     Predictions,
+    TextsOf,
     closure_in,
     compare_nodes,
     measure_nodes,
@@ -81,7 +82,7 @@ class Baselines(TableResult):
         ours: our report of the same texts, None where there is none.
         rows: one a method.
         n_train: training texts that the methods learn from, one for each text and node.
-        n_left_out: training texts left out, because one of the measured texts is the same in some spelling.
+        n_known: how many of the measured texts are training texts too, in some spelling; ours knows them as well.
     """
 
     noun = "table of baselines"
@@ -89,7 +90,7 @@ class Baselines(TableResult):
     ours: NodeReport | None = None
     rows: tuple[Baseline, ...]
     n_train: int
-    n_left_out: int = 0
+    n_known: int = 0
 
     def __getitem__(self, name: Method) -> Baseline:
         return next(row for row in self.rows if row.name == name)
@@ -124,8 +125,8 @@ class Baselines(TableResult):
         """What the methods are, and why some were skipped."""
         lines = [f"{row.name}: {row.skipped or METHODS[row.name]}" for row in self.rows]
         lines.append("each names a node; its answers are the node and its ancestors; differences: paired 95 % interval")
-        if self.n_left_out:
-            lines.append(f"training texts left out, as they are measured: {self.n_left_out:,}")
+        if self.n_known:
+            lines.append(f"measured texts that are training texts too, in some spelling: {self.n_known:,}")
         if self.ours is not None and self.ours.note:
             lines.append(f"ours: {self.ours.note}")
         return lines
@@ -158,7 +159,7 @@ def baselines(
         progress: show how far it is, where standard error is a terminal.
 
     Raises:
-        PairsError: no text to measure, or no other text to learn from.
+        PairsError: no text to learn from, or none to measure that is not learnt from.
         UnknownIdError: a document of `test` that `train` does not have.
         InputError: an unknown method, fewer than one draw, `ours` of other pairs, an encoder that cannot be used.
         MissingExtraError: scikit-learn is not installed, or sentence-transformers for an encoder by name.
@@ -174,23 +175,22 @@ def baselines(
     test = in_rows_of(train, test)
     queries = named_queries(test)
     asked = np.array(what_is_read(test.query_ids, test.query_texts), object)[queries].tolist()
-    measured = {normal_form(text) for text in asked}
     exact = np.flatnonzero(train.distances == 0)
     texts, names = what_is_read(train.query_ids, train.query_texts), train.query_texts and train.query_texts.names
-    learnt, nodes, n_left_out = [], [], 0
+    learnt, nodes = [], []
     for row, node in zip(train.query_of[exact].tolist(), train.documents[exact].tolist(), strict=True):
         text = texts[row]
-        form = normal_form(text)
-        if form in measured:
-            n_left_out += 1
-        elif form and (not names or names[row] or text != train.document_ids[node]):
+        if normal_form(text) and (not names or names[row] or text != train.document_ids[node]):
             learnt.append(text)
             nodes.append(node)
-    if not learnt:
+    forms = set(map(normal_form, learnt))
+    n_known = sum(normal_form(text) in forms for text in asked)
+    if not learnt or n_known == len(asked):
         raise PairsError(
-            "There is no text to learn from other than those that are measured; give held-out texts, such as those of "
-            "split.test, or pairs:heldout.csv on the command line."
+            "There are no texts to learn from, or none to measure that are not learnt from; give held-out texts, such "
+            "as those of split.test, or pairs:heldout.csv on the command line."
         )
+    kind: TextsOf = "partly held-out" if n_known else "held-out"
     closure, labels, rows = closure_in(train), np.array(nodes, np.int64), []
     n_classes = len(np.unique(labels))
     read = _Reader(encoder, learnt, asked, cache)
@@ -215,11 +215,11 @@ def baselines(
         said = Predictions.from_ranked(queries, ranked, closure)
         drawn: dict[str, Any] = {"bootstrap": bootstrap, "seed": seed}
         counts = n_labels_in(train)
-        report = measure_nodes(said, test, closure=closure, n_labels=counts, label=name, texts="held-out", **drawn)
+        report = measure_nodes(said, test, closure=closure, n_labels=counts, label=name, texts=kind, **drawn)
         against = {} if ours is None else compare_nodes(report, ours, **drawn)
         paired: dict[str, Any] = {figure: against.get(figure) for figure in ("accuracy", "f1")}
         rows.append(Baseline(name=name, report=report, seconds=seconds, predictions=said, **paired))
-    return Baselines(ours=ours, rows=tuple(rows), n_train=len(learnt), n_left_out=n_left_out)
+    return Baselines(ours=ours, rows=tuple(rows), n_train=len(learnt), n_known=n_known)
 
 
 @dataclass

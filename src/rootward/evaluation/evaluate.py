@@ -125,7 +125,9 @@ def evaluate(
             else np.bincount(told.documents[told.distances == 0], minlength=told.n_documents),
             label=label,
             texts=texts,
-            note="answer sets: the |S(q)| best documents, a number known beforehand" if thresholds is None else "",
+            note="answer sets: the |S(q)| best documents, a number known beforehand"
+            if thresholds is None
+            else "answer sets: what reaches the threshold of its text",
             bootstrap=bootstrap,
             seed=seed,
         )
@@ -256,11 +258,7 @@ def _rows(ids: Ids, known: Ids, used: npt.NDArray[np.integer], side: str) -> Int
 def _rows_known(ids: Ids, known: Ids, used: npt.NDArray[np.integer]) -> Ints:
     """The row in `known` of each id that is used and there, -1 for the others."""
     out = np.full(len(ids), -1, np.int64)
-    if ids is known or ids == known:
-        out[used] = used
-        return out
-    there = np.array([row for row in used.tolist() if ids[row] in known], np.int64)
-    out[there] = known.rows(ids[row] for row in there.tolist())
+    out[used] = used if ids == known else known.find(ids[row] for row in used.tolist())
     return out
 
 

@@ -59,7 +59,10 @@ class Result(Value):
         path = Path(path)
         if not path.is_file():
             raise InputError(f"There is no file {path} to load a {cls.noun} from.")
-        return cls.from_json(path.read_text("utf-8"), path.name)
+        try:
+            return cls.from_json(path.read_text("utf-8"), path.name)
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path.name} is not a {cls.noun} that {cls.__name__}.save wrote: {error}") from error
 
     @classmethod
     def from_json(cls, text: str, name: str = "The text") -> Self:

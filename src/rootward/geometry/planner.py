@@ -321,8 +321,6 @@ def smallest_learned(
 SAMPLE = 2_000
 """Queries that recall is measured on, against all documents: enough for half a point."""
 
-CONSTRUCTED_RATIO = 1.02
-
 
 def constructed_recall(pairs: Pairs, dim: int, *, seed: int = 0, sample: int = SAMPLE) -> float:
     """Overall recall at |S(q)| of the Gaussian construction, in [0, 1], on `sample` of the queries or all of fewer."""
@@ -330,9 +328,3 @@ def constructed_recall(pairs: Pairs, dim: int, *, seed: int = 0, sample: int = S
     some = pairs.of_queries(stream(seed, "constructed recall").permutation(answered)[:sample])
     model = DualEncoder.lookup(pairs, dim, seed=seed)
     return float(evaluate(model, some, bootstrap=0).overall.value)
-
-
-def smallest_constructed(pairs: Pairs, target: float = 0.95, *, seed: int = 0, start: int = 32) -> int:
-    """The smallest dimension, to 2 %, at which the Gaussian construction has a higher recall than `target`."""
-    dim, _ = lowest(lambda dim: constructed_recall(pairs, dim, seed=seed) > target, start, CONSTRUCTED_RATIO)
-    return dim

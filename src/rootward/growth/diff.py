@@ -6,16 +6,17 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import Field
 
-from rootward.errors import HierarchyError, InputError, PairsError, did_you_mean
+from rootward.errors import HierarchyError, PairsError, did_you_mean
 from rootward.evaluation.results import Result
 from rootward.files import write_text
 from rootward.hierarchy import Hierarchy
-from rootward.pairs import Pairs
+from rootward.pairs import Labels, Pairs
+from rootward.pairs.labels import Unknown
 from rootward.texts import Texts
 
 SHOWN = 5
@@ -119,18 +120,6 @@ class Diff(Result):
         """Write it as JSON, with any suffix; whole or not at all."""
         return write_text(path, self.to_json())
 
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """The change that `save` wrote.
-
-        Raises:
-            InputError: no such file, not a change, damaged, or from a newer version.
-        """
-        try:
-            return super().load(path)
-        except UnicodeDecodeError as error:
-            raise InputError(f"{Path(path).name} is not a change that Diff.save wrote: {error}") from error
-
 
 def diff(old: Hierarchy | Pairs, new: Hierarchy | Pairs) -> Diff:
     """Compare two versions of a hierarchy.
@@ -182,10 +171,10 @@ class Lineage:
     max_distance: int | None
     leave_out: tuple[str, ...]
 
-    def pairs(self, newer: Hierarchy) -> Pairs:
-        """The pairs of another version of the hierarchy, by the same settings."""
+    def pairs(self, newer: Hierarchy, *, labels: Labels | None = None, unknown: Unknown = "error") -> Pairs:
+        """The pairs of another version of the hierarchy, by the same settings; labels as for `Hierarchy.pairs`."""
         leave_out = [node for node in self.leave_out if node in newer.ids]
-        return newer.pairs(max_distance=self.max_distance, leave_out=leave_out)
+        return newer.pairs(max_distance=self.max_distance, leave_out=leave_out, labels=labels, unknown=unknown)
 
 
 def links(pairs: Pairs) -> Hierarchy:

@@ -91,7 +91,7 @@ def grow(
         query_texts=_texts(model.query_ids, model.query_texts, after.query_ids, after.query_texts),
         document_texts=_texts(model.document_ids, model.document_texts, after.document_ids, after.document_texts),
     )
-    rows = _rows(before.query_ids, after.query_ids), _rows(before.document_ids, after.document_ids)
+    rows = before.query_ids.find(after.query_ids), before.document_ids.find(after.document_ids)
     was = _RowsBefore(*rows, *(np.flatnonzero(side < 0) for side in rows))
     if before.n_documents and after.n_documents and len(was.new_documents) == after.n_documents:
         raise PairsError(
@@ -200,12 +200,6 @@ class _RowsBefore(NamedTuple):
     new_documents: Rows
 
 
-def _rows(ids: Ids, labels: Ids) -> Rows:
-    """The row in `ids` of each label, -1 where it is not there."""
-    row_of = dict(zip(ids, range(len(ids)), strict=True))
-    return np.fromiter((row_of.get(label, -1) for label in labels), np.int64, len(labels))
-
-
 def _known_thresholds(model: DualEncoder, before: Pairs, was: _RowsBefore) -> torch.Tensor:
     """Thresholds of known queries, measured where the model has none; NaN for new queries."""
     thresholds = model.thresholds
@@ -218,8 +212,8 @@ def _known_thresholds(model: DualEncoder, before: Pairs, was: _RowsBefore) -> to
 
 def _changed(before: Pairs, after: Pairs, was: _RowsBefore) -> Rows:
     """Rows, after, of known queries whose relevant set has changed; documents that are gone do not count."""
-    queries = _rows(after.query_ids, before.query_ids)[before.query_of]
-    documents = _rows(after.document_ids, before.document_ids)[before.documents]
+    queries = after.query_ids.find(before.query_ids)[before.query_of]
+    documents = after.document_ids.find(before.document_ids)[before.documents]
     stayed = (queries >= 0) & (documents >= 0)
     keys = queries[stayed] * after.n_documents + documents[stayed]
     unlike = np.setxor1d(keys, after.query_of * after.n_documents + after.documents, assume_unique=True)
@@ -357,8 +351,8 @@ def remove(model: DualEncoder, pairs: Pairs, ids: Iterable[str]) -> Grown:
     kept = [np.flatnonzero([label not in gone for label in side]) for side, _ in sides]
     held = [side.take(rows) for (side, _), rows in zip(sides, kept, strict=True)]
     texts = [None if each is None else each.take(rows) for (_, each), rows in zip(sides, kept, strict=True)]
-    queries = _rows(held[0], pairs.query_ids)[pairs.query_of]
-    documents = _rows(held[1], pairs.document_ids)[pairs.documents]
+    queries = held[0].find(pairs.query_ids)[pairs.query_of]
+    documents = held[1].find(pairs.document_ids)[pairs.documents]
     stays = (queries >= 0) & (documents >= 0)
     after = Pairs.from_arrays(
         held[0],

@@ -148,7 +148,7 @@ def _in_dag(offsets: Offsets, parents: Rows32, rows: Rows, limit: int, block: in
     flags = np.zeros(max(min(_CELLS, len(rows) * n), n), np.bool_)
     while len(rows):
         first = rows[:size]
-        above = _within(offsets, parents, first, limit)
+        above = within(offsets, parents, first, limit)
         if size > 1 and len(first) * len(above) > len(flags):
             size = max(1, len(first) // 2)
             continue
@@ -156,8 +156,8 @@ def _in_dag(offsets: Offsets, parents: Rows32, rows: Rows, limit: int, block: in
         rows = rows[size:]
 
 
-def _within(offsets: Offsets, parents: Rows32, rows: Rows, limit: int) -> Rows:
-    """These rows and all at most `limit` hops above any of them, ascending."""
+def within(offsets: Offsets, parents: Rows32, rows: Rows, limit: int) -> Rows:
+    """These rows and all at most `limit` hops above any of them, ascending; below them, by CSR to children."""
     reached = np.zeros(len(offsets) - 1, np.bool_)
     here = np.unique(rows)
     reached[here] = True

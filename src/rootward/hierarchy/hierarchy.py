@@ -16,9 +16,11 @@ from rootward.csr import expand, offsets_of
 from rootward.errors import HierarchyError, InputError
 from rootward.hierarchy import closure, generate
 from rootward.hierarchy.closure import Closure
+from rootward.hierarchy.node_names import NodeNames
 from rootward.hierarchy.validate import checked_edges, circle_error, find_circle
 from rootward.ids import Ids
-from rootward.pairs import Pairs
+from rootward.pairs import Labels, Pairs
+from rootward.pairs.labels import Unknown, label_queries, with_labels
 from rootward.readers import edges, nested, networkx, obo, paths, rdf, wordnet
 from rootward.readers.edges import EdgeList
 from rootward.readers.networkx import write_networkx
@@ -453,21 +455,35 @@ class Hierarchy:
     # -- conversion ------------------------------------------------------------------------------------------------
 
     def pairs(
-        self, *, max_distance: int | None = None, keep_roots: bool = True, leave_out: Iterable[Hashable] = ()
+        self,
+        *,
+        max_distance: int | None = None,
+        keep_roots: bool = True,
+        leave_out: Iterable[Hashable] = (),
+        labels: Labels | None = None,
+        unknown: Unknown = "error",
     ) -> Pairs:
-        """Every node as a query, with itself and its ancestors as relevant documents.
+        """Every node as a query, with itself and its ancestors as relevant documents; then every labelled text.
 
-        Documents that are left out of every S(q) stay in both id tables and still compete.
+        Documents that are left out of every S(q) stay in both id tables and still compete. With `labels` one query for
+        each of their texts follows the nodes, its id and its name the text as first spelled. Its answers are the
+        labelled nodes, at distance 0, and everything above these at the least number of hops.
 
         Args:
             max_distance: leave out ancestors more hops away; None keeps all.
             keep_roots: False leaves out every root that has something below it. A node joined to nothing keeps its
                 exact match.
             leave_out: ids of further documents to leave out, such as a top that holds for everything.
+            labels: texts that people labelled with nodes: by id, else by name, synonym or path of names
+                ("Shoes > Sandals"), whatever the case and punctuation of names.
+            unknown: what to do with a label that names no node, or several, and with a text without a letter or
+                digit: "error", or "skip" to leave the row out; a note counts them.
 
         Raises:
-            UnknownIdError: an id in `leave_out` that is not there.
-            InputError: there would be more than a billion pairs.
+            UnknownIdError: an id in `leave_out` that is not there; a label that names no node.
+            PairsError: a label that names several nodes.
+            TableError: a label without a text or node.
+            InputError: there would be more than a billion pairs; no label is left.
         """
         absent = np.zeros(len(self), np.bool_)
         absent[self._rows(leave_out)] = True
@@ -479,7 +495,11 @@ class Hierarchy:
             kept = ~absent[documents]
             offsets = offsets_of(kept)[offsets]
             documents, distances = documents[kept], distances[kept]
-        return Pairs(self.ids, self.ids, offsets, documents, distances, self.texts, self.texts, self.notes)
+        pairs = Pairs(self.ids, self.ids, offsets, documents, distances, self.texts, self.texts, self.notes)
+        if labels is None:
+            return pairs
+        names = NodeNames(self.ids, self.texts, self.parent_offsets, self.parents)
+        return with_labels(pairs, label_queries(labels, names.find, names.explain, unknown=unknown))
 
     def to_networkx(self) -> Any:
         """A networkx DiGraph with edges child -> parent, texts as attributes of the nodes.
@@ -513,9 +533,10 @@ class NamedSource:
     keep_roots: bool = True
     leave_out: tuple[str, ...] = ()
 
-    def pairs(self) -> Pairs:
-        """Read the hierarchy and make its pairs."""
-        return self.load().pairs(max_distance=self.max_distance, keep_roots=self.keep_roots, leave_out=self.leave_out)
+    def pairs(self, *, labels: Labels | None = None, unknown: Unknown = "error") -> Pairs:
+        """Read the hierarchy and make its pairs, with a query for each labelled text as `Hierarchy.pairs`."""
+        own: Any = {"max_distance": self.max_distance, "keep_roots": self.keep_roots, "leave_out": self.leave_out}
+        return self.load().pairs(**own, labels=labels, unknown=unknown)
 
 
 NAMED: dict[str, NamedSource] = {

@@ -1,6 +1,7 @@
 """Pairs: matching (query, document) pairs, their samplers, splits and files."""
 
 from rootward.ids import Ids
+from rootward.pairs.labels import Labels
 from rootward.pairs.pairs import Pairs
 from rootward.pairs.samplers import AllTargets, HeavyTail, Rebalanced, Regular, Sampler
 from rootward.pairs.splits import PairSample, Split
@@ -10,6 +11,7 @@ __all__ = [
     "AllTargets",
     "HeavyTail",
     "Ids",
+    "Labels",
     "PairSample",
     "Pairs",
     "Rebalanced",

@@ -243,10 +243,7 @@ class PairArrays:
             max_distance: leave out what follows at more hops; None is the largest distance that is there.
         """
         pairs, bound = self, self.max_distance if max_distance is None else max_distance
-        known = self.query_ids
-        row_of = np.arange(self.n_documents)  # the query row of each document, -1 where it is no query
-        if known != self.document_ids:
-            row_of = np.array([known.row(label) if label in known else -1 for label in self.document_ids], np.int64)
+        row_of = self.query_ids.find(self.document_ids)  # the query row of each document, -1 where it is no query
         while True:
             fuller = pairs._with_two_steps(row_of, bound)
             if len(fuller) == len(pairs) and np.array_equal(fuller.distances, pairs.distances):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -46,6 +46,13 @@ def by_name(pairs: P, unambiguous: bool, glosses: bool) -> P:
     _, index = pairs.of(nodes)
     names = (*texts.names, *(each.text for each in new))
     left_out = len(found) - len(new)
+    if left_out:  # a labelled text may be a synonym of its own node, and is then no name of several
+        rows_of: defaultdict[str, list[int]] = defaultdict(list)
+        for row, form in chain(
+            enumerate(map(normal_form, texts.names)), zip([each.row for each in found], forms, strict=True)
+        ):
+            rows_of[form].append(row)
+        left_out -= sum(count[form] > 1 and not _answers_differ(pairs, np.array(rows_of[form])) for form in forms)
     what = "synonyms and glosses" if glosses else "synonyms"
     notes = (f"Left out {left_out:,} {what} that are names of several nodes.",) if left_out else ()
     return replace(

@@ -135,11 +135,7 @@ def _side(path: Path, table: Any, side: str, has_texts: bool) -> tuple[Ids, Text
         raise TableError(
             f"The rows of {path.name} are not in the order in which they were saved; save the pairs again."
         )
-    ids = Ids(rows["id"].to_pylist())
-    if not has_texts:
-        return ids, None
-    synonyms = tuple(map(tuple, rows["synonyms"].to_pylist()))
-    return ids, Texts(tuple(rows["name"].to_pylist()), synonyms, tuple(rows["definition"].to_pylist()))
+    return Ids(rows["id"].to_pylist()), Texts.from_table(rows) if has_texts else None
 
 
 def _triples(table: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -23,7 +23,7 @@ from rootward.readers.text_files import FilePath, read_json, text_lines
 PathLayout = Literal["plain", "google", "google-with-ids", "shopify", "shopify-json"]
 
 _ID_ENDS = {"google-with-ids": " - ", "shopify": " : "}
-_SEPARATORS = (" > ", ">", " / ", "/", " | ", "|", "\t", "::", ";", "\\")
+SEPARATORS = (" > ", ">", " / ", "/", " | ", "|", "\t", "::", ";", "\\")
 _EXAMPLE = {
     "google-with-ids": "'187 - Apparel & Accessories > Shoes'",
     "shopify": "'gid://shopify/TaxonomyCategory/aa-8 : Apparel & Accessories > Shoes'",
@@ -53,7 +53,7 @@ def read_paths(source: FilePath | Iterable[str], *, separator: str, layout: Path
     id_ends = _ID_ENDS.get(layout)
     paths = [line if id_ends is None else line.partition(id_ends)[2] for _, line in lines]
     if not any(separator in path for path in paths):
-        counts = {other: sum(other in path for path in paths) for other in _SEPARATORS}
+        counts = {other: sum(other in path for path in paths) for other in SEPARATORS}
         likely = max(counts, key=counts.__getitem__)
         if 2 * counts[likely] >= len(lines):
             raise TableError(

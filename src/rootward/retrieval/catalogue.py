@@ -107,9 +107,7 @@ class Catalogue:
         table = {"row": np.arange(len(self.ids)), "id": list(self.ids), "height": self.heights, "gone": self.gone}
         columns = {name: pa.array(column) for name, column in table.items()}
         if self.texts is not None:
-            columns["name"] = pa.array(self.texts.names, pa.string())
-            columns["synonyms"] = pa.array(self.texts.synonyms, pa.list_(pa.string()))
-            columns["definition"] = pa.array(self.texts.definitions, pa.string())
+            columns |= self.texts.columns()
         files = [f"documents-{mark}.parquet"]
         atomic_write(folder / files[0], lambda path: pq.write_table(pa.table(columns), path, compression="zstd"))
         if self.ancestors is not None:
@@ -124,8 +122,7 @@ class Catalogue:
         table = pq.read_table(folder / files[0]).sort_by("row")
         texts = ancestors = None
         if "name" in table.column_names:
-            synonyms = tuple(map(tuple, table["synonyms"].to_pylist()))
-            texts = Texts(tuple(table["name"].to_pylist()), synonyms, tuple(table["definition"].to_pylist()))
+            texts = Texts.from_table(table)
         if len(files) > 1:
             ancestors = Ancestors(**{name: part.numpy() for name, part in load_file(folder / files[1]).items()})
         heights, gone = (table[name].to_numpy() for name in ("height", "gone"))
@@ -170,7 +167,7 @@ class Ancestors:
         if tree.ids == document_ids:
             above = tree.ancestors()
             return cls(tree.depth, above.offsets, above.ancestors, above.distances)
-        in_tree = np.array([tree.ids.row(label) if label in tree.ids else -1 for label in document_ids], np.int64)
+        in_tree = tree.ids.find(document_ids)
         there = np.flatnonzero(in_tree >= 0)
         row_of = np.full(len(tree), -1, np.int32)
         row_of[in_tree[there]] = there
@@ -234,7 +231,7 @@ def levels(depth: Rows32, first: int, last: int | None) -> Rows:
 
 def _graph_of(pairs: Pairs) -> Hierarchy:
     """The hierarchy of pairs: the parents of a document are those at distance 1 from the query of the same id."""
-    own = np.array([pairs.document_ids.row(q) if q in pairs.document_ids else -1 for q in pairs.query_ids], np.int64)
+    own = pairs.document_ids.find(pairs.query_ids)
     if len(own) and own.max() < 0:
         raise InputError(
             f"{pairs!r} do not say how documents stand to each other: no query is a document. Give a Hierarchy."

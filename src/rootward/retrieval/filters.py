@@ -10,9 +10,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rootward.csr import expand
 from rootward.errors import InputError
 from rootward.hierarchy import Hierarchy
+from rootward.hierarchy.closure import within
 from rootward.ids import Ids
 from rootward.retrieval.catalogue import Ancestors, levels
 from rootward.retrieval.engines.engine import Condition, Where
@@ -33,20 +33,10 @@ class _Near:
         if self.of is None:
             stored = _stored(ancestors)
             return (stored.below if self.side == "below" else stored.above)(ids.row(self.node), self.within)
-        tree, row = self.of, self.of.ids.row(self.node)
-        if self.side == "above":
-            found = tree.ancestors([self.node], max_distance=self.within).ancestors.astype(np.int64)
-        else:
-            reached, here, hops = np.zeros(len(tree), np.bool_), np.array([row], np.int64), 0
-            while len(here):
-                reached[here] = True
-                if hops == self.within:
-                    break
-                _, entry = expand(tree.child_offsets, here)
-                below = np.unique(tree.children[entry]).astype(np.int64)
-                here, hops = below[~reached[below]], hops + 1
-            found = np.flatnonzero(reached)
-        return _among(tree.ids, found, ids)
+        tree, start = self.of, self.of.ids.rows([self.node])
+        below = self.side == "below"
+        edges = (tree.child_offsets, tree.children) if below else (tree.parent_offsets, tree.parents)
+        return _among(tree.ids, within(*edges, start, len(tree) if self.within is None else self.within), ids)
 
     def conditions(self, ids: Ids, rows: Rows) -> tuple[Condition, ...] | None:
         if self.of is None and self.side == "below" and self.within is None:
@@ -179,5 +169,5 @@ def _among(of: Ids, rows: Rows, ids: Ids) -> Rows:
     """Rows of `of` as rows of `ids`, ascending; nodes that are no documents are left out."""
     if of is ids:
         return np.sort(rows)
-    labels = (of[row] for row in rows.tolist())
-    return np.sort(np.array([ids.row(label) for label in labels if label in ids], np.int64))
+    found = ids.find(of[row] for row in rows.tolist())
+    return np.sort(found[found >= 0])

@@ -13,7 +13,6 @@ A change writes files of the next generation and then `config.json`, so a folder
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterable
@@ -25,7 +24,7 @@ from torch import Tensor
 
 from rootward.calibration.calibrate import Calibration
 from rootward.errors import RunFolderError
-from rootward.files import write_text
+from rootward.files import sha256_of, write_text
 from rootward.folders import CONFIG, INDEX_FOLDER, check_files, checksums, read_config, read_object, write_config
 from rootward.progress import bar
 from rootward.retrieval.catalogue import Ancestors, Catalogue
@@ -136,10 +135,10 @@ def load_documents(
         progress: show a bar, or a line every few seconds where standard error is no terminal.
     """
     check_options(name, options)
-    digest = _digest(json.dumps(options, sort_keys=True, default=str).encode())  # they may hold a password
+    digest = sha256_of([json.dumps(options, sort_keys=True, default=str).encode()])[:16]  # they may hold a password
     about: dict[str, Any] = {"engine": name, "fingerprint": fingerprint, "n": len(documents), "options": digest}
     if relevance is not None:
-        pairs = _digest(relevance.query_of.data, relevance.documents.data)
+        pairs = sha256_of([relevance.query_of.data, relevance.documents.data])[:16]
         about |= {"pairs": pairs, "target": relevance.target}
     state = {} if folder is None else _loading(folder, check=True)
     if state.get("about") == about and folder is not None:
@@ -200,10 +199,3 @@ def _loading(folder: Path, *, check: bool = False) -> dict[str, Any]:
         except (RunFolderError, ValueError):  # ValueError: written by another version
             return {}
     return state
-
-
-def _digest(*contents: bytes | memoryview) -> str:
-    digest = hashlib.sha256()
-    for content in contents:
-        digest.update(content)
-    return digest.hexdigest()[:16]

@@ -24,8 +24,8 @@ Which documents are columns is the caller's choice, and makes the rest of the fa
 column n competes, never where it is the target; a farther target of `listwise` competes. Under log-Q correction a
 query's own targets are there by construction and stand for themselves only (`own_counts=False`).
 
-The functions without underscore leave their arguments alone. Those with one write the gradient over the scores,
-for callers that hold a block of scores and want no second one.
+The built-in losses take scores already scaled by tau, B x N, and write the gradient over them, for callers that hold a
+block of scores and want no second one. A row without targets adds nothing.
 
 `Loss` says what a loss of your own has to be; docs/custom-loss.md has an example.
 """
@@ -64,21 +64,6 @@ class Targets:
     columns: Tensor
     weights: Tensor
     distances: Tensor
-
-    @classmethod
-    def of_mask(cls, mask: Tensor, weights: Tensor | None = None, distances: Tensor | None = None) -> Targets:
-        """The entries where `mask` (bool, B x N) holds; weights default to 1/|S(q)|, distances to 0 for all."""
-        if mask.dtype != torch.bool or mask.ndim != 2:
-            raise InputError(f"targets must be a bool matrix, got {mask.dtype} of shape {tuple(mask.shape)}.")
-        rows, columns = mask.nonzero(as_tuple=True)
-        near = torch.zeros_like(rows) if distances is None else distances[rows, columns]
-        if distances is not None:
-            order = torch.argsort(rows * (near.max() + 1 if len(near) else 1) + near, stable=True)
-            rows, columns, near = rows[order], columns[order], near[order]
-        if weights is None:
-            share = 1.0 / mask.sum(1).clamp(min=1)
-            return cls(rows, columns, share[rows].float(), near)
-        return cls(rows, columns, weights[rows, columns].float(), near)
 
     def to(self, device: torch.device) -> Targets:
         """The same entries on this device."""
@@ -119,66 +104,11 @@ class Loss(Protocol):
 InPlaceLoss = Callable[[Tensor, Targets, Tensor | None, bool], Tensor]
 
 
-def softmax(
-    scores: Tensor,
-    targets: Tensor,
-    *,
-    weights: Tensor | None = None,
-    log_counts: Tensor | None = None,
-    own_counts: bool = True,
-) -> LossGradient:
-    """Cross-entropy of each target against every column (module docstring: `softmax`).
-
-    Args:
-        scores: float, B x N, already scaled by tau.
-        targets: bool, B x N; a row without targets adds nothing.
-        weights: float, B x N; weight of each target, 1/|S(q)| unless given.
-        log_counts: float, N; log of the number of documents each column stands for, 0 unless given.
-        own_counts: False when a query's own targets stand for themselves only (log-Q correction).
-
-    Raises:
-        InputError: targets that are no bool matrix.
-    """
-    return _pure(softmax_, scores, Targets.of_mask(targets, weights), log_counts, own_counts)
-
-
-def decoupled(
-    scores: Tensor, targets: Tensor, *, weights: Tensor | None = None, log_counts: Tensor | None = None
-) -> LossGradient:
-    """Each target against the non-targets only (module docstring: `decoupled`). Arguments as for `softmax`."""
-    return _pure(decoupled_, scores, Targets.of_mask(targets, weights), log_counts, True)
-
-
-def listwise(
-    scores: Tensor,
-    targets: Tensor,
-    distances: Tensor,
-    *,
-    weights: Tensor | None = None,
-    log_counts: Tensor | None = None,
-    own_counts: bool = True,
-) -> LossGradient:
-    """Each target against the non-targets and the farther targets (module docstring: `listwise`).
-
-    Args:
-        distances: int, B x N; hops, read where `targets` holds. The rest as for `softmax`.
-    """
-    return _pure(listwise_, scores, Targets.of_mask(targets, weights, distances), log_counts, own_counts)
-
-
-def _pure(
-    loss: InPlaceLoss, scores: Tensor, targets: Targets, log_counts: Tensor | None, own_counts: bool
-) -> LossGradient:
-    gradient = scores.detach().clone()
-    value = loss(gradient, targets, log_counts, own_counts)
-    return LossGradient(value, gradient)
-
-
 # -- in place: scores become their gradient --------------------------------------------------------------------
 
 
 def softmax_(scores: Tensor, targets: Targets, log_counts: Tensor | None = None, own_counts: bool = True) -> Tensor:
-    """`softmax`, the gradient written over the scores. Returns the value."""
+    """Cross-entropy of each target against every column (see above); returns the value."""
     rows, columns, weights = targets.rows, targets.columns, targets.weights
     aimed = scores[rows, columns]
     if log_counts is not None:
@@ -194,7 +124,7 @@ def softmax_(scores: Tensor, targets: Targets, log_counts: Tensor | None = None,
 
 
 def decoupled_(scores: Tensor, targets: Targets, log_counts: Tensor | None = None, own_counts: bool = True) -> Tensor:
-    """`decoupled`, the gradient written over the scores. Returns the value."""
+    """Each target against the non-targets only (see above); returns the value."""
     rows, columns, weights = targets.rows, targets.columns, targets.weights
     aimed = scores[rows, columns]
     log_sum, total = _non_targets_(scores, targets, log_counts)
@@ -206,7 +136,7 @@ def decoupled_(scores: Tensor, targets: Targets, log_counts: Tensor | None = Non
 
 
 def listwise_(scores: Tensor, targets: Targets, log_counts: Tensor | None = None, own_counts: bool = True) -> Tensor:
-    """`listwise`, the gradient written over the scores. Returns the value.
+    """Each target against the non-targets and the farther targets (see above); returns the value.
 
     The competition among targets is worked out on a small padded matrix (B x largest |S(q)|) by automatic
     differentiation; the non-targets enter it through their log-sum only.

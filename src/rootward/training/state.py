@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -19,7 +18,7 @@ from torch import Tensor
 from rootward.encoders import DualEncoder, Table
 from rootward.encoders.towers import TableGradient
 from rootward.errors import RunFolderError
-from rootward.files import atomic_write
+from rootward.files import atomic_write, sha256_of
 from rootward.training.batches import Mined
 from rootward.training.optimizers import Optimizer, optimizer_of
 from rootward.training.stage import Stage
@@ -184,8 +183,5 @@ class Checkpoint:
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(name.encode())
-        digest.update(tensor.reshape(-1).numpy().data)
-    return digest.hexdigest()
+    named = sorted(tensors.items())
+    return sha256_of(chunk for name, tensor in named for chunk in (name.encode(), tensor.reshape(-1).numpy().data))

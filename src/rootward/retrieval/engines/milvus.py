@@ -16,7 +16,6 @@ Peculiarities of the server, and how they are handled:
 from __future__ import annotations
 
 import builtins
-import hashlib
 import logging
 import math
 import os
@@ -33,6 +32,7 @@ import torch
 from torch import Tensor
 
 from rootward.errors import InputError, MissingExtraError, RootwardError
+from rootward.files import sha256_of
 from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.engines.engine import (
     Condition,
@@ -616,4 +616,4 @@ def _digest(ancestors: Ancestors | None) -> str:
     if ancestors is None:
         return "none"
     arrays = (ancestors.depth, ancestors.offsets, ancestors.rows)
-    return hashlib.sha256(b"".join(array.astype("<i8").tobytes() for array in arrays)).hexdigest()[:16]
+    return sha256_of(array.astype("<i8").tobytes() for array in arrays)[:16]
