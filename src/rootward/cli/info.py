@@ -14,6 +14,8 @@ from rootward.cli.flags import output
 from rootward.errors import InputError, RunFolderError
 from rootward.folders import read_config
 
+CLASSIFIER = "classifier"  # a folder in that of a run
+
 
 def info(
     run: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a run, a model or an index.")],
@@ -87,6 +89,8 @@ def _about(folder: Path) -> dict[str, Any]:
         about["is"] = f"a constructed model, made without training; {made_by}"
         about["recipe"] = f"construction {made['method']}: margin {margin:.3g}, {separated:.3g} % of queries separated"
         about["dim"] = made["dim"]
+    if (folder / CLASSIFIER).is_dir():
+        commands.insert(0, f"rootward predict {here} FILE --text COLUMN")
     towers = {side: _tower(config["towers"][side]) for side in ("query", "document")}
     figures = _figures(folder, config.get("growth")) if "run" in config else {}
     return about | {"sizes": sizes, "tower": towers, "figures": figures, "files": files, "next": commands}
@@ -139,6 +143,7 @@ def _sizes(folder: Path) -> dict[str, Any]:
 def _figures(folder: Path, growth: dict[str, Any] | None) -> dict[str, Any]:
     """What was measured, each with the queries that it is of."""
     from rootward.calibration.calibrate import NAME  # noqa: PLC0415
+    from rootward.evaluation.naming import NodeReport  # noqa: PLC0415
     from rootward.training.run import REPORT  # noqa: PLC0415
 
     figures: dict[str, Any] = {}
@@ -151,6 +156,10 @@ def _figures(folder: Path, growth: dict[str, Any] | None) -> dict[str, Any]:
             whose = f"{report.n_queries:,} queries, {report.n_unseen:,} of them unknown to training"
         whose += " (a sample of all)" if report.extras.get("sampled_queries") else ""
         figures["recall"] = {"overall": report.overall.value, "lowest": report.minimum.value, "of": whose}
+    if (folder / CLASSIFIER / REPORT).is_file():
+        named = NodeReport.load(folder / CLASSIFIER / REPORT)
+        whose = f"{named.n_queries:,} held-out texts; then everything was trained again on all texts"
+        figures["named node"] = {"right": named.accuracy.value, "hierarchical F1": named.f1.value, "of": whose}
     if (folder / NAME).is_file():
         sets = rw.Calibration.load(folder).report
         whose = f"{sets.n_queries:,} held-out queries that were not calibrated on"

@@ -1,0 +1,105 @@
+"""`rootward train --labels` with labels enough to hold some out, and `rootward predict`."""
+
+import csv
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from rootward.cli import app
+
+QUICK = ["--dim", "16", "--steps", "60", "--threads", "1"]
+KINDS = {
+    "flip-flops": ("thong", ["beach", "summer", "pool", "rubber", "surf", "holiday"]),
+    "rain boots": ("wellie", ["garden", "puddle", "green", "farm", "storm", "mud"]),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(shop, tmp_path_factory):
+    """A folder with titles, new titles, and a run of the titles; no sentence encoder is used."""
+    here = tmp_path_factory.mktemp("labelled")
+    with (here / "titles.csv").open("w", newline="") as file:
+        rows = [
+            (f"{one} {two} {noun}", node)
+            for node, (noun, words) in KINDS.items()
+            for i, one in enumerate(words)
+            for two in words[i + 1 :]
+        ]
+        csv.writer(file).writerows([("title", "category"), *rows])
+    (here / "new.csv").write_text("title\nmud green wellie\nsurf beach thong\nqqqq zzzz\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rootward.encoders.pretrained.packaged_encoder", lambda: None)
+        labels = ["--labels", f"{here}/titles.csv", "--text", "title", "--node", "category"]
+        arguments = ["train", f"edges:{shop}", *labels, *QUICK, "--out", f"{here}/run", "--json", f"{here}/report.json"]
+        result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.stderr
+    assert "held-out texts" in result.stdout
+    assert "rootward predict" in result.stderr
+    return here
+
+
+def test_the_report_is_of_held_out_texts(folder):
+    report = json.loads((folder / "report.json").read_text())
+    assert report["texts"] == "held-out"
+    assert report["accuracy"]["value"] > 0.9
+
+
+def test_info_says_whose_figures(rootward, folder):
+    result = rootward("info", folder / "run", "--json")
+    assert result.exit_code == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert told["figures"]["named node"]["of"] == "20 held-out texts; then everything was trained again on all texts"
+    assert told["figures"]["named node"]["right"] > 0.9
+    assert f"rootward predict {folder / 'run'} FILE --text COLUMN" in told["next"]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_a_line_a_text_in_order(rootward, folder, tmp_path, suffix):
+    out = tmp_path / f"said{suffix}"
+    result = rootward("predict", folder / "run", folder / "new.csv", "--text", "title", "--out", out)
+    assert result.exit_code == 0, result.stderr
+    if suffix == ".jsonl":
+        said = [json.loads(line) for line in out.read_text().splitlines()]
+    elif suffix == ".csv":
+        said = list(csv.DictReader(out.open()))
+        said = [{**each, "node": each["node"] or None, "answers": json.loads(each["answers"])} for each in said]
+    else:
+        said = pq.read_table(out).to_pylist()
+    assert [each["node"] for each in said] == ["rain boots", "flip-flops", None]
+    assert set(said[0]["answers"]) == {"rain boots", "boots", "footwear"}
+    assert said[2]["answers"] == []
+    assert float(said[0]["probability"]) > 0.4
+
+
+def test_lines_go_to_standard_output(rootward, folder):
+    result = rootward("predict", folder / "run", folder / "new.csv", "--text", "title", "-q")
+    assert [json.loads(line)["node"] for line in result.stdout.splitlines()] == ["rain boots", "flip-flops", None]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["new.csv"], "--text"),
+        (["none.csv", "--text", "title"], "none.csv"),
+        (["new.csv", "--text", "title", "--out", "said.txt"], ".jsonl, .csv, .parquet"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_refused(rootward, folder, arguments, message):
+    result = rootward("predict", folder / "run", folder / arguments[0], *arguments[1:])
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_run_of_no_labels_says_what_is_needed(rootward, run, folder):
+    result = rootward("predict", run, folder / "new.csv", "--text", "title")
+    assert result.exit_code == 2
+    assert "--labels FILE makes one" in result.stderr
+
+
+def test_minutes_are_of_one_tower(rootward, shop, folder):
+    labels = ["--labels", folder / "titles.csv", "--text", "title", "--node", "category"]
+    result = rootward("train", f"edges:{shop}", *labels, "--minutes", "1", "--out", "run")
+    assert result.exit_code == 2
+    assert "--tower static" in result.stderr
