@@ -3,6 +3,7 @@
     config.json              "index": engine, settings, generation, fingerprint of the model, what was tuned;
                              "files": checksums
     documents-0001.parquet   row, id, height, gone; name, synonyms, definition where there are names
+    owners-0001.safetensors        document row of each row of the engine; where documents may have several vectors
     ancestors-0001.safetensors     depth; offsets, rows, hops; where the hierarchy is known
     calibration-0001.safetensors   where answer sets end, where that is calibrated
     ...-0001.*               files of the engine; none for a server
@@ -136,10 +137,10 @@ def load_documents(
         progress: show a bar, or a line every few seconds where standard error is no terminal.
     """
     check_options(name, options)
-    digest = _digest(json.dumps(options, sort_keys=True, default=str).encode())  # they may hold a password
-    about: dict[str, Any] = {"engine": name, "fingerprint": fingerprint, "n": len(documents), "options": digest}
+    chosen = digest(json.dumps(options, sort_keys=True, default=str).encode())  # they may hold a password
+    about: dict[str, Any] = {"engine": name, "fingerprint": fingerprint, "n": len(documents), "options": chosen}
     if relevance is not None:
-        pairs = _digest(relevance.query_of.data, relevance.documents.data)
+        pairs = digest(relevance.query_of.data, relevance.documents.data)
         about |= {"pairs": pairs, "target": relevance.target}
     state = {} if folder is None else _loading(folder, check=True)
     if state.get("about") == about and folder is not None:
@@ -202,8 +203,9 @@ def _loading(folder: Path, *, check: bool = False) -> dict[str, Any]:
     return state
 
 
-def _digest(*contents: bytes | memoryview) -> str:
-    digest = hashlib.sha256()
+def digest(*contents: bytes | memoryview) -> str:
+    """Short hexadecimal digest of these bytes."""
+    sha = hashlib.sha256()
     for content in contents:
-        digest.update(content)
-    return digest.hexdigest()[:16]
+        sha.update(content)
+    return sha.hexdigest()[:16]
