@@ -263,7 +263,7 @@ class Limited(Exact):
 
 def test_a_limit_of_the_engine_is_told_only_where_documents_are_missing():
     owners = np.repeat(np.arange(3), [98, 1, 1])
-    catalogue = Catalogue.of(Ids("abc"), np.zeros(3), None, None, owners)
+    catalogue = Catalogue.of(model_of(3), None, owners)
     vectors = torch.cat([torch.full((98, 1), 2.0), torch.ones(2, 1)])
     finder = Merged(Limited.over(vectors, np.arange(100)), catalogue)
     found = finder.search(torch.tensor([[1.0], [-1.0]]), 2)

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rootward.csr import expand, offsets_of
+from rootward.encoders import DualEncoder
 from rootward.errors import InputError, UnknownIdError
 from rootward.files import atomic_write
 from rootward.hierarchy import Hierarchy
@@ -50,21 +51,10 @@ class Catalogue:
     owners: Ints | None = None
 
     @classmethod
-    def of(
-        cls,
-        ids: Ids,
-        heights: npt.ArrayLike,
-        texts: Texts | None,
-        ancestors: Ancestors | None,
-        owners: Ints | None = None,
-    ) -> Catalogue:
-        """A catalogue without deleted documents."""
-        return cls(ids, np.array(heights, np.float32), np.zeros(len(ids), np.bool_), texts, ancestors, owners)
-
-    @cached_property
-    def most_vectors(self) -> int:
-        """No document has more vectors."""
-        return 1 if self.owners is None else int(np.bincount(self.owners).max(initial=1))
+    def of(cls, model: DualEncoder, ancestors: Ancestors | None, owners: Ints | None = None) -> Catalogue:
+        """A catalogue of all documents of a model."""
+        ids, heights = model.document_ids, np.array(model.heights, np.float32)
+        return cls(ids, heights, np.zeros(len(ids), np.bool_), model.document_texts, ancestors, owners)
 
     @cached_property
     def in_order(self) -> bool:
@@ -114,12 +104,9 @@ class Catalogue:
         return Catalogue(ids, now, gone, texts, known, self.owners), rows
 
     def place_vectors(self, documents: Ints) -> tuple[Catalogue, Ints, Ints]:
-        """(catalogue, a row of the engine for each of these vectors, rows of the same documents that are left over).
+        """(catalogue, rows of the engine for vectors of these document rows, other rows of the same documents).
 
-        A document's own rows come first, in their order; then there are new ones.
-
-        Args:
-            documents: of each vector, the document row.
+        The rows that a document has already are used first, in their order.
         """
         assert self.owners is not None
         own: dict[int, list[int]] = {}

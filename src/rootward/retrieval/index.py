@@ -130,8 +130,9 @@ class Index:
             order = np.argsort(found, kind="stable")
             owner_rows, documents = found[order], documents[torch.from_numpy(order).to(documents.device)]
             above = None if ancestors is None else ancestors.take(owner_rows)
+            # a load that was cut off continues with the same vectors only
             loaded_as = f"{fingerprint}+{storage.digest(owner_rows.data, documents.numpy(force=True).data)}"
-        catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, ancestors, owner_rows)
+        catalogue = Catalogue.of(model, ancestors, owner_rows)
 
         def queries_to_tune_with() -> Sample:
             matrix = documents.cpu().float()
@@ -150,8 +151,6 @@ class Index:
         index = cls(filled, catalogue, fingerprint)
         if isinstance(filled, Tunable):
             index.tuned = tune(filled, sample or queries_to_tune_with(), recall, index.finder)
-        if isinstance(filled, Shared):
-            filled.set_model(fingerprint)
         if folder is not None:
             index.save(folder)
             storage.end_loading(folder)
@@ -181,7 +180,7 @@ class Index:
         engine.check_complete(model.fingerprint(), len(model.document_ids) if owner_rows is None else len(owner_rows))
         ancestors = None if hierarchy is None else Ancestors.of(hierarchy, model.document_ids)
         engine.use_ancestors(ancestors if ancestors is None or owner_rows is None else ancestors.take(owner_rows))
-        catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, ancestors, owner_rows)
+        catalogue = Catalogue.of(model, ancestors, owner_rows)
         return cls(engine, catalogue, model.fingerprint())
 
     def calibrated(self, calibration: Calibration | None) -> Index:
@@ -390,12 +389,12 @@ class Index:
         labels = list(map(str, ids)) if several else list(Ids(ids))
         matrix = torch.as_tensor(vectors)
         as_documents(np.arange(len(labels)), matrix, self.engine.dim)
-        catalogue, rows = self.catalogue.put(list(dict.fromkeys(labels)), heights, names, hierarchy)
-        above, unused = None if catalogue.ancestors is None else catalogue.ancestors.take(rows), rows[:0]
+        catalogue, documents = self.catalogue.put(list(dict.fromkeys(labels)), heights, names, hierarchy)
+        rows, unused = documents, documents[:0]
         if several:
             documents = catalogue.ids.rows(labels)
             catalogue, rows, unused = catalogue.place_vectors(documents)
-            above = None if catalogue.ancestors is None else catalogue.ancestors.take(documents)
+        above = None if catalogue.ancestors is None else catalogue.ancestors.take(documents)
         if self.engine.durable and self.folder is not None:  # a server must hold no row without an id
             self._write(catalogue)
         self.engine.upsert(rows, matrix, above)

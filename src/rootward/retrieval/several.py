@@ -33,7 +33,7 @@ class Merged:
     def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
         """The k best allowed documents of each query, as `Engine.search`."""
         allowed = self._vectors_of(where)
-        found = self._until_certain(queries, k, lambda left, n: self.engine.search(_take(queries, left), n, allowed))
+        found = self._until_certain(queries, k, lambda some, _, n: self.engine.search(some, n, allowed))
         return found.first(k)
 
     def range(
@@ -44,25 +44,24 @@ class Merged:
         if cap is None:
             return self._merge(self.engine.range(queries, thresholds, allowed))
         found = self._until_certain(
-            queries,
-            cap + 1,
-            lambda left, n: self.engine.range(_take(queries, left), thresholds[left], allowed, n),
+            queries, cap + 1, lambda some, left, n: self.engine.range(some, thresholds[left], allowed, n)
         )
         return found.capped(cap)
 
-    def _until_certain(self, queries: Tensor, k: int, find: Callable[[Ints, int], Found]) -> Found:
+    def _until_certain(self, queries: Tensor, k: int, find: Callable[[Tensor, Ints, int], Found]) -> Found:
         """At least the k best documents of each query, all of them where there are fewer.
 
         Args:
             queries: n x dim.
             k: documents.
-            find: (query rows, n) to the n best vectors of each of these queries, or of those that reach a threshold.
+            find: (some queries, their rows, n) to the n best vectors of each, or of those that reach a threshold.
         """
         parts: list[tuple[Ints, Ints, Floats]] = []
-        left, n = np.arange(len(queries)), min((k - 1) * self.catalogue.most_vectors + 1, 2 * k + 16)
+        left, n = np.arange(len(queries)), 2 * k + 16
         exact, truncated = True, None
         while len(left) or not parts:
-            found = find(left, n)
+            some = queries if len(left) == len(queries) else queries[left.tolist()]
+            found = find(some, left, n)
             merged = self._merge(found)
             full = np.diff(found.offsets) >= n
             certain = np.ones(len(merged.rows), np.bool_)
@@ -84,33 +83,21 @@ class Merged:
 
     def _merge(self, found: Found) -> Found:
         """Documents of these vectors, each once with its best score, equal scores in ascending row order."""
-        documents = self.owners[found.rows]
+        assert self.catalogue.owners is not None
+        documents = self.catalogue.owners[found.rows]
         order = np.lexsort((documents, -found.scores, found.place))
         _, first = np.unique(found.place * len(self.catalogue.ids) + documents[order], return_index=True)
         best = order[np.sort(first)]
         sizes = np.bincount(found.place[best], minlength=len(found))
         return replace(found, offsets=offsets_of(sizes), rows=documents[best], scores=found.scores[best])
 
-    @property
-    def owners(self) -> Ints:
-        """The document row of each of the engine's rows."""
-        assert self.catalogue.owners is not None
-        return self.catalogue.owners
-
     def _vectors_of(self, where: Where | None) -> Where | None:
         """The same condition in the engine's rows; ancestors and depths are those of the vector's document."""
         if where is None:
             return None
-        conditions = where.conditions
-        if conditions is not None:
-            conditions = tuple(
-                replace(each, values=tuple(self.catalogue.vectors_of(each.values).tolist()))
-                if each.field == "row"
-                else each
-                for each in conditions
-            )
-        return Where(self.catalogue.vectors_of(where.rows), conditions)
-
-
-def _take(queries: Tensor, rows: Ints) -> Tensor:
-    return queries if len(rows) == len(queries) else queries[rows.tolist()]
+        rows = self.catalogue.vectors_of
+        conditions = where.conditions and tuple(
+            replace(each, values=tuple(rows(each.values).tolist())) if each.field == "row" else each
+            for each in where.conditions
+        )
+        return Where(rows(where.rows), conditions)

@@ -69,9 +69,7 @@ class Relevance:
     def with_several(self, vectors: Tensor, owners: Ints) -> Relevance:
         """The same, also its sample, with the best vector for each query in place of its document.
 
-        Args:
-            vectors: m x dim, of documents; at least one of each.
-            owners: int64, m, ascending: the document row of each vector.
+        `owners` are the document rows of all vectors (m x dim), ascending.
         """
         offsets = np.searchsorted(owners, np.arange(owners.max(initial=-1) + 2))
 
