@@ -33,8 +33,7 @@ class Merged:
     def search(self, queries: Tensor, k: int, where: Where | None = None) -> Found:
         """The k best allowed documents of each query, as `Engine.search`."""
         allowed = self._vectors_of(where)
-        found = self._until_certain(queries, k, lambda some, _, n: self.engine.search(some, n, allowed))
-        return found.first(k)
+        return self._until_certain(queries, k, lambda some, _, n: self.engine.search(some, n, allowed)).first(k)
 
     def range(
         self, queries: Tensor, thresholds: npt.NDArray[np.float32], where: Where | None = None, cap: int | None = None
