@@ -158,3 +158,31 @@ def test_edges_with_empty_parents_and_nodes_with_empty_names_are_read_as_they_ar
     assert list(pairs.query_ids) == ["11", "111", "112", "soy beans", "corn"]
     assert pairs.query_texts.names == ("", "Soybean Farming", "", "soy beans", "corn")
     assert pairs.relevant("corn") == [("112", 0), ("11", 1)]
+
+
+def test_simple_methods_learn_from_the_run_and_are_measured_on_labels(rootward, labelled):
+    pytest.importorskip("sklearn")
+    flags = ["--labels", "held.csv", "--text", "words", "--node", "leaf", "--baselines", "--bootstrap", "20"]
+    with open("held.csv", "w") as file:
+        file.write("words,leaf\nwellies of rubber,rain boots\nplain Havaianas,flip-flops\n")
+    told = json.loads(rootward("evaluate", labelled, *flags, "--json", "-").stdout)
+    assert told["report"]["nodes"]["n_queries"] == 2
+    assert told["baselines"]["n_known"] == 0
+    assert [row["report"]["n_queries"] for row in told["baselines"]["rows"]] == [2, 2]
+    assert "differences: paired" in rootward("evaluate", labelled, *flags).stdout
+
+
+def test_baselines_refuse_labels_that_were_all_trained_on(rootward, labelled, files):
+    result = rootward("evaluate", labelled, *files, "--baselines")
+    assert result.exit_code == 2
+    assert "held-out texts" in result.stderr
+
+
+def test_labels_that_were_trained_on_keep_their_ids_and_no_other_text_gets_one(rootward, shop, tmp_path):
+    (tmp_path / "titles.csv").write_text("text,node\nboots,rain boots\npuddle wellies,rain boots\n")
+    flags = ["--labels", "titles.csv", *QUICK]
+    assert rootward("train", f"edges:{shop}", *flags, "--out", "run").exit_code == 0
+    assert "boots (2)" in Run.load("run").pairs.query_ids  # "boots" is a node
+    (tmp_path / "new.csv").write_text("text,node\nboots,boots\nboots (2),sandals\npuddle wellies,boots\n")
+    report = json.loads(rootward("evaluate", "run", "--labels", "new.csv", "--json", "-").stdout)
+    assert (report["n_queries"], report["n_unseen"]) == (3, 1)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,8 +8,11 @@ from evaluation.naive import case
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, UnknownIdError
 from rootward.evaluation import evaluate, rank_pairs, ranks_of
+from rootward.hierarchy import Hierarchy
 from rootward.ids import Ids
 from rootward.pairs import Pairs
+from rootward.texts import Texts
+from shoes import EDGES
 
 
 def given(seed=0) -> tuple[DualEncoder, Pairs]:
@@ -108,3 +113,21 @@ def test_a_bar_is_shown_only_where_somebody_sees_it(capsys):
     model, pairs = given()
     evaluate(model, pairs, bootstrap=0, progress=True)
     assert capsys.readouterr().err == ""
+
+
+def named(pairs: Pairs, name: str) -> Pairs:
+    """The pairs with this name for their first query."""
+    n = pairs.n_queries
+    return replace(pairs, query_texts=Texts((name, *pairs.query_ids[1:]), ((),) * n, ("",) * n))
+
+
+def test_another_text_under_an_id_that_a_text_model_knows_is_refused():
+    pairs = Hierarchy.from_edges(EDGES).pairs()
+    model = DualEncoder.text(pairs, dim=8)
+    first = pairs.query_ids[0]
+    with pytest.raises(InputError, match=rf"1 query has an id .*{first}.* is 'clogs' here and .* Give other"):
+        evaluate(model, named(pairs, "clogs"))
+    for same in (first, first.upper(), ""):
+        assert evaluate(model, named(pairs, same)).n_unseen == 0
+    looked_up = DualEncoder.lookup(pairs, dim=8)
+    assert evaluate(looked_up, named(pairs, "clogs")).n_queries == pairs.n_queries

@@ -100,6 +100,39 @@ def wide_model(n=2_500, dim=8, seed=0):
     return DualEncoder.from_vectors(pairs, vectors, vectors)
 
 
+@pytest.mark.parametrize("kind", ["exact", "ivf"])
+def test_several_vectors_a_document_are_merged_and_opened_elsewhere(milvus, name, kind, tmp_path):
+    tree = shoes()
+    model = DualEncoder.lookup(tree.pairs(), dim=8)
+    rng = np.random.default_rng(0)
+    owners = [*model.document_ids] * 3
+    vectors = torch.from_numpy(rng.integers(-3, 4, (36, 8)).astype(np.float32))
+    options = {"hierarchy": tree, "vectors": vectors, "owners": owners}
+    there = Index.build(model, kind, uri=milvus.uri, collection=name, out=tmp_path / "index", **options)
+    local = Index.build(model, **options)
+    queries = torch.from_numpy(rng.integers(-3, 4, (9, 8)).astype(np.float32))
+    connected = Index.connect(model, milvus.uri, name, tree, owners)
+    assert len(Index.build(model, kind, uri=milvus.uri, collection=name, **options)) == 12  # the same again: no change
+    for index in (there, connected):
+        index.engine.effort = 100
+        assert (len(index), index.engine.count()) == (12, 36)
+        for where in (None, Filter.below("sandals"), Filter.levels(1, 2), Filter.only(["boots", "shoes"])):
+            got, wanted = (each.answers(queries, threshold=5.0, where=where) for each in (index, local))
+            assert (got.ids, [*map(list, got.scores)]) == (wanted.ids, [*map(list, wanted.scores)])
+            got, wanted = index.search(queries, 4, where=where), local.search(queries, 4, where=where)
+            assert [*map(list, got.scores)] == [*map(list, wanted.scores)]
+            assert got == wanted or kind == "ivf"  # which of equal scores comes last is free there
+    for index in (there, local):
+        index.upsert(["boots"] * 5 + ["shoes"], vectors[:6] + 1)
+        index.delete(["sandals"])
+        index.commit()
+    again = Index.load(tmp_path / "index")
+    again.engine.effort = 100
+    assert again.answers(queries, threshold=3.0).ids == local.answers(queries, threshold=3.0).ids
+    for index in (there, connected, again):
+        index.close()
+
+
 def test_shoes_are_found_below_footwear_by_whoever_connects(milvus, name, tmp_path):
     tree = shoes()
     pairs = tree.pairs()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rootward.encoders import DualEncoder
-from rootward.errors import UnknownIdError, did_you_mean
+from rootward.errors import InputError, UnknownIdError, did_you_mean
 from rootward.evaluation.naming import TextsOf, closure_in, measure_nodes, named_queries, predict_nodes
 from rootward.evaluation.ranks import Ranks, fingerprint_of, rank_pairs
 from rootward.evaluation.report import Report
@@ -21,8 +21,9 @@ from rootward.evaluation.results import Scalar
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.progress import bar
+from rootward.readers.tables import shown
 from rootward.scoring import BLOCK_BYTES, Floats, Ints
-from rootward.texts import what_is_read
+from rootward.texts import normal_form, what_is_read
 
 ENCODE_ROWS = 4_096
 """How many rows are encoded at a time."""
@@ -71,7 +72,8 @@ def evaluate(
     Ids are matched by label: `pairs` may hold some of the model's queries and documents, in another order. Documents
     that the model knows and `pairs` does not still compete. Queries whose answers training did not know are read as a
     search reads them (`DualEncoder.encode_queries`), and the report says how many. Of a model that reads texts `pairs`
-    may hold any queries: an id that it does not know goes by its text, by itself where it has none.
+    may hold any queries: an id that it does not know goes by its text, by itself where it has none. An id that it knows
+    must have the text that training knew, in some spelling, or none.
 
     Args:
         model: a `DualEncoder`.
@@ -94,7 +96,8 @@ def evaluate(
     Raises:
         UnknownIdError: pairs of a document that the model does not know, or of a query that it would have to look up.
         PairsError: there are no pairs.
-        InputError: vectors that are NaN or infinite, `known` of other ids.
+        InputError: vectors that are NaN or infinite, `known` of other ids, a text of `pairs` that is not the one that
+            the model knows under its id.
     """
     start = time.perf_counter()
     vectors = queries_of(model, pairs), documents_of(model)
@@ -165,7 +168,7 @@ def ranks_of(
 
     Raises:
         UnknownIdError: pairs of a document that the model does not know, or of a query that it would have to look up.
-        InputError: vectors that are NaN or infinite, `known` of other ids.
+        InputError: vectors that are NaN or infinite, `known` of other ids, another text than the model's of an id.
     """
     wanted = in_rows_of(model, pairs)
     others = None if known is None else in_rows_of(model, known)
@@ -197,6 +200,7 @@ def queries_of(model: Encoder, pairs: Pairs, *, as_searched: bool = True) -> Ten
 
     Raises:
         UnknownIdError: a query that the model does not know, and would have to look up.
+        InputError: a query that the model knows with another text.
     """
     used = np.flatnonzero(pairs.sizes)
     with torch.inference_mode():
@@ -205,6 +209,7 @@ def queries_of(model: Encoder, pairs: Pairs, *, as_searched: bool = True) -> Ten
         # as a search would: queries of the model by their rows, the others by their texts
         reads = model
         rows = _rows_known(pairs.query_ids, model.query_ids, used)
+        _check_texts(model, pairs, rows)
         vectors = _encoded(lambda some: reads.as_searched(some)[0], rows, model.dim)
         others = used[rows[used] < 0]
         texts = what_is_read(pairs.query_ids, pairs.query_texts) if len(others) else ()
@@ -260,6 +265,25 @@ def _rows_known(ids: Ids, known: Ids, used: npt.NDArray[np.integer]) -> Ints:
     out = np.full(len(ids), -1, np.int64)
     out[used] = used if ids == known else known.find(ids[row] for row in used.tolist())
     return out
+
+
+def _check_texts(model: DualEncoder, pairs: Pairs, rows: Ints) -> None:
+    """Refuse a query whose name is not what the model reads for the row with its id (-1: none), in any spelling."""
+    if pairs.query_texts is None or pairs.query_texts is model.query_texts:
+        return
+    known, names = what_is_read(model.query_ids, model.query_texts), pairs.query_texts.names
+    differ = [
+        query
+        for query in np.flatnonzero(rows >= 0).tolist()
+        if names[query] not in ("", known[rows[query]]) and normal_form(names[query]) != normal_form(known[rows[query]])
+    ]
+    if differ:
+        query, n = differ[0], len(differ)
+        what = "1 query has an id" if n == 1 else f"{n:,} queries have ids"
+        raise InputError(
+            f"{what} that the model knows with another text: {pairs.query_ids[query]!r} is {shown(names[query])} here "
+            f"and {shown(known[rows[query]])} in the model. Give other texts other ids, so that the model reads them."
+        )
 
 
 def _encoded(encode: Callable[[Ints], Tensor], rows: Ints, dim: int) -> Tensor:

@@ -118,7 +118,8 @@ def node_pairs(pairs: Pairs) -> Pairs:
 def labelled_alone(pairs: Pairs, labels: Labels, *, unknown: Unknown = "error") -> Pairs:
     """Pairs of labelled texts alone, with the nodes and answers of pairs that there are, such as a run's.
 
-    The queries are the texts, without the nodes.
+    The queries are the texts, without the nodes. A text that is a query of `pairs` keeps the id that it has there; the
+    others get ids that are not there, so that a model of `pairs` reads them by their text.
 
     Args:
         pairs: of a hierarchy, or pairs at distance 0 only, where a text is answered by its nodes alone.
@@ -134,7 +135,7 @@ def labelled_alone(pairs: Pairs, labels: Labels, *, unknown: Unknown = "error") 
         nodes = Pairs.from_arrays(known, known, rows, rows, 0 * rows, document_texts=pairs.document_texts)
     up = nodes.keep(nodes.distances == 1)
     names = NodeNames(nodes.document_ids, nodes.document_texts, up.offsets, up.documents)
-    return labelled_pairs(nodes, label_queries(labels, names.find, names.explain, unknown=unknown))
+    return labelled_pairs(nodes, label_queries(labels, names.find, names.explain, unknown=unknown), pairs)
 
 
 def _rows_by_form(names: Iterable[tuple[int, Iterable[str]]]) -> dict[str, list[int]]:

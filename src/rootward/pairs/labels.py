@@ -16,7 +16,7 @@ from rootward.errors import InputError, PairsError, TableError, UnknownIdError
 from rootward.ids import CONTROL, Ids, Rows
 from rootward.pairs.pairs import Pairs
 from rootward.readers.tables import Columns, Format, Source, read_columns, shown
-from rootward.texts import Texts, normal_form
+from rootward.texts import Texts, normal_form, what_is_read
 
 Unknown = Literal["error", "skip"]
 
@@ -209,21 +209,28 @@ def as_id(text: str) -> str:
     return " ".join(re.sub(CONTROL, " ", text).split())
 
 
-def labelled_pairs(nodes: Pairs, found: LabelQueries) -> Pairs:
+def labelled_pairs(nodes: Pairs, found: LabelQueries, known: Pairs | None = None) -> Pairs:
     """Pairs of labelled texts alone: the answers of a text are those of its nodes, at the least distance.
 
     Args:
         nodes: queries whose rows the labels name, such as the nodes of a hierarchy. No text gets the id of one of them.
         found: the labelled texts.
+        known: pairs of a run, whose queries keep their ids: a text that is one of them, letter by letter, gets its id,
+            and no other text does.
     """
     place, index = nodes.of(found.nodes)
     queries, documents, hops = found.queries[place], nodes.documents[index], nodes.distances[index]
     order = np.lexsort((hops, documents, queries))
     order = order[np.diff(queries[order] * nodes.n_documents + documents[order], prepend=-1) != 0]
     taken, ids = set(nodes.query_ids), []
+    read = () if known is None else what_is_read(known.query_ids, known.query_texts)
+
+    def is_another(label: str, text: str) -> bool:
+        return known is not None and label in known.query_ids and read[known.query_ids.row(label)] != text
+
     for text in found.texts:
         label, again = as_id(text), 1
-        while label in taken:
+        while label in taken or is_another(label, text):
             again += 1
             label = f"{as_id(text)} ({again})"
         taken.add(label)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rootward.csr import expand, offsets_of
+from rootward.encoders import DualEncoder
 from rootward.errors import InputError, UnknownIdError
 from rootward.files import atomic_write
 from rootward.hierarchy import Hierarchy
@@ -36,6 +39,8 @@ class Catalogue:
         gone: whether it was deleted.
         texts: names, where there are any.
         ancestors: of each document, where they are known.
+        owners: int64, the document row of each row of the engine, where documents may have several vectors; None where
+            the rows of the engine are those of the documents. A row of the engine belongs to its document for good.
     """
 
     ids: Ids
@@ -43,11 +48,23 @@ class Catalogue:
     gone: npt.NDArray[np.bool_]
     texts: Texts | None = None
     ancestors: Ancestors | None = None
+    owners: Ints | None = None
 
     @classmethod
-    def of(cls, ids: Ids, heights: npt.ArrayLike, texts: Texts | None, ancestors: Ancestors | None) -> Catalogue:
-        """A catalogue without deleted documents."""
-        return cls(ids, np.array(heights, np.float32), np.zeros(len(ids), np.bool_), texts, ancestors)
+    def of(cls, model: DualEncoder, ancestors: Ancestors | None, owners: Ints | None = None) -> Catalogue:
+        """A catalogue of all documents of a model."""
+        ids, heights = model.document_ids, np.array(model.heights, np.float32)
+        return cls(ids, heights, np.zeros(len(ids), np.bool_), model.document_texts, ancestors, owners)
+
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether the rows of the engine ascend with those of their documents."""
+        return self.owners is None or bool((np.diff(self.owners) >= 0).all())
+
+    def vectors_of(self, documents: npt.ArrayLike) -> Ints:
+        """The rows of the engine that belong to these document rows, ascending."""
+        assert self.owners is not None
+        return np.flatnonzero(np.isin(self.owners, np.asarray(documents, np.int64)))
 
     def put(
         self,
@@ -84,7 +101,21 @@ class Catalogue:
             known = Ancestors.unknown(n_old) if known is None else known
             known = known.put(np.arange(n_old, len(ids)), Ancestors.unknown(n_new)) if n_new else known
             known = known if hierarchy is None else known.put(rows, Ancestors.of(hierarchy, ids).take(rows))
-        return Catalogue(ids, now, gone, texts, known), rows
+        return Catalogue(ids, now, gone, texts, known, self.owners), rows
+
+    def place_vectors(self, documents: Ints) -> tuple[Catalogue, Ints, Ints]:
+        """(catalogue, rows of the engine for vectors of these document rows, other rows of the same documents).
+
+        The rows that a document has already are used first, in their order.
+        """
+        assert self.owners is not None
+        own: dict[int, list[int]] = {}
+        for row in self.vectors_of(documents)[::-1].tolist():
+            own.setdefault(int(self.owners[row]), []).append(row)
+        new = count(len(self.owners))
+        rows = np.array([own[each].pop() if own.get(each) else next(new) for each in documents.tolist()], np.int64)
+        owners = np.concatenate([self.owners, documents[rows >= len(self.owners)]])
+        return replace(self, owners=owners), rows, np.array([row for rest in own.values() for row in rest], np.int64)
 
     def without(self, labels: Iterable[Hashable]) -> tuple[Catalogue, Ints]:
         """(catalogue without these documents, their rows).
@@ -103,30 +134,36 @@ class Catalogue:
     # -- on disk ---------------------------------------------------------------------------------------------------
 
     def save(self, folder: Path, mark: str) -> tuple[str, ...]:
-        """Write `documents-MARK.parquet`, and `ancestors-MARK.safetensors` where that is known."""
+        """Write `documents-MARK.parquet`, and `owners-` and `ancestors-MARK.safetensors` where these are known."""
         table = {"row": np.arange(len(self.ids)), "id": list(self.ids), "height": self.heights, "gone": self.gone}
         columns = {name: pa.array(column) for name, column in table.items()}
         if self.texts is not None:
             columns |= self.texts.columns()
         files = [f"documents-{mark}.parquet"]
         atomic_write(folder / files[0], lambda path: pq.write_table(pa.table(columns), path, compression="zstd"))
-        if self.ancestors is not None:
-            arrays = {name: torch.from_numpy(np.array(array)) for name, array in vars(self.ancestors).items()}
-            files.append(f"ancestors-{mark}.safetensors")
-            atomic_write(folder / files[1], lambda path: save_file(arrays, path))
+        more = {} if self.owners is None else {"owners": {"owners": self.owners}}
+        more |= {} if self.ancestors is None else {"ancestors": vars(self.ancestors)}
+        for what, arrays in more.items():
+            tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+            files.append(f"{what}-{mark}.safetensors")
+            atomic_write(folder / files[-1], partial(save_file, tensors))
         return tuple(files)
 
     @classmethod
     def load(cls, folder: Path, files: tuple[str, ...]) -> Catalogue:
         """What `save` wrote."""
         table = pq.read_table(folder / files[0]).sort_by("row")
-        texts = ancestors = None
+        texts = ancestors = owners = None
         if "name" in table.column_names:
             texts = Texts.from_table(table)
-        if len(files) > 1:
-            ancestors = Ancestors(**{name: part.numpy() for name, part in load_file(folder / files[1]).items()})
+        for file in files[1:]:
+            arrays = {name: part.numpy() for name, part in load_file(folder / file).items()}
+            if file.startswith("owners"):
+                owners = arrays["owners"]
+            else:
+                ancestors = Ancestors(**arrays)
         heights, gone = (table[name].to_numpy() for name in ("height", "gone"))
-        return cls(Ids(table["id"].to_pylist()), heights, gone, texts, ancestors)
+        return cls(Ids(table["id"].to_pylist()), heights, gone, texts, ancestors, owners)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from torch import Tensor
 from rootward.calibration.calibrate import Calibration
 from rootward.encoders import DualEncoder, Queries
 from rootward.errors import InputError
+from rootward.files import sha256_of
 from rootward.hierarchy import Hierarchy
 from rootward.ids import Ids
 from rootward.pairs import Pairs
@@ -32,9 +33,11 @@ from rootward.retrieval.engines.engine import (
     engine_class,
     uses_relevance,
 )
+from rootward.retrieval.engines.exact import Exact
 from rootward.retrieval.engines.lists import Relevance
 from rootward.retrieval.filters import Filter
 from rootward.retrieval.hits import Hits, display_order
+from rootward.retrieval.several import Merged
 from rootward.retrieval.storage import load_documents
 from rootward.retrieval.tuning import Sample, Tuned, check_recall, tune
 from rootward.scoring import Floats, Ints
@@ -78,6 +81,8 @@ class Index:
         k: int = 10,
         recall: float = 0.99,
         hierarchy: Hierarchy | Pairs | None = None,
+        vectors: Tensor | npt.ArrayLike | None = None,
+        owners: Iterable[Hashable] | None = None,
         out: str | Path | None = None,
         progress: bool = False,
         **options: Any,
@@ -94,13 +99,18 @@ class Index:
             k: without pairs, engines are tuned at so many documents.
             recall: to reach; `tuned` says what was reached.
             hierarchy: of the documents, as a graph or as its pairs, so that a `Filter` needs none later.
+            vectors: m x dim, in place of the model's own document vectors, where documents have several, such as one of
+                each name. A document scores as much as its best vector, and is found once.
+            owners: m document ids: whose vectors these are. Ids repeat, and every document of the model has a vector.
             out: a folder to save to. A build that was cut off continues when it is called again.
             progress: show a bar, or lines where standard error is no terminal.
             options: of the engine, such as lists= of "ivf". With uri="http://host:19530" and collection="name" the
                 documents go to a Milvus server ("exact", "ivf" or "ivf-sq8"; needs `pip install 'rootward[cluster]'`).
 
         Raises:
-            InputError: an unknown engine or option, vectors that are NaN or infinite, a recall outside 0..1.
+            InputError: an unknown engine or option, vectors that are NaN or infinite, a recall outside 0..1; vectors
+                without owners, or a document without a vector.
+            UnknownIdError: an owner that is no document of the model.
             MissingExtraError: the engine's package is not installed.
             RunFolderError: `out` holds something else than an index.
         """
@@ -109,18 +119,40 @@ class Index:
         folder = None if out is None else Path(out)
         if folder is not None:
             storage.existing_config(folder)
-        documents = model.document_vectors().detach()
+        if (vectors is None) != (owners is None):
+            raise InputError("vectors= and owners= go together: an owner, the id of a document, for each vector.")
         ancestors = None if hierarchy is None else Ancestors.of(hierarchy, model.document_ids)
-        fingerprint = model.fingerprint()
+        fingerprint = loaded_as = model.fingerprint()
+        if owners is None:
+            owner_rows, documents, above = None, model.document_vectors().detach(), ancestors
+        else:
+            found, documents = _owner_rows(model, owners), torch.as_tensor(vectors).detach().float()
+            as_documents(np.arange(len(found)), documents, model.dim)
+            order = np.argsort(found, kind="stable")
+            owner_rows, documents = found[order], documents[torch.from_numpy(order).to(documents.device)]
+            above = None if ancestors is None else ancestors.take(owner_rows)
+            # a load that was cut off continues with the same vectors only
+            digest = sha256_of([owner_rows.data, documents.numpy(force=True).data])[:16]
+            loaded_as = f"{fingerprint}+{digest}"
+        catalogue = Catalogue.of(model, ancestors, owner_rows)
+
+        def queries_to_tune_with() -> Sample:
+            matrix = documents.cpu().float()
+            sample = Sample.of(model, matrix, pairs, k)
+            if owner_rows is None:
+                return sample
+            return sample.of_documents(Merged(Exact.over(matrix, np.arange(len(matrix))), catalogue))
+
         sample = relevance = None
         if pairs is not None and uses_relevance(engine):
-            sample = Sample.of(model, documents.cpu().float(), pairs, k)
+            sample = queries_to_tune_with()
             relevance = Relevance.of(model, pairs, sample, check_recall(recall))
-        filled = load_documents(engine, documents, ancestors, options, relevance, fingerprint, folder, progress)
-        catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, ancestors)
+            if owner_rows is not None:
+                relevance = relevance.with_several(documents.cpu().float(), owner_rows)
+        filled = load_documents(engine, documents, above, options, relevance, loaded_as, folder, progress)
         index = cls(filled, catalogue, fingerprint)
         if isinstance(filled, Tunable):
-            index.tuned = tune(filled, sample or Sample.of(model, documents.cpu().float(), pairs, k), recall)
+            index.tuned = tune(filled, sample or queries_to_tune_with(), recall, index.finder)
         if folder is not None:
             index.save(folder)
             storage.end_loading(folder)
@@ -128,7 +160,13 @@ class Index:
 
     @classmethod
     def connect(
-        cls, model: DualEncoder, uri: str, collection: str, hierarchy: Hierarchy | Pairs | None = None, **options: Any
+        cls,
+        model: DualEncoder,
+        uri: str,
+        collection: str,
+        hierarchy: Hierarchy | Pairs | None = None,
+        owners: Iterable[Hashable] | None = None,
+        **options: Any,
     ) -> Index:
         """The index that `build(model, uri=..., collection=...)` put on a Milvus server, also from another machine.
 
@@ -140,10 +178,11 @@ class Index:
         """
         engine: Engine = engine_class("milvus").load(Path(), (), {"uri": uri, "collection": collection, **options})
         assert isinstance(engine, Shared)
-        engine.check_complete(model.fingerprint(), len(model.document_ids))
+        owner_rows = None if owners is None else np.sort(_owner_rows(model, owners))
+        engine.check_complete(model.fingerprint(), len(model.document_ids) if owner_rows is None else len(owner_rows))
         ancestors = None if hierarchy is None else Ancestors.of(hierarchy, model.document_ids)
-        engine.use_ancestors(ancestors)
-        catalogue = Catalogue.of(model.document_ids, model.heights, model.document_texts, ancestors)
+        engine.use_ancestors(ancestors if ancestors is None or owner_rows is None else ancestors.take(owner_rows))
+        catalogue = Catalogue.of(model, ancestors, owner_rows)
         return cls(engine, catalogue, model.fingerprint())
 
     def calibrated(self, calibration: Calibration | None) -> Index:
@@ -161,10 +200,16 @@ class Index:
         return replace(self, calibration=calibration)
 
     def __len__(self) -> int:
-        return self.engine.count()
+        return self.engine.count() if self.catalogue.owners is None else int((~self.catalogue.gone).sum())
 
     def __repr__(self) -> str:
-        return f"Index({len(self):,} documents, {self.engine.name})"
+        vectors = "" if self.catalogue.owners is None else f"{self.engine.count():,} vectors, "
+        return f"Index({len(self):,} documents, {vectors}{self.engine.name})"
+
+    @property
+    def finder(self) -> Engine | Merged:
+        """Finds rows of documents: the engine, or `Merged` over it where documents may have several vectors."""
+        return self.engine if self.catalogue.owners is None else Merged(self.engine, self.catalogue)
 
     @property
     def document_ids(self) -> Ids:
@@ -211,10 +256,10 @@ class Index:
         batch, allowed = self._encoded(queries), self._where(where)
         _, vectors, thresholds = batch
         if not nearest_first or np.isnan(thresholds).all():
-            return self._hits(batch, self.engine.search(vectors, k, allowed), allowed, False)
+            return self._hits(batch, self.finder.search(vectors, k, allowed), allowed, False)
         wide = max(k, WIDE)
         while True:  # until no accepted document of any query is cut off
-            found = self.engine.search(vectors, wide, allowed)
+            found = self.finder.search(vectors, wide, allowed)
             full = np.flatnonzero(np.diff(found.offsets) >= wide)
             if not (found.scores[found.offsets[full + 1] - 1] >= thresholds[full]).any():
                 return self._hits(batch, found, allowed, True).first(k)
@@ -259,7 +304,7 @@ class Index:
         if cap is not None and cap < 1:
             raise InputError(f"cap is how many documents to return at most and at least 1, got {cap}.")
         allowed = self._where(where)
-        found = self.engine.range(vectors, thresholds, allowed, cap)
+        found = self.finder.range(vectors, thresholds, allowed, cap)
         return self._hits((ids, vectors, thresholds), found, allowed, nearest_first)
 
     def _encoded(self, queries: Queries | Tensor | npt.ArrayLike) -> _Encoded:
@@ -288,7 +333,7 @@ class Index:
             return ids, vectors, thresholds
 
         def best(vectors: Tensor, k: int) -> tuple[Ints, Floats]:
-            found = self.engine.search(vectors, k)
+            found = self.finder.search(vectors, k)
             return found.offsets, found.scores
 
         some = vectors[torch.from_numpy(unknown).to(vectors.device)]
@@ -329,9 +374,11 @@ class Index:
         lists. When searches get slow or recall falls, build the index again with new pairs.
 
         Args:
-            ids: n different ids, known or new.
+            ids: n different ids, known or new. In an index built with `owners=` an id may repeat: its n vectors replace
+                all that it had.
             vectors: n x dim.
-            heights: n; by default known documents keep theirs, and new ones get the lowest, as of a leaf.
+            heights: one for each different id, in their order; by default known documents keep theirs, and new ones get
+                the lowest, as of a leaf.
             names: id to name, of some or all of them.
             hierarchy: of these documents, for filters; other documents keep their ancestors.
             fingerprint: of the model that the vectors are from, where it has changed. From then on only its queries are
@@ -340,13 +387,21 @@ class Index:
         Raises:
             InputError: another width, entries that are NaN or infinite, an id twice. Nothing is changed then.
         """
-        labels = list(Ids(ids))
+        several = self.catalogue.owners is not None
+        labels = list(map(str, ids)) if several else list(Ids(ids))
         matrix = torch.as_tensor(vectors)
         as_documents(np.arange(len(labels)), matrix, self.engine.dim)
-        catalogue, rows = self.catalogue.put(labels, heights, names, hierarchy)
+        catalogue, documents = self.catalogue.put(list(dict.fromkeys(labels)), heights, names, hierarchy)
+        rows, unused = documents, documents[:0]
+        if several:
+            documents = catalogue.ids.rows(labels)
+            catalogue, rows, unused = catalogue.place_vectors(documents)
+        above = None if catalogue.ancestors is None else catalogue.ancestors.take(documents)
         if self.engine.durable and self.folder is not None:  # a server must hold no row without an id
             self._write(catalogue)
-        self.engine.upsert(rows, matrix, None if catalogue.ancestors is None else catalogue.ancestors.take(rows))
+        self.engine.upsert(rows, matrix, above)
+        if len(unused):
+            self.engine.delete(unused)
         self.catalogue, self.fingerprint = catalogue, fingerprint or self.fingerprint
         if self.calibration is not None and self.calibration.fingerprint != self.fingerprint:
             self.calibration = None
@@ -358,7 +413,7 @@ class Index:
             UnknownIdError: an id that is not there. Nothing is changed then.
         """
         catalogue, rows = self.catalogue.without(ids)
-        self.engine.delete(rows)
+        self.engine.delete(rows if catalogue.owners is None else catalogue.vectors_of(rows))
         self.catalogue = catalogue
 
     def commit(self) -> None:
@@ -405,6 +460,23 @@ class Index:
     def close(self) -> None:
         """Close the engine, such as its connection. The index is not used afterwards."""
         self.engine.close()
+
+
+def _owner_rows(model: DualEncoder, owners: Iterable[Hashable]) -> Ints:
+    """The document row of each owner.
+
+    Raises:
+        UnknownIdError: an owner that is no document of the model.
+        InputError: a document that owns nothing.
+    """
+    rows = model.document_ids.rows(owners)
+    if len(lacking := np.setdiff1d(np.arange(len(model.document_ids)), rows)):
+        raise InputError(
+            f"{len(lacking):,} of {len(model.document_ids):,} documents own no vector, the first is "
+            f"{model.document_ids[int(lacking[0])]!r}. Give every document one, such as the model's own: "
+            f"model.document_vectors()."
+        )
+    return rows
 
 
 @lru_cache(maxsize=4)

@@ -89,7 +89,7 @@ class _Batch:
         else:  # this rule uses the rank among all documents, those that were filtered out included
             lowest = np.full(len(found), np.inf, np.float32)
             np.fmin.at(lowest, found.place, found.scores.astype(np.float32))
-            ranked = index.engine.range(self.vectors, lowest)
+            ranked = index.finder.range(self.vectors, lowest)
             better = np.empty(len(found.rows))
             for i, (start, stop) in enumerate(zip(found.offsets[:-1], found.offsets[1:], strict=True)):
                 scores = ranked.scores[ranked.offsets[i] : ranked.offsets[i + 1]]

@@ -3,6 +3,7 @@
     config.json              "index": engine, settings, generation, fingerprint of the model, what was tuned;
                              "files": checksums
     documents-0001.parquet   row, id, height, gone; name, synonyms, definition where there are names
+    owners-0001.safetensors        document row of each row of the engine; where documents may have several vectors
     ancestors-0001.safetensors     depth; offsets, rows, hops; where the hierarchy is known
     calibration-0001.safetensors   where answer sets end, where that is calibrated
     ...-0001.*               files of the engine; none for a server

@@ -13,7 +13,8 @@ from rootward.csr import expand, offsets_of
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError
 from rootward.pairs import Pairs
-from rootward.retrieval.engines.engine import Engine, Tunable
+from rootward.retrieval.engines.engine import Engine, Tunable, best_first
+from rootward.retrieval.several import Merged
 from rootward.scoring import Floats, Ints
 
 N_QUERIES = 1000
@@ -109,7 +110,17 @@ class Sample:
         n = len(self)
         return (self, self) if n < _FEW else (self.take(np.arange(0, n, 2)), self.take(np.arange(1, n, 2)))
 
-    def recall(self, engine: Engine) -> Floats:
+    def of_documents(self, exact: Merged) -> Sample:
+        """The same queries with the best documents of exact search, where documents have several vectors."""
+        parts = []
+        for size in np.unique(self.sizes).tolist():
+            rows = np.flatnonzero(self.sizes == size)
+            found = exact.search(self.vectors[rows.tolist()], size)
+            parts.append((rows[found.place], found.rows, found.scores))
+        found = best_first(parts, len(self), exact=True)
+        return Sample(self.vectors, np.diff(found.offsets), found.offsets, found.scores, found.rows, self.at)
+
+    def recall(self, engine: Engine | Merged) -> Floats:
         """Each query's share of exact answers that the engine finds; documents of equal score count as the same."""
         shares = np.zeros(len(self))
         for size in np.unique(self.sizes).tolist():
@@ -122,8 +133,10 @@ class Sample:
         return shares
 
 
-def tune(engine: Engine, sample: Sample, target: float) -> Tuned | None:
+def tune(engine: Engine, sample: Sample, target: float, finder: Engine | Merged | None = None) -> Tuned | None:
     """Set the engine to the least effort that `reaches` the target; None for an engine without efforts.
+
+    `finder` is what is measured: `Merged` over this engine where documents have several vectors; the engine by default.
 
     Raises:
         InputError: a target outside 0..1.
@@ -134,9 +147,9 @@ def tune(engine: Engine, sample: Sample, target: float) -> Tuned | None:
     chooser, judge = sample.halves()
     for effort in engine.efforts():
         engine.effort = effort
-        if reaches(chooser.recall(cast(Engine, engine)), target):
+        if reaches(chooser.recall(finder or cast(Engine, engine)), target):
             break
-    measured = float(judge.recall(cast(Engine, engine)).mean())
+    measured = float(judge.recall(finder or cast(Engine, engine)).mean())
     return Tuned(engine.effort_name, engine.effort, target, measured, sample.at, len(judge))
 
 

@@ -8,7 +8,7 @@ queries that it is relevant to; the few that are relevant almost everywhere go t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,9 @@ Matrix = npt.NDArray[np.float32]
 
 MAX_OWN_LISTS = 2
 """Lists nearest to its own vector that a document may be in, besides those of its queries."""
+
+PAIRS_AT_ONCE = 1 << 16
+"""Pairs whose vectors are compared at a time."""
 
 MAX_LISTS = 8
 """A document that would go to more lists than this goes to none."""
@@ -62,6 +65,29 @@ class Relevance:
         if pairs.document_ids != model.document_ids:
             documents = model.document_ids.rows(pairs.document_ids)[documents]
         return cls(vectors, np.asarray(pairs.query_of, np.int64), documents, sample, target)
+
+    def with_several(self, vectors: Tensor, owners: Ints) -> Relevance:
+        """The same, also its sample, with the best vector for each query in place of its document.
+
+        `owners` are the document rows of all vectors (m x dim), ascending.
+        """
+        offsets = np.searchsorted(owners, np.arange(owners.max(initial=-1) + 2))
+
+        def best(queries: Tensor, query_of: Ints, documents: Ints) -> Ints:
+            found = np.empty_like(documents)
+            for start in range(0, len(found), PAIRS_AT_ONCE):
+                part = slice(start, start + PAIRS_AT_ONCE)
+                place, rows = expand(offsets, documents[part])
+                scores = np.einsum("ij,ij->i", queries.numpy()[query_of[part][place]], vectors.numpy()[rows])
+                order = np.lexsort((rows, -scores, place))
+                found[part] = rows[order[np.diff(place, prepend=-1) > 0]]
+            return found
+
+        sample = self.sample
+        if sample is not None:
+            place = np.repeat(np.arange(len(sample)), sample.sizes)
+            sample = replace(sample, rows=best(sample.vectors, place, sample.rows))
+        return replace(self, documents=best(self.vectors, self.query_of, self.documents), sample=sample)
 
 
 @dataclass(frozen=True, eq=False)
