@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,6 @@ class Classifier:
     report: NodeReport | None = None
     about: dict[str, Any] = field(default_factory=dict)
     run: Run | None = field(default=None, repr=False)
-    _closure: Closure | None = None
 
     @classmethod
     def fit(
@@ -200,7 +200,7 @@ class Classifier:
             "tried": weighing.tried,
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
         }
-        made = cls(evidence, weights, pairs, report, about, runs[-1], closure)
+        made = cls(evidence, weights, pairs, report, about, runs[-1])
         if out is not None:
             made.save(Path(out) / FOLDER)
         return made
@@ -227,8 +227,7 @@ class Classifier:
         found = self.evidence.candidates(texts)
         chances = _chances(_chosen(self.evidence, found.values, self.weights), self.weights)
         order = np.argsort(-chances, axis=1, kind="stable")[:, :10]
-        above = _above(self.evidence, closure)
-        spread = _spread(found.classes, chances, len(self.evidence.classes)) @ above
+        spread = _spread(found.classes, chances, len(self.evidence.classes)) @ self._above
         depth = np.diff(closure.offsets)
         for place, text in enumerate(texts):
             if found.familiar[place] < self.weights.familiar or not normal_form(text):
@@ -248,10 +247,14 @@ class Classifier:
                 tuple(ids[row] for row in ranked.tolist()),
             )
 
-    @property
+    @cached_property
     def closure(self) -> Closure:
         """The ancestors of every node."""
-        return closure_in(self.pairs) if self._closure is None else self._closure
+        return closure_in(self.pairs)
+
+    @cached_property
+    def _above(self) -> csr_array:
+        return _above(self.evidence, self.closure)
 
     @property
     def remarks(self) -> tuple[str, ...]:
