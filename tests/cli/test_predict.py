@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
@@ -103,3 +104,21 @@ def test_minutes_are_of_one_tower(rootward, shop, folder):
     result = rootward("train", f"edges:{shop}", *labels, "--minutes", "1", "--out", "run")
     assert result.exit_code == 2
     assert "--tower static" in result.stderr
+
+
+def test_grow_says_that_the_classifier_is_dropped(rootward, shop, folder):
+    labels = ["--labels", folder / "titles.csv", "--text", "title", "--node", "category"]
+    result = rootward("grow", folder / "run", f"edges:{shop}", *labels, "--out", "grown")
+    assert result.exit_code == 0, result.stderr
+    assert "is not carried over; for rootward predict, train again with all labels" in result.stderr
+    assert rootward("predict", "grown", folder / "new.csv", "--text", "title").exit_code == 2
+
+
+def test_a_classifier_of_another_model_is_refused(rootward, folder, tmp_path):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "classifier" / "config.json").read_text())
+    config["classifier"]["model"] = "0" * 64
+    (tmp_path / "run" / "classifier" / "config.json").write_text(json.dumps(config))
+    result = rootward("predict", tmp_path / "run", folder / "new.csv", "--text", "title")
+    assert result.exit_code == 2
+    assert "is of another model than" in result.stderr

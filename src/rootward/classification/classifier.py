@@ -26,7 +26,16 @@ from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, en
 from rootward.errors import PairsError, RunFolderError
 from rootward.evaluation.naming import NodeReport, Predictions, closure_in, measure_nodes, n_labels_in, node_sums
 from rootward.files import atomic_write
-from rootward.folders import RUN_FOLDER, FolderKind, check_files, checksums, read_config, write_config
+from rootward.folders import (
+    CONFIG,
+    RUN_FOLDER,
+    FolderKind,
+    check_files,
+    checksums,
+    read_config,
+    read_object,
+    write_config,
+)
 from rootward.hierarchy.closure import Closure
 from rootward.pairs import Pairs
 from rootward.rng import stream
@@ -303,6 +312,7 @@ class Classifier:
             "weights": json.loads(self.weights.model_dump_json()),
             "about": self.about,
             "encoder": None if own.encoder is None else own.encoder.settings(),
+            "model": _model_of(folder.parent),
         }
         write_config(folder, {"classifier": section}, checksums(folder, files))
         return folder
@@ -328,12 +338,20 @@ class Classifier:
         config = read_config(folder, CLASSIFIER_FOLDER)
         check_files(folder, config, CLASSIFIER_FOLDER)
         section = config["classifier"]
+        if section["model"] != _model_of(loaded.folder):
+            raise RunFolderError(f"{folder} is of another model than {loaded.folder} holds; train that run again.")
         arrays = {name: tensor.numpy() for name, tensor in load_file(folder / "evidence.safetensors").items()}
         opened = None if section["encoder"] is None else Encoder.from_settings(section["encoder"], encoder)
         evidence = Evidence(loaded.model, encoder=opened, **arrays)
         path = folder / "report.json"
         report = NodeReport.load(path) if path.is_file() else None
         return cls(evidence, Weights(**section["weights"]), loaded.pairs, report, section["about"], loaded)
+
+
+def _model_of(run: Path) -> str | None:
+    """The checksum of a run's model; None for a folder without a run."""
+    found = read_object(run / CONFIG).get("files", {}).get("model.safetensors", (0, None))
+    return str(found[1]) if found[1] else None
 
 
 def labelled_texts(pairs: Pairs) -> tuple[Ints, Ints]:

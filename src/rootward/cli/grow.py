@@ -11,6 +11,7 @@ import typer
 
 import rootward as rw
 from rootward.cli.flags import EncoderAgain, ResultFlags, panel, provided, refuse_run_folder
+from rootward.cli.info import CLASSIFIER
 from rootward.cli.sources import LabelFlags, read_source
 from rootward.cli.towers import names_of
 from rootward.errors import InputError, PairsError
@@ -88,3 +89,5 @@ def grow(
     }
     results.deliver(*shown, text=lambda: json.dumps(values, indent=2) + "\n")
     results.say(f"{grown.grown}. The run is in {grown.folder}.")
+    if (run / CLASSIFIER).is_dir():
+        results.say(f"The classifier of {run} is not carried over; for rootward predict, train again with all labels.")
