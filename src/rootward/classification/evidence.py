@@ -157,13 +157,21 @@ class Evidence:
         return np.flatnonzero(np.r_[True, self.owners[1:] != self.owners[:-1]])
 
     @cached_property
+    def _texts_of_grams(self) -> csr_array:
+        return csr_array(self.grams.T)
+
+    @cached_property
+    def _projection(self) -> Floats:
+        assert self.directions is not None
+        return self.directions.astype(np.float32)
+
+    @cached_property
     def _outputs(self) -> Floats | None:
         return None if self.outputs is None else self.outputs.astype(np.float32)
 
     def _features(self, grams: csr_array, outputs: npt.NDArray[np.floating] | None) -> Floats:
         """What the linear classifier reads."""
-        assert self.directions is not None
-        projected = unit_rows(grams @ self.directions.astype(np.float32))
+        projected = unit_rows(grams @ self._projection)
         if outputs is None:
             return projected
         return np.hstack([outputs.astype(np.float32), _WORDS_SHARE * projected])
@@ -193,7 +201,11 @@ class Evidence:
         """The evidence for every class: float32, n x classes x measures."""
         queries = unit_rows(self.tower.encode_texts(texts).numpy())
         grams = _sparse(self.tower.vocabulary.bags(texts), len(self.tower.vocabulary))
-        found = [self._best(queries @ self.vectors.T), queries @ self.documents.T, self._best(grams @ self.grams.T)]
+        found = [
+            self._best(queries @ self.vectors.T),
+            queries @ self.documents.T,
+            self._best(grams @ self._texts_of_grams),
+        ]
         if self._outputs is not None:
             outputs = self.encode(texts) if outputs is None else outputs
             found.append(self._best(outputs @ self._outputs.T))
