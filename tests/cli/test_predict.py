@@ -122,3 +122,17 @@ def test_a_classifier_of_another_model_is_refused(rootward, folder, tmp_path):
     result = rootward("predict", tmp_path / "run", folder / "new.csv", "--text", "title")
     assert result.exit_code == 2
     assert "is of another model than" in result.stderr
+
+
+def test_evaluate_measures_what_the_classifier_names(rootward, folder):
+    (folder / "more.csv").write_text(
+        "title,category\nmud green garden wellie,rain boots\nsurf thong beach,flip-flops\nstorm mud farm wellie,flip-flops\n"
+    )
+    labels = ["--labels", folder / "more.csv", "--text", "title", "--node", "category"]
+    result = rootward("evaluate", folder / "run", *labels, "--json", "-", "--bootstrap", "10")
+    assert result.exit_code == 0, result.stderr
+    nodes = json.loads(result.stdout)["nodes"]
+    assert nodes["texts"] == "held-out"
+    assert nodes["n_queries"] == 3
+    assert nodes["accuracy"]["value"] == pytest.approx(2 / 3)  # the last label is wrong
+    assert "those of the run's classifier" in result.stderr

@@ -24,7 +24,17 @@ from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
 from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, encode_cached
 from rootward.errors import PairsError, RunFolderError
-from rootward.evaluation.naming import NodeReport, Predictions, closure_in, measure_nodes, n_labels_in, node_sums
+from rootward.evaluation.evaluate import in_rows_of
+from rootward.evaluation.naming import (
+    NodeReport,
+    Predictions,
+    TextsOf,
+    closure_in,
+    measure_nodes,
+    n_labels_in,
+    named_queries,
+    node_sums,
+)
 from rootward.files import atomic_write
 from rootward.folders import (
     CONFIG,
@@ -255,6 +265,34 @@ class Classifier:
                 tuple(float(value) for value in values[shown]),
                 tuple(ids[row] for row in ranked.tolist()),
             )
+
+    def measure(self, pairs: Pairs, *, label: str = "", texts: TextsOf | None = None, **drawn: Any) -> NodeReport:
+        """Measure which nodes the texts of other pairs name.
+
+        Args:
+            pairs: queries with texts and a document at distance 0 are measured; documents are nodes of the classifier.
+            label, texts: kept in the report.
+            drawn: `bootstrap` and `seed`, as for `measure_nodes`.
+
+        Raises:
+            PairsError: no query has a document at distance 0.
+            UnknownIdError: a document that the classifier does not know.
+        """
+        pairs = in_rows_of(self.pairs, pairs)
+        rows, ids = named_queries(pairs), self.pairs.document_ids
+        asked = what_is_read(pairs.query_ids, pairs.query_texts)
+        said = list(self.answers(asked[row] for row in rows.tolist()))
+        ranked = np.full((len(said), 10), -1)
+        for place, each in enumerate(said):
+            ranked[place, : len(each.ranked)] = ids.rows(each.ranked)
+        named = np.where([each.node is None for each in said], -1, ranked[:, 0])
+        answers = [ids.rows(each.answers) for each in said]
+        offsets = offsets_of(np.array([len(each) for each in answers]))
+        predictions = Predictions(rows, named, offsets, np.concatenate([np.empty(0, np.int64), *answers]), ranked)
+        labels = n_labels_in(self.pairs)
+        return measure_nodes(
+            predictions, pairs, closure=self.closure, n_labels=labels, label=label, texts=texts, **drawn
+        )
 
     @cached_property
     def closure(self) -> Closure:

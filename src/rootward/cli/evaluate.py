@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import rootward as rw
 from rootward.cli.flags import STDOUT, EncoderAgain, PlotFlags, RunFolder, output, panel, provided, put
+from rootward.cli.info import CLASSIFIER
 from rootward.cli.sources import LabelFlags, Source, read_for_run
 from rootward.errors import InputError
 from rootward.folders import read_config
@@ -68,6 +69,7 @@ def evaluate(
         raise InputError("--against compares by drawing queries again; give --bootstrap at least 1 or leave it out.")
     if baselines and (against is not None or bootstrap == 0):
         raise InputError("--baselines compares one run by drawing texts again; leave out --against and --bootstrap 0.")
+    from rootward.classification import Classifier  # noqa: PLC0415
     from rootward.encoders.towers import BaseTextTower  # noqa: PLC0415
     from rootward.evaluation import baselines as measure_baselines  # noqa: PLC0415
     from rootward.evaluation import named_queries, plot_recall  # noqa: PLC0415
@@ -91,7 +93,7 @@ def evaluate(
         calibration, note = run_calibration(folder, model)
         results.say(*filter(None, [note]))
 
-        return rw.evaluate(
+        report = rw.evaluate(
             model,
             pairs.pairs,
             source=pairs.name,
@@ -102,6 +104,12 @@ def evaluate(
             progress=progress,
             **options,
         )
+        if report.nodes is None or others is None or not (folder / CLASSIFIER).is_dir():
+            return report
+        classifier = Classifier.load(folder, encoder=encoder)
+        nodes = classifier.measure(pairs.pairs, label=str(folder), texts=report.nodes.texts, **options)
+        results.say("Named nodes are those of the run's classifier; recall by distance is that of its tower.")
+        return report.model_copy(update={"nodes": nodes})
 
     trained = run_pairs(run, model) if baselines else None
     if baselines and (trained is None or others is None or not len(named_queries(pairs.pairs))):
