@@ -126,7 +126,8 @@ def test_a_classifier_of_another_model_is_refused(rootward, folder, tmp_path):
 
 def test_evaluate_measures_what_the_classifier_names(rootward, folder):
     (folder / "more.csv").write_text(
-        "title,category\nmud green garden wellie,rain boots\nsurf thong beach,flip-flops\nstorm mud farm wellie,flip-flops\n"
+        "title,category\nmud green garden wellie,rain boots\n"
+        "surf thong beach,flip-flops\nstorm mud farm wellie,flip-flops\n"
     )
     labels = ["--labels", folder / "more.csv", "--text", "title", "--node", "category"]
     result = rootward("evaluate", folder / "run", *labels, "--json", "-", "--bootstrap", "10")

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load_file, save_file
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
+from scipy.special import expit, log_expit, logit
 
 from rootward.classification.evidence import MEASURES, Candidates, Evidence, Floats, Ints, unit_rows
 from rootward.csr import offsets_of
@@ -62,6 +63,7 @@ _FEWEST_HELD_OUT = 20
 _STRANGE = 0.015  # share of held-out texts that may count as from elsewhere
 _FLOORS = np.arange(0.2, 0.61, 0.05)
 _BINS = 10
+_SURE = 1e-6  # probabilities closer to 0 or 1 count as this
 _USUAL = {  # weight of each measure and how far it is usually from that, where nothing else is known
     "trained": (6.0, 4.0),
     "document": (1.0, 1.5),
@@ -101,6 +103,7 @@ class Weights(BaseModel):
         weights: of each of them, in the softmax over nodes.
         floor: the least probability of a node in an answer set.
         familiar: texts less like training texts than this are from elsewhere.
+        slope, offset: of the logit of a named node's probability (Platt 1999).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -108,6 +111,12 @@ class Weights(BaseModel):
     weights: tuple[float, ...]
     floor: float = 0.4
     familiar: float = 0.0
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def calibrated(self, chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The probabilities that named nodes are right, from those of the softmax."""
+        return expit(self.slope * logit(np.clip(chances, _SURE, 1 - _SURE)) + self.offset)
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,6 +257,7 @@ class Classifier:
         order = np.argsort(-chances, axis=1, kind="stable")[:, :10]
         spread = _spread(found.classes, chances, len(self.evidence.classes)) @ self._above
         depth = np.diff(closure.offsets)
+        sure = self.weights.calibrated(chances.max(1))
         for place, text in enumerate(texts):
             if found.familiar[place] < self.weights.familiar or not normal_form(text):
                 yield Answer(text, None, 0.0)
@@ -260,7 +270,7 @@ class Classifier:
             yield Answer(
                 text,
                 ids[int(ranked[0])],
-                float(chances[place, order[place, 0]]),
+                float(sure[place]),
                 tuple(ids[row] for row in rows[shown].tolist()),
                 tuple(float(value) for value in values[shown]),
                 tuple(ids[row] for row in ranked.tolist()),
@@ -496,15 +506,36 @@ class _Weighing:
 
         figures = [measure_nodes(said(f), pairs, closure=closure, bootstrap=0).f1.value for f in _FLOORS]
         floor = float(_FLOORS[int(np.argmax(figures))])
-        top = chances.max(1)
+        top, hits = chances.max(1), right[np.arange(n), chances.argmax(1)]
+        sure = np.empty(n)  # of each half by the other
+        for part in (half, ~half):
+            slope, offset = platt(top[part], hits[part])
+            sure[~part] = Weights(measures=(), weights=(), slope=slope, offset=offset).calibrated(top[~part])
+        slope, offset = platt(top, hits)
         weights = Weights(
             measures=chosen,
             weights=tuple(float(w) for w in fitted),
             floor=round(floor, 2),
             familiar=float(np.quantile(found.familiar, _STRANGE)),
+            slope=slope,
+            offset=offset,
         )
-        hits = right[np.arange(n), chances.argmax(1)]
-        return cls(weights, said(floor), calibration_error(top, hits), tried)
+        return cls(weights, said(floor), calibration_error(sure, hits), tried)
+
+
+def platt(chances: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope and offset of the logit that make probabilities likeliest, near (1, 0) where there are few."""
+    logits, signs = logit(np.clip(chances, _SURE, 1 - _SURE)), np.where(right, 1.0, -1.0)
+
+    def loss(line: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        margins = signs * (line[0] * logits + line[1])
+        away = line - (1, 0)
+        gradient = -signs * expit(-margins)
+        slopes = np.array([gradient @ logits, gradient.sum()])
+        return -float(log_expit(margins).sum()) + float(away @ away), slopes + 2 * away
+
+    slope, offset = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0.05, 20), (-9, 9)]).x
+    return float(slope), float(offset)
 
 
 def calibration_error(chances: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:
