@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rootward.errors import HierarchyError, InputError, UnknownIdError, did_you_mean
-from rootward.ids import CONTROL, Ids
-from rootward.readers.tables import TEXT, Columns, Format, as_arrow, read_columns
+from rootward.ids import CONTROL, Ids, id_text, refuse_text
+from rootward.readers.tables import TEXT, Columns, Format, as_arrow, delimited, read_columns
 from rootward.readers.text_files import FilePath
 from rootward.texts import Texts
 
@@ -23,6 +23,7 @@ EdgeSource: TypeAlias = FilePath | pa.Table | Iterable[tuple[Hashable, Hashable 
 NodeSource: TypeAlias = FilePath | pa.Table | Iterable[Hashable]
 
 Rows = npt.NDArray[np.int64]
+Notes = tuple[str, ...]
 
 
 def edge_number(edge: int) -> str:
@@ -104,7 +105,7 @@ def read_edges(
         where = f" ({columns.where(edge)})" if isinstance(source, str | PathLike | pa.Table) else ""
         return f"{edge_number(edge)}{where}"
 
-    empty = pc.index(lower, "").as_py()
+    empty = pc.index(pc.utf8_trim_whitespace(lower), "").as_py()
     if empty >= 0:
         raise HierarchyError(
             f"{name_edge(empty)}: the child is empty. Every edge needs a child; only the parent may be left out, "
@@ -115,6 +116,11 @@ def read_edges(
         if row >= 0:
             raise HierarchyError(f"{name_edge(row)}: {labels[row].as_py()!r} holds a control character; remove it.")
     known, texts = (None, None) if nodes is None else read_nodes(nodes, format, delimiter)
+    named = [lower] if known is None else [lower, known]
+    file = delimited(source, format, delimiter)
+    upper, notes = _without_missing(upper, named, lambda words: file and file.unquoted(parent, words))
+    (lower, upper, *rest), more = _whole_numbers([lower, upper, *([] if known is None else [known])])
+    known, notes = rest[0] if rest else None, notes + more
     if known is None and not len(lower):
         where = f" in {Path(source).name}" if isinstance(source, str | PathLike) else ""
         raise InputError(f"There are no edges{where}; needed at least one (child, parent), or the nodes in nodes=.")
@@ -133,7 +139,64 @@ def read_edges(
         pc.index_in(end, value_set=labels).to_numpy(zero_copy_only=False).astype(np.int64)
         for end in (lower_kept, upper_kept)
     )
-    return EdgeList(ids, children, parents, texts, name_edge=lambda edge: name_edge(int(edges[edge])))
+    return EdgeList(ids, children, parents, texts, notes, name_edge=lambda edge: name_edge(int(edges[edge])))
+
+
+MISSING = ("NULL", "Null", "null", "\\N", "NaN", "nan", "NAN", "None", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaT")
+"""How tables write that there is nothing, besides an empty field."""
+
+
+def _without_missing(upper: Any, named: Sequence[Any], unquoted: Callable[[list[str]], Any]) -> tuple[Any, Notes]:
+    """The parents with "" for those that say that there is none, and notes on these.
+
+    A word such as NULL is a node where it stands as a child, in the node table, or in quotes.
+    """
+    upper = pc.if_else(pc.equal(pc.utf8_trim_whitespace(upper), ""), "", upper)
+    nodes = {word for column in named for word in MISSING if pc.index(column, word).as_py() >= 0}
+    words = [word for word in MISSING if word not in nodes and pc.index(upper, word).as_py() >= 0]
+    if not words:
+        return upper, ()
+    meant = pc.is_in(upper, value_set=pa.array(words, TEXT))
+    bare = unquoted(words)  # None where there are no quotes to tell by
+    gone = meant if bare is None else pc.and_(meant, pa.array(bare))
+    quoted = pc.and_not(meant, gone)
+    notes: Notes = ()
+    if n := pc.sum(gone).as_py():
+        shown = ", ".join(repr(word) for word in words if pc.index(upper.filter(gone), word).as_py() >= 0)
+        rows, roots = ("row has", "its child is a root") if n == 1 else ("rows have", "their children are roots")
+        notes += (
+            f"{n:,} {rows} {shown} as the parent, read as no parent: {roots}. If a node is truly called so, list it in "
+            "nodes=, give it a row as a child, or write it in double quotes in a CSV.",
+        )
+    if n := pc.sum(quoted).as_py():
+        shown = ", ".join(repr(word) for word in words if pc.index(upper.filter(quoted), word).as_py() >= 0)
+        notes += (f"{n:,} {'row has' if n == 1 else 'rows have'} {shown} as the parent, kept as a node: it is quoted.",)
+    return pc.if_else(gone, "", upper), notes
+
+
+def _whole_numbers(columns: list[Any]) -> tuple[list[Any], Notes]:
+    """Columns of ids with one text for each number: 1.0, which pandas writes beside a gap, is 1 where there is a 1."""
+    floats = [pc.unique(column.filter(pc.match_substring_regex(column, r"^-?[0-9]+\.0+$"))) for column in columns]
+    every = pc.unique(pa.chunked_array(columns))
+    twice = {
+        label: label.partition(".")[0]
+        for label in dict.fromkeys(label for found in floats for label in found.to_pylist())
+    }
+    whole = pc.is_in(pa.array(list(twice.values()), TEXT), value_set=every)
+    first = next((label for label, there in zip(twice, whole.to_pylist(), strict=True) if there), None)
+    if first is None:
+        return columns, ()
+    if pc.any(pc.match_substring_regex(every, r"^-?[0-9]+\.[0-9]*[1-9][0-9]*$")).as_py():
+        return columns, (f"The ids {first!r} and {twice[first]!r} are kept apart, since others are fractions.",)
+    n = len(twice)
+    columns = [
+        pc.if_else(
+            pc.match_substring_regex(each, r"^-?[0-9]+\.0+$"), pc.replace_substring_regex(each, r"\.0+$", ""), each
+        )
+        for each in columns
+    ]
+    which = f"{n:,} id is a whole number written" if n == 1 else f"{n:,} ids are whole numbers written"
+    return columns, (f"{which} as a fraction, {first!r} beside {twice[first]!r}; each is one node.",)
 
 
 def read_nodes(source: NodeSource, format: Format | None, delimiter: str | None) -> tuple[Any, Texts | None]:
@@ -148,7 +211,8 @@ def read_nodes(source: NodeSource, format: Format | None, delimiter: str | None)
         columns = _read(source, ["id"], format, delimiter, optional=["name", "synonyms", "definition"])
         labels = columns["id"]
     else:
-        labels = pa.array(["" if node is None else str(node) for node in source], TEXT)
+        refuse_text(source)
+        labels = pa.array([id_text(node) for node in source], TEXT)
 
     def name_node(row: int) -> str:
         return f"Node {row + 1}" + (f" ({columns.where(row)})" if columns is not None else "")
