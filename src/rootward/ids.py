@@ -159,7 +159,25 @@ def holds_control(label: str) -> bool:
 def spaced(ids: Ids, what: str) -> tuple[str, ...]:
     """A note on ids that equal others but for white space around them: most often one thing in two spellings."""
     found = [label for label in ids if label != label.strip() and label.strip() in ids]
-    return note_on_spaced(len(found), min(found, default=""), what)
+    return note_on_spaced(len(found), min(found, default=""), what) + _cased(ids, what)
+
+
+def _cased(ids: Ids, what: str) -> tuple[str, ...]:
+    """A note on ids that equal others but for case or invisible characters (soft hyphens, joiners)."""
+    first: dict[str, str] = {}
+    found = []
+    for label in ids:
+        folded = label.casefold()
+        if not folded.isascii():
+            folded = "".join(each for each in folded if unicodedata.category(each) != "Cf")
+        other = first.setdefault(folded, label)
+        if other is not label:
+            found.append((label, other))
+    if not found:
+        return ()
+    n, (label, other) = len(found), found[0]
+    others = f"{what} is another" if n == 1 else f"{what}s are others"
+    return (f"{n:,} {others} but for case or invisible characters, kept apart: {label!a} beside {other!a}.",)
 
 
 def note_on_spaced(n: int, first: str, what: str) -> tuple[str, ...]:

@@ -1,11 +1,13 @@
 """Nothing is read wrong in silence: inputs after public bug reports, each named by what a user saw."""
 
+import ast
 from typing import NamedTuple
 
 import pytest
 
-from rootward.errors import InputError, TableError
+from rootward.errors import CycleError, InputError, TableError
 from rootward.hierarchy import Hierarchy
+from rootward.hierarchy.node_names import NodeNames
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 
@@ -105,3 +107,122 @@ def test_the_first_line_sep_that_excel_writes_names_the_delimiter(write):
     path = write("pairs.csv", "sep=;\r\nquery;document;distance\r\nshoe;1;far\r\n")
     with pytest.raises(TableError, match=r"Row 3 of pairs\.csv"):
         Pairs.from_table(path)
+
+
+# -- circles, and ids that look the same -------------------------------------------------------------------------------
+
+
+def test_three_circles_are_one_error(write):
+    with pytest.raises(CycleError) as error:
+        Hierarchy.from_edges(write("edges.csv", "child,parent\na,b\nb,a\nc,d\nd,c\ne,f\nf,e\n"))
+    for words in ("3 circles", "a -> b -> a", "c -> d -> c", "e -> f -> e", "row 7 of edges.csv", "its synonym"):
+        assert words in str(error.value)
+    assert error.value.cycle == ("a", "b", "a")
+
+
+def test_of_many_circles_ten_are_printed_and_all_counted():
+    with pytest.raises(CycleError, match=r"12 circles(.|\n)*and 2 more"):
+        Hierarchy.from_edges([(f"{i}{end}", f"{i}{'ba'[end == 'b']}") for i in range(12) for end in "ab"])
+    with pytest.raises(InputError, match=r"Edge 1: 'a' is its own parent\. So are those of Edge 3\."):
+        Hierarchy.from_edges([("a", "a"), ("b", "a"), ("c", "c")])
+
+
+NFC, NFD = "caf\u00e9", "cafe\u0301"
+
+
+def test_a_word_in_two_unicode_forms_is_one_node(write):
+    edges = f"child,parent\n{NFC},drinks\nespresso,{NFD}\nlatte,{NFC}\nmocha,{NFC}\n"
+    tree = Hierarchy.from_edges(write("edges.csv", edges))
+    assert sorted(tree.children_of(NFC)) == sorted(tree.children_of(NFD)) == ["espresso", "latte", "mocha"]
+    noted(tree, "1 id is there in two Unicode forms")
+    nodes = write("nodes.csv", f"id,name,synonyms\n{NFC},Coffee house,\n{NFD},,coffee shop\ndrinks,,\n")
+    tree = Hierarchy.from_edges([(NFD, "drinks")], nodes=nodes)
+    assert tree.names()[0] == ("Coffee house", "coffee shop")
+
+
+def test_a_name_with_an_accent_is_found_in_either_form():
+    lines = ["Hats > Womens", "Hats > Mens", "Shirts > Womens", "Shirts > Mens", f"Shoes > {NFC} Racer"]
+    tree = Hierarchy.from_paths(lines)
+    assert len(tree) == 8
+    noted(tree, "2 names stand in several places", "'Womens'", "from_edges")
+    for word in (NFC, NFD):
+        row = tree.ids.row(f"Shoes > {word} Racer")
+        assert NodeNames(tree.ids, tree.texts, tree.parent_offsets, tree.parents).find(f"{word} racer") == [row]
+
+
+def test_ids_that_differ_by_case_or_what_cannot_be_seen_are_noted():
+    noted(Hierarchy.from_edges([("Shoes", "a"), ("shoes", "a")]), "but for case", "'shoes' beside 'Shoes'")
+    noted(Hierarchy.from_edges([("boots", "a"), ("bo\u00adots", "a")]), "invisible", r"'bo\xadots' beside 'boots'")
+
+
+# -- paths that are not plain ------------------------------------------------------------------------------------------
+
+GOOGLE = ["# Google_Product_Taxonomy_Version: 2021-09-21", "1 - Pets", "3237 - Pets > Live Animals", "2 - Pets > Food"]
+SHOPIFY = [f"gid://shopify/TaxonomyCategory/ap{end}" for end in (" : Pets", "-1 : Pets > Food", "-2 : Pets > Toys")]
+
+
+def test_the_file_of_google_with_ids_is_known_by_its_look(write):
+    said = Hierarchy.from_paths(GOOGLE, layout="google-with-ids")
+    for source in (GOOGLE, write("google.txt", "\n".join(GOOGLE))):
+        tree = Hierarchy.from_paths(source)
+        assert (list(tree.ids), tree.edges()) == (list(said.ids), said.edges())
+        noted(tree, "layout='google-with-ids'")
+    assert Hierarchy.from_paths(GOOGLE, layout="plain").ids[0] == GOOGLE[0]
+
+
+def test_the_lines_of_shopify_are_known_by_their_look():
+    tree = Hierarchy.from_paths(SHOPIFY)
+    assert tree.roots == ["gid://shopify/TaxonomyCategory/ap"]
+    assert tree.n_edges == 2
+    noted(tree, "layout='shopify'")
+
+
+def test_comments_and_a_header_above_paths_are_no_nodes():
+    tree = Hierarchy.from_paths(["# version 3", "Category path", "a > b", "a > c"])
+    assert list(tree.ids) == ["a", "a > b", "a > c"]
+    noted(tree, "1 line that starts with '#'")
+    noted(tree, "the first line, 'Category path'")
+
+
+def test_quoted_paths_lose_their_quotes():
+    tree = Hierarchy.from_paths(['"Pets > Food, dry"', '"Pets > 4"" bowls"', "Pets"])
+    assert set(tree.ids) == {"Pets", "Pets > Food, dry", 'Pets > 4" bowls'}
+    noted(tree, "double quotes")
+
+
+def test_separators_with_and_without_blanks_are_one():
+    tree = Hierarchy.from_paths(["A > B", "A>B>C", "A >D"])
+    assert set(tree.ids) == {"A", "A > B", "A > B > C", "A > D"}
+    noted(tree, "'>' without a blank")
+
+
+@pytest.mark.parametrize("separator", ["/", " / ", "|", "»", " » ", "&gt;", " &gt; ", ",", "\t", "::", "→"])
+def test_another_separator_is_named_and_the_advice_works(separator):
+    lines = [
+        separator.join(path) for path in (("Pets",), ("Pets", "Food"), ("Pets", "Toys"), ("Pets", "Toys", "Balls"))
+    ]
+    with pytest.raises(TableError, match="Say so with separator=") as error:
+        Hierarchy.from_paths(lines)
+    advised = ast.literal_eval(str(error.value).partition("separator=")[2].rstrip("."))
+    tree = Hierarchy.from_paths(lines, separator=advised)
+    assert tree.n_edges == 3
+    assert tree.roots == ["Pets"]
+
+
+def test_a_few_plain_lines_do_not_hide_another_separator():
+    with pytest.raises(TableError, match="separator='/'"):
+        Hierarchy.from_paths(["Pets > Food", *(f"Pets/{i}" for i in range(9))])
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [["id,path", "1,Pets", "2,Pets > Food", "3,Pets > Toys"], ["1\tPets", "2\tPets > Food", "3\tPets > Toys"]],
+)
+def test_a_table_with_a_column_of_paths_is_no_list_of_paths(lines, write):
+    with pytest.raises(TableError, match=r"table.*from_paths"):
+        Hierarchy.from_paths(write("paths.csv", "\n".join(lines)))
+
+
+def test_an_edge_list_is_no_list_of_paths(write):
+    with pytest.raises(TableError, match=r"from_edges"):
+        Hierarchy.from_paths(write("edges.csv", "child,parent\nfood,pets\ntoys,pets\n"))

@@ -17,7 +17,7 @@ from rootward.errors import HierarchyError, InputError
 from rootward.hierarchy import closure, generate
 from rootward.hierarchy.closure import Closure
 from rootward.hierarchy.node_names import NodeNames
-from rootward.hierarchy.validate import checked_edges, circle_error, find_circle
+from rootward.hierarchy.validate import checked_edges, circle_error, find_circles, one_form
 from rootward.ids import Ids
 from rootward.pairs import Labels, Pairs
 from rootward.pairs.labels import Unknown, label_queries, with_labels
@@ -72,14 +72,15 @@ class Hierarchy:
             raise HierarchyError("parents must ascend within each child, none of them twice.")
         if self.texts is not None and len(self.texts) != n:
             raise HierarchyError(f"{n} nodes need as many rows of texts, got {len(self.texts)}.")
-        if circle := find_circle(offsets, parents):
-            raise circle_error(circle, self.ids)
+        if circles := find_circles(offsets, parents):
+            raise circle_error(circles, self.ids)
 
     # -- constructors ----------------------------------------------------------------------------------------------
 
     @classmethod
     def _of(cls, found: EdgeList) -> Self:
         """The hierarchy of an edge list, checked."""
+        found = one_form(found)
         offsets, parents, notes = checked_edges(found)
         return cls(found.ids, offsets, parents, found.texts, notes)
 
@@ -119,15 +120,21 @@ class Hierarchy:
 
     @classmethod
     def from_paths(
-        cls, source: FilePath | Iterable[str], *, separator: str = " > ", layout: paths.PathLayout = "plain"
+        cls,
+        source: FilePath | Iterable[str],
+        *,
+        separator: str | None = None,
+        layout: paths.PathLayout | None = None,
     ) -> Self:
         """A hierarchy from category paths, one a line; a node's name is the last category of its path.
 
         Args:
             source: a text file, or an iterable of lines.
-            separator: what stands between two categories.
-            layout: "plain" and "google": the path is the id. "google-with-ids" and "shopify": the id stands before
-                it. "shopify-json": the en.json of the npm package. Lines with # in front are comments, but in "plain".
+            separator: what stands between two categories; None is " > ", also where blanks around it are missing.
+            layout: None goes by what most lines look like, leaves out comments, a header and quotes around lines, and
+                says so in notes. "plain" and "google": the path is the id. "google-with-ids" and "shopify": the id
+                stands before it. "shopify-json": the en.json of the npm package. Lines with # in front are comments,
+                but in "plain".
 
         Raises:
             TableError: a file or row that is not of this layout; no line holds the separator, and most hold another.
