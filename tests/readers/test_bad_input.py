@@ -228,7 +228,7 @@ def test_node_tables_with_an_id_twice_or_empty(tmp_path):
     with pytest.raises(HierarchyError, match="Node 2: the id is empty"):
         Hierarchy.from_edges([("a", "b")], nodes=["a", ""])
     with pytest.raises(TableError, match="no column 'id'"):
-        Hierarchy.from_edges([("a", "b")], nodes=pa.table({"node": ["a"]}))
+        Hierarchy.from_edges([("a", "b")], nodes=pa.table({"thing": ["a"]}))
 
 
 # -- paths -----------------------------------------------------------------------------------------------------

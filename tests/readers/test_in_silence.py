@@ -3,13 +3,16 @@
 import ast
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
+from rootward.encoders import DualEncoder
 from rootward.errors import CycleError, InputError, TableError
 from rootward.hierarchy import Hierarchy
 from rootward.hierarchy.node_names import NodeNames
 from rootward.ids import Ids
 from rootward.pairs import Pairs
+from rootward.retrieval import Filter, Index
 
 
 @pytest.fixture
@@ -226,3 +229,58 @@ def test_a_table_with_a_column_of_paths_is_no_list_of_paths(lines, write):
 def test_an_edge_list_is_no_list_of_paths(write):
     with pytest.raises(TableError, match=r"from_edges"):
         Hierarchy.from_paths(write("edges.csv", "child,parent\nfood,pets\ntoys,pets\n"))
+
+
+# -- node tables, thesauri and lists of texts --------------------------------------------------------------------------
+
+ESCO = """id,name,synonyms,broaderUri
+http://x/o/1,software developer,"programmer
+coder
+software programmer ",http://x/o/0
+http://x/o/0,professionals,,
+http://x/o/2,"cook, private",chef,http://x/o/0
+"""
+
+
+def test_synonyms_a_line_each_as_esco_writes_them(write):
+    path = write("esco.csv", ESCO)
+    for text in (ESCO, ESCO.replace("id,name,synonyms", "conceptUri,preferredLabel,altLabels", 1)):
+        path = write("esco.csv", text)
+        child = text.partition(",")[0]
+        tree = Hierarchy.from_edges(path, child=child, parent="broaderUri", nodes=path)
+        assert tree.texts.names == ("software developer", "professionals", "cook, private")
+        assert tree.texts.synonyms == (("programmer", "coder", "software programmer"), (), ("chef",))
+    noted(tree, "'preferredLabel' as name", "'altLabels' as synonyms")
+
+
+@pytest.mark.parametrize("cell", ["b|c", "b; c", '"b\nc"', '"[""b"", ""c""]"', "b | c"])
+def test_synonyms_with_any_usual_separator(cell, write):
+    nodes = write("nodes.csv", f"Node ID,Label,Synonym\na,A,{cell}\n")
+    assert Hierarchy.from_edges([("a", None)], nodes=nodes).texts.synonyms == (("b", "c"),)
+
+
+def test_edges_between_names_are_joined_to_the_ids(write):
+    nodes = write("nodes.csv", "id,name\n1,Shoes\n2,Boots\n")
+    tree = Hierarchy.from_edges([("Boots", "Shoes"), ("Shoes", "")], nodes=nodes)
+    assert tree.edges() == [("2", "1")]
+    noted(tree, "by their names")
+
+
+def test_one_text_where_a_list_belongs_is_one_element_or_refused():
+    content = {"name": "shoes", "synonyms": "footwear"}
+    assert Hierarchy.from_nested(content).texts.synonyms == (("footwear",),)
+    with pytest.raises(InputError, match="needed a list of texts"):
+        Hierarchy.from_nested({"name": "shoes", "synonyms": 3})
+    tree = Hierarchy.from_edges([("A", "B"), ("AB", "B")])
+    for refused in (lambda: Filter.only("AB"), lambda: tree.ids.rows("AB"), lambda: tree.pairs(leave_out="AB")):
+        with pytest.raises(InputError, match=r"Write \['AB'\]"):
+            refused()
+
+
+def test_an_index_reads_no_letters_of_a_text_as_ids():
+    vectors = np.eye(3, dtype=np.float32)
+    pairs = Hierarchy.from_edges([("A", "B"), ("AB", "B")]).pairs()
+    index = Index.build(DualEncoder.from_vectors(pairs, vectors, vectors))
+    for change in (lambda: index.delete("AB"), lambda: index.upsert("AB", vectors[:2])):
+        with pytest.raises(InputError, match=r"Write \['AB'\]"):
+            change()

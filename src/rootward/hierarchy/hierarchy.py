@@ -102,8 +102,9 @@ class Hierarchy:
             source: a .csv, .tsv or .parquet file, a pyarrow Table, or an iterable of (child, parent).
             child, parent: names of the two columns; others are not read.
             nodes: which nodes there are, in their order: a file or Table with the column `id` and, where there are
-                any, `name`, `synonyms` (separated by "|", or a list) and `definition`; or an iterable of ids.
-                None takes every id of the edges.
+                any, `name`, `synonyms` (a list, or separated by "|", line breaks, or ";") and `definition`, or
+                columns of other usual names, such as preferredLabel, told in a note; or an iterable of ids. Edges may
+                name nodes by id or, all of them, by name. None takes every id of the edges.
             add_missing: keep ids that `nodes` lacks instead of raising an error.
             format: how the files are written, "csv", "tsv" or "parquet"; None goes by each file's suffix. CSV and TSV
                 may be packed by gzip, with a second suffix .gz.
@@ -445,10 +446,15 @@ class Hierarchy:
 
         Raises:
             TableError: a file that is missing or unreadable, with the row.
-            InputError: a file of another kind, a group that is no list of texts.
+            InputError: a file of another kind, a group that is no list of texts, no group that names a node.
         """
         groups = thesaurus.names() if isinstance(thesaurus, Hierarchy) else read_groups(thesaurus)
         found = new_synonyms(self.names(), groups)
+        if not found.met:
+            raise InputError(
+                f"{found.note(thesaurus)} None of its groups holds the name or a synonym of a node, such as "
+                f"{self.names()[0][0]!r}. Is it a thesaurus of this field and language, with the names themselves?"
+            )
         texts = self.texts or Texts(tuple(self.ids), ((),) * len(self), ("",) * len(self))
         synonyms = tuple(old + new for old, new in zip(texts.synonyms, found.by_node, strict=True))
         return replace(self, texts=replace(texts, synonyms=synonyms), notes=(*self.notes, found.note(thesaurus)))

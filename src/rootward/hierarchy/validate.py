@@ -28,7 +28,9 @@ def one_form(edges: EdgeList) -> EdgeList:
     The first id stays, with what texts it lacks from the others.
     """
     first: dict[str, int] = {}
-    row_of, kept, twice = [], [], []
+    row_of: list[int] = []
+    kept: list[int] = []
+    twice: list[str] = []
     if all(map(str.isascii, edges.ids)):
         return edges
     for row, label in enumerate(edges.ids):
@@ -44,7 +46,7 @@ def one_form(edges: EdgeList) -> EdgeList:
     new_row = np.array(row_of, np.int64)
     texts = edges.texts
     if texts is not None:
-        names, synonyms, definitions = (list(column) for column in (texts.names, texts.synonyms, texts.definitions))
+        names, synonyms, definitions = list(texts.names), list(texts.synonyms), list(texts.definitions)
         for row, new in enumerate(row_of):
             names[kept[new]] = names[kept[new]] or names[row]
             synonyms[kept[new]] = tuple(dict.fromkeys((*synonyms[kept[new]], *synonyms[row])))
@@ -52,8 +54,8 @@ def one_form(edges: EdgeList) -> EdgeList:
         texts = Texts(tuple(names), tuple(synonyms), tuple(definitions)).take(kept)
     n = f"{len(twice):,} {'id is' if len(twice) == 1 else 'ids are'}"
     note = f"{n} there in two Unicode forms (NFC and NFD) that look the same, {twice[0]!r} for one; each is one node."
-    ends = {"children": new_row[edges.children], "parents": new_row[edges.parents]}
-    return replace(edges, ids=edges.ids.take(kept), texts=texts, notes=(*edges.notes, note), **ends)
+    children, parents, notes = new_row[edges.children], new_row[edges.parents], (*edges.notes, note)
+    return replace(edges, ids=edges.ids.take(kept), children=children, parents=parents, texts=texts, notes=notes)
 
 
 def checked_edges(edges: EdgeList) -> tuple[Offsets, Parents, tuple[str, ...]]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,7 +19,7 @@ import pyarrow.compute as pc
 
 from rootward.errors import HierarchyError, InputError, UnknownIdError, did_you_mean
 from rootward.ids import CONTROL, Ids, id_text, refuse_text
-from rootward.readers.tables import TEXT, Columns, Format, as_arrow, delimited, read_columns
+from rootward.readers.tables import TEXT, Columns, Format, as_arrow, column_names, delimited, read_columns
 from rootward.readers.text_files import FilePath
 from rootward.texts import Texts
 
@@ -115,17 +119,20 @@ def read_edges(
         row = pc.index(pc.match_substring_regex(labels, CONTROL), True).as_py()
         if row >= 0:
             raise HierarchyError(f"{name_edge(row)}: {labels[row].as_py()!r} holds a control character; remove it.")
-    known, texts = (None, None) if nodes is None else read_nodes(nodes, format, delimiter)
+    known, texts, told = (None, None, ()) if nodes is None else read_nodes(nodes, format, delimiter, child)
     named = [lower] if known is None else [lower, known]
     file = delimited(source, format, delimiter)
     upper, notes = _without_missing(upper, named, lambda words: file and file.unquoted(parent, words))
     (lower, upper, *rest), more = _whole_numbers([lower, upper, *([] if known is None else [known])])
-    known, notes = rest[0] if rest else None, notes + more
+    known, notes = rest[0] if rest else None, told + notes + more
     if known is None and not len(lower):
         where = f" in {Path(source).name}" if isinstance(source, str | PathLike) else ""
         raise InputError(f"There are no edges{where}; needed at least one (child, parent), or the nodes in nodes=.")
     has_parent = pc.not_equal(upper, "")
     edges = np.flatnonzero(has_parent.to_numpy(zero_copy_only=False))
+    if known is not None and texts is not None:
+        (lower, upper), more = _named([lower, upper], known, texts)
+        notes += more
     if known is not None and not add_missing:
         _refuse_unknown(lower, known, "child", name_edge)
         _refuse_unknown(upper.filter(has_parent), known, "parent", lambda edge: name_edge(int(edges[edge])))
@@ -133,8 +140,8 @@ def read_edges(
     labels = pc.unique(pa.chunked_array([*([] if known is None else [known]), lower, upper_kept]))
     ids = Ids(labels.to_pylist(), what="node")
     if texts is not None:  # add_missing=True adds nodes without texts
-        more = len(ids) - len(texts)
-        texts = Texts(texts.names + ("",) * more, texts.synonyms + ((),) * more, texts.definitions + ("",) * more)
+        added = len(ids) - len(texts)
+        texts = Texts(texts.names + ("",) * added, texts.synonyms + ((),) * added, texts.definitions + ("",) * added)
     children, parents = (
         pc.index_in(end, value_set=labels).to_numpy(zero_copy_only=False).astype(np.int64)
         for end in (lower_kept, upper_kept)
@@ -199,16 +206,54 @@ def _whole_numbers(columns: list[Any]) -> tuple[list[Any], Notes]:
     return columns, (f"{which} as a fraction, {first!r} beside {twice[first]!r}; each is one node.",)
 
 
-def read_nodes(source: NodeSource, format: Format | None, delimiter: str | None) -> tuple[Any, Texts | None]:
-    """(ids, texts or None) of a node table: columns id, and any of name, synonyms ('a|b'), definition.
+_COLUMNS = {
+    "id": ("id", "uri", "iri", "concepturi", "node", "nodeid", "code", "key"),
+    "name": ("name", "preferredlabel", "preflabel", "label", "title", "nodename"),
+    "synonyms": ("synonyms", "synonym", "altlabels", "altlabel", "alternativelabels", "aliases", "alias"),
+    "definition": ("definition", "description", "gloss", "scopenote"),
+}
+"""What the columns of node tables are called, in lower case without spaces, '-' and '_'; the first that is there."""
+
+
+def _columns_of(there: Sequence[str], child: str | None) -> dict[str, str]:
+    """Role -> name of the column that has it: the role's own name, that of the edges for ids, or a usual other one."""
+    plain = {re.sub(r"[\s_-]", "", name).lower(): name for name in reversed(there)}
+    found = {role: next((plain[each] for each in usual if each in plain), None) for role, usual in _COLUMNS.items()}
+    if "id" not in there and child in there:
+        found["id"] = child
+    found |= {role: role for role in _COLUMNS if role in there}
+    return {role: name for role, name in found.items() if name is not None}
+
+
+def read_nodes(
+    source: NodeSource, format: Format | None, delimiter: str | None, child: str | None = None
+) -> tuple[Any, Texts | None, Notes]:
+    """(ids, texts or None, notes) of a node table: columns id, and any of name, synonyms, definition.
+
+    Columns of other usual names (preferredLabel, altLabels) are told in a note; `child` may be that of the ids.
+    Synonyms are a list, a JSON list, or a text with "|" or line breaks between them, or ";" where no text has these.
 
     Raises:
         HierarchyError: an id that is empty or there twice.
     """
     source = as_arrow(source)
-    columns = None
+    columns: Columns | None = None
+    notes: Notes = ()
     if isinstance(source, str | PathLike | pa.Table):
-        columns = _read(source, ["id"], format, delimiter, optional=["name", "synonyms", "definition"])
+        is_file = isinstance(source, str | PathLike)
+        there = column_names(source, format if is_file else None, delimiter if is_file else None)
+        roles = _columns_of(there, child)
+        if others := [f"{name!r} as {role}" for role, name in roles.items() if name not in (role, child)]:
+            notes = (f"Read the columns {', '.join(others)}.",)
+        found = _read(
+            source,
+            [roles.get("id", "id")],
+            format,
+            delimiter,
+            optional=[name for role, name in roles.items() if role != "id"],
+            hint=" Rename the column of ids to 'id'.",
+        )
+        columns = replace(found, texts={role: found[name] for role, name in roles.items() if name in found})
         labels = columns["id"]
     else:
         refuse_text(source)
@@ -228,14 +273,49 @@ def read_nodes(source: NodeSource, format: Format | None, delimiter: str | None)
                 raise HierarchyError(f"{twice}. Keep one of them.")
             first[label] = row
     if columns is None or len(columns.texts) == 1:
-        return labels, None
+        return labels, None, notes
 
     names, synonyms, definitions = (
         columns[name].to_pylist() if name in columns else [""] * len(columns)
         for name in ("name", "synonyms", "definition")
     )
-    words = ((each.split("|") if isinstance(each, str) else each or ()) for each in synonyms)
-    return labels, Texts(tuple(names), tuple(tuple(filter(None, each)) for each in words), tuple(definitions))
+    words, between = split_synonyms(synonyms)
+    if between == ";":
+        notes += ("Read ';' as what stands between two synonyms, since no text has '|'.",)
+    return labels, Texts(tuple(names), words, tuple(definitions)), notes
+
+
+def split_synonyms(cells: Sequence[Any]) -> tuple[tuple[tuple[str, ...], ...], str]:
+    """(the synonyms in each cell of a column, what stands between two of them): see `read_nodes`."""
+    texts = [cell for cell in cells if isinstance(cell, str) and not cell.lstrip().startswith("[")]
+    between = r"[|\r\n]" if any("|" in cell or "\n" in cell.strip() for cell in texts) else ";"
+    used = ";" if between == ";" and any(";" in cell for cell in texts) else "|"
+
+    def split(cell: Any) -> tuple[str, ...]:
+        words = cell
+        if isinstance(cell, str):
+            words = None
+            if cell.lstrip().startswith("["):
+                with suppress(ValueError):
+                    words = json.loads(cell)
+            words = words if isinstance(words, list) else re.split(between, cell)
+        return tuple(dict.fromkeys(filter(None, (str(word).strip() for word in words or () if word is not None))))
+
+    return tuple(map(split, cells)), used
+
+
+def _named(ends: list[Any], known: Any, texts: Texts) -> tuple[list[Any], Notes]:
+    """Edges between ids, also where their ends are names of the nodes: when no end is an id, and all are one's name."""
+    labels = pc.unique(pa.chunked_array(ends)).filter(pc.not_equal(pc.unique(pa.chunked_array(ends)), ""))
+    if pc.any(pc.is_in(labels, value_set=known)).as_py():
+        return ends, ()
+    ids = known.to_pylist()
+    often = Counter(texts.names)
+    once = {name: row for row, name in enumerate(texts.names) if often[name] == 1}
+    if not len(labels) or not all(label in once for label in labels.to_pylist()):
+        return ends, ()
+    ids_of = [pa.array([ids[once[label]] if label else "" for label in end.to_pylist()], TEXT) for end in ends]
+    return ids_of, ("The edges name nodes by their names, not their ids; joined by these.",)
 
 
 def _read(source: Any, names: list[str], format: Format | None, delimiter: str | None, **options: Any) -> Columns:

@@ -321,6 +321,19 @@ def listed(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown
 
 
+def column_names(source: Any, format: str | None, delimiter: str | None) -> list[str]:
+    """The names of all columns of a file or pyarrow Table; none for other sources and unreadable files."""
+    if isinstance(source, pa.Table):
+        return list(source.column_names)
+    if file := delimited(source, format, delimiter):
+        with unpacking(file.name):
+            return next((fields for _, fields in file.records()), [])
+    try:
+        return list(pyarrow.parquet.read_schema(source).names)
+    except (pa.ArrowException, OSError):
+        return []
+
+
 def delimited(source: Any, format: str | None, delimiter: str | None) -> Delimited | None:
     """The CSV or TSV file that a source is; None for everything else."""
     if not isinstance(source, (str, os.PathLike)):
