@@ -284,3 +284,18 @@ def test_an_index_reads_no_letters_of_a_text_as_ids():
     for change in (lambda: index.delete("AB"), lambda: index.upsert("AB", vectors[:2])):
         with pytest.raises(InputError, match=r"Write \['AB'\]"):
             change()
+
+
+def test_after_a_deletion_an_unknown_id_is_sought_among_those_that_are_left():
+    vectors = np.eye(3, dtype=np.float32)
+    pairs = Hierarchy.from_edges([("A", "B"), ("AB", "B")]).pairs()
+    index = Index.build(DualEncoder.from_vectors(pairs, vectors, vectors))
+    index.delete(["A"])
+    with pytest.raises(InputError, match="No id 'C' among 2"):
+        index.delete(["C"])
+
+
+def test_a_node_table_with_one_number_twice_is_refused(write):
+    nodes = write("nodes.csv", "id,name\n1,Shoes\n1.0,Boots\n")
+    with pytest.raises(InputError, match="The node table holds both"):
+        Hierarchy.from_edges([("1", None)], nodes=nodes)

@@ -125,6 +125,8 @@ def read_edges(
     upper, notes = _without_missing(upper, named, lambda words: file and file.unquoted(parent, words))
     (lower, upper, *rest), more = _whole_numbers([lower, upper, *([] if known is None else [known])])
     known, notes = rest[0] if rest else None, told + notes + more
+    if known is not None and len(pc.unique(known)) < len(known):
+        raise HierarchyError(f"{more[0].rstrip('.')}. The node table holds both; keep one row of each.")
     if known is None and not len(lower):
         where = f" in {Path(source).name}" if isinstance(source, str | PathLike) else ""
         raise InputError(f"There are no edges{where}; needed at least one (child, parent), or the nodes in nodes=.")

@@ -199,7 +199,7 @@ def as_arrow(source: Any) -> Any:
     return source
 
 
-def _table_of(values: Iterable[Sequence[object]], names: Sequence[str], begin: int) -> pa.Table:
+def _table_of(values: Iterable[Any], names: Sequence[str], begin: int) -> pa.Table:
     """The table of rows of Python values, counted from `begin`; None, NaN, NA and NaT are missing values.
 
     A row may also be a dict or a named tuple with these names, as `DataFrame.to_dict("records")` and `itertuples` give
