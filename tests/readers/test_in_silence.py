@@ -60,6 +60,12 @@ def test_floats_in_rows_of_python_are_the_whole_numbers_that_they_are():
         Ids([missing])
 
 
+def test_documents_of_pairs_that_pandas_wrote_as_floats_are_the_ids_themselves(write):
+    pairs = Pairs.from_table(write("pairs.csv", "query,document,distance\n1,1.0,0\n2,2.0,0\n2,1.0,1\n"))
+    assert list(pairs.query_ids) == list(pairs.document_ids) == ["1", "2"]
+    noted(pairs, "'1.0' beside '1'")
+
+
 def test_records_and_named_tuples_of_a_frame_are_rows():
     class Pandas(NamedTuple):
         Index: int

@@ -123,7 +123,7 @@ def read_edges(
     named = [lower] if known is None else [lower, known]
     file = delimited(source, format, delimiter)
     upper, notes = _without_missing(upper, named, lambda words: file and file.unquoted(parent, words))
-    (lower, upper, *rest), more = _whole_numbers([lower, upper, *([] if known is None else [known])])
+    (lower, upper, *rest), more = whole_numbers([lower, upper, *([] if known is None else [known])])
     known, notes = rest[0] if rest else None, told + notes + more
     if known is not None and len(pc.unique(known)) < len(known):
         raise HierarchyError(f"{more[0].rstrip('.')}. The node table holds both; keep one row of each.")
@@ -183,7 +183,7 @@ def _without_missing(upper: Any, named: Sequence[Any], unquoted: Callable[[list[
     return pc.if_else(gone, "", upper), notes
 
 
-def _whole_numbers(columns: list[Any]) -> tuple[list[Any], Notes]:
+def whole_numbers(columns: list[Any]) -> tuple[list[Any], Notes]:
     """Columns of ids with one text for each number: 1.0, which pandas writes beside a gap, is 1 where there is a 1."""
     floats = [pc.unique(column.filter(pc.match_substring_regex(column, r"^-?[0-9]+\.0+$"))) for column in columns]
     every = pc.unique(pa.chunked_array(columns))
@@ -205,7 +205,7 @@ def _whole_numbers(columns: list[Any]) -> tuple[list[Any], Notes]:
         for each in columns
     ]
     which = f"{n:,} id is a whole number written" if n == 1 else f"{n:,} ids are whole numbers written"
-    return columns, (f"{which} as a fraction, {first!r} beside {twice[first]!r}; each is one node.",)
+    return columns, (f"{which} as a fraction, {first!r} beside {twice[first]!r}; each is one id.",)
 
 
 _COLUMNS = {
