@@ -49,7 +49,7 @@ def test_numbers_beside_an_empty_parent_stay_whole():
 
 
 def test_the_word_na_is_an_id_like_any_other(tmp_path):
-    (tmp_path / "edges.csv").write_text("child,parent\nNA,null\nnan,NA\n")
+    (tmp_path / "edges.csv").write_text('child,parent\nNA,"null"\nnan,NA\n')
     assert Hierarchy.from_edges(tmp_path / "edges.csv").edges() == [("NA", "null"), ("nan", "NA")]
 
 

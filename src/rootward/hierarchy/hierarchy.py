@@ -17,7 +17,7 @@ from rootward.errors import HierarchyError, InputError
 from rootward.hierarchy import closure, generate
 from rootward.hierarchy.closure import Closure
 from rootward.hierarchy.node_names import NodeNames
-from rootward.hierarchy.validate import checked_edges, circle_error, find_circle
+from rootward.hierarchy.validate import checked_edges, circle_error, find_circles, one_form
 from rootward.ids import Ids
 from rootward.pairs import Labels, Pairs
 from rootward.pairs.labels import Unknown, label_queries, with_labels
@@ -72,14 +72,15 @@ class Hierarchy:
             raise HierarchyError("parents must ascend within each child, none of them twice.")
         if self.texts is not None and len(self.texts) != n:
             raise HierarchyError(f"{n} nodes need as many rows of texts, got {len(self.texts)}.")
-        if circle := find_circle(offsets, parents):
-            raise circle_error(circle, self.ids)
+        if circles := find_circles(offsets, parents):
+            raise circle_error(circles, self.ids)
 
     # -- constructors ----------------------------------------------------------------------------------------------
 
     @classmethod
     def _of(cls, found: EdgeList) -> Self:
         """The hierarchy of an edge list, checked."""
+        found = one_form(found)
         offsets, parents, notes = checked_edges(found)
         return cls(found.ids, offsets, parents, found.texts, notes)
 
@@ -101,8 +102,9 @@ class Hierarchy:
             source: a .csv, .tsv or .parquet file, a pyarrow Table, or an iterable of (child, parent).
             child, parent: names of the two columns; others are not read.
             nodes: which nodes there are, in their order: a file or Table with the column `id` and, where there are
-                any, `name`, `synonyms` (separated by "|", or a list) and `definition`; or an iterable of ids.
-                None takes every id of the edges.
+                any, `name`, `synonyms` (a list, or separated by "|", line breaks, or ";") and `definition`, or
+                columns of other usual names, such as preferredLabel, told in a note; or an iterable of ids. Edges may
+                name nodes by id or, all of them, by name. None takes every id of the edges.
             add_missing: keep ids that `nodes` lacks instead of raising an error.
             format: how the files are written, "csv", "tsv" or "parquet"; None goes by each file's suffix. CSV and TSV
                 may be packed by gzip, with a second suffix .gz.
@@ -119,15 +121,21 @@ class Hierarchy:
 
     @classmethod
     def from_paths(
-        cls, source: FilePath | Iterable[str], *, separator: str = " > ", layout: paths.PathLayout = "plain"
+        cls,
+        source: FilePath | Iterable[str],
+        *,
+        separator: str | None = None,
+        layout: paths.PathLayout | None = None,
     ) -> Self:
         """A hierarchy from category paths, one a line; a node's name is the last category of its path.
 
         Args:
             source: a text file, or an iterable of lines.
-            separator: what stands between two categories.
-            layout: "plain" and "google": the path is the id. "google-with-ids" and "shopify": the id stands before
-                it. "shopify-json": the en.json of the npm package. Lines with # in front are comments, but in "plain".
+            separator: what stands between two categories; None is " > ", also where blanks around it are missing.
+            layout: None goes by what most lines look like, leaves out comments, a header and quotes around lines, and
+                says so in notes. "plain" and "google": the path is the id. "google-with-ids" and "shopify": the id
+                stands before it. "shopify-json": the en.json of the npm package. Lines with # in front are comments,
+                but in "plain".
 
         Raises:
             TableError: a file or row that is not of this layout; no line holds the separator, and most hold another.
@@ -438,10 +446,15 @@ class Hierarchy:
 
         Raises:
             TableError: a file that is missing or unreadable, with the row.
-            InputError: a file of another kind, a group that is no list of texts.
+            InputError: a file of another kind, a group that is no list of texts, no group that names a node.
         """
         groups = thesaurus.names() if isinstance(thesaurus, Hierarchy) else read_groups(thesaurus)
         found = new_synonyms(self.names(), groups)
+        if not found.met:
+            raise InputError(
+                f"{found.note(thesaurus)} None of its groups holds the name or a synonym of a node, such as "
+                f"{self.names()[0][0]!r}. Is it a thesaurus of this field and language, with the names themselves?"
+            )
         texts = self.texts or Texts(tuple(self.ids), ((),) * len(self), ("",) * len(self))
         synonyms = tuple(old + new for old, new in zip(texts.synonyms, found.by_node, strict=True))
         return replace(self, texts=replace(texts, synonyms=synonyms), notes=(*self.notes, found.note(thesaurus)))

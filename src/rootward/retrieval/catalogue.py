@@ -20,7 +20,7 @@ from rootward.encoders import DualEncoder
 from rootward.errors import InputError, UnknownIdError
 from rootward.files import atomic_write
 from rootward.hierarchy import Hierarchy
-from rootward.ids import Ids
+from rootward.ids import Ids, refuse_text
 from rootward.pairs import Pairs
 from rootward.scoring import Ints
 from rootward.texts import Texts
@@ -123,6 +123,14 @@ class Catalogue:
         Raises:
             UnknownIdError: an id that is not there, or was deleted before.
         """
+        refuse_text(labels)
+        labels = list(labels)
+        if (
+            self.gone.any()
+            and (unknown := next((label for label in labels if label not in self.ids), None)) is not None
+        ):
+            there = self.ids.take(np.flatnonzero(~self.gone))
+            there.row(unknown)  # raises, and counts only what is there
         rows = self.ids.rows(labels)
         if self.gone[rows].any():
             label = self.ids[int(rows[self.gone[rows]][0])]
