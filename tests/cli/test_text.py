@@ -76,7 +76,10 @@ def test_a_lookup_run_still_says_what_is_close(rootward, run):
 def test_an_unknown_tower_is_refused(rootward, shop):
     result = rootward("train", f"edges:{shop}", "--tower", "statik")
     assert result.exit_code == 2
-    assert "No tower 'statik'; there are lookup, auto, static, frozen, joint, full. Did you mean 'static'?" in result.stderr
+    assert (
+        "No tower 'statik'; there are lookup, auto, static, frozen, joint, full. Did you mean 'static'?"
+        in result.stderr
+    )
 
 
 def test_ids_are_the_texts_where_a_source_has_no_names(rootward, shop, tmp_path):

@@ -165,20 +165,29 @@ class Hierarchy:
     def from_skos(cls, source: FilePath, *, language: str = "en", format: str | None = None) -> Self:
         """A hierarchy from a SKOS thesaurus: broader and narrower, prefLabel, altLabel, definition. Ids are IRIs.
 
+        Kinds of broader and narrower count too: those of ISO 25964 and Getty, and those that the file declares.
+        broaderTransitive gives the edges that no broader tells. Labels may be SKOS-XL; a concept without prefLabel
+        goes by rdfs:label, schema:name or dct:title. `notes` counts what is left out.
+
         Args:
-            source: the file.
-            language: of the texts; where a concept has none in it, those without a language, then any.
-            format: "turtle", "xml", "nt" or "json-ld"; None goes by the suffix.
+            source: the file, plain or packed by gzip.
+            language: of the texts. A name that is not in it (en-GB is "en") is one without a language, else one in the
+                language that most names of the file have. Synonyms are in this language, in none, or in the name's.
+            format: "turtle", "xml", "nt" or "json-ld"; None goes by the content and the suffix.
 
         Raises:
             MissingExtraError: rdflib is not installed.
-            TableError: a file that cannot be read, or has no concept.
+            TableError: a file that cannot be read, or has no concept; OWL that is no RDF, such as functional syntax.
+            InputError: a language that no text of the file has.
         """
         return cls._of(rdf.read_skos(source, language=language, format=format))
 
     @classmethod
     def from_owl(cls, source: FilePath, *, language: str = "en", format: str | None = None) -> Self:
-        """A hierarchy from the named classes of an OWL ontology (rdfs:subClassOf). Deprecated ones are left out.
+        """A hierarchy from the named classes of an OWL ontology or an RDFS vocabulary. Deprecated ones are left out.
+
+        Parents are those of rdfs:subClassOf, and the named classes of an intersection that a class is defined as or
+        is a subclass of, where no nearer parent stands below them. Equivalent classes stay two nodes, with a note.
 
         Arguments and errors as in `from_skos`; names are labels, synonyms the exact ones, ids IRIs.
         """

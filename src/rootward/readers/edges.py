@@ -81,6 +81,64 @@ def left_out(n: int, one: str, many: str) -> tuple[str, ...]:
     return (f"Left out {n:,} {one if n == 1 else many}.",) if n else ()
 
 
+def counted(what: str, one: str, many: str, items: Iterable[str]) -> tuple[str, ...]:
+    """A note that counts items and shows two of them: 'Left out 3 deprecated classes: a, b and 1 more.'; none for none.
+
+    Args:
+        what: what the note begins with, "" for nothing.
+        one, many: what the items are.
+        items: each as people should read it.
+    """
+    there = list(items)
+    more = f" and {len(there) - 2:,} more" if len(there) > 2 else ""
+    number = f"{what} {len(there):,}".strip()
+    return (f"{number} {one if len(there) == 1 else many}: {', '.join(there[:2])}{more}.",) if there else ()
+
+
+def not_implied(
+    edges: Iterable[tuple[str, str]], more: Iterable[tuple[str, str]]
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Of more (child, parent) edges, those that add something: what a file says of ancestors, not of parents.
+
+    Args:
+        edges: (child, parent), as stated.
+        more: from a definition, or a transitive relation.
+
+    Returns:
+        Those that no way through the other edges tells, and those that would close a circle with `edges`; in order.
+    """
+    stated, candidates = dict.fromkeys(edges), list(dict.fromkeys(more))
+    of_stated: dict[str, set[str]] = {}
+    of_all: dict[str, set[str]] = {}
+    for above, pairs in ((of_stated, stated), (of_all, [*stated, *candidates])):
+        for low, up in pairs:
+            above.setdefault(low, set()).add(up)
+
+    def reached(starts: Iterable[str], above: dict[str, set[str]], never: str) -> set[str]:
+        found: set[str] = set()
+        todo = list(starts)
+        while todo:
+            node = todo.pop()
+            if node != never and node not in found:
+                found.add(node)
+                todo += above.get(node, ())
+        return found
+
+    kept, circular = [], []
+    told: dict[str, set[str]] = {}
+    for low, up in candidates:
+        if (low, up) in stated:
+            continue
+        if low not in told:
+            grandparents = {node for parent in of_all[low] - {low} for node in of_all.get(parent, ())}
+            told[low] = reached(grandparents, of_all, low)
+        if low in reached([up], of_stated, "") and low != up:
+            circular.append((low, up))
+        elif up not in told[low]:
+            kept.append((low, up))
+    return kept, circular
+
+
 def read_edges(
     source: EdgeSource,
     *,
