@@ -149,7 +149,8 @@ class Hierarchy:
 
         Args:
             source: the file.
-            relations: which ones lead from child to parent, such as ("is_a", "part_of"); by default "is_a".
+            relations: which ones lead from child to parent, such as ("is_a", "part_of"); by default "is_a". With it
+                go the genus of a definition (intersection_of) where no nearer parent stands below it, and union_of.
             scopes: which synonyms are other names of the same thing; by default "EXACT", also "RELATED", "NARROW",
                 "BROAD".
             namespace: keep only the terms of this namespace.
@@ -157,6 +158,7 @@ class Hierarchy:
         Raises:
             TableError: a row that is no OBO, with its number; no term at all; a relation or scope that was named and
                 that no term has.
+            InputError: has_part as a relation, which leads from a whole to its part.
             CycleError: the relations run in a circle.
         """
         return cls._of(obo.read_obo(source, relations=relations, scopes=scopes, namespace=namespace))
@@ -219,13 +221,31 @@ class Hierarchy:
         return cls._of(nested.read_nested(source, layout=layout, ids=ids, separator=separator))
 
     @classmethod
-    def from_networkx(cls, graph: Any, *, direction: networkx.Direction = "child_to_parent") -> Self:
+    def from_networkx(
+        cls,
+        graph: Any,
+        *,
+        direction: networkx.Direction = "child_to_parent",
+        relations: Sequence[str] = obo.RELATIONS,
+        scopes: Sequence[str] = obo.SCOPES,
+    ) -> Self:
         """A hierarchy from a networkx DiGraph; node attributes name, synonyms and definition become texts.
 
+        Graphs of obonet, too: their attributes `synonym` and `def` are read as in an OBO file.
+
+        Args:
+            graph: a directed graph.
+            direction: "child_to_parent" or "parent_to_child".
+            relations: keys of a MultiDiGraph whose edges are read, by default "is_a". Edges whose key is no text
+                are always read; a note counts those of other keys.
+            scopes: of obonet's synonyms, as in `from_obo`.
+
         Raises:
-            HierarchyError: an undirected graph, one without nodes, two nodes of the same text.
+            HierarchyError: an undirected graph, one without nodes, two nodes of the same text; a relation that was
+                named and that no edge has.
+            InputError: has_part as a relation, which leads from a whole to its part.
         """
-        return cls._of(networkx.read_networkx(graph, direction=direction))
+        return cls._of(networkx.read_networkx(graph, direction=direction, relations=relations, scopes=scopes))
 
     @classmethod
     def wordnet(cls, *, instances: bool = False) -> Self:

@@ -252,13 +252,19 @@ def _add_clause(term: _Term, row: int, tag: str, value: str, relations: _Wanted,
     elif tag in _LISTS:
         getattr(term, _LISTS[tag]).append(_bare(value))
     elif tag in ("def", "synonym", *_OLD_SYNONYMS):
-        quoted = _QUOTED.match(value)
+        quoted = quoted_text(value)
         if quoted is None:
             raise TableError(f"Row {row} of {file}: {tag} is {value[:60]!r}; needed a text in quotation marks.")
         if tag == "def":
-            term.definition = _unescaped(quoted[1])
-        elif _OLD_SYNONYMS.get(tag, quoted[2] or "RELATED") in scopes:  # RELATED is the scope where none is written
-            term.synonyms.append(_unescaped(quoted[1]))
+            term.definition = quoted[0]
+        elif _OLD_SYNONYMS.get(tag, quoted[1]) in scopes:
+            term.synonyms.append(quoted[0])
+
+
+def quoted_text(value: str) -> tuple[str, str] | None:
+    """(text, scope) of '"germ" EXACT [...]'; RELATED is the scope where none is written. None without quotes."""
+    found = _QUOTED.match(value)
+    return None if found is None else (_unescaped(found[1]), found[2] or "RELATED")
 
 
 def _bare(value: str) -> str:
