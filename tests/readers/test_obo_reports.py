@@ -1,7 +1,9 @@
 """OBO files as users brought them: what is read, and what a note says of the rest."""
 
+import numpy as np
 import pytest
 
+import rootward as rw
 from rootward.errors import InputError
 from rootward.hierarchy import Hierarchy
 
@@ -156,3 +158,25 @@ def test_has_part_never_makes_a_parent(read):
     assert tree.notes[0] == "Left out 1 relation that makes no parent: has_part (1)."
     with pytest.raises(InputError, match="'has_part', which leads from a whole to its part; name 'part_of'"):
         read(whole, relations=["has_part"])
+
+
+def test_old_ids_lead_to_the_term_that_replaced_them(read, tmp_path):
+    tree = read(OLD_IDS)
+    note = "3 old ids lead to nodes that replaced them: GO:0019952 is now GO:0000003, GO:0050876 is now GO:0000003"
+    assert any(each.startswith(note) for each in tree.notes)
+    assert "GO:0019952" not in tree.ids
+    assert tree.children_of("GO:0050876") == ["GO:0000747"]
+    assert tree.below("GO:0000003").ids.row("GO:0000748") == 1
+    pairs = tree.pairs(labels=rw.Labels(["breeding", "mating"], ["GO:0019952", "GO:0000748"]))
+    assert pairs.relevant("breeding") == [("GO:0000003", 0)]
+    assert pairs.relevant("mating") == [("GO:0000747", 0), ("GO:0000003", 1)]
+    pairs.save(tmp_path / "pairs.parquet")
+    assert rw.Pairs.load(tmp_path / "pairs.parquet").query_ids.row("GO:0019952") == 0
+
+
+def test_old_ids_are_known_in_search_from_a_saved_model(read, tmp_path):
+    pairs = read(OLD_IDS).pairs()
+    rw.DualEncoder.from_vectors(pairs, np.eye(3), np.eye(3)).save(tmp_path / "model")
+    model = rw.DualEncoder.load(tmp_path / "model")
+    assert model.find("GO:0000748") == ["GO:0000747"]
+    assert rw.Searcher(model).search("GO:0019952", k=1).ids == [["GO:0000003"]]

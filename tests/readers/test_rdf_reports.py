@@ -207,3 +207,16 @@ def test_an_obo_file_read_as_owl_names_the_reader(read):
 def test_a_thesaurus_read_as_owl_names_the_reader(read):
     with pytest.raises(TableError, match=r"holds no owl:Class.*read it by Hierarchy.from_skos"):
         read(":a a skos:Concept .", Hierarchy.from_owl)
+
+
+def test_old_ids_of_an_ontology_lead_to_the_class_that_replaced_them(read):
+    tree = read(
+        """@prefix obo: <http://purl.obolibrary.org/obo/> .
+        @prefix oio: <http://www.geneontology.org/formats/oboInOwl#> .
+        :a a owl:Class ; rdfs:label "a" ; oio:hasAlternativeId "T:9" .
+        :b a owl:Class ; owl:deprecated true ; obo:IAO_0100001 :a .""",
+        Hierarchy.from_owl,
+    )
+    assert list(tree.ids) == ["http://ex.org/t/a"]
+    assert tree.ids.row("http://ex.org/t/b") == tree.ids.row("T:9") == 0
+    assert any(note.startswith("2 old ids lead to nodes that replaced them") for note in tree.notes)

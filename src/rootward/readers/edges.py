@@ -57,14 +57,19 @@ class EdgeList:
         *,
         synonyms: Mapping[str, Sequence[str]] | None = None,
         definitions: Mapping[str, str] | None = None,
+        old_ids: Mapping[str, str] | None = None,
         notes: tuple[str, ...] = (),
         name_edge: Callable[[int], str] = edge_number,
     ) -> EdgeList:
         """Make one from id -> name, in the order of the nodes, and (child id, parent id) edges.
 
-        A name repeated among its synonyms is dropped there.
+        A name repeated among its synonyms is dropped there. `old_ids` are ids that are no nodes: what each became.
         """
-        ids, pairs = Ids(names), list(edges)
+        ids, pairs = Ids(names, old=old_ids), list(edges)
+        known = [f"{label} is now {new}" for label, new in ids.old.items()]
+        notes += counted(
+            "", "old id leads to the node that replaced it", "old ids lead to nodes that replaced them", known
+        )
         synonyms, definitions = synonyms or {}, definitions or {}
         others = ((name, dict.fromkeys(synonyms.get(node, ()))) for node, name in names.items())
         texts = Texts(

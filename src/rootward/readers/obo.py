@@ -114,6 +114,7 @@ def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str
         which = "" if namespace is None else f" in namespace={namespace!r}; its namespaces are {others}"
         raise TableError(f"{path.name} holds no current term{which}.")
     merged = {old: term.id for term in terms.values() for old in term.alternative if old not in terms}
+    replaced = {old: term.replaced_by[0] for old, term in obsolete.items() if len(term.replaced_by) == 1}
     edges = [(row, term.id, parent) for term in terms.values() for row, parent in term.parents]
     moved = [(row, child, parent) for row, child, parent in edges if parent not in terms and parent in merged]
     away = [(row, child, parent) for row, child, parent in edges if parent not in terms and parent not in merged]
@@ -134,6 +135,7 @@ def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str
         [(child, parent) for _, child, parent in kept],
         synonyms={term.id: term.synonyms for term in terms.values()},
         definitions={term.id: term.definition for term in terms.values()},
+        old_ids=merged | {old: merged.get(new, new) for old, new in replaced.items() if old not in merged},
         notes=counted(
             "Left out",
             "edge to a term that is obsolete or not among those read",

@@ -255,11 +255,19 @@ def _edge_list(
         return [f"{low} under {up}" for low, up in edges]
 
     pairs += more
+    replaced = {
+        str(old): str(new)
+        for old in sorted(gone)
+        for name in (f"{_OBO}IAO_0100001", f"{_TERMS}isReplacedBy")
+        for new in graph.objects(old, rdf.URIRef(name))
+    }
+    merged = {str(old): str(node) for node, old in graph.subject_objects(rdf.URIRef(f"{_OBO_IN_OWL}hasAlternativeId"))}
     return EdgeList.of(
         names,
         pairs,
         synonyms=synonyms,
         definitions=glosses,
+        old_ids=replaced | merged,
         notes=counted(
             "Left out",
             "edge to a node that is deprecated or not in the file",
