@@ -241,8 +241,8 @@ class Hierarchy:
             scopes: of obonet's synonyms, as in `from_obo`.
 
         Raises:
-            HierarchyError: an undirected graph, one without nodes, two nodes of the same text; a relation that was
-                named and that no edge has.
+            HierarchyError: an undirected graph, one without nodes, two nodes of the same text.
+            TableError: a relation that was named and that no edge has.
             InputError: has_part as a relation, which leads from a whole to its part.
         """
         return cls._of(networkx.read_networkx(graph, direction=direction, relations=relations, scopes=scopes))

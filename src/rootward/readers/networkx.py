@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from rootward.errors import HierarchyError, InputError, MissingExtraError, did_you_mean
+from rootward.errors import HierarchyError, InputError, MissingExtraError
 from rootward.ids import Ids
 from rootward.readers.edges import EdgeList, counted, edge_number
-from rootward.readers.obo import RELATIONS, quoted_text
+from rootward.readers.obo import RELATIONS, Wanted, quoted_text
 from rootward.texts import Texts
 
 Direction = Literal["child_to_parent", "parent_to_child"]
@@ -50,27 +49,13 @@ _TEXTS = {"name", "synonyms", "synonym", "definition", "def"}
 
 def _related(graph: Any, relations: Sequence[str]) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
     """The edges of these relations, which are the keys of a multigraph that are texts, and a note on the others."""
-    if isinstance(relations, str):
-        raise InputError(f"relations={relations!r} is one text; write a list of them: [{relations!r}].")
-    if "has_part" in relations:
-        raise InputError("relations= names 'has_part', which leads from a whole to its part; name 'part_of' instead.")
+    wanted = Wanted("relations", relations, RELATIONS)
     if not graph.is_multigraph():
         return [(str(a), str(b)) for a, b in graph.edges()], ()
-    edges = list(graph.edges(keys=True))
-    there = Counter(key for _, _, key in edges if isinstance(key, str))
-    missing = [name for name in relations if name not in there and name not in RELATIONS]
-    if missing:
-        keys = ", ".join(map(repr, sorted(there))) or "none at all"
-        near = did_you_mean(missing[0], there)
-        raise HierarchyError(f"relations= names {missing[0]!r}, which no edge has as its key; there are {keys}.{near}")
-    others = {key: n for key, n in there.most_common() if key not in relations}
-    kept = [(str(a), str(b)) for a, b, key in edges if key not in others]
-    if not others:
-        return kept, ()
-    what = "edge of another relation" if sum(others.values()) == 1 else "edges of other relations"
-    names = ", ".join(f"{name} ({n:,})" for name, n in others.items())
-    choose = "; relations= chooses them" if set(others) != {"has_part"} else ""
-    return kept, (f"Left out {sum(others.values()):,} {what}: {names}{choose}.",)
+    edges = graph.edges(keys=True)
+    kept = [(str(a), str(b)) for a, b, key in edges if not isinstance(key, str) or key in wanted]
+    wanted.check("the graph")
+    return kept, wanted.left_out("edge of another relation", "edges of other relations")
 
 
 def _synonyms(data: Mapping[str, Any], scopes: Sequence[str]) -> list[str]:

@@ -53,12 +53,14 @@ class _Term:
     replaced_by: list[str] = field(default_factory=list)
 
 
-class _Wanted:
+class Wanted:
     """The wanted relations, or scopes; records which ones the file has."""
 
     def __init__(self, argument: str, names: Sequence[str], may_lack: Sequence[str]) -> None:
         if isinstance(names, str):
             raise InputError(f"{argument}={names!r} is one text; write a list of them: [{names!r}].")
+        if "has_part" in names:
+            raise InputError(f"{argument}= names 'has_part', which leads from a whole to its part; name 'part_of'.")
         self._argument, self._names, self._may_lack = argument, names, may_lack
         self._there: Counter[str] = Counter()
 
@@ -88,9 +90,7 @@ class _Wanted:
 def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str], namespace: str | None) -> EdgeList:
     """The edge list of an OBO file; see `Hierarchy.from_obo`."""
     path = existing_file(source)
-    related, scoped = _Wanted("relations", relations, RELATIONS), _Wanted("scopes", scopes, ALL_SCOPES)
-    if "has_part" in relations:
-        raise InputError("relations= names 'has_part', which leads from a whole to its part; name 'part_of' instead.")
+    related, scoped = Wanted("relations", relations, RELATIONS), Wanted("scopes", scopes, ALL_SCOPES)
     terms: dict[str, _Term] = {}
     obsolete: dict[str, _Term] = {}
     namespaces, imports = set(), list[str]()
@@ -127,6 +127,8 @@ def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str
     more, circular = not_implied([(child, parent) for _, child, parent in kept], defined)
     kept += [(defined[pair], *pair) for pair in more]
 
+    nameless = [term.id for term in terms.values() if not term.name]
+
     def under(triples: Iterable[tuple[int, str, str]]) -> list[str]:
         return [f"{child} under {parent} (row {row}{_now(parent, obsolete, merged)})" for row, child, parent in triples]
 
@@ -160,7 +162,7 @@ def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str
         + counted("Left out", "file that this one imports", "files that this one imports", imports)
         + related.left_out("relation that makes no parent", "relations that make no parent")
         + scoped.left_out("synonym of another scope", "synonyms of other scopes")
-        + counted("", "term has an id and no name", "terms have an id and no name", _nameless(terms))
+        + counted("", "term has an id and no name", "terms have an id and no name", nameless)
         + _cut_off(path, list(terms.values())[-1], terms),
         name_edge=lambda edge: f"Row {kept[edge][0]} of {path.name}",
     )
@@ -172,10 +174,6 @@ def _now(node: str, obsolete: dict[str, _Term], merged: dict[str, str]) -> str:
         return f", now {merged[node]}"
     new = obsolete[node].replaced_by if node in obsolete else []
     return f", replaced by {' or '.join(new)}" if new else ""
-
-
-def _nameless(terms: dict[str, _Term]) -> list[str]:
-    return [term.id for term in terms.values() if not term.name]
 
 
 def _cut_off(path: Path, last: _Term, terms: dict[str, _Term]) -> tuple[str, ...]:
@@ -194,7 +192,7 @@ def _cut_off(path: Path, last: _Term, terms: dict[str, _Term]) -> tuple[str, ...
     return tuple(note.format(node) for node in strange)
 
 
-def _terms(path: Path, relations: _Wanted, scopes: _Wanted, imports: list[str]) -> Iterator[_Term]:
+def _terms(path: Path, relations: Wanted, scopes: Wanted, imports: list[str]) -> Iterator[_Term]:
     """Every [Term] stanza, obsolete ones too; files that the header imports are added to `imports`."""
     stanza, namespace = "", ""
     term: _Term | None = None
@@ -227,7 +225,7 @@ def _terms(path: Path, relations: _Wanted, scopes: _Wanted, imports: list[str]) 
             imports.append(value.strip())
 
 
-def _add_clause(term: _Term, row: int, tag: str, value: str, relations: _Wanted, scopes: _Wanted, file: str) -> None:
+def _add_clause(term: _Term, row: int, tag: str, value: str, relations: Wanted, scopes: Wanted, file: str) -> None:
     """Add one clause to its term."""
     if not value and tag in _NEEDS_VALUE:
         raise TableError(f"Row {row} of {file}: {tag} is empty; needed 'tag: value'. Is the file cut off?")

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rootward.errors import InputError, MissingExtraError, TableError
 from rootward.readers.edges import EdgeList, counted, not_implied
@@ -60,25 +60,14 @@ def read_skos(source: FilePath, *, language: str, format: str | None) -> EdgeLis
         "Left out",
         "relation that is no skos:broader or narrower",
         "relations that are no skos:broader or narrower",
-        (f"{low} {_local(name)} {high}" for low, name, high in away),
+        (f"{low} {re.split('[#/]', name)[-1]} {high}" for low, name, high in away),
     )
     notes += counted("Left out", "collection", "collections", sorted(map(str, groups)))
     hidden = sorted(str(word) for word in graph.objects(None, skos.hiddenLabel))
     notes += counted("Left out", "hidden label", "hidden labels", hidden)
-    return _edge_list(
-        rdf,
-        graph,
-        concepts,
-        edges,
-        every,
-        file_name,
-        language,
-        "concept",
-        [skos.prefLabel, rdf.URIRef(f"{_XL}prefLabel")],
-        [skos.altLabel, rdf.URIRef(f"{_XL}altLabel")],
-        [skos.definition],
-        notes,
-    )
+    labels, others = ([skos[name], rdf.URIRef(f"{_XL}{name}")] for name in ("prefLabel", "altLabel"))
+    texts = _Texts(rdf, graph, (labels, others, [skos.definition]), language, file_name)
+    return _edge_list(rdf, graph, concepts, edges, every, texts, "concept", notes)
 
 
 def read_owl(source: FilePath, *, language: str, format: str | None) -> EdgeList:
@@ -133,26 +122,11 @@ def read_owl(source: FilePath, *, language: str, format: str | None) -> EdgeList
     scopes = [in_owl[f"has{scope}Synonym"] for scope in ("Related", "Broad", "Narrow")]
     loose = sorted(str(word) for scope in scopes for word in graph.objects(None, scope))
     notes += counted("Left out", "synonym that is not exact", "synonyms that are not exact", loose)
-    return _edge_list(
-        rdf,
-        graph,
-        classes,
-        stated,
-        defined,
-        file_name,
-        language,
-        "class",
-        labels,
-        [
-            in_owl.hasExactSynonym,
-            rdf.SKOS.altLabel,
-            rdf.URIRef(f"{_XL}altLabel"),
-            rdf.URIRef(f"{_OBO}IAO_0000118"),
-            *(rdf.URIRef(f"{space}alternateName") for space in _SCHEMA),
-        ],
-        [rdf.URIRef(f"{_OBO}IAO_0000115"), in_owl.hasDefinition, rdf.SKOS.definition],
-        notes,
-    )
+    more = [f"{_XL}altLabel", f"{_OBO}IAO_0000118", *(f"{space}alternateName" for space in _SCHEMA)]
+    others = [in_owl.hasExactSynonym, rdf.SKOS.altLabel, *map(rdf.URIRef, more)]
+    glosses = [rdf.URIRef(f"{_OBO}IAO_0000115"), in_owl.hasDefinition, rdf.SKOS.definition]
+    texts = _Texts(rdf, graph, (labels, others, glosses), language, file_name)
+    return _edge_list(rdf, graph, classes, stated, defined, texts, "class", notes)
 
 
 def _rdflib(what: str) -> Any:
@@ -162,10 +136,6 @@ def _rdflib(what: str) -> Any:
     except ImportError:
         raise MissingExtraError(what, "formats") from None
     return rdflib
-
-
-def _local(name: Any) -> str:
-    return re.split(r"[#/]", str(name))[-1]
 
 
 def _between(graph: Any, up: Iterable[Any], down: Iterable[Any]) -> set[tuple[Any, Any]]:
@@ -216,19 +186,11 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
     return graph, path.name
 
 
+Notes: TypeAlias = tuple[str, ...]
+
+
 def _edge_list(
-    rdf: Any,
-    graph: Any,
-    nodes: set[Any],
-    stated: set[Any],
-    derived: set[Any],
-    file_name: str,
-    language: str,
-    kind: str,
-    labels: list[Any],
-    others: list[Any],
-    definitions: list[Any],
-    notes: tuple[str, ...],
+    rdf: Any, graph: Any, nodes: set[Any], stated: set[Any], derived: set[Any], texts: _Texts, kind: str, notes: Notes
 ) -> EdgeList:
     """Named, current nodes in the order of their IRIs (RDF has none of its own) and the edges between them.
 
@@ -236,7 +198,12 @@ def _edge_list(
     """
     many = "classes" if kind == "class" else f"{kind}s"
     named = {node for node in nodes if isinstance(node, rdf.URIRef)}
-    gone = {node for node in named for value in graph.objects(node, rdf.OWL.deprecated) if str(value).lower() in _TRUE}
+    gone = {
+        node
+        for node in named
+        for value in graph.objects(node, rdf.OWL.deprecated)
+        if str(value).lower() in ("true", "1")
+    }
     known = named - gone
     pairs = sorted((str(low), str(up)) for low, up in stated if low in known and up in known)
     more, circular = not_implied(pairs, sorted((str(low), str(up)) for low, up in derived if {low, up} <= known))
@@ -247,9 +214,7 @@ def _edge_list(
         for low, up in stated | derived
         if low in known and up not in known and isinstance(up, rdf.URIRef) and up not in top
     )
-    texts = _Texts(rdf, graph, sorted(known), labels, others, definitions)
-    texts.check(language, file_name)
-    names, synonyms, glosses, text_notes = texts.read(language, many)
+    names, synonyms, glosses, text_notes = texts.read(sorted(known), many)
 
     def under(edges: Iterable[tuple[str, str]]) -> list[str]:
         return [f"{low} under {up}" for low, up in edges]
@@ -284,77 +249,68 @@ def _edge_list(
         )
         + notes
         + text_notes,
-        name_edge=lambda edge: f"{file_name}, {pairs[edge][0]} under {pairs[edge][1]}",
+        name_edge=lambda edge: f"{texts.file_name}, {pairs[edge][0]} under {pairs[edge][1]}",
     )
 
 
-_TRUE = "true", "1"
-
-
 class _Texts:
-    """The literals of nodes: names (with what stands in for them), synonyms and definitions."""
+    """The literals of nodes: properties of names (with what stands in for them), of synonyms and of definitions."""
 
-    def __init__(
-        self, rdf: Any, graph: Any, nodes: list[Any], labels: list[Any], others: list[Any], definitions: list[Any]
-    ) -> None:
+    def __init__(self, rdf: Any, graph: Any, kinds: tuple[list[Any], ...], language: str, file_name: str) -> None:
+        self.rdf, self.graph, self.kinds, self.language, self.file_name = rdf, graph, kinds, language, file_name
+
+    def _of(self, nodes: list[Any], properties: list[Any]) -> dict[str, list[Any]]:
+        """The literals of each node, property by property; SKOS-XL labels and annotations are resources with a text."""
+        rdf, graph = self.rdf, self.graph
+        found: dict[str, list[Any]] = {}
         inner = rdf.URIRef(f"{_XL}literalForm"), rdf.RDF.value
+        for node in nodes:
+            found[str(node)] = literals = []
+            for name in properties:
+                objects = list(graph.objects(node, name))
+                objects += [text for one in objects for name in inner for text in graph.objects(one, name)]
+                literals += sorted(text for text in objects if isinstance(text, rdf.Literal) and str(text).strip())
+        return found
+
+    def read(self, nodes: list[Any], many: str) -> tuple[dict[str, str], dict[str, list[str]], dict[str, str], Notes]:
+        """Names, synonyms and definitions by node, and notes; InputError for a language that no text has."""
+        rdf, language = self.rdf, self.language
         spaces = [f"{space}name" for space in _SCHEMA] + [f"{space}title" for space in (_TERMS, _ELEMENTS)]
-        stand_ins = [name for name in (rdf.RDFS.label, *map(rdf.URIRef, spaces)) if name not in labels]
-
-        def words(properties: list[Any]) -> dict[str, list[Any]]:
-            found: dict[str, list[Any]] = {}
-            for node in nodes:
-                found[str(node)] = literals = []
-                for name in properties:
-                    objects = list(graph.objects(node, name))
-                    # SKOS-XL labels and annotated definitions are resources that hold the text.
-                    objects += [text for one in objects for name in inner for text in graph.objects(one, name)]
-                    literals += sorted(text for text in objects if isinstance(text, rdf.Literal) and str(text).strip())
-            return found
-
-        self.own, self.stand_ins = words(labels), words(stand_ins)
-        self.others, self.definitions = words(others), words(definitions)
-        every = (self.own, self.stand_ins, self.others, self.definitions)
-        self.languages = Counter(text.language or "" for found in every for texts in found.values() for text in texts)
-        of_names = Counter(text.language or "" for texts in self.own.values() for text in texts)
-        self._order = {
-            tag: place for place, (tag, _) in enumerate(sorted(of_names.items(), key=lambda x: (-x[1], x[0])))
+        stand_ins = [name for name in (rdf.RDFS.label, *map(rdf.URIRef, spaces)) if name not in self.kinds[0]]
+        own, others, glosses, instead = (self._of(nodes, kind) for kind in (*self.kinds, stand_ins))
+        found = (own, others, glosses, instead)
+        languages = {text.language or "" for texts in found for words in texts.values() for text in words}
+        tags = sorted(_spelled(tag) for tag in languages if tag)
+        unmarked = language.lower() == DEFAULT_LANGUAGE and "" in languages
+        if tags and not unmarked and not any(_is_in(tag, language) for tag in tags):
+            raise InputError(f"language={language!r} is not in {self.file_name}; its languages are {', '.join(tags)}.")
+        often = Counter(text.language or "" for words in own.values() for text in words)
+        order = {
+            tag: place for place, (tag, _) in enumerate(sorted(often.items(), key=lambda item: (-item[1], item[0])))
         }
-
-    def check(self, language: str, file_name: str) -> None:
-        """Raise InputError for a language that no text of the file has."""
-        tags = sorted(_spelled(tag) for tag in self.languages if tag)
-        if not tags or any(_is_in(tag, language) for tag in tags):
-            return
-        if language.lower() == DEFAULT_LANGUAGE and self.languages[""]:
-            return
-        raise InputError(f"language={language!r} is not in {file_name}; its languages are {', '.join(tags)}.")
-
-    def read(self, language: str, many: str) -> tuple[dict[str, str], dict[str, list[str]], dict[str, str], Any]:
-        """Names, synonyms and definitions by node, and the notes."""
 
         def rank(text: Any) -> tuple[int, int]:
             tag = text.language or ""
             place = 0 if tag.lower() == language.lower() else 1 if _is_in(tag, language) else 2 if not tag else 3
-            return place, self._order.get(tag, len(self._order)) if place == 3 else 0
+            return place, order.get(tag, len(order)) if place == 3 else 0
 
         names, synonyms, definitions = {}, {}, {}
         fallen, nameless, foreign = [], [], []
-        for node in self.own:
-            first = min(self.own[node] + self.stand_ins[node], key=rank, default=None)  # the first of the best
+        for node in own:
+            first = min(own[node] + instead[node], key=rank, default=None)  # the first of the best
             names[node] = "" if first is None else str(first)
             if first is None:
                 nameless.append(node)
             elif rank(first)[0] == 3:
                 fallen.append(f"{str(first)!r} ({_spelled(first.language)})")
             kept = []
-            for text in self.own[node] + self.others[node]:
+            for text in own[node] + others[node]:
                 if rank(text)[0] < 3 or (first is not None and text.language == first.language):
                     kept.append(str(text))
                 else:
                     foreign.append(f"{str(text)!r} ({_spelled(text.language)})")
             synonyms[node] = kept
-            definitions[node] = str(min(self.definitions[node], key=rank, default=""))
+            definitions[node] = str(min(glosses[node], key=rank, default=""))
         return (
             names,
             synonyms,
