@@ -54,13 +54,18 @@ class Ids(Sequence[str]):
     Anything hashable may be given (integers, UUIDs, strings); it is kept as `id_text` gives it. Look-ups find an id in
     whichever Unicode form (NFC or NFD) it is written.
 
+    `old` has ids that these replaced, such as those of merged terms, each with the id that stands for it now: `row`
+    and `rows` know them. They are no ids of the table: `in`, `find` and all comparisons leave them out.
+
     Raises:
         InputError: an id is empty or missing, or two ids are the same text.
     """
 
+    old: Mapping[str, str] = {}
+
     __slots__ = ("__dict__", "_labels")
 
-    def __init__(self, labels: Iterable[Hashable], *, what: str = "id") -> None:
+    def __init__(self, labels: Iterable[Hashable], *, what: str = "id", old: Mapping[str, str] | None = None) -> None:
         self._labels: Sequence[str] = tuple(label if type(label) is str else id_text(label) for label in labels)
         if len(self._row_of) != len(self._labels):
             first_row: dict[str, int] = {}
@@ -72,6 +77,8 @@ class Ids(Sequence[str]):
                 first_row[label] = row
         if "" in self._row_of:
             raise InputError(f"The {what} in row {self._row_of['']} is empty; every {what} needs a text.")
+        if old:
+            self.old = {label: new for label, new in old.items() if new in self._row_of and label not in self._row_of}
 
     @cached_property
     def _row_of(self) -> Mapping[str, int]:
@@ -110,7 +117,7 @@ class Ids(Sequence[str]):
             UnknownIdError: no such id; the message names the nearest ones.
         """
         text = id_text(label)
-        row = self._row_of.get(text)
+        row = self._row_of.get(self.old.get(text, text))
         if row is None and not text.isascii():
             forms = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
             row = next((self._row_of[form] for form in forms if form in self._row_of), None)
@@ -148,7 +155,7 @@ class Ids(Sequence[str]):
 
     def take(self, rows: npt.ArrayLike) -> Ids:
         """The ids of these rows, as a table of its own."""
-        return Ids(self._labels[row] for row in np.asarray(rows, np.int64).tolist())
+        return Ids((self._labels[row] for row in np.asarray(rows, np.int64).tolist()), old=self.old)
 
 
 def holds_control(label: str) -> bool:

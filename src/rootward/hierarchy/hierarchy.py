@@ -157,7 +157,8 @@ class Hierarchy:
 
         Args:
             source: the file.
-            relations: which ones lead from child to parent, such as ("is_a", "part_of"); by default "is_a".
+            relations: which ones lead from child to parent, such as ("is_a", "part_of"); by default "is_a". With it
+                go the genus of a definition (intersection_of) where no nearer parent stands below it, and union_of.
             scopes: which synonyms are other names of the same thing; by default "EXACT", also "RELATED", "NARROW",
                 "BROAD".
             namespace: keep only the terms of this namespace.
@@ -165,6 +166,7 @@ class Hierarchy:
         Raises:
             TableError: a row that is no OBO, with its number; no term at all; a relation or scope that was named and
                 that no term has.
+            InputError: has_part as a relation, which leads from a whole to its part.
             CycleError: the relations run in a circle.
         """
         return cls._of(obo.read_obo(source, relations=relations, scopes=scopes, namespace=namespace))
@@ -173,20 +175,29 @@ class Hierarchy:
     def from_skos(cls, source: FilePath, *, language: str = "en", format: str | None = None) -> Self:
         """A hierarchy from a SKOS thesaurus: broader and narrower, prefLabel, altLabel, definition. Ids are IRIs.
 
+        Kinds of broader and narrower count too: those of ISO 25964 and Getty, and those that the file declares.
+        broaderTransitive gives the edges that no broader tells. Labels may be SKOS-XL; a concept without prefLabel
+        goes by rdfs:label, schema:name or dct:title. `notes` counts what is left out.
+
         Args:
-            source: the file.
-            language: of the texts; where a concept has none in it, those without a language, then any.
-            format: "turtle", "xml", "nt" or "json-ld"; None goes by the suffix.
+            source: the file, plain or packed by gzip.
+            language: of the texts. A name that is not in it (en-GB is "en") is one without a language, else one in the
+                language that most names of the file have. Synonyms are in this language, in none, or in the name's.
+            format: "turtle", "xml", "nt" or "json-ld"; None goes by the content and the suffix.
 
         Raises:
             MissingExtraError: rdflib is not installed.
-            TableError: a file that cannot be read, or has no concept.
+            TableError: a file that cannot be read, or has no concept; OWL that is no RDF, such as functional syntax.
+            InputError: a language that no text of the file has.
         """
         return cls._of(rdf.read_skos(source, language=language, format=format))
 
     @classmethod
     def from_owl(cls, source: FilePath, *, language: str = "en", format: str | None = None) -> Self:
-        """A hierarchy from the named classes of an OWL ontology (rdfs:subClassOf). Deprecated ones are left out.
+        """A hierarchy from the named classes of an OWL ontology or an RDFS vocabulary. Deprecated ones are left out.
+
+        Parents are those of rdfs:subClassOf, and the named classes of an intersection that a class is defined as or
+        is a subclass of, where no nearer parent stands below them. Equivalent classes stay two nodes, with a note.
 
         Arguments and errors as in `from_skos`; names are labels, synonyms the exact ones, ids IRIs.
         """
@@ -218,13 +229,31 @@ class Hierarchy:
         return cls._of(nested.read_nested(source, layout=layout, ids=ids, separator=separator))
 
     @classmethod
-    def from_networkx(cls, graph: Any, *, direction: networkx.Direction = "child_to_parent") -> Self:
+    def from_networkx(
+        cls,
+        graph: Any,
+        *,
+        direction: networkx.Direction = "child_to_parent",
+        relations: Sequence[str] = obo.RELATIONS,
+        scopes: Sequence[str] = obo.SCOPES,
+    ) -> Self:
         """A hierarchy from a networkx DiGraph; node attributes name, synonyms and definition become texts.
+
+        Graphs of obonet, too: their attributes `synonym` and `def` are read as in an OBO file.
+
+        Args:
+            graph: a directed graph.
+            direction: "child_to_parent" or "parent_to_child".
+            relations: keys of a MultiDiGraph whose edges are read, by default "is_a". Edges whose key is no text
+                are always read; a note counts those of other keys.
+            scopes: of obonet's synonyms, as in `from_obo`.
 
         Raises:
             HierarchyError: an undirected graph, one without nodes, two nodes of the same text.
+            TableError: a relation that was named and that no edge has.
+            InputError: has_part as a relation, which leads from a whole to its part.
         """
-        return cls._of(networkx.read_networkx(graph, direction=direction))
+        return cls._of(networkx.read_networkx(graph, direction=direction, relations=relations, scopes=scopes))
 
     @classmethod
     def wordnet(cls, *, instances: bool = False) -> Self:

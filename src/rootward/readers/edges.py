@@ -62,14 +62,19 @@ class EdgeList:
         *,
         synonyms: Mapping[str, Sequence[str]] | None = None,
         definitions: Mapping[str, str] | None = None,
+        old_ids: Mapping[str, str] | None = None,
         notes: tuple[str, ...] = (),
         name_edge: Callable[[int], str] = edge_number,
     ) -> EdgeList:
         """Make one from id -> name, in the order of the nodes, and (child id, parent id) edges.
 
-        A name repeated among its synonyms is dropped there.
+        A name repeated among its synonyms is dropped there. `old_ids` are ids that are no nodes: what each became.
         """
-        ids, pairs = Ids(names), list(edges)
+        ids, pairs = Ids(names, old=old_ids), list(edges)
+        known = [f"{label} is now {new}" for label, new in ids.old.items()]
+        notes += counted(
+            "", "old id leads to the node that replaced it", "old ids lead to nodes that replaced them", known
+        )
         synonyms, definitions = synonyms or {}, definitions or {}
         others = ((name, dict.fromkeys(synonyms.get(node, ()))) for node, name in names.items())
         texts = Texts(
@@ -84,6 +89,64 @@ class EdgeList:
 def left_out(n: int, one: str, many: str) -> tuple[str, ...]:
     """The note that n things were left out, as `EdgeList.notes` holds it; no note for none."""
     return (f"Left out {n:,} {one if n == 1 else many}.",) if n else ()
+
+
+def counted(what: str, one: str, many: str, items: Iterable[str]) -> tuple[str, ...]:
+    """A note that counts items and shows two of them: 'Left out 3 deprecated classes: a, b and 1 more.'; none for none.
+
+    Args:
+        what: what the note begins with, "" for nothing.
+        one, many: what the items are.
+        items: each as people should read it.
+    """
+    there = list(items)
+    more = f" and {len(there) - 2:,} more" if len(there) > 2 else ""
+    number = f"{what} {len(there):,}".strip()
+    return (f"{number} {one if len(there) == 1 else many}: {', '.join(there[:2])}{more}.",) if there else ()
+
+
+def not_implied(
+    edges: Iterable[tuple[str, str]], more: Iterable[tuple[str, str]]
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Of more (child, parent) edges, those that add something: what a file says of ancestors, not of parents.
+
+    Args:
+        edges: (child, parent), as stated.
+        more: from a definition, or a transitive relation.
+
+    Returns:
+        Those that no way through the other edges tells, and those that would close a circle with `edges`; in order.
+    """
+    stated, candidates = dict.fromkeys(edges), list(dict.fromkeys(more))
+    of_stated: dict[str, set[str]] = {}
+    of_all: dict[str, set[str]] = {}
+    for above, pairs in ((of_stated, stated), (of_all, [*stated, *candidates])):
+        for low, up in pairs:
+            above.setdefault(low, set()).add(up)
+
+    def reached(starts: Iterable[str], above: dict[str, set[str]], never: str) -> set[str]:
+        found: set[str] = set()
+        todo = list(starts)
+        while todo:
+            node = todo.pop()
+            if node != never and node not in found:
+                found.add(node)
+                todo += above.get(node, ())
+        return found
+
+    kept, circular = [], []
+    told: dict[str, set[str]] = {}
+    for low, up in candidates:
+        if (low, up) in stated:
+            continue
+        if low not in told:
+            grandparents = {node for parent in of_all[low] - {low} for node in of_all.get(parent, ())}
+            told[low] = reached(grandparents, of_all, low)
+        if low in reached([up], of_stated, "") and low != up:
+            circular.append((low, up))
+        elif up not in told[low]:
+            kept.append((low, up))
+    return kept, circular
 
 
 def read_edges(

@@ -78,7 +78,7 @@ class Catalogue:
         Arguments are as for `Index.upsert`. Without a hierarchy known ancestors are kept, and new documents have none.
         """
         new = list(Ids(label for label in labels if label not in self.ids))
-        ids = Ids([*self.ids, *new]) if new else self.ids
+        ids = Ids([*self.ids, *new], old=self.ids.old) if new else self.ids
         rows, n_old, n_new = ids.rows(labels), len(self.ids), len(new)
         lowest = self.heights.min() if n_old else 0.0
         now = np.concatenate([self.heights, np.full(n_new, lowest, np.float32)])
