@@ -220,3 +220,14 @@ def test_old_ids_of_an_ontology_lead_to_the_class_that_replaced_them(read):
     assert list(tree.ids) == ["http://ex.org/t/a"]
     assert tree.ids.row("http://ex.org/t/b") == tree.ids.row("T:9") == 0
     assert any(note.startswith("2 old ids lead to nodes that replaced them") for note in tree.notes)
+
+
+def test_a_date_that_is_none_logs_no_traceback(read, caplog):
+    text = ':a a skos:Concept ; skos:prefLabel "A" ; dct:date "2020-13-41"^^<http://www.w3.org/2001/XMLSchema#date> .'
+    assert read(text).texts.names == ("A",)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("language", ["de", "en", "en-GB", "fr", "it"])
+def test_every_language_that_the_error_lists_can_be_chosen(read, language):
+    assert len(read(LANGUAGES, language=language)) == 3

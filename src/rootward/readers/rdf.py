@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -173,7 +174,9 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
             f"{path.name}: the suffix {suffix!r} names no known RDF syntax. Say which it is: format='turtle', "
             "'xml', 'nt' or 'json-ld'."
         )
-    graph = rdf.Graph()
+    graph, log = rdf.Graph(), logging.getLogger("rdflib")
+    level = log.level
+    log.setLevel(logging.ERROR)  # rdflib logs a traceback for each date or number that is none
     try:
         with open_bytes(path) as file:
             graph.parse(file, format=kind)
@@ -183,6 +186,8 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
         message = " ".join(str(error).replace(" of <>", "").split()).rstrip(".")
         what = "it breaks off, or is no such text" if unclear else message
         raise TableError(f"{path.name} cannot be read as {kind}: {what}. Is format= right?") from error
+    finally:
+        log.setLevel(level)
     return graph, path.name
 
 
@@ -283,7 +288,8 @@ class _Texts:
         tags = sorted(_spelled(tag) for tag in languages if tag)
         unmarked = language.lower() == DEFAULT_LANGUAGE and "" in languages
         if tags and not unmarked and not any(_is_in(tag, language) for tag in tags):
-            raise InputError(f"language={language!r} is not in {self.file_name}; its languages are {', '.join(tags)}.")
+            there = f"its languages are {', '.join(tags)}. Choose one, such as language={tags[0]!r}."
+            raise InputError(f"language={language!r} is not in {self.file_name}; {there}")
         often = Counter(text.language or "" for words in own.values() for text in words)
         order = {
             tag: place for place, (tag, _) in enumerate(sorted(often.items(), key=lambda item: (-item[1], item[0])))
