@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -23,21 +24,49 @@ Rows = npt.NDArray[np.int64]
 CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 """No id may hold these: control characters other than tabs and line ends."""
 _CONTROL = re.compile(CONTROL)
+_FLOATS = (float, np.floating, np.datetime64, np.timedelta64)  # what may be no number, and then differs from itself
+
+
+def id_text(value: object) -> str:
+    """The text of an id: 1 and 1.0 are both "1", as they are one number; "" for None, NaN, NA and NaT."""
+    if type(value) is str:
+        return value
+    if (
+        value is None
+        or type(value).__name__ in ("NAType", "NaTType")
+        or (isinstance(value, _FLOATS) and value != value)
+    ):
+        return ""
+    if isinstance(value, float | np.floating) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def refuse_text(labels: object, what: str = "ids") -> None:
+    """Raise an InputError for one text where a list of them is needed: its letters would be read as ids."""
+    if isinstance(labels, str | bytes):
+        raise InputError(f"Needed a list of {what}, got the text {labels!r}. Write [{labels!r}].")
 
 
 class Ids(Sequence[str]):
     """Immutable table of unique ids; row i holds the i-th id, as text.
 
-    Anything hashable may be given (integers, UUIDs, strings); it is kept as `str(id)`.
+    Anything hashable may be given (integers, UUIDs, strings); it is kept as `id_text` gives it. Look-ups find an id in
+    whichever Unicode form (NFC or NFD) it is written.
+
+    `old` has ids that these replaced, such as those of merged terms, each with the id that stands for it now: `row`
+    and `rows` know them. They are no ids of the table: `in`, `find` and all comparisons leave them out.
 
     Raises:
-        InputError: an id is empty, or two ids are the same text.
+        InputError: an id is empty or missing, or two ids are the same text.
     """
+
+    old: Mapping[str, str] = {}
 
     __slots__ = ("__dict__", "_labels")
 
-    def __init__(self, labels: Iterable[Hashable], *, what: str = "id") -> None:
-        self._labels: Sequence[str] = tuple(label if type(label) is str else str(label) for label in labels)
+    def __init__(self, labels: Iterable[Hashable], *, what: str = "id", old: Mapping[str, str] | None = None) -> None:
+        self._labels: Sequence[str] = tuple(label if type(label) is str else id_text(label) for label in labels)
         if len(self._row_of) != len(self._labels):
             first_row: dict[str, int] = {}
             for row, label in enumerate(self._labels):
@@ -48,6 +77,8 @@ class Ids(Sequence[str]):
                 first_row[label] = row
         if "" in self._row_of:
             raise InputError(f"The {what} in row {self._row_of['']} is empty; every {what} needs a text.")
+        if old:
+            self.old = {label: new for label, new in old.items() if new in self._row_of and label not in self._row_of}
 
     @cached_property
     def _row_of(self) -> Mapping[str, int]:
@@ -67,7 +98,7 @@ class Ids(Sequence[str]):
         return iter(self._labels)
 
     def __contains__(self, label: object) -> bool:
-        return (label if isinstance(label, str) else str(label)) in self._row_of
+        return (label if isinstance(label, str) else id_text(label)) in self._row_of
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Ids) and self._labels == other._labels)
@@ -85,8 +116,11 @@ class Ids(Sequence[str]):
         Raises:
             UnknownIdError: no such id; the message names the nearest ones.
         """
-        text = str(label)
-        row = self._row_of.get(text)
+        text = id_text(label)
+        row = self._row_of.get(self.old.get(text, text))
+        if row is None and not text.isascii():
+            forms = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
+            row = next((self._row_of[form] for form in forms if form in self._row_of), None)
         if row is None:
             raise UnknownIdError(f"No id {text!r} among {len(self):,}.{did_you_mean(text, self.like(text))}")
         return row
@@ -105,6 +139,7 @@ class Ids(Sequence[str]):
         Raises:
             UnknownIdError: one of them is not there.
         """
+        refuse_text(labels)
         table = self._row_of
         try:
             return np.fromiter((table[label] for label in labels), np.int64)  # type: ignore[index]
@@ -120,7 +155,7 @@ class Ids(Sequence[str]):
 
     def take(self, rows: npt.ArrayLike) -> Ids:
         """The ids of these rows, as a table of its own."""
-        return Ids(self._labels[row] for row in np.asarray(rows, np.int64).tolist())
+        return Ids((self._labels[row] for row in np.asarray(rows, np.int64).tolist()), old=self.old)
 
 
 def holds_control(label: str) -> bool:
@@ -131,7 +166,25 @@ def holds_control(label: str) -> bool:
 def spaced(ids: Ids, what: str) -> tuple[str, ...]:
     """A note on ids that equal others but for white space around them: most often one thing in two spellings."""
     found = [label for label in ids if label != label.strip() and label.strip() in ids]
-    return note_on_spaced(len(found), min(found, default=""), what)
+    return note_on_spaced(len(found), min(found, default=""), what) + _cased(ids, what)
+
+
+def _cased(ids: Ids, what: str) -> tuple[str, ...]:
+    """A note on ids that equal others but for case or invisible characters (soft hyphens, joiners)."""
+    first: dict[str, str] = {}
+    found = []
+    for label in ids:
+        folded = label.casefold()
+        if not folded.isascii():
+            folded = "".join(each for each in folded if unicodedata.category(each) != "Cf")
+        other = first.setdefault(folded, label)
+        if other is not label:
+            found.append((label, other))
+    if not found:
+        return ()
+    n, (label, other) = len(found), found[0]
+    others = f"{what} is another" if n == 1 else f"{what}s are others"
+    return (f"{n:,} {others} but for case or invisible characters, kept apart: {label!a} beside {other!a}.",)
 
 
 def note_on_spaced(n: int, first: str, what: str) -> tuple[str, ...]:

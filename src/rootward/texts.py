@@ -149,7 +149,7 @@ class NameLookup:
     texts: Texts | None
 
     def find(self, text: str) -> list[str]:
-        """The ids that `text` can mean: the id itself, else every node named so, whatever the case.
+        """The ids that `text` can mean: the id itself or its successor, else every node named so, in any case.
 
         Nodes that have it as their preferred name come before those that have it as a synonym, ids in alphabetical
         order within each: "cat" gives cat.n.01 first, then the gossip and the tractor.
@@ -157,8 +157,8 @@ class NameLookup:
         Raises:
             UnknownIdError: nothing is called so; the message names what is close, ids and names.
         """
-        if text in self.ids:
-            return [text]
+        if text in self.ids or text in self.ids.old:
+            return [self.ids.old.get(text, text)]
         found = self._meanings.get(text.strip().casefold())
         if found is None:
             texts, rows = self.texts, range(len(self.ids))

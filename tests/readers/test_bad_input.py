@@ -228,7 +228,7 @@ def test_node_tables_with_an_id_twice_or_empty(tmp_path):
     with pytest.raises(HierarchyError, match="Node 2: the id is empty"):
         Hierarchy.from_edges([("a", "b")], nodes=["a", ""])
     with pytest.raises(TableError, match="no column 'id'"):
-        Hierarchy.from_edges([("a", "b")], nodes=pa.table({"node": ["a"]}))
+        Hierarchy.from_edges([("a", "b")], nodes=pa.table({"thing": ["a"]}))
 
 
 # -- paths -----------------------------------------------------------------------------------------------------
@@ -265,7 +265,7 @@ def test_paths_in_a_file_are_told_with_file_and_row(tmp_path):
     [
         (["a/b", "a/c", "d"], {}, r"^No path holds the separator ' > ', and 2 of 3 hold '/'. .*separator='/'"),
         (["a > b", "a > c"], {"separator": "X"}, r"separator=' > '"),
-        (["1 - a>b", "2 - a"], {"layout": "google-with-ids"}, r"1 of 2 hold '>'"),
+        (["1 - a>b", "2 - a"], {"layout": "google-with-ids", "separator": "/"}, r"1 of 2 hold '>'"),
     ],
 )
 def test_paths_with_another_separator_than_the_one_given(lines, options, words):

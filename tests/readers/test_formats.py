@@ -49,7 +49,7 @@ def test_numbers_beside_an_empty_parent_stay_whole():
 
 
 def test_the_word_na_is_an_id_like_any_other(tmp_path):
-    (tmp_path / "edges.csv").write_text("child,parent\nNA,null\nnan,NA\n")
+    (tmp_path / "edges.csv").write_text('child,parent\nNA,"null"\nnan,NA\n')
     assert Hierarchy.from_edges(tmp_path / "edges.csv").edges() == [("NA", "null"), ("nan", "NA")]
 
 
@@ -150,7 +150,9 @@ def test_skos_broader_and_narrower_tell_one_edge_and_deprecated_concepts_go(tmp_
     tree = Hierarchy.from_skos(tmp_path / "shop.ttl")
     assert tree.edges() == [("http://example.org/b", "http://example.org/a")]
     assert len(tree) == 3
-    assert tree.notes == ("Left out 1 edge to a node that is deprecated or not in the file.",)
+    under = "http://example.org/b under http://example.org/gone"
+    assert tree.notes[0] == f"Left out 1 edge to a node that is deprecated or not in the file: {under}."
+    assert tree.notes[1] == "Left out 1 deprecated concept: http://example.org/gone."
 
 
 def test_owl_skips_restrictions_and_thing(tmp_path):
@@ -159,8 +161,9 @@ def test_owl_skips_restrictions_and_thing(tmp_path):
         """@prefix owl: <http://www.w3.org/2002/07/owl#> .
         @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
         @prefix : <http://example.org/> .
-        :a a owl:Class ; rdfs:subClassOf owl:Thing .
-        :b a owl:Class ; rdfs:subClassOf :a, [ a owl:Restriction ; owl:onProperty :p ; owl:someValuesFrom :a ] ."""
+        :a a owl:Class ; rdfs:label "a" ; rdfs:subClassOf owl:Thing .
+        :b a owl:Class ; rdfs:label "b" ; rdfs:subClassOf :a,
+            [ a owl:Restriction ; owl:onProperty :p ; owl:someValuesFrom :a ] ."""
     )
     tree = Hierarchy.from_owl(tmp_path / "shop.ttl")
     assert tree.edges() == [("http://example.org/b", "http://example.org/a")]

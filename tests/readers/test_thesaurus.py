@@ -25,7 +25,9 @@ def test_a_group_that_holds_a_name_gives_its_other_texts():
 
 
 def test_a_thesaurus_that_knows_none_of_the_nodes_says_so():
-    assert shoes().with_synonyms([["tv", "television"]]).notes == ("Added nothing from a thesaurus.",)
+    with pytest.raises(InputError, match=r"Added nothing from a thesaurus\. None of its groups holds the name"):
+        shoes().with_synonyms([["tv", "television"]])
+    assert shoes().with_synonyms([["boots"]]).notes == ("Added nothing from a thesaurus.",)
 
 
 def test_spelling_does_not_matter_and_nothing_is_gained_twice():

@@ -9,12 +9,13 @@ model.safetensors  `queries` (n_queries x dim) and `documents` (n_documents x di
                    int64 `generality` and float32 `heights` (n_documents);
                    `thresholds` of the same type (n_queries, NaN where unknown)
 ids.parquet        side ("query" or "document"), row, id; where ids are on disk instead `query_ids.arrow`,
-                   `query_ids.npy` and the same of documents, see `rootward.ids`
+                   `query_ids.npy` and the same of documents, see `rootward.ids`; its metadata has `Ids.old` by side
 texts.parquet      side, row, name, synonyms, definition; only where the source had names
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ from rootward.ids import Ids, MappedIds
 from rootward.texts import Texts
 
 MODEL, IDS, TEXTS = "model.safetensors", "ids.parquet", "texts.parquet"
+_OLD_IDS = b"rootward.old_ids"
 MAPPED = {"query": "query_ids", "document": "document_ids"}
 
 
@@ -83,7 +85,8 @@ def read_model(folder: Path) -> Stored:
             ids: dict[str, Ids] = {side: MappedIds(folder, name) for side, name in MAPPED.items()}
         else:
             table = pq.read_table(folder / IDS)
-            ids = {side: Ids(_rows_of(table, side)["id"].to_pylist()) for side in MAPPED}
+            old = json.loads((table.schema.metadata or {}).get(_OLD_IDS, b"{}"))
+            ids = {side: Ids(_rows_of(table, side)["id"].to_pylist(), old=old.get(side)) for side in MAPPED}
     except (SafetensorError, pa.ArrowInvalid, OSError) as error:
         raise RunFolderError(f"{folder} cannot be read: {error}") from error
     towers = config["towers"]
@@ -124,7 +127,9 @@ def _rows_of(table: pa.Table, side: str) -> pa.Table:
 def _ids_table(ids: Mapping[str, Ids]) -> pa.Table:
     sides = [side for side, labels in ids.items() for _ in range(len(labels))]
     rows = np.concatenate([np.arange(len(labels)) for labels in ids.values()])
-    return pa.table({"side": sides, "row": rows, "id": [label for labels in ids.values() for label in labels]})
+    table = pa.table({"side": sides, "row": rows, "id": [label for labels in ids.values() for label in labels]})
+    old = {side: dict(labels.old) for side, labels in ids.items() if labels.old}
+    return table.replace_schema_metadata({_OLD_IDS: json.dumps(old)}) if old else table
 
 
 def _texts_table(texts: Mapping[str, Texts | None]) -> pa.Table:

@@ -17,7 +17,7 @@ from rootward.errors import HierarchyError, InputError
 from rootward.hierarchy import closure, generate
 from rootward.hierarchy.closure import Closure
 from rootward.hierarchy.node_names import NodeNames
-from rootward.hierarchy.validate import checked_edges, circle_error, find_circle
+from rootward.hierarchy.validate import checked_edges, circle_error, find_circles, one_form
 from rootward.ids import Ids
 from rootward.pairs import Labels, Pairs
 from rootward.pairs.labels import Unknown, label_queries, with_labels
@@ -72,14 +72,15 @@ class Hierarchy:
             raise HierarchyError("parents must ascend within each child, none of them twice.")
         if self.texts is not None and len(self.texts) != n:
             raise HierarchyError(f"{n} nodes need as many rows of texts, got {len(self.texts)}.")
-        if circle := find_circle(offsets, parents):
-            raise circle_error(circle, self.ids)
+        if circles := find_circles(offsets, parents):
+            raise circle_error(circles, self.ids)
 
     # -- constructors ----------------------------------------------------------------------------------------------
 
     @classmethod
     def _of(cls, found: EdgeList) -> Self:
         """The hierarchy of an edge list, checked."""
+        found = one_form(found)
         offsets, parents, notes = checked_edges(found)
         return cls(found.ids, offsets, parents, found.texts, notes)
 
@@ -101,8 +102,9 @@ class Hierarchy:
             source: a .csv, .tsv or .parquet file, a pyarrow Table, or an iterable of (child, parent).
             child, parent: names of the two columns; others are not read.
             nodes: which nodes there are, in their order: a file or Table with the column `id` and, where there are
-                any, `name`, `synonyms` (separated by "|", or a list) and `definition`; or an iterable of ids.
-                None takes every id of the edges.
+                any, `name`, `synonyms` (a list, or separated by "|", line breaks, or ";") and `definition`, or
+                columns of other usual names, such as preferredLabel, told in a note; or an iterable of ids. Edges may
+                name nodes by id or, all of them, by name. None takes every id of the edges.
             add_missing: keep ids that `nodes` lacks instead of raising an error.
             format: how the files are written, "csv", "tsv" or "parquet"; None goes by each file's suffix. CSV and TSV
                 may be packed by gzip, with a second suffix .gz.
@@ -119,15 +121,21 @@ class Hierarchy:
 
     @classmethod
     def from_paths(
-        cls, source: FilePath | Iterable[str], *, separator: str = " > ", layout: paths.PathLayout = "plain"
+        cls,
+        source: FilePath | Iterable[str],
+        *,
+        separator: str | None = None,
+        layout: paths.PathLayout | None = None,
     ) -> Self:
         """A hierarchy from category paths, one a line; a node's name is the last category of its path.
 
         Args:
             source: a text file, or an iterable of lines.
-            separator: what stands between two categories.
-            layout: "plain" and "google": the path is the id. "google-with-ids" and "shopify": the id stands before
-                it. "shopify-json": the en.json of the npm package. Lines with # in front are comments, but in "plain".
+            separator: what stands between two categories; None is " > ", also where blanks around it are missing.
+            layout: None goes by what most lines look like, leaves out comments, a header and quotes around lines, and
+                says so in notes. "plain" and "google": the path is the id. "google-with-ids" and "shopify": the id
+                stands before it. "shopify-json": the en.json of the npm package. Lines with # in front are comments,
+                but in "plain".
 
         Raises:
             TableError: a file or row that is not of this layout; no line holds the separator, and most hold another.
@@ -149,7 +157,8 @@ class Hierarchy:
 
         Args:
             source: the file.
-            relations: which ones lead from child to parent, such as ("is_a", "part_of"); by default "is_a".
+            relations: which ones lead from child to parent, such as ("is_a", "part_of"); by default "is_a". With it
+                go the genus of a definition (intersection_of) where no nearer parent stands below it, and union_of.
             scopes: which synonyms are other names of the same thing; by default "EXACT", also "RELATED", "NARROW",
                 "BROAD".
             namespace: keep only the terms of this namespace.
@@ -157,6 +166,7 @@ class Hierarchy:
         Raises:
             TableError: a row that is no OBO, with its number; no term at all; a relation or scope that was named and
                 that no term has.
+            InputError: has_part as a relation, which leads from a whole to its part.
             CycleError: the relations run in a circle.
         """
         return cls._of(obo.read_obo(source, relations=relations, scopes=scopes, namespace=namespace))
@@ -165,20 +175,29 @@ class Hierarchy:
     def from_skos(cls, source: FilePath, *, language: str = "en", format: str | None = None) -> Self:
         """A hierarchy from a SKOS thesaurus: broader and narrower, prefLabel, altLabel, definition. Ids are IRIs.
 
+        Kinds of broader and narrower count too: those of ISO 25964 and Getty, and those that the file declares.
+        broaderTransitive gives the edges that no broader tells. Labels may be SKOS-XL; a concept without prefLabel
+        goes by rdfs:label, schema:name or dct:title. `notes` counts what is left out.
+
         Args:
-            source: the file.
-            language: of the texts; where a concept has none in it, those without a language, then any.
-            format: "turtle", "xml", "nt" or "json-ld"; None goes by the suffix.
+            source: the file, plain or packed by gzip.
+            language: of the texts. A name that is not in it (en-GB is "en") is one without a language, else one in the
+                language that most names of the file have. Synonyms are in this language, in none, or in the name's.
+            format: "turtle", "xml", "nt" or "json-ld"; None goes by the content and the suffix.
 
         Raises:
             MissingExtraError: rdflib is not installed.
-            TableError: a file that cannot be read, or has no concept.
+            TableError: a file that cannot be read, or has no concept; OWL that is no RDF, such as functional syntax.
+            InputError: a language that no text of the file has.
         """
         return cls._of(rdf.read_skos(source, language=language, format=format))
 
     @classmethod
     def from_owl(cls, source: FilePath, *, language: str = "en", format: str | None = None) -> Self:
-        """A hierarchy from the named classes of an OWL ontology (rdfs:subClassOf). Deprecated ones are left out.
+        """A hierarchy from the named classes of an OWL ontology or an RDFS vocabulary. Deprecated ones are left out.
+
+        Parents are those of rdfs:subClassOf, and the named classes of an intersection that a class is defined as or
+        is a subclass of, where no nearer parent stands below them. Equivalent classes stay two nodes, with a note.
 
         Arguments and errors as in `from_skos`; names are labels, synonyms the exact ones, ids IRIs.
         """
@@ -210,13 +229,31 @@ class Hierarchy:
         return cls._of(nested.read_nested(source, layout=layout, ids=ids, separator=separator))
 
     @classmethod
-    def from_networkx(cls, graph: Any, *, direction: networkx.Direction = "child_to_parent") -> Self:
+    def from_networkx(
+        cls,
+        graph: Any,
+        *,
+        direction: networkx.Direction = "child_to_parent",
+        relations: Sequence[str] = obo.RELATIONS,
+        scopes: Sequence[str] = obo.SCOPES,
+    ) -> Self:
         """A hierarchy from a networkx DiGraph; node attributes name, synonyms and definition become texts.
+
+        Graphs of obonet, too: their attributes `synonym` and `def` are read as in an OBO file.
+
+        Args:
+            graph: a directed graph.
+            direction: "child_to_parent" or "parent_to_child".
+            relations: keys of a MultiDiGraph whose edges are read, by default "is_a". Edges whose key is no text
+                are always read; a note counts those of other keys.
+            scopes: of obonet's synonyms, as in `from_obo`.
 
         Raises:
             HierarchyError: an undirected graph, one without nodes, two nodes of the same text.
+            TableError: a relation that was named and that no edge has.
+            InputError: has_part as a relation, which leads from a whole to its part.
         """
-        return cls._of(networkx.read_networkx(graph, direction=direction))
+        return cls._of(networkx.read_networkx(graph, direction=direction, relations=relations, scopes=scopes))
 
     @classmethod
     def wordnet(cls, *, instances: bool = False) -> Self:
@@ -438,10 +475,15 @@ class Hierarchy:
 
         Raises:
             TableError: a file that is missing or unreadable, with the row.
-            InputError: a file of another kind, a group that is no list of texts.
+            InputError: a file of another kind, a group that is no list of texts, no group that names a node.
         """
         groups = thesaurus.names() if isinstance(thesaurus, Hierarchy) else read_groups(thesaurus)
         found = new_synonyms(self.names(), groups)
+        if not found.met:
+            raise InputError(
+                f"{found.note(thesaurus)} None of its groups holds the name or a synonym of a node, such as "
+                f"{self.names()[0][0]!r}. Is it a thesaurus of this field and language, with the names themselves?"
+            )
         texts = self.texts or Texts(tuple(self.ids), ((),) * len(self), ("",) * len(self))
         synonyms = tuple(old + new for old, new in zip(texts.synonyms, found.by_node, strict=True))
         return replace(self, texts=replace(texts, synonyms=synonyms), notes=(*self.notes, found.note(thesaurus)))

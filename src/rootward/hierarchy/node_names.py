@@ -39,11 +39,11 @@ class NodeNames:
     def find(self, label: str) -> list[int]:
         """The rows of the nodes that a label can mean; one where it is clear, none where it is unknown.
 
-        In this order: the node with this id; nodes with this name; with this synonym; a path of names, each step below
-        the one before ("Shoes > Sandals"), which may begin at any node, a root first.
+        In this order: the node with this id, or its successor; nodes with this name; with this synonym; a path of
+        names, each step below the one before ("Shoes > Sandals"), which may begin at any node, a root first.
         """
         label = label.strip()
-        if label in self.ids:
+        if label in self.ids or label in self.ids.old:
             return [self.ids.row(label)]
         named = self._named(label)
         if len(named) != 1:

@@ -248,7 +248,7 @@ def with_labels(nodes: Pairs, found: LabelQueries) -> Pairs:
     assert added is not None
     return replace(
         nodes,
-        query_ids=Ids([*nodes.query_ids, *more.query_ids]),
+        query_ids=Ids([*nodes.query_ids, *more.query_ids], old=nodes.query_ids.old),
         offsets=np.r_[nodes.offsets, nodes.offsets[-1] + more.offsets[1:]],
         documents=np.r_[nodes.documents, more.documents],
         distances=np.r_[nodes.distances, more.distances],

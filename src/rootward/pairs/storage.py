@@ -65,6 +65,8 @@ def write_pairs(path: str | os.PathLike[str], pairs: PairArrays) -> Path:
         "document_texts": pairs.document_texts is not None,
         "notes": pairs.notes,
     }
+    if pairs.query_ids.old or pairs.document_ids.old:
+        about["old_ids"] = [dict(pairs.query_ids.old), dict(pairs.document_ids.old)]
     table = table.replace_schema_metadata({SAVED_KEY: json.dumps(about)})
     return atomic_write(path, lambda to: pyarrow.parquet.write_table(table, to, compression="zstd"))
 
@@ -93,12 +95,13 @@ def read_pairs(path: str | os.PathLike[str]) -> LabelledPairs:
             f"{path.name} was written by a newer rootward (format {about['version']}, this one reads up to {VERSION}); "
             f"update rootward to open it."
         )
+    old = about.get("old_ids", [None, None])
     if about["one_table"]:
-        ids, texts = _side(path, table, "both", about["query_texts"])
+        ids, texts = _side(path, table, "both", about["query_texts"], old[0])
         both = LabelledPairs(ids, ids, *_triples(table), texts, texts)
     else:
-        query_ids, query_texts = _side(path, table, "query", about["query_texts"])
-        document_ids, document_texts = _side(path, table, "document", about["document_texts"])
+        query_ids, query_texts = _side(path, table, "query", about["query_texts"], old[0])
+        document_ids, document_texts = _side(path, table, "document", about["document_texts"], old[1])
         both = LabelledPairs(query_ids, document_ids, *_triples(table), query_texts, document_texts)
     return both._replace(notes=tuple(about["notes"]))
 
@@ -128,14 +131,14 @@ def _ragged(offsets: npt.NDArray[np.int64], values: npt.NDArray[np.int32]) -> An
     return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values))
 
 
-def _side(path: Path, table: Any, side: str, has_texts: bool) -> tuple[Ids, Texts | None]:
+def _side(path: Path, table: Any, side: str, has_texts: bool, old: Any) -> tuple[Ids, Texts | None]:
     """The ids of one side, and its texts if it has any."""
     rows = table.filter(pa.compute.equal(table["side"], side))
     if not np.array_equal(rows["row"].to_numpy(), np.arange(rows.num_rows)):
         raise TableError(
             f"The rows of {path.name} are not in the order in which they were saved; save the pairs again."
         )
-    return Ids(rows["id"].to_pylist()), Texts.from_table(rows) if has_texts else None
+    return Ids(rows["id"].to_pylist(), old=old), Texts.from_table(rows) if has_texts else None
 
 
 def _triples(table: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:

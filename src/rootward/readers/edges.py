@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rootward.errors import HierarchyError, InputError, UnknownIdError, did_you_mean
-from rootward.ids import CONTROL, Ids
-from rootward.readers.tables import TEXT, Columns, Format, as_arrow, read_columns
+from rootward.ids import CONTROL, Ids, id_text, refuse_text
+from rootward.readers.tables import TEXT, Columns, Format, as_arrow, column_names, delimited, read_columns
 from rootward.readers.text_files import FilePath
 from rootward.texts import Texts
 
@@ -23,6 +27,7 @@ EdgeSource: TypeAlias = FilePath | pa.Table | Iterable[tuple[Hashable, Hashable 
 NodeSource: TypeAlias = FilePath | pa.Table | Iterable[Hashable]
 
 Rows = npt.NDArray[np.int64]
+Notes = tuple[str, ...]
 
 
 def edge_number(edge: int) -> str:
@@ -57,14 +62,19 @@ class EdgeList:
         *,
         synonyms: Mapping[str, Sequence[str]] | None = None,
         definitions: Mapping[str, str] | None = None,
+        old_ids: Mapping[str, str] | None = None,
         notes: tuple[str, ...] = (),
         name_edge: Callable[[int], str] = edge_number,
     ) -> EdgeList:
         """Make one from id -> name, in the order of the nodes, and (child id, parent id) edges.
 
-        A name repeated among its synonyms is dropped there.
+        A name repeated among its synonyms is dropped there. `old_ids` are ids that are no nodes: what each became.
         """
-        ids, pairs = Ids(names), list(edges)
+        ids, pairs = Ids(names, old=old_ids), list(edges)
+        known = [f"{label} is now {new}" for label, new in ids.old.items()]
+        notes += counted(
+            "", "old id leads to the node that replaced it", "old ids lead to nodes that replaced them", known
+        )
         synonyms, definitions = synonyms or {}, definitions or {}
         others = ((name, dict.fromkeys(synonyms.get(node, ()))) for node, name in names.items())
         texts = Texts(
@@ -79,6 +89,64 @@ class EdgeList:
 def left_out(n: int, one: str, many: str) -> tuple[str, ...]:
     """The note that n things were left out, as `EdgeList.notes` holds it; no note for none."""
     return (f"Left out {n:,} {one if n == 1 else many}.",) if n else ()
+
+
+def counted(what: str, one: str, many: str, items: Iterable[str]) -> tuple[str, ...]:
+    """A note that counts items and shows two of them: 'Left out 3 deprecated classes: a, b and 1 more.'; none for none.
+
+    Args:
+        what: what the note begins with, "" for nothing.
+        one, many: what the items are.
+        items: each as people should read it.
+    """
+    there = list(items)
+    more = f" and {len(there) - 2:,} more" if len(there) > 2 else ""
+    number = f"{what} {len(there):,}".strip()
+    return (f"{number} {one if len(there) == 1 else many}: {', '.join(there[:2])}{more}.",) if there else ()
+
+
+def not_implied(
+    edges: Iterable[tuple[str, str]], more: Iterable[tuple[str, str]]
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Of more (child, parent) edges, those that add something: what a file says of ancestors, not of parents.
+
+    Args:
+        edges: (child, parent), as stated.
+        more: from a definition, or a transitive relation.
+
+    Returns:
+        Those that no way through the other edges tells, and those that would close a circle with `edges`; in order.
+    """
+    stated, candidates = dict.fromkeys(edges), list(dict.fromkeys(more))
+    of_stated: dict[str, set[str]] = {}
+    of_all: dict[str, set[str]] = {}
+    for above, pairs in ((of_stated, stated), (of_all, [*stated, *candidates])):
+        for low, up in pairs:
+            above.setdefault(low, set()).add(up)
+
+    def reached(starts: Iterable[str], above: dict[str, set[str]], never: str) -> set[str]:
+        found: set[str] = set()
+        todo = list(starts)
+        while todo:
+            node = todo.pop()
+            if node != never and node not in found:
+                found.add(node)
+                todo += above.get(node, ())
+        return found
+
+    kept, circular = [], []
+    told: dict[str, set[str]] = {}
+    for low, up in candidates:
+        if (low, up) in stated:
+            continue
+        if low not in told:
+            grandparents = {node for parent in of_all[low] - {low} for node in of_all.get(parent, ())}
+            told[low] = reached(grandparents, of_all, low)
+        if low in reached([up], of_stated, "") and low != up:
+            circular.append((low, up))
+        elif up not in told[low]:
+            kept.append((low, up))
+    return kept, circular
 
 
 def read_edges(
@@ -104,7 +172,7 @@ def read_edges(
         where = f" ({columns.where(edge)})" if isinstance(source, str | PathLike | pa.Table) else ""
         return f"{edge_number(edge)}{where}"
 
-    empty = pc.index(lower, "").as_py()
+    empty = pc.index(pc.utf8_trim_whitespace(lower), "").as_py()
     if empty >= 0:
         raise HierarchyError(
             f"{name_edge(empty)}: the child is empty. Every edge needs a child; only the parent may be left out, "
@@ -114,12 +182,22 @@ def read_edges(
         row = pc.index(pc.match_substring_regex(labels, CONTROL), True).as_py()
         if row >= 0:
             raise HierarchyError(f"{name_edge(row)}: {labels[row].as_py()!r} holds a control character; remove it.")
-    known, texts = (None, None) if nodes is None else read_nodes(nodes, format, delimiter)
+    known, texts, told = (None, None, ()) if nodes is None else read_nodes(nodes, format, delimiter, child)
+    named = [lower] if known is None else [lower, known]
+    file = delimited(source, format, delimiter)
+    upper, notes = _without_missing(upper, named, lambda words: file and file.unquoted(parent, words))
+    (lower, upper, *rest), more = whole_numbers([lower, upper, *([] if known is None else [known])])
+    known, notes = rest[0] if rest else None, told + notes + more
+    if known is not None and len(pc.unique(known)) < len(known):
+        raise HierarchyError(f"{more[0].rstrip('.')}. The node table holds both; keep one row of each.")
     if known is None and not len(lower):
         where = f" in {Path(source).name}" if isinstance(source, str | PathLike) else ""
         raise InputError(f"There are no edges{where}; needed at least one (child, parent), or the nodes in nodes=.")
     has_parent = pc.not_equal(upper, "")
     edges = np.flatnonzero(has_parent.to_numpy(zero_copy_only=False))
+    if known is not None and texts is not None:
+        (lower, upper), more = _named([lower, upper], known, texts)
+        notes += more
     if known is not None and not add_missing:
         _refuse_unknown(lower, known, "child", name_edge)
         _refuse_unknown(upper.filter(has_parent), known, "parent", lambda edge: name_edge(int(edges[edge])))
@@ -127,28 +205,124 @@ def read_edges(
     labels = pc.unique(pa.chunked_array([*([] if known is None else [known]), lower, upper_kept]))
     ids = Ids(labels.to_pylist(), what="node")
     if texts is not None:  # add_missing=True adds nodes without texts
-        more = len(ids) - len(texts)
-        texts = Texts(texts.names + ("",) * more, texts.synonyms + ((),) * more, texts.definitions + ("",) * more)
+        added = len(ids) - len(texts)
+        texts = Texts(texts.names + ("",) * added, texts.synonyms + ((),) * added, texts.definitions + ("",) * added)
     children, parents = (
         pc.index_in(end, value_set=labels).to_numpy(zero_copy_only=False).astype(np.int64)
         for end in (lower_kept, upper_kept)
     )
-    return EdgeList(ids, children, parents, texts, name_edge=lambda edge: name_edge(int(edges[edge])))
+    return EdgeList(ids, children, parents, texts, notes, name_edge=lambda edge: name_edge(int(edges[edge])))
 
 
-def read_nodes(source: NodeSource, format: Format | None, delimiter: str | None) -> tuple[Any, Texts | None]:
-    """(ids, texts or None) of a node table: columns id, and any of name, synonyms ('a|b'), definition.
+MISSING = ("NULL", "Null", "null", "\\N", "NaN", "nan", "NAN", "None", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaT")
+"""How tables write that there is nothing, besides an empty field."""
+
+
+def _without_missing(upper: Any, named: Sequence[Any], unquoted: Callable[[list[str]], Any]) -> tuple[Any, Notes]:
+    """The parents with "" for those that say that there is none, and notes on these.
+
+    A word such as NULL is a node where it stands as a child, in the node table, or in quotes.
+    """
+    upper = pc.if_else(pc.equal(pc.utf8_trim_whitespace(upper), ""), "", upper)
+    nodes = {word for column in named for word in MISSING if pc.index(column, word).as_py() >= 0}
+    words = [word for word in MISSING if word not in nodes and pc.index(upper, word).as_py() >= 0]
+    if not words:
+        return upper, ()
+    meant = pc.is_in(upper, value_set=pa.array(words, TEXT))
+    bare = unquoted(words)  # None where there are no quotes to tell by
+    gone = meant if bare is None else pc.and_(meant, pa.array(bare))
+    quoted = pc.and_not(meant, gone)
+    notes: Notes = ()
+    if n := pc.sum(gone).as_py():
+        shown = ", ".join(repr(word) for word in words if pc.index(upper.filter(gone), word).as_py() >= 0)
+        rows, roots = ("row has", "its child is a root") if n == 1 else ("rows have", "their children are roots")
+        notes += (
+            f"{n:,} {rows} {shown} as the parent, read as no parent: {roots}. If a node is truly called so, list it in "
+            "nodes=, give it a row as a child, or write it in double quotes in a CSV.",
+        )
+    if n := pc.sum(quoted).as_py():
+        shown = ", ".join(repr(word) for word in words if pc.index(upper.filter(quoted), word).as_py() >= 0)
+        notes += (f"{n:,} {'row has' if n == 1 else 'rows have'} {shown} as the parent, kept as a node: it is quoted.",)
+    return pc.if_else(gone, "", upper), notes
+
+
+def whole_numbers(columns: list[Any]) -> tuple[list[Any], Notes]:
+    """Columns of ids with one text for each number: 1.0, which pandas writes beside a gap, is 1 where there is a 1."""
+    floats = [pc.unique(column.filter(pc.match_substring_regex(column, r"^-?[0-9]+\.0+$"))) for column in columns]
+    every = pc.unique(pa.chunked_array(columns))
+    twice = {
+        label: label.partition(".")[0]
+        for label in dict.fromkeys(label for found in floats for label in found.to_pylist())
+    }
+    whole = pc.is_in(pa.array(list(twice.values()), TEXT), value_set=every)
+    first = next((label for label, there in zip(twice, whole.to_pylist(), strict=True) if there), None)
+    if first is None:
+        return columns, ()
+    if pc.any(pc.match_substring_regex(every, r"^-?[0-9]+\.[0-9]*[1-9][0-9]*$")).as_py():
+        return columns, (f"The ids {first!r} and {twice[first]!r} are kept apart, since others are fractions.",)
+    n = len(twice)
+    columns = [
+        pc.if_else(
+            pc.match_substring_regex(each, r"^-?[0-9]+\.0+$"), pc.replace_substring_regex(each, r"\.0+$", ""), each
+        )
+        for each in columns
+    ]
+    which = f"{n:,} id is a whole number written" if n == 1 else f"{n:,} ids are whole numbers written"
+    return columns, (f"{which} as a fraction, {first!r} beside {twice[first]!r}; each is one id.",)
+
+
+_COLUMNS = {
+    "id": ("id", "uri", "iri", "concepturi", "node", "nodeid", "code", "key"),
+    "name": ("name", "preferredlabel", "preflabel", "label", "title", "nodename"),
+    "synonyms": ("synonyms", "synonym", "altlabels", "altlabel", "alternativelabels", "aliases", "alias"),
+    "definition": ("definition", "description", "gloss", "scopenote"),
+}
+"""What the columns of node tables are called, in lower case without spaces, '-' and '_'; the first that is there."""
+
+
+def _columns_of(there: Sequence[str], child: str | None) -> dict[str, str]:
+    """Role -> name of the column that has it: the role's own name, that of the edges for ids, or a usual other one."""
+    plain = {re.sub(r"[\s_-]", "", name).lower(): name for name in reversed(there)}
+    found = {role: next((plain[each] for each in usual if each in plain), None) for role, usual in _COLUMNS.items()}
+    if "id" not in there and child in there:
+        found["id"] = child
+    found |= {role: role for role in _COLUMNS if role in there}
+    return {role: name for role, name in found.items() if name is not None}
+
+
+def read_nodes(
+    source: NodeSource, format: Format | None, delimiter: str | None, child: str | None = None
+) -> tuple[Any, Texts | None, Notes]:
+    """(ids, texts or None, notes) of a node table: columns id, and any of name, synonyms, definition.
+
+    Columns of other usual names (preferredLabel, altLabels) are told in a note; `child` may be that of the ids.
+    Synonyms are a list, a JSON list, or a text with "|" or line breaks between them, or ";" where no text has these.
 
     Raises:
         HierarchyError: an id that is empty or there twice.
     """
     source = as_arrow(source)
-    columns = None
+    columns: Columns | None = None
+    notes: Notes = ()
     if isinstance(source, str | PathLike | pa.Table):
-        columns = _read(source, ["id"], format, delimiter, optional=["name", "synonyms", "definition"])
+        is_file = isinstance(source, str | PathLike)
+        there = column_names(source, format if is_file else None, delimiter if is_file else None)
+        roles = _columns_of(there, child)
+        if others := [f"{name!r} as {role}" for role, name in roles.items() if name not in (role, child)]:
+            notes = (f"Read the columns {', '.join(others)}.",)
+        found = _read(
+            source,
+            [roles.get("id", "id")],
+            format,
+            delimiter,
+            optional=[name for role, name in roles.items() if role != "id"],
+            hint=" Rename the column of ids to 'id'.",
+        )
+        columns = replace(found, texts={role: found[name] for role, name in roles.items() if name in found})
         labels = columns["id"]
     else:
-        labels = pa.array(["" if node is None else str(node) for node in source], TEXT)
+        refuse_text(source)
+        labels = pa.array([id_text(node) for node in source], TEXT)
 
     def name_node(row: int) -> str:
         return f"Node {row + 1}" + (f" ({columns.where(row)})" if columns is not None else "")
@@ -164,14 +338,49 @@ def read_nodes(source: NodeSource, format: Format | None, delimiter: str | None)
                 raise HierarchyError(f"{twice}. Keep one of them.")
             first[label] = row
     if columns is None or len(columns.texts) == 1:
-        return labels, None
+        return labels, None, notes
 
     names, synonyms, definitions = (
         columns[name].to_pylist() if name in columns else [""] * len(columns)
         for name in ("name", "synonyms", "definition")
     )
-    words = ((each.split("|") if isinstance(each, str) else each or ()) for each in synonyms)
-    return labels, Texts(tuple(names), tuple(tuple(filter(None, each)) for each in words), tuple(definitions))
+    words, between = split_synonyms(synonyms)
+    if between == ";":
+        notes += ("Read ';' as what stands between two synonyms, since no text has '|'.",)
+    return labels, Texts(tuple(names), words, tuple(definitions)), notes
+
+
+def split_synonyms(cells: Sequence[Any]) -> tuple[tuple[tuple[str, ...], ...], str]:
+    """(the synonyms in each cell of a column, what stands between two of them): see `read_nodes`."""
+    texts = [cell for cell in cells if isinstance(cell, str) and not cell.lstrip().startswith("[")]
+    between = r"[|\r\n]" if any("|" in cell or "\n" in cell.strip() for cell in texts) else ";"
+    used = ";" if between == ";" and any(";" in cell for cell in texts) else "|"
+
+    def split(cell: Any) -> tuple[str, ...]:
+        words = cell
+        if isinstance(cell, str):
+            words = None
+            if cell.lstrip().startswith("["):
+                with suppress(ValueError):
+                    words = json.loads(cell)
+            words = words if isinstance(words, list) else re.split(between, cell)
+        return tuple(dict.fromkeys(filter(None, (str(word).strip() for word in words or () if word is not None))))
+
+    return tuple(map(split, cells)), used
+
+
+def _named(ends: list[Any], known: Any, texts: Texts) -> tuple[list[Any], Notes]:
+    """Edges between ids, also where their ends are names of the nodes: when no end is an id, and all are one's name."""
+    labels = pc.unique(pa.chunked_array(ends)).filter(pc.not_equal(pc.unique(pa.chunked_array(ends)), ""))
+    if pc.any(pc.is_in(labels, value_set=known)).as_py():
+        return ends, ()
+    ids = known.to_pylist()
+    often = Counter(texts.names)
+    once = {name: row for row, name in enumerate(texts.names) if often[name] == 1}
+    if not len(labels) or not all(label in once for label in labels.to_pylist()):
+        return ends, ()
+    ids_of = [pa.array([ids[once[label]] if label else "" for label in end.to_pylist()], TEXT) for end in ends]
+    return ids_of, ("The edges name nodes by their names, not their ids; joined by these.",)
 
 
 def _read(source: Any, names: list[str], format: Format | None, delimiter: str | None, **options: Any) -> Columns:

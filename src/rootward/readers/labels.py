@@ -10,7 +10,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ import pyarrow.parquet
 
 from rootward.errors import InputError, PairsError, TableError, did_you_mean
 from rootward.ids import Ids, Rows, holds_control, spaced
+from rootward.readers.edges import whole_numbers
 from rootward.readers.tables import Columns, Format, Source, column_blocks, read_columns, shown
 from rootward.texts import Texts
 
@@ -83,6 +84,8 @@ class PairTable(NamedTuple):
             if is_saved(self.source):
                 raise TableError(f"{self.source} was written by Pairs.save; open it with Pairs.load.") from None
             raise
+        ends, told = whole_numbers([columns[self.query], columns[self.document]])
+        columns = replace(columns, texts=columns.texts | dict(zip((self.query, self.document), ends, strict=True)))
         others: Counter[str] = Counter()
         columns, hops = with_distances(columns, self.distance, hops_of, others if self.drop_others else None)
         if not len(columns):
@@ -101,7 +104,7 @@ class PairTable(NamedTuple):
             pair = f"({query_ids[queries[row]]!r}, {document_ids[documents[row]]!r})"
             raise two_distances(columns, pair, (int(first[row]), row), (int(hops[first[row]]), int(hops[row])))
         kept = np.flatnonzero(first == np.arange(len(key)))
-        notes = notes_on(len(key) - len(kept), columns.source, others)
+        notes = told + notes_on(len(key) - len(kept), columns.source, others)
         notes += spaced(query_ids, "query id") + spaced(document_ids, "document id")
         return LabelledPairs(query_ids, document_ids, queries[kept], documents[kept], hops[kept], notes=notes)
 

@@ -40,7 +40,7 @@ def read_nested(source: FilePath | Any, *, layout: NestedLayout, ids: NestedIds,
             if node in names and ids == "path":
                 raise HierarchyError(f"{node!r} stands there twice. Keep one, or use ids='name' if both are one node.")
             names.setdefault(node, path[-1])
-            synonyms.setdefault(node, []).extend(map(str, fields.get("synonyms") or ()))
+            synonyms.setdefault(node, []).extend(_words(fields.get("synonyms"), path))
             definitions[node] = definitions.get(node) or str(fields.get("definition") or "")
             if above:
                 edges.append((node, above))
@@ -85,6 +85,14 @@ def _id(path: tuple[str, ...], fields: dict[str, Any], ids: NestedIds, separator
             raise HierarchyError(f"{_at(path)}: there is no \"id\"; needed one in every node, or ids='path'.")
         return str(fields["id"])
     return separator.join(path) if ids == "path" else path[-1]
+
+
+def _words(synonyms: Any, path: tuple[str, ...]) -> list[str]:
+    """The synonyms of a node: a list of texts, or one text."""
+    words = [synonyms] if isinstance(synonyms, str) else synonyms or []
+    if not isinstance(words, list | tuple) or any(isinstance(word, list | tuple | dict) for word in words):
+        raise HierarchyError(f"{_at(path)}: the synonyms are {synonyms!r:.80}; needed a list of texts.")
+    return [str(word) for word in words if word is not None]
 
 
 def _name(name: Any, above: tuple[str, ...]) -> str:

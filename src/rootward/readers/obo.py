@@ -7,13 +7,14 @@ a tenth of pronto's time, asks for no optional package, never guesses the encodi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 from rootward.errors import InputError, TableError, did_you_mean
-from rootward.readers.edges import EdgeList, left_out
+from rootward.readers.edges import EdgeList, counted, not_implied
 from rootward.readers.text_files import FilePath, existing_file, text_lines
 
 RELATIONS = ("is_a",)
@@ -26,7 +27,12 @@ ALL_SCOPES = ("EXACT", "BROAD", "NARROW", "RELATED")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(\w*)')
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", "t": "\t", "W": " "}
-_NEEDS_VALUE = ("id", "is_a", "relationship")
+_MODIFIER = r'[^{}"=,]+=(?:"(?:[^"\\]|\\.)*"|[^{}",]*)'
+_UNQUOTED = re.compile(rf"(.*?)(?:\s*(?<!\\)\{{{_MODIFIER}(?:,{_MODIFIER})*\}})?(?:\s+!(?:\s.*)?)?")
+_AFTER_ID = re.compile(r"(?<!\\)\{|\s!|!\s")
+_OLD_SYNONYMS = {f"{scope.lower()}_synonym": scope for scope in ALL_SCOPES}  # tags of OBO 1.0
+_LISTS = {"equivalent_to": "equal", "alt_id": "alternative", "replaced_by": "replaced_by"}
+_NEEDS_VALUE = ("id", "is_a", "relationship", "intersection_of")
 _STANZA = re.compile(r"(\[[^\[\]]+\])\s*(!.*)?")
 
 
@@ -40,20 +46,35 @@ class _Term:
     obsolete: bool = False
     synonyms: list[str] = field(default_factory=list)
     parents: list[tuple[int, str]] = field(default_factory=list)
+    genera: list[tuple[int, str]] = field(default_factory=list)  # of a definition
+    members: list[tuple[int, str]] = field(default_factory=list)  # of a union, so below the term
+    equal: list[str] = field(default_factory=list)
+    alternative: list[str] = field(default_factory=list)
+    replaced_by: list[str] = field(default_factory=list)
 
 
-class _Wanted:
+class Wanted:
     """The wanted relations, or scopes; records which ones the file has."""
 
     def __init__(self, argument: str, names: Sequence[str], may_lack: Sequence[str]) -> None:
         if isinstance(names, str):
             raise InputError(f"{argument}={names!r} is one text; write a list of them: [{names!r}].")
+        if "has_part" in names:
+            raise InputError(f"{argument}= names 'has_part', which leads from a whole to its part; name 'part_of'.")
         self._argument, self._names, self._may_lack = argument, names, may_lack
-        self._there: dict[str, None] = {}
+        self._there: Counter[str] = Counter()
 
     def __contains__(self, name: str) -> bool:
-        self._there.setdefault(name)
+        self._there[name] += 1
         return name in self._names
+
+    def left_out(self, one: str, many: str) -> tuple[str, ...]:
+        """A note that counts what was not wanted, by name."""
+        others = [(name, n) for name, n in self._there.most_common() if name not in self._names]
+        total = sum(n for _, n in others)
+        names = ", ".join(f"{name} ({n:,})" for name, n in others)
+        choose = f"; {self._argument}= chooses them" if any(name != "has_part" for name, _ in others) else ""
+        return (f"Left out {total:,} {one if total == 1 else many}: {names}{choose}.",) if total else ()
 
     def check(self, file_name: str) -> None:
         """Raise TableError if the file has none of a wanted name that it may not lack."""
@@ -69,17 +90,21 @@ class _Wanted:
 def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str], namespace: str | None) -> EdgeList:
     """The edge list of an OBO file; see `Hierarchy.from_obo`."""
     path = existing_file(source)
-    related, scoped = _Wanted("relations", relations, RELATIONS), _Wanted("scopes", scopes, ALL_SCOPES)
+    related, scoped = Wanted("relations", relations, RELATIONS), Wanted("scopes", scopes, ALL_SCOPES)
     terms: dict[str, _Term] = {}
-    namespaces = set()
-    for term in _terms(path, related, scoped):
+    obsolete: dict[str, _Term] = {}
+    namespaces, imports = set(), list[str]()
+    for term in _terms(path, related, scoped, imports):
         namespaces.add(term.namespace)
-        if not term.obsolete and namespace in (None, term.namespace):
+        if term.obsolete:
+            obsolete.setdefault(term.id, term)
+        elif namespace in (None, term.namespace):
             first = terms.setdefault(term.id, term)
             if first is not term:  # OBO lets a term have several stanzas
                 first.name = first.name or term.name
-                first.synonyms += term.synonyms
-                first.parents += term.parents
+                first.definition = first.definition or term.definition
+                for what in ("synonyms", "parents", "genera", "members", "equal", "alternative"):
+                    getattr(first, what).extend(getattr(term, what))
     if not namespaces:
         raise TableError(f"{path.name} holds no [Term] stanza; needed an OBO file.")
     related.check(path.name)
@@ -88,30 +113,67 @@ def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str
         others = ", ".join(sorted(map(repr, namespaces - {""}))) or "none"
         which = "" if namespace is None else f" in namespace={namespace!r}; its namespaces are {others}"
         raise TableError(f"{path.name} holds no current term{which}.")
+    merged = {old: term.id for term in terms.values() for old in term.alternative if old not in terms}
+    replaced = {old: term.replaced_by[0] for old, term in obsolete.items() if len(term.replaced_by) == 1}
     edges = [(row, term.id, parent) for term in terms.values() for row, parent in term.parents]
-    kept = [(row, child, parent) for row, child, parent in edges if parent in terms]
+    moved = [(row, child, parent) for row, child, parent in edges if parent not in terms and parent in merged]
+    away = [(row, child, parent) for row, child, parent in edges if parent not in terms and parent not in merged]
+    kept = [
+        (row, child, merged.get(parent, parent)) for row, child, parent in edges if parent in terms or parent in merged
+    ]
+    defined = {(term.id, merged.get(up, up)): row for term in terms.values() for row, up in term.genera}
+    defined |= {(merged.get(low, low), term.id): row for term in terms.values() for row, low in term.members}
+    defined = {pair: row for pair, row in defined.items() if pair[0] in terms and pair[1] in terms}
+    more, circular = not_implied([(child, parent) for _, child, parent in kept], defined)
+    kept += [(defined[pair], *pair) for pair in more]
+
+    nameless = [term.id for term in terms.values() if not term.name]
+
+    def under(triples: Iterable[tuple[int, str, str]]) -> list[str]:
+        return [f"{child} under {parent} (row {row}{_now(parent, obsolete, merged)})" for row, child, parent in triples]
+
     return EdgeList.of(
         {term.id: term.name for term in terms.values()},
         [(child, parent) for _, child, parent in kept],
         synonyms={term.id: term.synonyms for term in terms.values()},
         definitions={term.id: term.definition for term in terms.values()},
-        notes=left_out(
-            len(edges) - len(kept),
+        old_ids=merged | {old: merged.get(new, new) for old, new in replaced.items() if old not in merged},
+        notes=counted(
+            "Left out",
             "edge to a term that is obsolete or not among those read",
             "edges to terms that are obsolete or not among those read",
+            under(away),
         )
-        + _nameless(terms)
+        + counted("Read", "edge to a merged id", "edges to merged ids", under(moved))
+        + counted("Read", "edge from a definition", "edges from definitions", under((defined[p], *p) for p in more))
+        + counted(
+            "Left out",
+            "edge from a definition that would close a circle",
+            "edges from definitions that would close circles",
+            under((defined[p], *p) for p in circular),
+        )
+        + counted(
+            "",
+            "pair of terms is equivalent and kept as two nodes",
+            "pairs of terms are equivalent and kept as two nodes each",
+            dict.fromkeys(" and ".join(sorted((term.id, other))) for term in terms.values() for other in term.equal),
+        )
+        + counted("Left out", "obsolete term", "obsolete terms", obsolete)
+        + counted("Left out", "file that this one imports", "files that this one imports", imports)
+        + related.left_out("relation that makes no parent", "relations that make no parent")
+        + scoped.left_out("synonym of another scope", "synonyms of other scopes")
+        + counted("", "term has an id and no name", "terms have an id and no name", nameless)
         + _cut_off(path, list(terms.values())[-1], terms),
         name_edge=lambda edge: f"Row {kept[edge][0]} of {path.name}",
     )
 
 
-def _nameless(terms: dict[str, _Term]) -> tuple[str, ...]:
-    """A note on terms without a name."""
-    ids = [term.id for term in terms.values() if not term.name]
-    more = f" and {len(ids) - 3:,} more" if len(ids) > 3 else ""
-    have = "term has" if len(ids) == 1 else "terms have"
-    return (f"{len(ids):,} {have} an id and no name: {', '.join(ids[:3])}{more}.",) if ids else ()
+def _now(node: str, obsolete: dict[str, _Term], merged: dict[str, str]) -> str:
+    """What became of an old id, to follow where it stands."""
+    if node in merged:
+        return f", now {merged[node]}"
+    new = obsolete[node].replaced_by if node in obsolete else []
+    return f", replaced by {' or '.join(new)}" if new else ""
 
 
 def _cut_off(path: Path, last: _Term, terms: dict[str, _Term]) -> tuple[str, ...]:
@@ -130,8 +192,8 @@ def _cut_off(path: Path, last: _Term, terms: dict[str, _Term]) -> tuple[str, ...
     return tuple(note.format(node) for node in strange)
 
 
-def _terms(path: Path, relations: _Wanted, scopes: _Wanted) -> Iterator[_Term]:
-    """Every [Term] stanza, obsolete ones too."""
+def _terms(path: Path, relations: Wanted, scopes: Wanted, imports: list[str]) -> Iterator[_Term]:
+    """Every [Term] stanza, obsolete ones too; files that the header imports are added to `imports`."""
     stanza, namespace = "", ""
     term: _Term | None = None
     for row, raw in chain(text_lines(path), [(0, "[End]")]):  # the last term ends like any other
@@ -158,17 +220,19 @@ def _terms(path: Path, relations: _Wanted, scopes: _Wanted) -> Iterator[_Term]:
         if term is not None:
             _add_clause(term, row, tag, value.strip(), relations, scopes, path.name)
         elif not stanza and tag == "default-namespace":
-            namespace = value.strip()
+            namespace = _bare(value)
+        elif not stanza and tag == "import":
+            imports.append(value.strip())
 
 
-def _add_clause(term: _Term, row: int, tag: str, value: str, relations: _Wanted, scopes: _Wanted, file: str) -> None:
+def _add_clause(term: _Term, row: int, tag: str, value: str, relations: Wanted, scopes: Wanted, file: str) -> None:
     """Add one clause to its term."""
     if not value and tag in _NEEDS_VALUE:
         raise TableError(f"Row {row} of {file}: {tag} is empty; needed 'tag: value'. Is the file cut off?")
     if tag == "id":
         term.id = _bare(value)
     elif tag == "name":
-        term.name = _unescaped(value)
+        term.name = _unescaped(_unquoted(value))
     elif tag == "namespace":
         term.namespace = _bare(value)
     elif tag == "is_obsolete":
@@ -176,22 +240,42 @@ def _add_clause(term: _Term, row: int, tag: str, value: str, relations: _Wanted,
     elif tag == "is_a" and "is_a" in relations:
         term.parents.append((row, _bare(value)))
     elif tag == "relationship":
-        relation, _, parent = value.partition(" ")
+        relation, *parent = value.split(None, 1)
         if relation in relations:
-            term.parents.append((row, _bare(parent)))
-    elif tag in ("def", "synonym"):
-        quoted = _QUOTED.match(value)
+            term.parents.append((row, _bare("".join(parent))))
+    elif tag == "intersection_of":
+        first, *rest = _bare(value).split()
+        if (first if rest else "is_a") in relations:
+            term.genera.append((row, rest[0] if rest else first))
+    elif tag == "union_of" and "is_a" in relations:
+        term.members.append((row, _bare(value)))
+    elif tag in _LISTS:
+        getattr(term, _LISTS[tag]).append(_bare(value))
+    elif tag in ("def", "synonym", *_OLD_SYNONYMS):
+        quoted = quoted_text(value)
         if quoted is None:
             raise TableError(f"Row {row} of {file}: {tag} is {value[:60]!r}; needed a text in quotation marks.")
         if tag == "def":
-            term.definition = _unescaped(quoted[1])
-        elif (quoted[2] or "RELATED") in scopes:  # RELATED is the scope where none is written
-            term.synonyms.append(_unescaped(quoted[1]))
+            term.definition = quoted[0]
+        elif _OLD_SYNONYMS.get(tag, quoted[1]) in scopes:
+            term.synonyms.append(quoted[0])
+
+
+def quoted_text(value: str) -> tuple[str, str] | None:
+    """(text, scope) of '"germ" EXACT [...]'; RELATED is the scope where none is written. None without quotes."""
+    found = _QUOTED.match(value)
+    return None if found is None else (_unescaped(found[1]), found[2] or "RELATED")
 
 
 def _bare(value: str) -> str:
-    """An id without the trailing ' ! comment' and '{modifiers}'."""
-    return value.split(" !", 1)[0].split(" {", 1)[0].strip()
+    """An id without the trailing '! comment' and '{modifiers}'."""
+    return _unescaped(_AFTER_ID.split(value, maxsplit=1)[0].strip())
+
+
+def _unquoted(value: str) -> str:
+    """A text without quotation marks, such as a name, without the trailing '{key=value}' and ' ! comment'."""
+    found = _UNQUOTED.fullmatch(value)
+    return value if found is None else found[1].rstrip()
 
 
 def _unescaped(text: str) -> str:

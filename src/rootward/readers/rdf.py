@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rootward.errors import InputError, MissingExtraError, TableError
-from rootward.readers.edges import EdgeList, left_out
+from rootward.readers.edges import EdgeList, counted, not_implied
 from rootward.readers.text_files import PACKED, FilePath, existing_file, open_bytes
 
 _SYNTAX = {".ttl": "turtle", ".rdf": "xml", ".owl": "xml", ".xml": "xml", ".nt": "nt", ".jsonld": "json-ld"}
 _OBO_IN_OWL = "http://www.geneontology.org/formats/oboInOwl#"
-_DEFINITION = "http://purl.obolibrary.org/obo/IAO_0000115"
+_OBO = "http://purl.obolibrary.org/obo/"
+_XL = "http://www.w3.org/2008/05/skos-xl#"
+_SCHEMA = "http://schema.org/", "https://schema.org/"
+_TERMS, _ELEMENTS = "http://purl.org/dc/terms/", "http://purl.org/dc/elements/1.1/"
+_THESAURI = "http://purl.org/iso25964/skos-thes#", "http://vocab.getty.edu/ontology#"
+_KINDS_OF_BROADER = "Generic", "Partitive", "Instantial"
+DEFAULT_LANGUAGE = "en"
+
+_FOREIGN = {
+    "OWL functional syntax": re.compile(r"(?:Prefix|Ontology)\s*\("),
+    "OWL Manchester syntax": re.compile(r"(?:Prefix|Ontology|Class|ObjectProperty|AnnotationProperty):\s"),
+    "OWL/XML": re.compile(r"<(?:\w+:)?Ontology\s[^>]*http://www\.w3\.org/2002/07/owl#"),
+}
+_TURTLE = re.compile(r"@prefix\s|@base\s|PREFIX\s", re.IGNORECASE)
+_RDF_XML = re.compile(r"<(?:\w+:)?RDF[\s>]")
+_BEFORE = re.compile(r"(?:\s+|#[^\n]*\n|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>)*", re.DOTALL)
+_LOOKED_AT = 1 << 16
 
 
 def read_skos(source: FilePath, *, language: str, format: str | None) -> EdgeList:
@@ -20,53 +39,144 @@ def read_skos(source: FilePath, *, language: str, format: str | None) -> EdgeLis
     rdf = _rdflib("Reading SKOS")
     graph, file_name = _graph(source, format, rdf)
     skos = rdf.SKOS
-    edges = set(graph.subject_objects(skos.broader)) | {(low, up) for up, low in graph.subject_objects(skos.narrower)}
-    concepts = set(graph.subjects(rdf.RDF.type, skos.Concept)).union(*edges)
+    mapping = {skos.broadMatch, skos.narrowMatch, skos.closeMatch, skos.exactMatch}
+
+    def relation(name: str) -> set[Any]:
+        """broader or narrower, and the kinds of it: those of ISO 25964 and Getty, those that the file declares."""
+        known = [rdf.URIRef(f"{space}{name}{kind}") for space in _THESAURI for kind in _KINDS_OF_BROADER]
+        return {*known, *graph.transitive_subjects(rdf.RDFS.subPropertyOf, skos[name])} - mapping
+
+    up, down = relation("broader"), relation("narrower")
+    edges = _between(graph, up, down)
+    every = _between(graph, [skos.broaderTransitive], [skos.narrowerTransitive])
+    kinds = graph.transitive_subjects(rdf.RDFS.subClassOf, skos.Concept)
+    concepts = {node for kind in kinds for node in graph.subjects(rdf.RDF.type, kind)}.union(*edges, *every)
     if not concepts:
         raise TableError(f"{file_name} holds no skos:Concept and no skos:broader or skos:narrower.")
-    words = [skos.prefLabel], [skos.altLabel], [skos.definition]
-    return _edge_list(rdf, graph, concepts, edges, file_name, language, *words)
+    used = {*up, *down, skos.broaderTransitive, skos.narrowerTransitive}
+    others = [name for name in set(graph.predicates()) - used if re.search(r"[#/](broad|narrow)[^#/]*$", str(name))]
+    away = sorted((low, name, high) for name in others for low, high in graph.subject_objects(name))
+    groups = {node for kind in (skos.Collection, skos.OrderedCollection) for node in graph.subjects(rdf.RDF.type, kind)}
+    notes = counted(
+        "Left out",
+        "relation that is no skos:broader or narrower",
+        "relations that are no skos:broader or narrower",
+        (f"{low} {re.split('[#/]', name)[-1]} {high}" for low, name, high in away),
+    )
+    notes += counted("Left out", "collection", "collections", sorted(map(str, groups)))
+    hidden = sorted(str(word) for word in graph.objects(None, skos.hiddenLabel))
+    notes += counted("Left out", "hidden label", "hidden labels", hidden)
+    labels, others = ([skos[name], rdf.URIRef(f"{_XL}{name}")] for name in ("prefLabel", "altLabel"))
+    texts = _Texts(rdf, graph, (labels, others, [skos.definition]), language, file_name)
+    return _edge_list(rdf, graph, concepts, edges, every, texts, "concept", notes)
 
 
 def read_owl(source: FilePath, *, language: str, format: str | None) -> EdgeList:
     """The edge list of an OWL file; see `Hierarchy.from_owl`."""
     rdf = _rdflib("Reading OWL")
     graph, file_name = _graph(source, format, rdf)
-    classes = set(graph.subjects(rdf.RDF.type, rdf.OWL.Class)) - {rdf.OWL.Thing}
-    if not any(isinstance(node, rdf.URIRef) for node in classes):
-        raise TableError(f"{file_name} holds no owl:Class with a name.")
+    owl, rdfs = rdf.OWL, rdf.RDFS
     in_owl = rdf.Namespace(_OBO_IN_OWL)
-    return _edge_list(
-        rdf,
-        graph,
-        classes,
-        set(graph.subject_objects(rdf.RDFS.subClassOf)),
-        file_name,
-        language,
-        [rdf.RDFS.label, rdf.SKOS.prefLabel],
-        [in_owl.hasExactSynonym, rdf.SKOS.altLabel],
-        [rdf.URIRef(_DEFINITION), in_owl.hasDefinition, rdf.SKOS.definition],
+    labels = [rdfs.label, rdf.SKOS.prefLabel, rdf.URIRef(f"{_XL}prefLabel")]
+    stated = set(graph.subject_objects(rdfs.subClassOf))
+    classes = {node for kind in (owl.Class, rdfs.Class) for node in graph.subjects(rdf.RDF.type, kind)}
+    known = any(isinstance(node, rdf.URIRef) for node in classes)
+    ends = {low for low, _ in stated} | {
+        up for _, up in stated if not known or any((up, p, None) in graph for p in labels)
+    }
+    built_in = tuple(map(str, (rdf.RDF, rdfs, owl, rdf.XSD)))
+    classes = {node for node in classes | ends if not str(node).startswith(built_in)}
+    if not any(isinstance(node, rdf.URIRef) for node in classes):
+        skos = (
+            f" It holds skos:Concept: read it by Hierarchy.from_skos (skos:{file_name})."
+            if (None, None, rdf.SKOS.Concept) in graph
+            else ""
+        )
+        raise TableError(f"{file_name} holds no owl:Class and no rdfs:Class with a name.{skos}")
+
+    def members(node: Any, kind: Any) -> Iterator[Any]:
+        """The named members of the intersection (or union) that a node is, those of intersections within too."""
+        for head in graph.objects(node, kind):
+            for member in rdf.collection.Collection(graph, head):
+                if isinstance(member, rdf.URIRef):
+                    yield member
+                else:
+                    yield from members(member, kind)
+
+    defined = set()
+    equal = set()
+    for low in (node for node in classes if isinstance(node, rdf.URIRef)):
+        same = set(graph.objects(low, owl.equivalentClass)) | set(graph.subjects(owl.equivalentClass, low))
+        equal |= {tuple(sorted((low, other))) for other in same if isinstance(other, rdf.URIRef) and other != low}
+        unnamed = [low, *(node for node in same if isinstance(node, rdf.BNode))]
+        above = [node for node in graph.objects(low, rdfs.subClassOf) if isinstance(node, rdf.BNode)]
+        defined |= {(low, up) for node in unnamed + above for up in members(node, owl.intersectionOf)}
+        defined |= {(part, low) for node in unnamed for part in members(node, owl.unionOf)}
+    notes = counted(
+        "",
+        "pair of classes is equivalent and kept as two nodes",
+        "pairs of classes are equivalent and kept as two nodes each",
+        (f"{one} and {two}" for one, two in sorted(equal)),
     )
+    imports = sorted(map(str, graph.objects(None, owl.imports)))
+    notes += counted("Left out", "ontology that the file imports", "ontologies that the file imports", imports)
+    scopes = [in_owl[f"has{scope}Synonym"] for scope in ("Related", "Broad", "Narrow")]
+    loose = sorted(str(word) for scope in scopes for word in graph.objects(None, scope))
+    notes += counted("Left out", "synonym that is not exact", "synonyms that are not exact", loose)
+    more = [f"{_XL}altLabel", f"{_OBO}IAO_0000118", *(f"{space}alternateName" for space in _SCHEMA)]
+    others = [in_owl.hasExactSynonym, rdf.SKOS.altLabel, *map(rdf.URIRef, more)]
+    glosses = [rdf.URIRef(f"{_OBO}IAO_0000115"), in_owl.hasDefinition, rdf.SKOS.definition]
+    texts = _Texts(rdf, graph, (labels, others, glosses), language, file_name)
+    return _edge_list(rdf, graph, classes, stated, defined, texts, "class", notes)
 
 
 def _rdflib(what: str) -> Any:
     try:
         import rdflib  # noqa: PLC0415
+        import rdflib.collection  # noqa: PLC0415
     except ImportError:
         raise MissingExtraError(what, "formats") from None
     return rdflib
+
+
+def _between(graph: Any, up: Iterable[Any], down: Iterable[Any]) -> set[tuple[Any, Any]]:
+    """(lower, upper) of the relations that lead up, and of those that lead down."""
+    found = {(low, high) for name in up for low, high in graph.subject_objects(name)}
+    return found | {(low, high) for name in down for high, low in graph.subject_objects(name)}
 
 
 def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
     """(rdflib graph, name of the file)."""
     path = existing_file(source)
     suffix = Path(path.name.lower().removesuffix(PACKED)).suffix
-    if syntax is None and suffix not in _SYNTAX:
+    kind = _SYNTAX.get(suffix) if syntax is None else syntax
+    try:
+        with open_bytes(path) as file:
+            start = file.read(_LOOKED_AT).decode("utf-8-sig", "replace")
+    except (OSError, EOFError) as error:
+        raise TableError(f"{path.name} cannot be unpacked as gzip: {error}.") from error
+    start = start[_BEFORE.match(start).end() :]  # type: ignore[union-attr]
+    for name, begins in _FOREIGN.items():
+        if begins.match(start):
+            raise TableError(
+                f"{path.name} is in {name}, which is not read; it is needed as RDF. Convert it by ROBOT "
+                f"(robot convert --input {path.name} --output {path.name.split('.')[0]}-rdf.owl), or in Protégé save "
+                "it as RDF/XML."
+            )
+    if start.startswith("format-version:"):
+        raise TableError(f"{path.name} is an OBO file; read it by Hierarchy.from_obo (obo:{path.name}).")
+    if syntax is None and _TURTLE.match(start):
+        kind = "turtle"
+    elif syntax is None and _RDF_XML.match(start):
+        kind = "xml"
+    if kind is None:
         raise InputError(
             f"{path.name}: the suffix {suffix!r} names no known RDF syntax. Say which it is: format='turtle', "
             "'xml', 'nt' or 'json-ld'."
         )
-    graph, kind = rdf.Graph(), _SYNTAX[suffix] if syntax is None else syntax
+    graph, log = rdf.Graph(), logging.getLogger("rdflib")
+    level = log.level
+    log.setLevel(logging.ERROR)  # rdflib logs a traceback for each date or number that is none
     try:
         with open_bytes(path) as file:
             graph.parse(file, format=kind)
@@ -76,53 +186,152 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
         message = " ".join(str(error).replace(" of <>", "").split()).rstrip(".")
         what = "it breaks off, or is no such text" if unclear else message
         raise TableError(f"{path.name} cannot be read as {kind}: {what}. Is format= right?") from error
+    finally:
+        log.setLevel(level)
     return graph, path.name
 
 
+Notes: TypeAlias = tuple[str, ...]
+
+
 def _edge_list(
-    rdf: Any,
-    graph: Any,
-    nodes: set[Any],
-    edges: set[Any],
-    file_name: str,
-    language: str,
-    labels: list[Any],
-    others: list[Any],
-    definitions: list[Any],
+    rdf: Any, graph: Any, nodes: set[Any], stated: set[Any], derived: set[Any], texts: _Texts, kind: str, notes: Notes
 ) -> EdgeList:
-    """Named, current nodes in the order of their IRIs (RDF has none of its own) and the edges between them."""
+    """Named, current nodes in the order of their IRIs (RDF has none of its own) and the edges between them.
 
-    def is_deprecated(node: Any) -> bool:
-        return any(str(value).lower() in ("true", "1") for value in graph.objects(node, rdf.OWL.deprecated))
-
-    kept = sorted(node for node in nodes if isinstance(node, rdf.URIRef) and not is_deprecated(node))
-    known = set(kept)
-    inside = sorted((low, up) for low, up in edges if low in known and up in known)
-    pairs = [(str(low), str(up)) for low, up in inside]
+    `derived` edges tell of ancestors; they are taken where the stated ones do not tell the same.
+    """
+    many = "classes" if kind == "class" else f"{kind}s"
+    named = {node for node in nodes if isinstance(node, rdf.URIRef)}
+    gone = {
+        node
+        for node in named
+        for value in graph.objects(node, rdf.OWL.deprecated)
+        if str(value).lower() in ("true", "1")
+    }
+    known = named - gone
+    pairs = sorted((str(low), str(up)) for low, up in stated if low in known and up in known)
+    more, circular = not_implied(pairs, sorted((str(low), str(up)) for low, up in derived if {low, up} <= known))
     # Restrictions and other unnamed classes are no nodes, and a class under owl:Thing is a root: no note for those.
-    away = [up for low, up in edges if low in known and up not in known and isinstance(up, rdf.URIRef)]
+    top = {rdf.OWL.Thing, rdf.RDFS.Resource}
+    away = sorted(
+        (str(low), str(up))
+        for low, up in stated | derived
+        if low in known and up not in known and isinstance(up, rdf.URIRef) and up not in top
+    )
+    names, synonyms, glosses, text_notes = texts.read(sorted(known), many)
+
+    def under(edges: Iterable[tuple[str, str]]) -> list[str]:
+        return [f"{low} under {up}" for low, up in edges]
+
+    pairs += more
+    replaced = {
+        str(old): str(new)
+        for old in sorted(gone)
+        for name in (f"{_OBO}IAO_0100001", f"{_TERMS}isReplacedBy")
+        for new in graph.objects(old, rdf.URIRef(name))
+    }
+    merged = {str(old): str(node) for node, old in graph.subject_objects(rdf.URIRef(f"{_OBO_IN_OWL}hasAlternativeId"))}
     return EdgeList.of(
-        {str(node): next(iter(_texts(graph, node, labels, language)), "") for node in kept},
+        names,
         pairs,
-        synonyms={str(node): _texts(graph, node, others, language) for node in kept},
-        definitions={str(node): next(iter(_texts(graph, node, definitions, language)), "") for node in kept},
-        notes=left_out(
-            sum(up != rdf.OWL.Thing for up in away),
+        synonyms=synonyms,
+        definitions=glosses,
+        old_ids=replaced | merged,
+        notes=counted(
+            "Left out",
             "edge to a node that is deprecated or not in the file",
             "edges to nodes that are deprecated or not in the file",
-        ),
-        name_edge=lambda edge: f"{file_name}, {pairs[edge][0]} under {pairs[edge][1]}",
+            under(away),
+        )
+        + counted("Left out", f"deprecated {kind}", f"deprecated {many}", sorted(map(str, gone)))
+        + counted("Left out", "edge that would close a circle", "edges that would close circles", under(circular))
+        + counted(
+            "Read",
+            "edge from a definition or transitive relation",
+            "edges from definitions or transitive relations",
+            under(more),
+        )
+        + notes
+        + text_notes,
+        name_edge=lambda edge: f"{texts.file_name}, {pairs[edge][0]} under {pairs[edge][1]}",
     )
 
 
-def _texts(graph: Any, node: Any, properties: Iterable[Any], language: str) -> list[str]:
-    """The values of these properties in the language; else those without a language; else those in any."""
-    values = [text for name in properties for text in sorted(graph.objects(node, name)) if hasattr(text, "language")]
+class _Texts:
+    """The literals of nodes: properties of names (with what stands in for them), of synonyms and of definitions."""
 
-    def rank(text: Any) -> int:
-        tag = (text.language or "").lower()
-        wanted = language.lower()
-        return 0 if tag == wanted else 1 if tag.startswith(f"{wanted}-") else 2 if not tag else 3
+    def __init__(self, rdf: Any, graph: Any, kinds: tuple[list[Any], ...], language: str, file_name: str) -> None:
+        self.rdf, self.graph, self.kinds, self.language, self.file_name = rdf, graph, kinds, language, file_name
 
-    best = min(map(rank, values), default=0)
-    return [str(text) for text in values if rank(text) == best]
+    def _of(self, nodes: list[Any], properties: list[Any]) -> dict[str, list[Any]]:
+        """The literals of each node, property by property; SKOS-XL labels and annotations are resources with a text."""
+        rdf, graph = self.rdf, self.graph
+        found: dict[str, list[Any]] = {}
+        inner = rdf.URIRef(f"{_XL}literalForm"), rdf.RDF.value
+        for node in nodes:
+            found[str(node)] = literals = []
+            for name in properties:
+                objects = list(graph.objects(node, name))
+                objects += [text for one in objects for name in inner for text in graph.objects(one, name)]
+                literals += sorted(text for text in objects if isinstance(text, rdf.Literal) and str(text).strip())
+        return found
+
+    def read(self, nodes: list[Any], many: str) -> tuple[dict[str, str], dict[str, list[str]], dict[str, str], Notes]:
+        """Names, synonyms and definitions by node, and notes; InputError for a language that no text has."""
+        rdf, language = self.rdf, self.language
+        spaces = [f"{space}name" for space in _SCHEMA] + [f"{space}title" for space in (_TERMS, _ELEMENTS)]
+        stand_ins = [name for name in (rdf.RDFS.label, *map(rdf.URIRef, spaces)) if name not in self.kinds[0]]
+        own, others, glosses, instead = (self._of(nodes, kind) for kind in (*self.kinds, stand_ins))
+        found = (own, others, glosses, instead)
+        languages = {text.language or "" for texts in found for words in texts.values() for text in words}
+        tags = sorted(_spelled(tag) for tag in languages if tag)
+        unmarked = language.lower() == DEFAULT_LANGUAGE and "" in languages
+        if tags and not unmarked and not any(_is_in(tag, language) for tag in tags):
+            there = f"its languages are {', '.join(tags)}. Choose one, such as language={tags[0]!r}."
+            raise InputError(f"language={language!r} is not in {self.file_name}; {there}")
+        often = Counter(text.language or "" for words in own.values() for text in words)
+        order = {
+            tag: place for place, (tag, _) in enumerate(sorted(often.items(), key=lambda item: (-item[1], item[0])))
+        }
+
+        def rank(text: Any) -> tuple[int, int]:
+            tag = text.language or ""
+            place = 0 if tag.lower() == language.lower() else 1 if _is_in(tag, language) else 2 if not tag else 3
+            return place, order.get(tag, len(order)) if place == 3 else 0
+
+        names, synonyms, definitions = {}, {}, {}
+        fallen, nameless, foreign = [], [], []
+        for node in own:
+            first = min(own[node] + instead[node], key=rank, default=None)  # the first of the best
+            names[node] = "" if first is None else str(first)
+            if first is None:
+                nameless.append(node)
+            elif rank(first)[0] == 3:
+                fallen.append(f"{str(first)!r} ({_spelled(first.language)})")
+            kept = []
+            for text in own[node] + others[node]:
+                if rank(text)[0] < 3 or (first is not None and text.language == first.language):
+                    kept.append(str(text))
+                else:
+                    foreign.append(f"{str(text)!r} ({_spelled(text.language)})")
+            synonyms[node] = kept
+            definitions[node] = str(min(glosses[node], key=rank, default=""))
+        return (
+            names,
+            synonyms,
+            definitions,
+            counted("", f"of the {many} has no name", f"of the {many} have no name", nameless)
+            + counted("", f"name is not in {language!r}", f"names are not in {language!r}", fallen)
+            + counted("Left out", "text in another language", "texts in other languages", foreign),
+        )
+
+
+def _is_in(tag: str, language: str) -> bool:
+    """Whether a tag is of a language or a kind of it: en-GB is English."""
+    return tag.lower() == language.lower() or tag.lower().startswith(f"{language.lower()}-")
+
+
+def _spelled(tag: str) -> str:
+    """A tag as people write it; rdflib lowers the country in en-GB."""
+    return "-".join(part.upper() if place and len(part) == 2 else part for place, part in enumerate(tag.split("-")))

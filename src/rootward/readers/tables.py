@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -26,6 +26,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from rootward.errors import InputError, TableError, did_you_mean
+from rootward.ids import id_text
 from rootward.readers.text_files import PACKED, existing_file, open_bytes, undecodable, unpacking
 
 Format: TypeAlias = Literal["csv", "tsv", "parquet"]
@@ -153,16 +154,14 @@ def _batches(
     """(name of the source, places of its rows, Arrow table or batch of the wanted columns); one batch for rows=None."""
     if isinstance(source, (str, os.PathLike)):
         path = existing_file(source)
-        kind = format_of(path, format, delimiter)
-        if kind != "parquet":
-            between = _DELIMITERS[kind] if delimiter is None else check_delimiter(delimiter)
-            yield from Delimited(path, kind, between).batches(names, optional, rows, hint)
+        if file := delimited(path, format, delimiter):
+            yield from file.batches(names, optional, rows, hint)
             return
         try:
-            with pyarrow.parquet.ParquetFile(path) as file:
-                wanted = _wanted(file.schema_arrow.names, names, optional, path.name, hint)
-                at_once = rows is None or not file.metadata.num_rows
-                batches = [file.read(wanted)] if at_once else file.iter_batches(rows, columns=wanted)
+            with pyarrow.parquet.ParquetFile(path) as parquet:
+                wanted = _wanted(parquet.schema_arrow.names, names, optional, path.name, hint)
+                at_once = rows is None or not parquet.metadata.num_rows
+                batches = [parquet.read(wanted)] if at_once else parquet.iter_batches(rows, columns=wanted)
                 for batch in batches:
                     yield path.name, _from_one, batch
         except (pa.ArrowException, OSError) as error:
@@ -200,15 +199,35 @@ def as_arrow(source: Any) -> Any:
     return source
 
 
-def _table_of(values: Iterable[Sequence[object]], names: Sequence[str], begin: int) -> pa.Table:
-    """The table of rows of Python values, counted from `begin`; None is a missing value, everything else its `str`."""
-    columns: list[list[str]] = [[] for _ in names]
+def _table_of(values: Iterable[Any], names: Sequence[str], begin: int) -> pa.Table:
+    """The table of rows of Python values, counted from `begin`; None, NaN, NA and NaT are missing values.
+
+    A row may also be a dict or a named tuple with these names, as `DataFrame.to_dict("records")` and `itertuples` give
+    them. Everything else is kept as its `str`, but that a column whose floats are all whole holds whole numbers.
+    """
+    columns: list[list[Any]] = [[] for _ in names]
     for place, row in enumerate(values, begin):
+        if isinstance(row, Mapping) and all(name in row for name in names):
+            row = [row[name] for name in names]
+        elif isinstance(row, tuple) and set(names) <= set(getattr(row, "_fields", ())):
+            row = [getattr(row, name) for name in names]
         if not isinstance(row, (tuple, list, np.ndarray)) or len(row) != len(names):
-            raise TableError(f"Row {place} of {_ROWS} must be a tuple ({', '.join(names)}), got {shown(row)}.")
+            raise TableError(
+                f"Row {place} of {_ROWS} must be a tuple ({', '.join(names)}), got {shown(row)}. A dict or named tuple "
+                "is read where it has these names."
+            )
         for column, value in zip(columns, row, strict=True):
-            column.append("" if value is None else str(value))
-    return pa.table({name: pa.array(column, TEXT) for name, column in zip(names, columns, strict=True)})
+            column.append(value)
+    return pa.table({name: pa.array(_texts_of(column), TEXT) for name, column in zip(names, columns, strict=True)})
+
+
+def _texts_of(values: Sequence[object]) -> list[str]:
+    floats = [value for value in values if isinstance(value, float | np.floating) and value == value]
+    whole = all(value.is_integer() for value in floats)
+    return [
+        id_text(value) if whole or not isinstance(value, float | np.floating) or value != value else str(value)
+        for value in values
+    ]
 
 
 def _from_one(rows: Sequence[int]) -> list[int]:
@@ -302,6 +321,38 @@ def listed(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown
 
 
+def column_names(source: Any, format: str | None, delimiter: str | None) -> list[str]:
+    """The names of all columns of a file or pyarrow Table; none for other sources and unreadable files."""
+    if isinstance(source, pa.Table):
+        return list(source.column_names)
+    if file := delimited(source, format, delimiter):
+        with unpacking(file.name):
+            return next((fields for _, fields in file.records()), [])
+    try:
+        return list(pyarrow.parquet.read_schema(source).names)
+    except (pa.ArrowException, OSError):
+        return []
+
+
+def delimited(source: Any, format: str | None, delimiter: str | None) -> Delimited | None:
+    """The CSV or TSV file that a source is; None for everything else."""
+    if not isinstance(source, (str, os.PathLike)):
+        return None
+    path = existing_file(source)
+    kind = format_of(path, format, delimiter)
+    if kind == "parquet":
+        return None
+    between = _DELIMITERS[kind] if delimiter is None else check_delimiter(delimiter)
+    return Delimited(path, kind, _told_by_excel(path) or between)
+
+
+def _told_by_excel(path: Path) -> str:
+    """The delimiter that a first line 'sep=;' names, as Excel writes and reads it; else ""."""
+    with unpacking(path.name), open_bytes(path) as file:
+        line = file.readline(32).removeprefix(b"\xef\xbb\xbf").strip(b' "\r\n')
+    return line[4:].decode() if line[:4].lower() == b"sep=" and line[4:] in (b";", b",", b"\t", b"|", b":") else ""
+
+
 # -- CSV and TSV -------------------------------------------------------------------------------------------------
 
 
@@ -342,6 +393,8 @@ class Delimited:
             }
             try:
                 with open_bytes(self.path) as file:
+                    if _told_by_excel(self.path):
+                        file.readline()
                     if rows is None:
                         yield self.name, self.lines, pyarrow.csv.read_csv(file, **options)
                         return
@@ -393,6 +446,22 @@ class Delimited:
             return found
         return TableError(f"{self.name} cannot be read as {self.kind.upper()}: {error}")
 
+    def unquoted(self, name: str, words: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Of every row: whether its field in this column is one of the words, without quotes around it."""
+        options = pyarrow.csv.ConvertOptions(
+            include_columns=[name],
+            column_types={name: TEXT},
+            null_values=list(words),
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        )
+        parse = pyarrow.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True)
+        with open_bytes(self.path) as file:
+            if _told_by_excel(self.path):
+                file.readline()
+            column = pyarrow.csv.read_csv(file, parse_options=parse, convert_options=options).column(0)
+        return np.asarray(column.is_null().to_numpy())
+
     def lines(self, rows: Sequence[int]) -> list[int]:
         """The lines on which these rows of data (from 0, the header not counted) begin."""
         wanted, found = set(rows), {}
@@ -413,11 +482,15 @@ class Delimited:
         limit = csv.field_size_limit(2**31 - 1)  # a long description is no error
         try:
             with io.TextIOWrapper(open_bytes(self.path), encoding="utf-8-sig", errors="replace", newline="") as lines:
+                if _told_by_excel(self.path):
+                    lines.readline()
+                    begin = 2
+                skipped = begin - 1
                 reader = csv.reader(lines, delimiter=self.delimiter, strict=strict)
                 for fields in reader:
                     if fields:
                         yield begin, fields
-                    begin = reader.line_num + 1
+                    begin = reader.line_num + 1 + skipped
         except csv.Error as error:
             raise csv.Error(begin, str(error)) from None
         finally:

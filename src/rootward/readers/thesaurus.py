@@ -32,11 +32,13 @@ class NewSynonyms:
         by_node: for every node the new synonyms, in the order of the groups.
         unclear: how many groups gave nothing, because their texts name several nodes.
         disputed: how many texts several nodes would have got, so that none did.
+        met: whether any group holds a name of a node.
     """
 
     by_node: tuple[tuple[str, ...], ...]
     unclear: int
     disputed: int
+    met: bool = True
 
     def note(self, source: object) -> str:
         """A sentence on what was added and what was left out; a source that is a file goes by its name."""
@@ -92,7 +94,8 @@ def new_synonyms(names: Sequence[Group], groups: Iterable[Group]) -> NewSynonyms
         if len(nodes) == 1:
             ((row, text),) = nodes.items()
             synonyms[row].append(text)
-    return NewSynonyms(tuple(map(tuple, synonyms)), unclear, sum(len(nodes) > 1 for nodes in claims.values()))
+    disputed = sum(len(nodes) > 1 for nodes in claims.values())
+    return NewSynonyms(tuple(map(tuple, synonyms)), unclear, disputed, not owner.keys().isdisjoint(often))
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from rootward.encoders import DualEncoder
 from rootward.errors import InputError, UnknownIdError
 from rootward.files import atomic_write
 from rootward.hierarchy import Hierarchy
-from rootward.ids import Ids
+from rootward.ids import Ids, refuse_text
 from rootward.pairs import Pairs
 from rootward.scoring import Ints
 from rootward.texts import Texts
@@ -78,7 +78,7 @@ class Catalogue:
         Arguments are as for `Index.upsert`. Without a hierarchy known ancestors are kept, and new documents have none.
         """
         new = list(Ids(label for label in labels if label not in self.ids))
-        ids = Ids([*self.ids, *new]) if new else self.ids
+        ids = Ids([*self.ids, *new], old=self.ids.old) if new else self.ids
         rows, n_old, n_new = ids.rows(labels), len(self.ids), len(new)
         lowest = self.heights.min() if n_old else 0.0
         now = np.concatenate([self.heights, np.full(n_new, lowest, np.float32)])
@@ -123,6 +123,14 @@ class Catalogue:
         Raises:
             UnknownIdError: an id that is not there, or was deleted before.
         """
+        refuse_text(labels)
+        labels = list(labels)
+        if (
+            self.gone.any()
+            and (unknown := next((label for label in labels if label not in self.ids), None)) is not None
+        ):
+            there = self.ids.take(np.flatnonzero(~self.gone))
+            there.row(unknown)  # raises, and counts only what is there
         rows = self.ids.rows(labels)
         if self.gone[rows].any():
             label = self.ids[int(rows[self.gone[rows]][0])]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from rootward.errors import InputError
 from rootward.hierarchy import Hierarchy
 from rootward.hierarchy.closure import within
-from rootward.ids import Ids
+from rootward.ids import Ids, id_text, refuse_text
 from rootward.retrieval.catalogue import Ancestors, levels
 from rootward.retrieval.engines.engine import Condition, Where
 
@@ -124,8 +124,13 @@ class Filter:
 
     @classmethod
     def only(cls, ids: Iterable[Hashable]) -> Filter:
-        """Only these documents."""
-        return cls((_Only(tuple(map(str, ids))),))
+        """Only these documents.
+
+        Raises:
+            InputError: one text in place of a list. An unknown id is an error of the search.
+        """
+        refuse_text(ids)
+        return cls((_Only(tuple(map(id_text, ids))),))
 
     def __and__(self, other: Filter) -> Filter:
         """Only documents that match both."""

@@ -18,7 +18,7 @@ from rootward.encoders import DualEncoder, Queries
 from rootward.errors import InputError
 from rootward.files import sha256_of
 from rootward.hierarchy import Hierarchy
-from rootward.ids import Ids
+from rootward.ids import Ids, id_text, refuse_text
 from rootward.pairs import Pairs
 from rootward.retrieval import storage
 from rootward.retrieval.catalogue import Ancestors, Catalogue
@@ -385,10 +385,12 @@ class Index:
                 accepted, and a calibration of another model is dropped.
 
         Raises:
-            InputError: another width, entries that are NaN or infinite, an id twice. Nothing is changed then.
+            InputError: another width, entries that are NaN or infinite, an id twice, one text in place of a list of
+                ids. Nothing is changed then.
         """
         several = self.catalogue.owners is not None
-        labels = list(map(str, ids)) if several else list(Ids(ids))
+        refuse_text(ids)
+        labels = list(map(id_text, ids)) if several else list(Ids(ids))
         matrix = torch.as_tensor(vectors)
         as_documents(np.arange(len(labels)), matrix, self.engine.dim)
         catalogue, documents = self.catalogue.put(list(dict.fromkeys(labels)), heights, names, hierarchy)
@@ -411,6 +413,7 @@ class Index:
 
         Raises:
             UnknownIdError: an id that is not there. Nothing is changed then.
+            InputError: one text in place of a list.
         """
         catalogue, rows = self.catalogue.without(ids)
         self.engine.delete(rows if catalogue.owners is None else catalogue.vectors_of(rows))
