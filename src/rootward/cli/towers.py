@@ -31,7 +31,7 @@ class TowerFlags:
 
     tower: Annotated[
         str | None,
-        model("--tower NAME", "lookup; for texts static, with --encoder frozen, joint, full."),
+        model("--tower NAME", "auto, lookup, static; with --encoder frozen, joint, full."),
     ] = None
     encoder: Annotated[str | None, model("--encoder NAME", "A sentence-transformers model, by name or folder.")] = None
     dim: Annotated[int | None, model("--dim N", f"Width. Default: {DIM}; 128 for text towers.", min=1)] = None

@@ -79,8 +79,8 @@ def train(
 ) -> None:
     """Train a dual encoder on a source and measure it.
 
-    Every node of a hierarchy, and every labelled text, is a query; its node and all above are its answers. Prints
-    recall, or with labels figures of held-out texts. Ctrl-C stops at the next step; --resume goes on.
+    Every node and every labelled text is a query; its node and all above are its answers. Prints recall, or with
+    labels figures of held-out texts. Ctrl-C stops at the next step; --resume goes on.
 
     \b
       rootward train wordnet --dim 64 --out runs/wordnet
