@@ -24,7 +24,6 @@ import numpy as np
 from machine import save
 
 import rootward as rw
-from rootward.csr import offsets_of
 from rootward.evaluation.naming import Predictions, closure_in, measure_nodes
 
 FIGURES = ("accuracy", "mrr", "precision", "recall", "f1", "exact", "hops")
@@ -33,15 +32,8 @@ FIGURES = ("accuracy", "mrr", "precision", "recall", "f1", "exact", "hops")
 def predictions_in(path: Path, pairs: rw.Pairs, rows: np.ndarray) -> Predictions:
     """The JSON lines that `rootward predict` wrote, as rows of the pairs."""
     said = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    ids = pairs.document_ids
-    ranked = np.full((len(said), 10), -1)
-    for place, each in enumerate(said):
-        if each["node"] is not None:
-            ranked[place, : len(each["ranked"])] = ids.rows(each["ranked"])
-    named = np.array([-1 if each["node"] is None else ids.row(each["node"]) for each in said])
-    answers = [ids.rows(each["answers"]) for each in said]
-    sizes = offsets_of(np.array([len(each) for each in answers]))
-    return Predictions(rows, named, sizes, np.concatenate(answers).astype(np.int64), ranked)
+    columns = ([each[name] for each in said] for name in ("node", "answers", "ranked"))
+    return Predictions.from_ids(rows, pairs.document_ids, *columns)
 
 
 def measured(task: Path, folder: Path) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from rootward.files import sha256, write_text
 
 FORMAT = 2
 CONFIG, REPORT = "config.json", "report.json"
+CLASSIFIER = "classifier"
+"""The folder in that of a run which holds its classifier."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ RUN_FOLDER = FolderKind(
     derived=(REPORT,),
 )
 INDEX_FOLDER = FolderKind("index", "rootward index RUN", "Restore it or build the index again")
+CLASSIFIER_FOLDER = FolderKind("classifier", "rootward train", RUN_FOLDER.remedy)
 PAIRS_FOLDER = FolderKind("pairs", "Pairs.from_table", "Delete the folder and make it again from its table", TableError)
 
 

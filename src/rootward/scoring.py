@@ -61,6 +61,13 @@ SORT_ABOVE = 16
 _SHARED_FROM = 100_000  # entries: smaller blocks are counted before a second thread has woken up
 
 
+def unit_rows(vectors: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """The vectors at length 1 (float32, n x dim); a row of zeros stays as it is."""
+    rows = np.asarray(vectors, np.float32)
+    found: npt.NDArray[np.float32] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class Block:
     """Some queries against all documents.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from scipy.special import expit, log_expit, logit
 
-from rootward.classification.evidence import MEASURES, Candidates, Evidence, Floats, Ints, unit_rows
+from rootward.classification.evidence import BLOCK, MEASURES, Candidates, Evidence, Floats, Ints, steps_above
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
 from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, encode_cached
@@ -38,9 +37,9 @@ from rootward.evaluation.naming import (
 )
 from rootward.files import atomic_write
 from rootward.folders import (
+    CLASSIFIER,
+    CLASSIFIER_FOLDER,
     CONFIG,
-    RUN_FOLDER,
-    FolderKind,
     check_files,
     checksums,
     read_config,
@@ -50,11 +49,10 @@ from rootward.folders import (
 from rootward.hierarchy.closure import Closure
 from rootward.pairs import Pairs
 from rootward.rng import stream
+from rootward.scoring import unit_rows
 from rootward.texts import normal_form, what_is_read
 from rootward.training import Recipe, Run, Settings, recipes, train
 
-FOLDER = "classifier"
-CLASSIFIER_FOLDER = FolderKind("classifier", "rootward train", RUN_FOLDER.remedy)
 STEPS = 1_000
 """Steps of the static tower: with twice as many held-out texts are named no better (docs/lab-log.md)."""
 
@@ -230,20 +228,15 @@ class Classifier:
         }
         made = cls(evidence, weights, pairs, report, about, runs[-1])
         if out is not None:
-            made.save(Path(out) / FOLDER)
+            made.save(Path(out) / CLASSIFIER)
         return made
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
     def answers(self, texts: Iterable[str]) -> Iterator[Answer]:
         """What each text names, in order; blocks of texts at a time, so that any number of them can be read."""
-        some: list[str] = []
-        for text in texts:
-            some.append(text)
-            if len(some) == 256:
-                yield from self._answers(some)
-                some = []
-        if some:
+        left = iter(texts)
+        while some := list(islice(left, BLOCK)):
             yield from self._answers(some)
 
     def answer(self, text: str) -> Answer:
@@ -289,16 +282,11 @@ class Classifier:
             UnknownIdError: a document that the classifier does not know.
         """
         pairs = in_rows_of(self.pairs, pairs)
-        rows, ids = named_queries(pairs), self.pairs.document_ids
+        rows = named_queries(pairs)
         asked = what_is_read(pairs.query_ids, pairs.query_texts)
         said = list(self.answers(asked[row] for row in rows.tolist()))
-        ranked = np.full((len(said), 10), -1)
-        for place, each in enumerate(said):
-            ranked[place, : len(each.ranked)] = ids.rows(each.ranked)
-        named = np.where([each.node is None for each in said], -1, ranked[:, 0])
-        answers = [ids.rows(each.answers) for each in said]
-        offsets = offsets_of(np.array([len(each) for each in answers]))
-        predictions = Predictions(rows, named, offsets, np.concatenate([np.empty(0, np.int64), *answers]), ranked)
+        columns = ([getattr(each, name) for each in said] for name in ("node", "answers", "ranked"))
+        predictions = Predictions.from_ids(rows, self.pairs.document_ids, *columns)
         labels = n_labels_in(self.pairs)
         return measure_nodes(
             predictions, pairs, closure=self.closure, n_labels=labels, label=label, texts=texts, **drawn
@@ -343,13 +331,8 @@ class Classifier:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         own = self.evidence
-        arrays: dict[str, Any] = {
-            "rows": own.rows,
-            "owners": own.owners,
-            "classes": own.classes,
-            "outputs": own.outputs,
-        }
-        arrays |= {"directions": own.directions, "linear": own.linear}
+        names = ("rows", "owners", "classes", "outputs", "directions", "linear")
+        arrays = {name: getattr(own, name) for name in names}
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items() if array is not None}
         atomic_write(folder / "evidence.safetensors", lambda path: save_file(tensors, path))
         files = ["evidence.safetensors"]
@@ -357,7 +340,7 @@ class Classifier:
             self.report.save(folder / "report.json")
             files.append("report.json")
         section = {
-            "weights": json.loads(self.weights.model_dump_json()),
+            "weights": self.weights.model_dump(mode="json"),
             "about": self.about,
             "encoder": None if own.encoder is None else own.encoder.settings(),
             "model": _model_of(folder.parent),
@@ -378,11 +361,11 @@ class Classifier:
             InputError, MissingExtraError: an encoder that cannot be used.
         """
         loaded = run if isinstance(run, Run) else Run.load(run)
-        if loaded.folder is None or not (loaded.folder / FOLDER).is_dir():
+        if loaded.folder is None or not (loaded.folder / CLASSIFIER).is_dir():
             raise RunFolderError(
                 f"{loaded.folder or 'The run'} has no classifier; rootward train SOURCE --labels FILE makes one."
             )
-        folder = loaded.folder / FOLDER
+        folder = loaded.folder / CLASSIFIER
         config = read_config(folder, CLASSIFIER_FOLDER)
         check_files(folder, config, CLASSIFIER_FOLDER)
         section = config["classifier"]
@@ -546,9 +529,8 @@ def calibration_error(chances: npt.NDArray[np.float64], right: npt.NDArray[np.bo
 
 def _each_score(said: Predictions, pairs: Pairs, closure: Closure) -> npt.NDArray[np.float64]:
     """Of each text: the mean of whether its node is right and of the F1 of its answers."""
-    columns = node_sums(said, pairs, closure).columns
-    both, answered, wanted = columns[:, 5], columns[:, 6], columns[:, 7]
-    found: npt.NDArray[np.float64] = (columns[:, 0] + 2 * both / (answered + wanted)) / 2
+    sums = node_sums(said, pairs, closure)
+    found: npt.NDArray[np.float64] = (sums.column("right") + sums.column("f1")) / 2
     return found
 
 
@@ -590,9 +572,9 @@ def _chances(values: Floats, weights: Weights) -> npt.NDArray[np.float64]:
 
 def _above(evidence: Evidence, closure: Closure) -> csr_array:
     """Classes x nodes: 1 for the node itself and each that stands above it."""
-    n = len(closure.rows)
-    ones = np.ones(len(closure.ancestors))
-    return csr_array(csr_array((ones, closure.ancestors, closure.offsets), shape=(n, n))[evidence.classes])
+    found = steps_above(closure, evidence.classes).astype(np.float64)
+    found.data[:] = 1
+    return found
 
 
 def _spread(classes: Ints, chances: npt.NDArray[np.float64], n: int) -> csr_array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -12,13 +12,14 @@ import numpy.typing as npt
 import torch
 from scipy.sparse import csr_array
 
-from rootward.classification.linear import fit_linear, principal_directions
+from rootward.classification.linear import STEPS, fit_linear, principal_directions
 from rootward.encoders import DualEncoder
 from rootward.encoders.features import Bags
 from rootward.encoders.pretrained import Encoder
 from rootward.encoders.static import StaticTower
 from rootward.errors import InputError
 from rootward.hierarchy.closure import Closure
+from rootward.scoring import unit_rows
 from rootward.texts import normal_form
 
 Floats = npt.NDArray[np.float32]
@@ -35,10 +36,12 @@ MEASURES = {
 
 _GUESS = {"trained": 20.0, "document": 2.0, "words": 2.0, "encoder": 5.0, "linear": 0.5}  # picks the candidates
 CANDIDATES = 128
-_BLOCK = 256  # texts at a time
+BLOCK = 256
+"""Texts at a time."""
+
 _DIRECTIONS = 800
 _WORDS_SHARE = 0.55  # of the n-grams' directions beside the encoder's outputs
-_MOST_WORK = 6e12  # multiplications and additions of a linear classifier: some two minutes on two cores
+_MOST_WORK = 1.8e13  # multiplications and additions of a linear classifier: some minutes on two cores
 _LOWEST = -30.0  # log-probability
 
 
@@ -109,17 +112,12 @@ class Evidence:
         grams, n = found.grams, len(rows)
         dim = min(_DIRECTIONS, n // 2, grams.shape[1])
         width = dim + (0 if outputs is None else outputs.shape[1])
-        if len(classes) < 2 or dim < 2 or 6 * 40 * n * len(classes) * width > _MOST_WORK * 3:
+        if len(classes) < 2 or dim < 2 or 6 * STEPS * n * len(classes) * width > _MOST_WORK:
             return found
         directions = principal_directions(grams, dim, seed).astype(np.float16)
-        found = cls(model, rows[order], owners, classes, kept, encoder, directions)
-        hops = csr_array(
-            (closure.distances.astype(np.float32) + 1, closure.ancestors, closure.offsets),
-            shape=(len(closure.rows), len(closure.rows)),
-        )[classes]
-        features = found._features(grams, kept)
-        linear = fit_linear(features, owners, csr_array(hops))
-        return cls(model, rows[order], owners, classes, kept, encoder, directions, linear)
+        found = replace(found, directions=directions)
+        linear = fit_linear(found._features(grams, kept), owners, steps_above(closure, classes))
+        return replace(found, linear=linear)
 
     @property
     def tower(self) -> StaticTower:
@@ -190,9 +188,9 @@ class Evidence:
         k = min(CANDIDATES, len(self.classes))
         guess = np.array([_GUESS[name] for name in self.measures], np.float32)
         near = [place for place, name in enumerate(self.measures) if name in ("trained", "words", "encoder")]
-        for start in range(0, max(1, len(texts)), _BLOCK):
-            some = texts[start : start + _BLOCK]
-            values = self._values(some, None if outputs is None else outputs[start : start + _BLOCK])
+        for start in range(0, max(1, len(texts)), BLOCK):
+            some = texts[start : start + BLOCK]
+            values = self._values(some, None if outputs is None else outputs[start : start + BLOCK])
             familiar = values[:, :, near].max(1).mean(1) if some else np.zeros(0, np.float32)
             found = np.argpartition(-(values @ guess), k - 1, axis=1)[:, :k]
             yield Candidates(found, np.take_along_axis(values, found[:, :, None], 1), familiar)
@@ -233,8 +231,8 @@ def _sparse(bags: Bags, width: int) -> csr_array:
     return csr_array((bags.weights, bags.features, bags.offsets), shape=(len(bags), width))
 
 
-def unit_rows(rows: npt.ArrayLike) -> Floats:
-    """The rows at length 1; a row of zeros as it is."""
-    vectors = np.asarray(rows, np.float32)
-    found: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    return found
+def steps_above(closure: Closure, classes: Ints) -> csr_array:
+    """Classes x nodes (float32): 1 for the node itself, 2 for what is one step above, and so on; no other entries."""
+    n = len(closure.rows)
+    steps = closure.distances.astype(np.float32) + 1
+    return csr_array(csr_array((steps, closure.ancestors, closure.offsets), shape=(n, n))[classes])

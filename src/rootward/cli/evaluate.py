@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import rootward as rw
 from rootward.cli.flags import STDOUT, EncoderAgain, PlotFlags, RunFolder, output, panel, provided, put
-from rootward.cli.info import CLASSIFIER
 from rootward.cli.sources import LabelFlags, Source, read_for_run
 from rootward.errors import InputError
-from rootward.folders import read_config
+from rootward.folders import CLASSIFIER, read_config
 
 if TYPE_CHECKING:
     from rootward.evaluation import Baselines

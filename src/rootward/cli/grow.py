@@ -11,10 +11,10 @@ import typer
 
 import rootward as rw
 from rootward.cli.flags import EncoderAgain, ResultFlags, panel, provided, refuse_run_folder
-from rootward.cli.info import CLASSIFIER
 from rootward.cli.sources import LabelFlags, read_source
 from rootward.cli.towers import names_of
 from rootward.errors import InputError, PairsError
+from rootward.folders import CLASSIFIER
 
 if TYPE_CHECKING:
     from rootward.growth.diff import Diff

@@ -12,9 +12,7 @@ import typer
 import rootward as rw
 from rootward.cli.flags import output
 from rootward.errors import InputError, RunFolderError
-from rootward.folders import read_config
-
-CLASSIFIER = "classifier"  # a folder in that of a run
+from rootward.folders import CLASSIFIER, read_config
 
 
 def info(

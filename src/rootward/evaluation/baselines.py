@@ -34,7 +34,7 @@ from rootward.evaluation.naming import (
 from rootward.evaluation.results import TableResult, Value, percent
 from rootward.pairs import Pairs
 from rootward.progress import bar
-from rootward.scoring import Ints
+from rootward.scoring import Ints, unit_rows
 from rootward.texts import normal_form, what_is_read
 
 VERSION = 1
@@ -256,8 +256,7 @@ class _Reader:
         """Unit vectors by the encoder."""
         n = len(self.learnt)
         found = encode_cached(Encoder.of(self.encoder), [*self.learnt, *self.asked], cache_folder(self.cache))
-        vectors = found[np.arange(n + len(self.asked))]
-        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        vectors = unit_rows(found[np.arange(n + len(self.asked))])
         return vectors[:n], vectors[n:]
 
 

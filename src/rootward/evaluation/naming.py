@@ -7,6 +7,7 @@ A prediction is one named node, an answer set, and candidates for the node in or
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -24,6 +25,7 @@ from rootward.evaluation.metrics import Shares
 from rootward.evaluation.ranks import fingerprint_of
 from rootward.evaluation.results import Figure, TableResult, Value, percent
 from rootward.hierarchy.closure import Closure
+from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.plots import figure_at, save_figure
 from rootward.scoring import BLOCK_BYTES, Floats, Ints, above, best, checked
@@ -109,6 +111,36 @@ class Predictions:
         candidates = np.asarray(ranked, np.int64)
         empty = np.empty(0, np.int64)
         return cls(queries, candidates[:, 0], offsets_of(np.zeros(len(queries))), empty, candidates).closed(closure)
+
+    @classmethod
+    def from_ids(
+        cls,
+        queries: Ints,
+        ids: Ids,
+        named: Sequence[str | None],
+        answers: Sequence[Sequence[str]],
+        ranked: Sequence[Sequence[str]],
+    ) -> Predictions:
+        """What was said in ids of documents, one entry a query, as `rootward predict` writes it.
+
+        Args:
+            queries: query rows.
+            ids: of the documents.
+            named: the named node; None for nothing.
+            answers: the answer sets.
+            ranked: candidates for the node, best first; more than ten are left out.
+
+        Raises:
+            UnknownIdError: an id that is no document.
+        """
+        candidates = np.full((len(queries), CANDIDATES), -1, np.int64)
+        for place, some in enumerate(ranked):
+            first = some[:CANDIDATES]
+            candidates[place, : len(first)] = ids.rows(first)
+        nodes = np.array([-1 if node is None else ids.row(node) for node in named], np.int64)
+        offsets = offsets_of(np.array([len(some) for some in answers]))
+        rows = np.concatenate([np.empty(0, np.int64), *(ids.rows(some) for some in answers)])
+        return cls(queries, nodes, offsets, rows, candidates)
 
     def closed(self, closure: Closure) -> Predictions:
         """The same named nodes, with the node and all its ancestors as answers."""
@@ -198,6 +230,11 @@ class NodeSums:
     nodes: Ints
     depth: Ints
     fingerprint: str
+
+    def column(self, name: str) -> Shares:
+        """What each query adds to one of the figures (float64, n)."""
+        found: Shares = self.columns[:, _COLUMNS.index(name)]
+        return found
 
     def by_node(self) -> csr_array[np.float64, tuple[int, int]]:
         """The true nodes of each query (n x distinct nodes), 1 where one is."""
