@@ -167,7 +167,7 @@ def baselines(
     try:
         import sklearn  # noqa: F401, PLC0415
     except ImportError as error:
-        raise MissingExtraError("Measuring baselines", "baselines") from error
+        raise MissingExtraError("Measuring baselines", "sklearn") from error
     methods = list(which if which is not None else METHODS if encoder is not None else ("tfidf", "svm"))
     for name in methods:
         if name not in METHODS:
