@@ -100,8 +100,8 @@ def test_texts_of_like_length_are_padded_together_and_nothing_else_changes(opene
     towards = torch.randn(7, 8, generator=torch.Generator().manual_seed(4))
     found, read = [], []
     monkeypatch.setattr(opened[0], "forward", lambda given, go=opened[0].forward: read.append(given) or go(given))
-    for alike in (64, 2):
-        monkeypatch.setattr("rootward.encoders.full.ALIKE", alike)
+    for size in (64, 2):
+        monkeypatch.setattr("rootward.encoders.full.ALIKE", size)
         vectors, pull = tower.forward(torch.arange(7), stream(0, "noise"))
         found.append((vectors, [each.gradient for each in pull(towards)]))
     (whole, one), (parts, other) = found
