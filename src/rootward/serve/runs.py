@@ -246,7 +246,7 @@ class ServedRun:
     @cached_property
     def ancestors(self) -> Ancestors | None:
         """Of the documents; None where the run knows no hierarchy."""
-        return self.searcher.index.catalogue.ancestors
+        return self.searcher.ancestors
 
     @cached_property
     def children(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
