@@ -61,7 +61,7 @@ class Options:
     sources: tuple[Source, ...]
     index: Path | None = None
     encoder: str | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     limits: Limits = field(default_factory=Limits)
     threads: int = 1
     quiet: bool = False
@@ -137,6 +137,12 @@ class Protocol(H11Protocol):
         elif self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+
+    def on_response_complete(self) -> None:
+        """Wait for the rest of a request that began to arrive before the answer to the one before it."""
+        super().on_response_complete()
+        if self._no_request() and self.conn.trailing_data[0]:
+            self._await_header()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the wait."""
