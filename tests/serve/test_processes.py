@@ -82,6 +82,8 @@ def test_watch_finds_whole_runs_once(tmp_path, lookup_run, newer_run):
     (tmp_path / "half" / "model.safetensors").write_bytes(b"")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "config.json").write_text('{"index": {}}')
+    (tmp_path / "unfinished").mkdir()
+    (tmp_path / "unfinished" / "config.json").write_text('{"towers": {}, "run": {"finished": false}}')
     assert watch.new() is None
     put(newer_run, tmp_path / "second")
     assert watch.new() == tmp_path / "second"
@@ -89,6 +91,8 @@ def test_watch_finds_whole_runs_once(tmp_path, lookup_run, newer_run):
     shutil.rmtree(tmp_path / "first")
     put(newer_run, tmp_path / "first")  # written anew under its name
     assert watch.new() == tmp_path / "first"
+    (tmp_path / "second" / "calibration.safetensors").write_bytes(b"")
+    assert watch.new() == tmp_path / "second"
 
 
 def one_of_each(clients):
