@@ -20,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import torch
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -275,8 +276,9 @@ class _Orders:
         return found
 
 
-def _worker(options: Options, listening: socket.socket, pipe: Connection) -> None:
-    """What a worker process does: send None once it serves, or the message of what prevents it."""
+def _worker(options: Options, listening: socket.socket, pipe: Connection, n: int) -> None:
+    """What one of n worker processes does: send None once it serves, or the message of what prevents it."""
+    torch.set_num_threads(max(1, torch.get_num_threads() // n))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and stops its workers
     try:
         _serve_here(options, listening, _Orders(pipe), lambda: pipe.send(None))
@@ -328,7 +330,7 @@ class _Workers:
         if self._changes is not None:  # a worker that replaces another begins with the run that the others serve
             options = Options(**{**vars(options), "sources": (self._changes.current, *options.sources[1:])})
         ours, theirs = self._spawn.Pipe()
-        process = self._spawn.Process(target=_worker, args=(options, self._listening, theirs))
+        process = self._spawn.Process(target=_worker, args=(options, self._listening, theirs, self._n))
         process.start()
         theirs.close()
         self._alive.append((process, ours))
