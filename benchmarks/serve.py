@@ -367,6 +367,7 @@ def main() -> None:
         for name, (run, other) in runs.items():
             figures += load_figures(name, run, texts[name], options.seconds)
             figures.append(reload_figures(name, (run, other), texts[name][:100], options.reloads))
+            print(json.dumps(figures[-4:], indent=1), flush=True)
         figures.append(soak_figures("wordnet", runs["wordnet"][0], texts["wordnet"], options.soak))
         arguments = f"--seconds {options.seconds:g} --reloads {options.reloads} --soak {options.soak:g}"
         save(
