@@ -270,7 +270,7 @@ def answers_of(run: Path, texts: list[str]) -> list[bytes]:
 def soak_figures(name: str, run: Path, texts: list[str], minutes: float) -> Figures:
     """Good clients beside bad ones for a while; memory must not grow."""
     outcomes, bad = Outcomes(), Counter[str]()
-    end = time.perf_counter() + 60 * minutes
+    end = 0.0
     memory: list[float] = []
 
     async def good(port: int, seed: int) -> None:
@@ -313,6 +313,8 @@ def soak_figures(name: str, run: Path, texts: list[str], minutes: float) -> Figu
             await asyncio.sleep(min(1.0, 60 * minutes / 20))
 
     async def all_of_it(port: int, process: int) -> None:
+        nonlocal end
+        end = time.perf_counter() + 60 * minutes
         work = [good(port, seed) for seed in range(4)] + [hostile(port, seed) for seed in range(8)]
         await asyncio.gather(watch(process), *work)
 
