@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ import rootward as rw
 from rootward.cli.flags import panel, provided, typed
 from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
 from rootward.errors import InputError, PairsError, did_you_mean
+
+if TYPE_CHECKING:
+    from rootward.growth.diff import Lineage
 
 
 @dataclass(frozen=True)
@@ -219,7 +222,7 @@ def read_source(flags: SourceFlags, like: rw.Pairs | None = None) -> Source:
     """The pairs of the source.
 
     `like` are pairs of an older version: a hierarchy's pairs are made by the settings that made these, unless the user
-    sets one of them, or these are no hierarchy's.
+    sets one of them, and have their labelled texts, too; unless these are no hierarchy's.
     """
     from rootward.hierarchy import NAMED  # noqa: PLC0415
 
@@ -231,7 +234,10 @@ def read_source(flags: SourceFlags, like: rw.Pairs | None = None) -> Source:
             raise InputError(f"--read {flags.read[0]}: {file} comes with its own settings; leave out --read.")
         settings = parse_settings(flags.read, "--read", known, of=file, listed_by=_LISTED)
         with _in_flags([_UNKNOWN]):
-            return Source(NAMED[file].pairs(labels=labels, **settings), file)
+            named = NAMED[file]
+            if (known := _lineage_of(like)) is None:
+                return Source(named.pairs(labels=labels, **settings), file)
+            return Source(known.pairs(named.load(), labels=labels, **settings, **named.settings), file)
     settings = parse_settings(flags.read, "--read", KINDS[kind].settings(), of=f"{kind}:", listed_by=_LISTED)
     if labels is not None and not KINDS[kind].is_hierarchy:
         raise InputError(
@@ -273,17 +279,11 @@ def read_for_run(flags: LabelFlags, known: Callable[[], rw.Pairs]) -> Source | N
 def _pairs_of_hierarchy(
     kind: str, file: str, settings: dict[str, Any], like: rw.Pairs | None, labels: rw.Labels | None
 ) -> rw.Pairs:
-    from rootward.growth.diff import lineage  # noqa: PLC0415
     from rootward.hierarchy import NAMED  # noqa: PLC0415
-    from rootward.hierarchy.node_names import node_pairs  # noqa: PLC0415
 
     thesauri = settings.pop("thesaurus", ())
     of_pairs = {name: settings.pop(name) for name in _OF_PAIRS if name in settings}
     of_labels = {"labels": labels} | provided(unknown=settings.pop(_UNKNOWN, None))
-    known = None
-    if like is not None and not of_pairs:
-        with suppress(PairsError):
-            known = lineage(node_pairs(like))
     operands: list[Any] = [Path(file)]
     if names := KINDS[kind].numbers:
         operands = [int(number) for number in file.split(",") if number.strip().isdecimal()]
@@ -293,7 +293,17 @@ def _pairs_of_hierarchy(
     tree: rw.Hierarchy = KINDS[kind].read(*operands, **settings)
     for thesaurus in thesauri:
         tree = tree.with_synonyms(NAMED[thesaurus].load() if thesaurus in NAMED else thesaurus)
-    return tree.pairs(**of_pairs, **of_labels) if known is None else known.pairs(tree, **of_labels)
+    known = _lineage_of(like)
+    return tree.pairs(**of_pairs, **of_labels) if known is None else known.pairs(tree, **of_pairs, **of_labels)
+
+
+def _lineage_of(like: rw.Pairs | None) -> Lineage | None:
+    """What made the pairs of an older version; None without one, or where these are no hierarchy's."""
+    from rootward.growth.diff import lineage  # noqa: PLC0415
+
+    with suppress(PairsError):
+        return None if like is None else lineage(like)
+    return None
 
 
 def _labelled(file: str, settings: dict[str, Any]) -> rw.Pairs:

@@ -66,7 +66,7 @@ def grow(
             documents with vectors of their own are solved for.
         before: the pairs it was trained on, or grown to.
         after: the new pairs, matched by id; or a change of the hierarchy that `before` came from, which is then read
-            back from its distances, with its bound on distances and what it leaves out.
+            back from its distances, with its bound on distances, what it leaves out and its labelled texts.
         seed: of every random choice.
         effort: how much work is done for new rows.
 
@@ -86,6 +86,7 @@ def grow(
         )
         change = after.model_copy(update={"added_edges": added, "removed_edges": removed})
         after = known.pairs(change.apply(known.hierarchy))
+        after = after if known.naming is None else after.by_name(**known.naming)
     after = replace(
         after,
         query_texts=_texts(model.query_ids, model.query_texts, after.query_ids, after.query_texts),

@@ -137,6 +137,13 @@ class PairArrays:
         return np.diff(self.offsets)
 
     @cached_property
+    def is_graph(self) -> bool:
+        """Whether pairs tell what stands above each document: a document is also a query, by the same id."""
+        if self.query_ids == self.document_ids:
+            return True
+        return bool((self.query_ids.find(self.document_ids) >= 0).any()) and self.max_distance > 0
+
+    @cached_property
     def generality(self) -> npt.NDArray[np.int64]:
         """How many queries each document is relevant to (int64, n_documents): large for general ones."""
         return counts_of(self.documents, self.n_documents)
