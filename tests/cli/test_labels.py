@@ -88,6 +88,46 @@ def test_a_grown_run_has_the_labels_of_the_newer_version(rootward, labelled, sho
     assert pairs.relevant("Velcro Tevas") == ANCESTORS["sandals"]
 
 
+def test_labelled_texts_survive_a_newer_taxonomy(rootward, labelled, shop, tmp_path):
+    """Hiking boots go, flip-flops go with their text, clogs come; the other titles stay."""
+    rows = [row for row in shop.read_text().splitlines() if not row.startswith(("hiking boots", "flip-flops"))]
+    (tmp_path / "newer.csv").write_text("\n".join([*rows, "clogs,shoes"]))
+    result = rootward("grow", labelled, "edges:newer.csv", "--out", "grown", "--json", "-")
+    assert result.exit_code == 0, result.stderr
+    assert "1 labelled text is left out, as their nodes are gone." in result.stderr
+    pairs = Run.load("grown").pairs
+    assert pairs.relevant("Rubber wellies") == ANCESTORS["rain boots"]
+    assert "Havaianas with a logo" not in pairs.query_ids
+    change = json.loads(result.stdout)["diff"]
+    assert (change["added"], change["removed"]) == (["clogs"], ["flip-flops", "hiking boots"])
+    assert change["removed_labels"] == [["Havaianas with a logo", "flip-flops"]]
+    assert json.loads((tmp_path / "grown" / "diff.json").read_text()) == change
+    again = rootward("grow", labelled, "--diff", "grown/diff.json", "--out", "again", "--quiet")
+    assert again.exit_code == 0, again.stderr
+    assert set(Run.load("again").pairs.query_ids) == set(pairs.query_ids)
+
+
+def test_labels_are_added_and_decide_about_their_texts(rootward, labelled, tmp_path):
+    (tmp_path / "more.csv").write_text("text,node\nWooden clogs,shoes\nvelcro tevas,sneakers\n")
+    result = rootward("grow", labelled, "--labels", "more.csv", "--out", "grown")
+    assert result.exit_code == 0, result.stderr
+    assert "texts gained        2  Wooden clogs (shoes), velcro tevas (sneakers)" in result.stdout
+    assert "texts lost          1  Velcro Tevas (sandals)" in result.stdout
+    pairs = Run.load("grown").pairs
+    assert pairs.relevant("velcro tevas")[0] == ("sneakers", 0)
+    assert pairs.relevant("Rubber wellies") == ANCESTORS["rain boots"]
+    assert "Velcro Tevas" not in pairs.query_ids
+
+
+def test_filters_and_ancestors_of_a_labelled_run(rootward, labelled):
+    found = json.loads(rootward("search", labelled, "plain wellies", "--below", "boots", "--json").stdout)
+    assert {each["id"] for each in found["documents"]} == {"boots", "rain boots", "hiking boots"}
+    told = rootward("search", labelled, "puddle wellies", "--threshold", "-1", "-k", "1", "--upward", "--json")
+    first, *above = json.loads(told.stdout)["documents"]
+    wanted = {node for node, hops in Run.load(labelled).pairs.relevant(first["id"]) if hops}
+    assert {each["id"] for each in above if each["added"]} == wanted
+
+
 def test_growth_makes_pairs_by_the_settings_of_a_labelled_run(rootward, shop, files):
     near = ["--read", "max_distance=1"]
     assert rootward("train", f"edges:{shop}", *near, *files, *QUICK, "--out", "near").exit_code == 0

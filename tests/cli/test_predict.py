@@ -106,12 +106,22 @@ def test_minutes_are_of_one_tower(rootward, shop, folder):
     assert "--tower static" in result.stderr
 
 
-def test_grow_says_that_the_classifier_is_dropped(rootward, shop, folder):
-    labels = ["--labels", folder / "titles.csv", "--text", "title", "--node", "category"]
-    result = rootward("grow", folder / "run", f"edges:{shop}", *labels, "--out", "grown")
+def test_grow_trains_the_classifier_anew_and_keeps_the_labels(rootward, shop, folder, tmp_path):
+    (tmp_path / "newer.csv").write_text(shop.read_text() + "clogs,shoes\n")
+    (tmp_path / "more.csv").write_text("text,node\n" + "".join(f"wooden {i} clog,clogs\n" for i in range(3)))
+    shutil.copytree(folder / "run", tmp_path / "run")
+    assert rootward("calibrate", "run", "--abstain", "-q").exit_code == 0
+    result = rootward("grow", "run", "edges:newer.csv", "--labels", "more.csv", "--out", "grown", "--save-diff", "d")
     assert result.exit_code == 0, result.stderr
-    assert "is not carried over; for rootward predict, train again with all labels" in result.stderr
-    assert rootward("predict", "grown", folder / "new.csv", "--text", "title").exit_code == 2
+    assert "added               1  clogs" in result.stdout
+    assert "texts gained        3  wooden 0 clog (clogs)" in result.stdout
+    assert "held-out texts" in result.stdout
+    assert "The calibration of run is dropped" in result.stderr
+    change = json.loads((tmp_path / "grown" / "diff.json").read_text())
+    assert change["added"] == ["clogs"]
+    assert (tmp_path / "d").read_text() == (tmp_path / "grown" / "diff.json").read_text()
+    assert rootward("predict", "grown", folder / "new.csv", "--text", "title").exit_code == 0
+    assert rootward("info", "grown").exit_code == 0
 
 
 def test_a_classifier_of_another_model_is_refused(rootward, folder, tmp_path):

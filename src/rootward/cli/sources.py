@@ -119,7 +119,7 @@ class SourceFlags:
     @property
     def is_given(self) -> bool:
         """Whether a source was named; --read without one is an error."""
-        if self.source is None and self.read:
+        if self.source is None and self.read and getattr(self, "labels", None) is None:
             raise InputError("--read says how a source is read, and there is none; name the source too.")
         return self.source is not None
 
@@ -269,11 +269,14 @@ def read_for_run(flags: LabelFlags, known: Callable[[], rw.Pairs]) -> Source | N
 
     labels = flags.read_labels()
     assert labels is not None
-    settings = parse_settings(
-        flags.read, "--read", {_UNKNOWN: KINDS["edges"].settings()[_UNKNOWN]}, of="--labels", listed_by=_LISTED
-    )
     with _in_flags([_UNKNOWN]):
-        return Source(labelled_alone(known(), labels, **settings))
+        return Source(labelled_alone(known(), labels, **unknown_setting(flags)))
+
+
+def unknown_setting(flags: LabelFlags) -> dict[str, Any]:
+    """The one setting of labels without a source: --read unknown=skip."""
+    known = {_UNKNOWN: KINDS["edges"].settings()[_UNKNOWN]}
+    return parse_settings(flags.read, "--read", known, of="--labels", listed_by=_LISTED)
 
 
 def _pairs_of_hierarchy(

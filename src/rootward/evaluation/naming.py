@@ -37,7 +37,6 @@ CANDIDATES = 10
 TextsOf: TypeAlias = Literal["held-out", "trained on", "partly held-out"]
 
 
-
 def texts_in_words(texts: TextsOf) -> str:
     """'held-out texts', 'partly held-out texts' or 'texts it was trained on'."""
     return "texts it was trained on" if texts == "trained on" else f"{texts} texts"

@@ -106,8 +106,10 @@ class Diff(Result):
             ("moved", self.moved),
             (
                 "renamed",
-                [f"{node}: {before[node].name} -> {self.texts[node].name}" if node in before else node
-                 for node in self.renamed],
+                [
+                    f"{node}: {before[node].name} -> {self.texts[node].name}" if node in before else node
+                    for node in self.renamed
+                ],
             ),
             ("texts gained", [f"{text} ({node})" for text, node in self.texts_gained]),
             ("texts lost", [f"{text} ({node})" for text, node in self.texts_lost]),
@@ -211,18 +213,24 @@ class Lineage:
         max_distance: the bound on distances; None where all ancestors are relevant.
         leave_out: ids that are relevant to nothing.
         made: the pairs.
+        without: labelled texts of them that are not wanted, (text, node) each.
     """
 
     hierarchy: Hierarchy
     max_distance: int | None
     leave_out: tuple[str, ...]
     made: Pairs
+    without: frozenset[Labelled] = frozenset()
 
     @cached_property
     def labels(self) -> Labels | None:
         """The labelled texts of the pairs, nodes by their ids; None without any."""
-        found = _labelled(self.made)
+        found = [each for each in _labelled(self.made) if each not in self.without]
         return Labels(*zip(*found, strict=True)) if found else None
+
+    def without_labels(self, labels: Iterable[Labelled]) -> Lineage:
+        """The same without these labelled texts, (text, node) each."""
+        return replace(self, without=self.without | set(labels))
 
     @cached_property
     def naming(self) -> dict[str, bool] | None:
@@ -238,8 +246,8 @@ class Lineage:
             if list(nodes.by_name(**options).query_ids) == wanted:
                 return options
         raise PairsError(
-            f"{self.made!r} has queries that are neither nodes, labelled texts nor names of a hierarchy, so a change of "
-            "it cannot be applied to them. Give the newer pairs themselves: grow(model, before, after)."
+            f"{self.made!r} has queries that are neither nodes, labelled texts nor names of a hierarchy, so a change "
+            "of it cannot be applied to them. Give the newer pairs themselves: grow(model, before, after)."
         )
 
     def pairs(
@@ -267,7 +275,9 @@ class Lineage:
         if self.labels is not None:
             told: set[str] = set() if found is None else set(map(normal_form, found.texts))
             old = [row for row, text in enumerate(self.labels.texts) if normal_form(text) not in told]
-            kept = [row for row in old if self.labels.nodes[row] in newer.ids or self.labels.nodes[row] in newer.ids.old]
+            kept = [
+                row for row in old if self.labels.nodes[row] in newer.ids or self.labels.nodes[row] in newer.ids.old
+            ]
             if kept:
                 made = with_labels(made, label_queries(self.labels.take(kept), names.find, unknown="error"))
             if gone := len(old) - len(kept):
