@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rootward.cli import app
+from rootward.encoders import DualEncoder
 
 QUICK = ["--dim", "16", "--steps", "60", "--threads", "1"]
 KINDS = {
@@ -147,3 +148,66 @@ def test_evaluate_measures_what_the_classifier_names(rootward, folder):
     assert nodes["n_queries"] == 3
     assert nodes["accuracy"]["value"] == pytest.approx(2 / 3)  # the last label is wrong
     assert "those of the run's classifier" in result.stderr
+
+
+LABELS = ["--text", "title", "--node", "category"]
+
+
+@pytest.fixture
+def more(folder):
+    """Texts that are in no training, labelled."""
+    (folder / "held.csv").write_text(
+        "title,category\nmud green garden wellie,rain boots\nsurf thong beach,flip-flops\n"
+    )
+    return ["--labels", folder / "held.csv", *LABELS]
+
+
+def test_without_test_texts_evaluate_says_whose_figures_it_has(rootward, folder):
+    result = rootward("evaluate", folder / "run", "--json", "-", "--bootstrap", "0")
+    told = json.loads(result.stdout)
+    assert told["texts"] == "trained on"
+    assert (told["nodes"]["texts"], told["nodes"]["n_queries"]) == ("held-out", 20)
+    assert "texts that" in result.stderr
+    assert "was trained on" in result.stderr
+    assert "Named nodes are of texts that were held out" in result.stderr
+
+
+def test_two_runs_are_compared_by_what_they_name(rootward, folder, more, monkeypatch):
+    opened = []
+    load = DualEncoder.load.__func__
+    monkeypatch.setattr(
+        DualEncoder, "load", classmethod(lambda cls, *args, **more: opened.append(args) or load(cls, *args, **more))
+    )
+    shutil.copytree(folder / "run", "other")
+    result = rootward("evaluate", folder / "run", "--against", "other", *more, "--bootstrap", "20")
+    assert result.exit_code == 0, result.stderr
+    assert len(opened) == 2  # each run once
+    assert f"a: {folder / 'run'}\nb: other\n" in result.stdout
+    assert "named node right: no difference that could not be chance" in result.stdout
+    assert "hF: no difference" in result.stdout
+    told = json.loads(rootward("evaluate", "other", "--against", folder / "run", *more, "--json", "-").stdout)
+    compared = {row["slice"]: row for row in told["comparison"]["nodes"]}
+    assert told["comparison"]["label_a"] == "other"
+    assert compared["named node right"]["a"] == compared["named node right"]["b"] == 1
+    assert compared["hF"]["low"] == compared["hF"]["high"] == 0
+
+
+def test_calibrate_and_diagnose_take_the_held_out_texts(rootward, folder):
+    shutil.copytree(folder / "run", "run")
+    result = rootward("calibrate", "run", "--abstain")
+    assert result.exit_code == 0, result.stderr
+    assert "5 held-out texts that were not calibrated on (10 + 5 were)" in result.stdout
+    assert "before it was trained on these texts too" in result.stdout
+    assert "5 held-out texts" in json.loads(rootward("info", "run", "--json").stdout)["figures"]["answer sets"]["of"]
+    refused = rootward("calibrate", "run", "--rule", "size")
+    assert refused.exit_code == 2
+    assert "--rule universal" in refused.stderr
+    told = rootward("diagnose", "run", "--quick").stdout
+    assert "20 held-out texts" in told
+    shutil.rmtree("run/classifier")
+    told = rootward("calibrate", "run", "--abstain")
+    assert "texts it was trained on that were not calibrated on" in told.stdout
+    assert "These are texts that run was trained on" in told.stderr
+    told = rootward("diagnose", "run", "--quick").stdout
+    assert "texts it was trained on" in told
+    assert "Healthy" not in told

@@ -235,9 +235,9 @@ def read_source(flags: SourceFlags, like: rw.Pairs | None = None) -> Source:
         settings = parse_settings(flags.read, "--read", known, of=file, listed_by=_LISTED)
         with _in_flags([_UNKNOWN]):
             named = NAMED[file]
-            if (known := _lineage_of(like)) is None:
+            if (older := _lineage_of(like)) is None:
                 return Source(named.pairs(labels=labels, **settings), file)
-            return Source(known.pairs(named.load(), labels=labels, **settings, **named.settings), file)
+            return Source(older.pairs(named.load(), labels=labels, **settings, **named.settings), file)
     settings = parse_settings(flags.read, "--read", KINDS[kind].settings(), of=f"{kind}:", listed_by=_LISTED)
     if labels is not None and not KINDS[kind].is_hierarchy:
         raise InputError(

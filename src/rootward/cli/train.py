@@ -173,7 +173,7 @@ def _classified(
     if flags.minutes is not None:
         raise InputError("--minutes is the time of one tower; name it, such as --tower static, or leave out --minutes.")
     try:
-        held_out_rows(pairs, *labelled_texts(pairs), flags.seed or 0)
+        held_out = held_out_rows(pairs, *labelled_texts(pairs), flags.seed or 0)
     except PairsError as error:
         results.say(f"{error} A {LABELLED} tower is trained here; nothing is held out.")
         return None
@@ -186,7 +186,9 @@ def _classified(
     if flags.steps is None and flags.epochs is None:
         recipe = recipe.with_(steps=STEPS, epochs=None)
     options = provided(dim=tower.dim, seed=flags.seed, source=source.name)
-    return Classifier.fit(pairs, encoder=encoder, recipe=recipe, out=out, settings=settings, **options)
+    return Classifier.fit(
+        pairs, encoder=encoder, recipe=recipe, out=out, settings=settings, held_out=held_out, **options
+    )
 
 
 def _settings(machine: MachineFlags, values: dict[str, Any], quiet: bool) -> rw.Settings:

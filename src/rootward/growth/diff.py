@@ -226,7 +226,7 @@ class Lineage:
     def labels(self) -> Labels | None:
         """The labelled texts of the pairs, nodes by their ids; None without any."""
         found = [each for each in _labelled(self.made) if each not in self.without]
-        return Labels(*zip(*found, strict=True)) if found else None
+        return Labels.of(found) if found else None
 
     def without_labels(self, labels: Iterable[Labelled]) -> Lineage:
         """The same without these labelled texts, (text, node) each."""

@@ -121,7 +121,7 @@ def changed_pairs(before: Pairs, change: Diff) -> Pairs:
         for edges in (change.added_edges, change.removed_edges)
     )
     fitting = change.model_copy(update={"added_edges": added, "removed_edges": removed})
-    labels = Labels(*zip(*change.added_labels, strict=True)) if change.added_labels else None
+    labels = Labels.of(change.added_labels) if change.added_labels else None
     made = known.without_labels(change.removed_labels).pairs(fitting.apply(known.hierarchy), labels=labels)
     return made if known.naming is None else made.by_name(**known.naming)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -85,6 +85,12 @@ class Labels:
         columns = read_columns(source, names, format=format, delimiter=delimiter, hint=hint)
         weights = None if weight is None else _weights(columns, weight)
         return cls(tuple(columns[text].to_pylist()), tuple(columns[node].to_pylist()), weights, columns)
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[str, str]]) -> Labels:
+        """Labels of (text, node) each, in memory."""
+        listed = list(rows)
+        return cls(tuple(text for text, _ in listed), tuple(node for _, node in listed))
 
     def __len__(self) -> int:
         return len(self.texts)
