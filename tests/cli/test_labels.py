@@ -65,7 +65,7 @@ def test_new_labels_are_measured_on_the_nodes_of_the_run_without_a_source(rootwa
     assert (report["n_queries"], report["n_unseen"]) == (2, 2)
     assert report["n_documents"] == 12
     assert report["overall"]["value"] > 0.5
-    assert "2 queries" in rootward("diagnose", labelled, "--labels", "new.csv", "--quick").stdout
+    assert "2 held-out texts" in rootward("diagnose", labelled, "--labels", "new.csv", "--quick").stdout
     calibrated = rootward(
         "calibrate", labelled, "--labels", "titles.csv", "--text", "title", "--node", "category", "--quiet"
     )
@@ -117,6 +117,26 @@ def test_labels_are_added_and_decide_about_their_texts(rootward, labelled, tmp_p
     assert pairs.relevant("velcro tevas")[0] == ("sneakers", 0)
     assert pairs.relevant("Rubber wellies") == ANCESTORS["rain boots"]
     assert "Velcro Tevas" not in pairs.query_ids
+
+
+def test_weights_of_labels_are_kept_by_the_run_and_by_growth(rootward, shop, tmp_path):
+    (tmp_path / "titles.csv").write_text(
+        "text,node,n,x\nWellies for puddles,rain boots,2.5,0\nVelcro Tevas,sandals,1,1\n"
+    )
+    flags = ["--labels", "titles.csv", "--weight", "n"]
+    result = rootward("train", f"edges:{shop}", *flags, *QUICK, "--out", "run")
+    assert result.exit_code == 0, result.stderr
+    assert Run.load("run").pairs.query_weights.tolist() == [1.0] * 12 + [2.5, 1.0]
+    assert rootward("grow", "run", f"edges:{shop}", "--out", "grown", "-q").exit_code == 0
+    assert Run.load("grown").pairs.query_weights.tolist() == [1.0] * 12 + [2.5, 1.0]
+    refused = rootward("train", f"edges:{shop}", "--labels", "titles.csv", "--weight", "x", "--out", "other")
+    assert refused.exit_code == 2
+    assert "the weight (column 'x') is '0'; a number above 0 is needed" in refused.stderr
+    refused = rootward("train", f"edges:{shop}", "--weight", "n", "--out", "other")
+    assert "--weight names a column of --labels FILE" in refused.stderr
+    flat = ["labels:titles.csv", "--read", "weight=n"]
+    assert rootward("train", *flat, *QUICK, "--out", "flat").exit_code == 0
+    assert Run.load("flat").pairs.query_weights.tolist() == [2.5, 1.0]
 
 
 def test_filters_and_ancestors_of_a_labelled_run(rootward, labelled):

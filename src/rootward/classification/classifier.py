@@ -275,7 +275,10 @@ class Classifier:
                 raise KeyboardInterrupt
             mine = keep[rows]
             vectors = None if outputs is None else _unit_outputs(outputs, rows[mine])
-            return Evidence.learn(model, rows[mine], nodes[mine], closure, outputs=vectors, encoder=opened, seed=seed)
+            learnt_from: dict[str, Any] = {"outputs": vectors, "encoder": opened, "seed": seed}
+            if pairs.query_weights is not None:
+                learnt_from["weights"] = pairs.query_weights[rows[mine]]
+            return Evidence.learn(model, rows[mine], nodes[mine], closure, **learnt_from)
 
         keep = np.ones(pairs.n_queries, np.bool_)
         keep[held] = False

@@ -11,7 +11,7 @@ import typer
 
 import rootward as rw
 from rootward.cli.flags import EncoderAgain, ResultFlags, panel, provided, refuse_run_folder
-from rootward.cli.sources import LabelFlags, read_source, unknown_setting
+from rootward.cli.sources import WeightedLabelFlags, read_source, unknown_setting
 from rootward.cli.towers import names_of
 from rootward.errors import InputError, PairsError
 from rootward.folders import CLASSIFIER
@@ -21,7 +21,7 @@ _growth = panel("Growth")
 
 def grow(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train or grow wrote.")],
-    source: LabelFlags,
+    source: WeightedLabelFlags,
     *,
     out: Annotated[Path | None, _growth("--out FOLDER", "Where the grown run goes.")] = None,
     changes: Annotated[

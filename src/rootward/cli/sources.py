@@ -61,7 +61,7 @@ class Kind:
             found = {name: explained.get(name, setting) for name, setting in found.items()}
         of_pairs = settings_of(rw.Hierarchy.pairs, leave_out=("labels",))
         if self.reader == "Labels.read":
-            return {name: found[name] for name in found if name != "weight"} | {"unknown": of_pairs["unknown"]}
+            return found | {"unknown": of_pairs["unknown"]}
         if not self.is_hierarchy:
             return found if self.reader == "Pairs.from_esci" else found | {"max_distance": of_pairs["max_distance"]}
         file = descriptions(rw.Hierarchy.with_synonyms.__doc__)["thesaurus"].partition("; or ")[2]
@@ -135,6 +135,11 @@ class LabelFlags(SourceFlags):
     node: Annotated[str | None, panel("Source")("--node COLUMN", "Of nodes: id, name or path. Default: node.")] = None
 
     @property
+    def weight_column(self) -> str | None:
+        """The name of the column that says how much each label counts; None where all count alike."""
+        return None
+
+    @property
     def reads_texts(self) -> bool:
         """Whether what is read are texts that people labelled, with or without a hierarchy."""
         return self.labels is not None or (self.source or "").startswith("labels:")
@@ -148,9 +153,9 @@ class LabelFlags(SourceFlags):
         """The labels, if there are any.
 
         Raises:
-            InputError: --text or --node without --labels; what `Labels.read` refuses.
+            InputError: --text, --node or --weight without --labels; what `Labels.read` refuses.
         """
-        columns = provided(text=self.text, node=self.node)
+        columns = provided(text=self.text, node=self.node, weight=self.weight_column)
         if self.labels is None:
             if columns:
                 raise InputError(f"--{next(iter(columns))} names a column of --labels FILE; give that file too.")
@@ -158,8 +163,22 @@ class LabelFlags(SourceFlags):
         try:
             return rw.Labels.read(self.labels, **columns)
         except InputError as error:
-            error.args = (re.sub(r"\b(text|node)=", r"--\1", str(error)), *error.args[1:])
+            error.args = (re.sub(r"\b(text|node|weight)=", r"--\1", str(error)), *error.args[1:])
             raise
+
+
+@dataclass(frozen=True)
+class WeightedLabelFlags(LabelFlags):
+    """Labels that are trained on, and how much each counts."""
+
+    weight: Annotated[
+        str | None, panel("Source")("--weight COLUMN", "How much each label counts, above 0. Default: all alike.")
+    ] = None
+
+    @property
+    def weight_column(self) -> str | None:
+        """The name of the column of weights."""
+        return self.weight
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typer.core import TyperCommand
 import rootward as rw
 from rootward.cli.flags import ResultFlags, output, panel, provided, refuse_run_folder
 from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
-from rootward.cli.sources import LabelFlags, read_source, stem_of
+from rootward.cli.sources import WeightedLabelFlags, read_source, stem_of
 from rootward.cli.towers import AUTO, LABELLED, TowerFlags, model_for, pairs_for, refuse_tower, tower_settings
 from rootward.errors import InputError, PairsError
 from rootward.folders import read_config
@@ -68,7 +68,7 @@ class TrainCommand(TyperCommand):
 
 
 def train(
-    source: LabelFlags,
+    source: WeightedLabelFlags,
     tower: TowerFlags,
     recipe: RecipeFlags,
     machine: MachineFlags,
@@ -79,8 +79,7 @@ def train(
 ) -> None:
     """Train a dual encoder on a source and measure it.
 
-    Every node and every labelled text is a query; its node and all above are its answers. Prints recall, or with
-    labels figures of held-out texts. Ctrl-C stops at the next step; --resume goes on.
+    Every node and labelled text is a query. Prints recall, or with labels figures of held-out texts.
 
     \b
       rootward train wordnet --dim 64 --out runs/wordnet
@@ -120,7 +119,7 @@ def train(
 
 
 def _trained(
-    source: LabelFlags,
+    source: WeightedLabelFlags,
     tower: TowerFlags,
     flags: RecipeFlags,
     machine: MachineFlags,
@@ -157,7 +156,7 @@ def _trained(
 
 def _classified(
     pairs: rw.Pairs,
-    source: LabelFlags,
+    source: WeightedLabelFlags,
     tower: TowerFlags,
     flags: RecipeFlags,
     recipe: rw.Recipe,

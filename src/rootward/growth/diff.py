@@ -17,6 +17,7 @@ from rootward.evaluation.results import Result
 from rootward.files import write_text
 from rootward.hierarchy import Hierarchy
 from rootward.hierarchy.node_names import NodeNames, node_pairs
+from rootward.ids import Rows
 from rootward.pairs import Labels, Pairs
 from rootward.pairs.labels import Unknown, label_queries, with_labels
 from rootward.texts import Texts, normal_form, what_is_read
@@ -172,7 +173,7 @@ def diff(old: Hierarchy | Pairs, new: Hierarchy | Pairs) -> Diff:
     Raises:
         PairsError: pairs whose first queries are not the documents.
     """
-    were, are = (set(_labelled(each)) if isinstance(each, Pairs) else set[Labelled]() for each in (old, new))
+    were, are = (set(_labelled(each)[1]) if isinstance(each, Pairs) else set[Labelled]() for each in (old, new))
     old, new = (links(each) if isinstance(each, Pairs) else each for each in (old, new))
     was, now = set(old.edges()), set(new.edges())
     before, after = texts_of(old.ids, old.texts), texts_of(new.ids, new.texts)
@@ -225,8 +226,10 @@ class Lineage:
     @cached_property
     def labels(self) -> Labels | None:
         """The labelled texts of the pairs, nodes by their ids; None without any."""
-        found = [each for each in _labelled(self.made) if each not in self.without]
-        return Labels.of(found) if found else None
+        rows, found = _labelled(self.made)
+        kept = [place for place, each in enumerate(found) if each not in self.without]
+        weights = None if self.made.query_weights is None else self.made.query_weights[rows[kept]]
+        return Labels.of([found[place] for place in kept], weights) if kept else None
 
     def without_labels(self, labels: Iterable[Labelled]) -> Lineage:
         """The same without these labelled texts, (text, node) each."""
@@ -304,19 +307,19 @@ def _nodes_in(pairs: Pairs) -> Pairs:
     return replace(nodes, query_texts=nodes.document_texts)
 
 
-def _labelled(pairs: Pairs) -> list[Labelled]:
-    """(text, node) of the labelled texts: queries behind the nodes that are no synonym or gloss of a node."""
+def _labelled(pairs: Pairs) -> tuple[Rows, list[Labelled]]:
+    """Query row, and (text, node), of labelled texts: queries behind the nodes that are no synonym or gloss of one."""
     n = pairs.n_documents
     if pairs.query_ids == pairs.document_ids:
-        return []
+        return np.empty(0, np.int64), []
     derived = set(_nodes_in(pairs).by_name(unambiguous=False, glosses=True).query_ids[n:])
     texts = what_is_read(pairs.query_ids, pairs.query_texts)
     exact = np.flatnonzero((pairs.distances == 0) & (pairs.query_of >= n))
-    return [
-        (texts[row], pairs.document_ids[node])
-        for row, node in zip(pairs.query_of[exact].tolist(), pairs.documents[exact].tolist(), strict=True)
-        if pairs.query_ids[row] not in derived
-    ]
+    rows, nodes = pairs.query_of[exact], pairs.documents[exact]
+    own = np.array([pairs.query_ids[row] not in derived for row in rows.tolist()], np.bool_)
+    rows, nodes = rows[own], nodes[own]
+    found = zip(rows.tolist(), nodes.tolist(), strict=True)
+    return rows, [(texts[row], pairs.document_ids[node]) for row, node in found]
 
 
 def links(pairs: Pairs) -> Hierarchy:
