@@ -131,7 +131,9 @@ def evaluate(
     text = reports[0].to_json
     if trained is not None:
         part = model.query_tower.encoder_part if isinstance(model.query_tower, BaseTextTower) else None
-        own = part.encoder.name if part is not None and part.encoder.instance is None else None
+        own = None if part is None else part.encoder
+        if classifier is not None:
+            own = classifier.evidence.encoder
         table = measure_baselines(
             trained, pairs.pairs, encoder=encoder or own, ours=reports[0].nodes, progress=progress, **options
         )
