@@ -20,6 +20,7 @@ from scipy.sparse import csr_array
 from scipy.special import expit, log_expit
 
 from rootward.classification.evidence import BLOCK, MEASURES, Candidates, Evidence, Floats, Ints, steps_above
+from rootward.classification.tuning import TunedEncoder, tune
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
 from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, encode_cached
@@ -203,6 +204,8 @@ class Classifier:
         about: the expected calibration error on held-out texts, what was tried, and seconds of each part.
         run: the training of the static tower on all texts.
         held_out: the held-out texts and the tower that was not trained on them.
+        tuned: the sentence encoder as it was trained further on the texts that were not held out; None where it is used
+            as it was, or not at all.
     """
 
     evidence: Evidence
@@ -212,6 +215,7 @@ class Classifier:
     about: dict[str, Any] = field(default_factory=dict)
     run: Run | None = field(default=None, repr=False)
     held_out: HeldOut | None = field(default=None, repr=False)
+    tuned: TunedEncoder | None = field(default=None, repr=False)
 
     @classmethod
     def fit(
@@ -258,11 +262,23 @@ class Classifier:
             held_out_rows(pairs, rows, nodes, seed) if held_out is None else np.unique(np.asarray(held_out, np.int64))
         )
         texts = what_is_read(pairs.query_ids, pairs.query_texts)
-        opened, outputs = None, None
+        keep = np.ones(pairs.n_queries, np.bool_)
+        keep[held] = False
+        opened, outputs, tuned = None, None, None
         if encoder is not None:
-            opened = Encoder.of(encoder)
-            outputs = encode_cached(opened, texts, cache_folder(cache), settings.progress)
-            seconds["encoder"] = time.perf_counter() - began
+            opened, mine = Encoder.of(encoder), keep[rows]
+            kept, other = ([texts[row] for row in some.tolist()] for some in (rows[mine], rows[~mine]))
+            tuned = tune(
+                opened, kept, nodes[mine], closure, (other, nodes[~mine]), seed=seed, progress=settings.progress
+            )
+            seconds["tuning"] = time.perf_counter() - began
+            start = time.perf_counter()
+            if tuned is not None:
+                opened, cached = tuned.encoder, None
+            else:
+                cached = cache_folder(cache)
+            outputs = encode_cached(opened, texts, cached, settings.progress)
+            seconds["encoder"] = time.perf_counter() - start
 
         runs: list[Run] = []
 
@@ -280,8 +296,6 @@ class Classifier:
                 learnt_from["weights"] = pairs.query_weights[rows[mine]]
             return Evidence.learn(model, rows[mine], nodes[mine], closure, **learnt_from)
 
-        keep = np.ones(pairs.n_queries, np.bool_)
-        keep[held] = False
         start = time.perf_counter()
         trial = learnt(keep, None)
         seconds["trial"] = time.perf_counter() - start
@@ -305,9 +319,10 @@ class Classifier:
             "held_out": len(held),
             "expected_calibration_error": weighing.calibration_error,
             "tried": weighing.tried,
+            "tuned": tuned is not None,
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
         }
-        made = cls(evidence, weights, pairs, report, about, runs[-1], seen)
+        made = cls(evidence, weights, pairs, report, about, runs[-1], held_out=seen, tuned=tuned)
         if out is not None:
             made.save(Path(out) / CLASSIFIER)
         return made
@@ -390,7 +405,8 @@ class Classifier:
         parts = zip(self.weights.measures, self.weights.weights, strict=True)
         used = ", ".join(f"{name} ({MEASURES[name]}) {weight:.3g}" for name, weight in parts)
         tried = self.about.get("tried", {})
-        said = [f"Weighs {used}.", f"An answer set holds what is at least {self.weights.floor:.0%} likely."]
+        said = ["The sentence encoder was tuned to these labels."] if self.about.get("tuned") else []
+        said += [f"Weighs {used}.", f"An answer set holds what is at least {self.weights.floor:.0%} likely."]
         if tried:
             single = {name: score for name, score in tried.items() if " " not in name}
             best = max(single, key=single.__getitem__)
@@ -419,6 +435,9 @@ class Classifier:
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items() if array is not None}
         atomic_write(folder / "evidence.safetensors", lambda path: save_file(tensors, path))
         files = ["evidence.safetensors"]
+        if self.tuned is not None:
+            self.tuned.save(folder / "encoder.safetensors")
+            files.append("encoder.safetensors")
         if self.report is not None:
             self.report.save(folder / "report.json")
             files.append("report.json")
@@ -426,10 +445,11 @@ class Classifier:
             seen = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in vars(self.held_out).items()}
             atomic_write(folder / _HELD_OUT_FILE, lambda path: save_file(seen, path))
             files.append(_HELD_OUT_FILE)
+        base = own.encoder if self.tuned is None else self.tuned.base
         section = {
             "weights": self.weights.model_dump(mode="json"),
             "about": self.about,
-            "encoder": None if own.encoder is None else own.encoder.settings(),
+            "encoder": None if base is None else base.settings(),
             "model": _model_of(folder.parent),
         }
         write_config(folder, {"classifier": section}, checksums(folder, files))
@@ -460,11 +480,16 @@ class Classifier:
             raise RunFolderError(f"{folder} is of another model than {loaded.folder} holds; train that run again.")
         arrays = {name: tensor.numpy() for name, tensor in load_file(folder / "evidence.safetensors").items()}
         opened = None if section["encoder"] is None else Encoder.from_settings(section["encoder"], encoder)
+        path, tuned = folder / "encoder.safetensors", None
+        if opened is not None and path.is_file():
+            tuned = TunedEncoder.load(path, opened)
+            opened = tuned.encoder
         evidence = Evidence(loaded.model, encoder=opened, **arrays)
         path = folder / "report.json"
         report = NodeReport.load(path) if path.is_file() else None
         seen = HeldOut.load(loaded.folder)
-        return cls(evidence, Weights(**section["weights"]), loaded.pairs, report, section["about"], loaded, seen)
+        how: dict[str, Any] = {"held_out": seen, "tuned": tuned}
+        return cls(evidence, Weights(**section["weights"]), loaded.pairs, report, section["about"], loaded, **how)
 
 
 def _model_of(run: Path) -> str | None:

@@ -133,7 +133,7 @@ def evaluate(
         part = model.query_tower.encoder_part if isinstance(model.query_tower, BaseTextTower) else None
         own = None if part is None else part.encoder
         if classifier is not None:
-            own = classifier.evidence.encoder
+            own = classifier.evidence.encoder if classifier.tuned is None else classifier.tuned.base
         table = measure_baselines(
             trained, pairs.pairs, encoder=encoder or own, ours=reports[0].nodes, progress=progress, **options
         )

@@ -135,7 +135,7 @@ def _trained_anew(
     results.say(f"{run} has a classifier, which is trained anew on the newer version.")
     made = Classifier.fit(
         after,
-        encoder=known.evidence.encoder,
+        encoder=known.evidence.encoder if known.tuned is None else known.tuned.base,
         recipe=trained.recipe,
         dim=trained.model.dim,
         seed=trained.seed if seed is None else seed,
