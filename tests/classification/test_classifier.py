@@ -211,6 +211,19 @@ def test_the_gradient_of_the_linear_classifier(monkeypatch):
     assert seen["error"] < 0.02
 
 
+def test_doubling_the_weight_of_a_text_is_having_it_twice():
+    features = np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32)
+    classes = np.array([0, 1, 2, 0, 1, 2])
+    closure = csr_array(np.array([[1, 0, 0, 2], [0, 1, 0, 2], [0, 0, 1, 0]], np.float32))
+    weights = np.array([1.0, 1, 2, 1, 1, 1])
+    to_the_end = {"steps": 2_000, "penalty": 0.1}
+    weighted = fit_linear(features, classes, closure, weights=weights, **to_the_end)
+    twice = fit_linear(np.vstack([features, features[2:3]]), np.r_[classes, 2], closure, **to_the_end)
+    alike = fit_linear(features, classes, closure, **to_the_end)
+    assert np.allclose(weighted, twice, atol=0.01 * abs(twice).max())
+    assert not np.allclose(weighted, alike, atol=0.03 * abs(twice).max())
+
+
 def test_a_node_learns_from_texts_below_its_siblings_parent():
     # Class 0 and 1 stand below one node, class 2 elsewhere; a text of class 1 far from all is nearer to 0 than to 2.
     features = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]] * 4, np.float32)

@@ -39,7 +39,7 @@ def test_what_it_says_to_do_next_works(rootward, told, plain_run, shop, tmp_path
     for command in commands:
         words = [{"TEXT": "boots", "SOURCE": f"edges:{shop}"}.get(word, word) for word in command.split()[1:]]
         assert rootward(*words).exit_code == 0, command
-    assert told(copied)["figures"]["answer sets"]["of"] == "3 held-out queries that were not calibrated on"
+    assert told(copied)["figures"]["answer sets"]["of"] == "3 queries that were not calibrated on"
     grown = told(f"{copied}-2")
     assert grown["is"].startswith("a grown run (1 step(s) since it was trained; drift: fine)")
     assert grown["figures"]["recall"]["of"] == "the 12 queries of the grown run, 0 of them added since"

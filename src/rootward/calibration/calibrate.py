@@ -35,7 +35,7 @@ from rootward.calibration.set_report import Chances, OtherRule, SetCounts, SetFi
 from rootward.calibration.top_documents import top_documents
 from rootward.encoders import Queries
 from rootward.errors import InputError, PairsError, UnknownIdError
-from rootward.evaluation.evaluate import Encoder, documents_of, in_rows_of, queries_of
+from rootward.evaluation.evaluate import Encoder, documents_of, in_rows_of, queries_of, texts_known
 from rootward.files import atomic_write
 from rootward.pairs import Pairs
 from rootward.progress import bar
@@ -113,12 +113,14 @@ def calibrate(
             f"Calibration splits queries in three and needs at least {FEWEST} with answers, got {n}; some "
             f"hundreds make it sure."
         )
-    known = pairs if n <= max_queries else pairs.split("queries", test=max_queries / n, seed=seed).test
+    texts = texts_known(model, pairs) if queries is None else None
+    unit: Literal["queries", "texts"] = "queries" if texts is None else "texts"  # spellings of a text stay together
+    known = pairs if n <= max_queries else pairs.split(unit, test=max_queries / n, seed=seed).test
     vectors = queries_of(model, known) if queries is None else _vectors_of(queries, known, model.fingerprint())
     known, documents = in_rows_of(model, known), documents_of(model)
     with bar("Scoring", int(np.count_nonzero(known.sizes)), progress) as advance:
         top = top_documents(vectors, documents, known, block_bytes=block_bytes, progress=advance)
-    parts = known.split("queries", validation=_CHOSEN, test=_MEASURED, seed=seed)
+    parts = known.split(unit, validation=_CHOSEN, test=_MEASURED, seed=seed)
 
     def margins(rule: AnyRule, part: Pairs) -> Array:
         some = top.of(part)
@@ -159,6 +161,7 @@ def calibrate(
         rivals=tuple(OtherRule(name=name, figures=SetFigures.of(counted(each).sets)) for name, each in others.items()),
         repaired=None if counts.repaired is None else SetFigures.of(counts.repaired[0]),
         repaired_slices=() if counts.repaired is None else set_slices(parts.test, *counts.repaired),
+        texts=texts,
     )
     return Calibration(chosen, chances, report, model.fingerprint())
 

@@ -59,6 +59,7 @@ STEPS = 1_000
 
 _HELD_OUT, _MOST_HELD_OUT = 0.2, 2_000
 _FEWEST_HELD_OUT = 20
+_HELD_OUT_FILE = "held_out.safetensors"
 _STRANGE = 0.015  # share of held-out texts that may count as from elsewhere
 _FLOORS = np.arange(0.2, 0.61, 0.05)
 _BINS = 10
@@ -156,6 +157,37 @@ class Weights(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Held-out texts as a static tower saw them that was not yet trained on them.
+
+    Attributes:
+        rows: int64, query rows of the pairs.
+        queries: float32, their vectors, one a row, as a search reads unseen texts.
+        documents: float32, the vectors of all documents in that tower.
+    """
+
+    rows: Ints
+    queries: Floats
+    documents: Floats
+
+    @classmethod
+    def load(cls, run: str | Path) -> HeldOut | None:
+        """Those of a run's classifier; None where it has none, or one of another model.
+
+        Raises:
+            RunFolderError: the classifier's files are damaged.
+        """
+        folder = Path(run) / CLASSIFIER
+        if not (folder / _HELD_OUT_FILE).is_file():
+            return None
+        config = read_config(folder, CLASSIFIER_FOLDER)
+        check_files(folder, config, CLASSIFIER_FOLDER)
+        if config["classifier"]["model"] != _model_of(Path(run)):
+            return None
+        return cls(**{name: tensor.numpy() for name, tensor in load_file(folder / _HELD_OUT_FILE).items()})
+
+
+@dataclass(frozen=True, eq=False)
 class Classifier:
     """Names the node of a text, from texts that people labelled and a taxonomy.
 
@@ -171,6 +203,7 @@ class Classifier:
         report: figures of held-out texts, before training on everything.
         about: the expected calibration error on held-out texts, what was tried, and seconds of each part.
         run: the training of the static tower on all texts.
+        held_out: the held-out texts and the tower that was not trained on them.
         tuned: the sentence encoder as it was trained further on the texts that were not held out; None where it is used
             as it was, or not at all.
     """
@@ -181,6 +214,7 @@ class Classifier:
     report: NodeReport | None = None
     about: dict[str, Any] = field(default_factory=dict)
     run: Run | None = field(default=None, repr=False)
+    held_out: HeldOut | None = field(default=None, repr=False)
     tuned: TunedEncoder | None = field(default=None, repr=False)
 
     @classmethod
@@ -196,6 +230,7 @@ class Classifier:
         settings: Settings | None = None,
         cache: str | Path | None = None,
         source: str | None = None,
+        held_out: npt.ArrayLike | None = None,
     ) -> Classifier:
         """Learn from labelled texts, measure on held-out ones, then learn from all.
 
@@ -210,6 +245,7 @@ class Classifier:
             settings: device, memory, progress.
             cache: where the encoder's outputs are kept, as for `DualEncoder.text`.
             source: named in the run.
+            held_out: query rows to measure on, such as `held_out_rows` gives; None draws them.
 
         Raises:
             PairsError: fewer than 20 labelled texts that can be held out, or texts of one node alone.
@@ -222,7 +258,9 @@ class Classifier:
         rows, nodes = labelled_texts(pairs)
         if len(np.unique(nodes)) < 2:
             raise PairsError("A classifier needs texts of two nodes at least.")
-        held = held_out_rows(pairs, rows, nodes, seed)
+        held = (
+            held_out_rows(pairs, rows, nodes, seed) if held_out is None else np.unique(np.asarray(held_out, np.int64))
+        )
         texts = what_is_read(pairs.query_ids, pairs.query_texts)
         keep = np.ones(pairs.n_queries, np.bool_)
         keep[held] = False
@@ -253,7 +291,10 @@ class Classifier:
                 raise KeyboardInterrupt
             mine = keep[rows]
             vectors = None if outputs is None else _unit_outputs(outputs, rows[mine])
-            return Evidence.learn(model, rows[mine], nodes[mine], closure, outputs=vectors, encoder=opened, seed=seed)
+            learnt_from: dict[str, Any] = {"outputs": vectors, "encoder": opened, "seed": seed}
+            if pairs.query_weights is not None:
+                learnt_from["weights"] = pairs.query_weights[rows[mine]]
+            return Evidence.learn(model, rows[mine], nodes[mine], closure, **learnt_from)
 
         start = time.perf_counter()
         trial = learnt(keep, None)
@@ -267,6 +308,9 @@ class Classifier:
         report = measure_nodes(
             weighing.predictions, pairs, closure=closure, n_labels=labels, label="rootward", texts="held-out", seed=seed
         )
+        seen = HeldOut(
+            held, trial.model.encode_queries(asked).vectors.cpu().numpy(), trial.model.document_vectors().cpu().numpy()
+        )
         seconds["weighing"] = time.perf_counter() - start
         start = time.perf_counter()
         evidence = learnt(np.ones(pairs.n_queries, np.bool_), out)
@@ -278,7 +322,7 @@ class Classifier:
             "tuned": tuned is not None,
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
         }
-        made = cls(evidence, weights, pairs, report, about, runs[-1], tuned)
+        made = cls(evidence, weights, pairs, report, about, runs[-1], held_out=seen, tuned=tuned)
         if out is not None:
             made.save(Path(out) / CLASSIFIER)
         return made
@@ -397,6 +441,10 @@ class Classifier:
         if self.report is not None:
             self.report.save(folder / "report.json")
             files.append("report.json")
+        if self.held_out is not None:
+            seen = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in vars(self.held_out).items()}
+            atomic_write(folder / _HELD_OUT_FILE, lambda path: save_file(seen, path))
+            files.append(_HELD_OUT_FILE)
         base = own.encoder if self.tuned is None else self.tuned.base
         section = {
             "weights": self.weights.model_dump(mode="json"),
@@ -439,7 +487,9 @@ class Classifier:
         evidence = Evidence(loaded.model, encoder=opened, **arrays)
         path = folder / "report.json"
         report = NodeReport.load(path) if path.is_file() else None
-        return cls(evidence, Weights(**section["weights"]), loaded.pairs, report, section["about"], loaded, tuned)
+        seen = HeldOut.load(loaded.folder)
+        how: dict[str, Any] = {"held_out": seen, "tuned": tuned}
+        return cls(evidence, Weights(**section["weights"]), loaded.pairs, report, section["about"], loaded, **how)
 
 
 def _model_of(run: Path) -> str | None:

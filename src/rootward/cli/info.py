@@ -160,7 +160,7 @@ def _figures(folder: Path, growth: dict[str, Any] | None) -> dict[str, Any]:
         figures["named node"] = {"right": named.accuracy.value, "hierarchical F1": named.f1.value, "of": whose}
     if (folder / NAME).is_file():
         sets = rw.Calibration.load(folder).report
-        whose = f"{sets.n_queries:,} held-out queries that were not calibrated on"
+        whose = f"{sets.queries} that were not calibrated on" + (f"; {sets.note}" if sets.note else "")
         figures["answer sets"] = {"f1": sets.figures.f1, "of": whose}
     return figures
 

@@ -7,6 +7,7 @@ One row a query, then one row a document; where both sides are the same nodes, o
     id          the user's label
     documents   of a query: the rows of its relevant set S(q), nearest first
     distances   of a query: their hops, in the same order
+    weight      of a query, how much it counts in training; only where some count more than others
     name, synonyms, definition     the texts, where there are any
 """
 
@@ -49,12 +50,19 @@ def write_pairs(path: str | os.PathLike[str], pairs: PairArrays) -> Path:
     """Write `pairs` to one Parquet file, whole or not at all."""
     # Sources with one kind of node share their tables; so does what is read back.
     one_table = pairs.query_ids == pairs.document_ids and pairs.query_texts == pairs.document_texts
-    sets = {"documents": _ragged(pairs.offsets, pairs.documents), "distances": _ragged(pairs.offsets, pairs.distances)}
+    sets: dict[str, Any] = {
+        "documents": _ragged(pairs.offsets, pairs.documents),
+        "distances": _ragged(pairs.offsets, pairs.distances),
+    }
+    if pairs.query_weights is not None:
+        sets["weight"] = pa.array(pairs.query_weights)
     if one_table:
         table = _nodes("both", pairs.query_ids, pairs.query_texts, sets)
     else:
         none = np.zeros(pairs.n_documents + 1, np.int64)
-        no_sets = dict.fromkeys(sets, _ragged(none, np.empty(0, np.int32)))
+        no_sets: dict[str, Any] = dict.fromkeys(sets, _ragged(none, np.empty(0, np.int32)))
+        if "weight" in sets:
+            no_sets["weight"] = pa.nulls(pairs.n_documents, pa.float64())
         queries = _nodes("query", pairs.query_ids, pairs.query_texts, sets)
         documents = _nodes("document", pairs.document_ids, pairs.document_texts, no_sets)
         table = pa.concat_tables([queries, documents])
@@ -103,7 +111,10 @@ def read_pairs(path: str | os.PathLike[str]) -> LabelledPairs:
         query_ids, query_texts = _side(path, table, "query", about["query_texts"], old[0])
         document_ids, document_texts = _side(path, table, "document", about["document_texts"], old[1])
         both = LabelledPairs(query_ids, document_ids, *_triples(table), query_texts, document_texts)
-    return both._replace(notes=tuple(about["notes"]))
+    weights = None
+    if "weight" in table.column_names:
+        weights = table["weight"].slice(0, len(both.query_ids)).to_numpy()
+    return both._replace(notes=tuple(about["notes"]), query_weights=weights)
 
 
 # -- arrays and columns ------------------------------------------------------------------------------------------

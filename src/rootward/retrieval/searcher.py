@@ -449,7 +449,7 @@ class Searcher:
         pairs, index = self.pairs, self.index if where is None or not where.needs_ancestors else self._with_ancestors()
         if self.classifier is not None:
             return self._classified(self.classifier, texts, k, threshold, where, nearest_first, errors)
-        if upward and (pairs is None or pairs.query_ids != pairs.document_ids):
+        if upward and (pairs is None or not pairs.is_graph):
             raise InputError(
                 "Adding ancestors needs a run of a hierarchy, in which documents are queries too; this one has no such "
                 "pairs. Leave out upward."

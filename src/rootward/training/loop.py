@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rootward.encoders.towers import sum_by_table
 from rootward.errors import TrainingError
+from rootward.evaluation.naming import TextsOf
 from rootward.rng import stream
 from rootward.training.batches import Batch, Batches, mine
 from rootward.training.losses import InPlaceLoss, loss_of
@@ -33,6 +34,7 @@ class LogRecord:
         recall: overall recall at |S(q)| of the validation queries, None where there was no validation.
         by_distance: the same by distance, None at a distance without pairs.
         seconds: since training began, all stages and earlier processes counted, validation left out.
+        texts: whether training knows the answers of the texts that recall is of; None where queries are looked up.
     """
 
     stage: str
@@ -45,6 +47,7 @@ class LogRecord:
     recall: float | None
     by_distance: list[float | None] | None
     seconds: float
+    texts: TextsOf | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ pairs.parquet       what was trained on, so that a run can be measured and resum
                     pairs.json instead where pairs are on disk: the path and the fingerprint of their folder
 report.json         recall by distance, written when training is done
 log.jsonl           one line a validation
+diff.json           of a grown run: what changed
 checkpoints/        what `resume` starts from
 """
 
@@ -331,9 +332,9 @@ def rewrite_log(folder: Path, records: list[LogRecord]) -> None:
     write_text(folder / LOG, text)
 
 
-WHERE, LOG = "pairs.json", "log.jsonl"
+WHERE, LOG, DIFF = "pairs.json", "log.jsonl", "diff.json"
 _LINKED = {f"{name}{suffix}" for name in MAPPED.values() for suffix in (".arrow", ".npy")}
-_OURS = frozenset({CONFIG, MODEL, IDS, TEXTS, PAIRS, WHERE, REPORT, LOG, CHECKPOINT.parts[0], *_LINKED})
+_OURS = frozenset({CONFIG, MODEL, IDS, TEXTS, PAIRS, WHERE, REPORT, LOG, DIFF, CHECKPOINT.parts[0], *_LINKED})
 
 
 def check_run_folder(folder: Path) -> None:

@@ -24,7 +24,8 @@ from rootward.encoders.storage import TEXTS, read_texts
 from rootward.encoders.towers import LoadOptions
 from rootward.errors import InputError, RunFolderError, WriteError
 from rootward.evaluation import Report, answer_thresholds, evaluate, recall
-from rootward.evaluation.evaluate import ranks_of
+from rootward.evaluation.evaluate import ranks_of, texts_known
+from rootward.evaluation.naming import texts_in_words
 from rootward.evaluation.ranks import fingerprint_of
 from rootward.files import write_text
 from rootward.folders import CONFIG, REPORT, check_files, read_config
@@ -338,6 +339,9 @@ class _Session:
         display.say(what + how)
 
     def _reported(self, display: Display, record: LogRecord) -> None:
+        if self.run.model.reads_texts and record.recall is not None:
+            known = None if self.validation is None else texts_known(self.run.model, self.validation)
+            record = replace(record, texts=known or "trained on")
         self.run.history.append(record)
         display.reported(record)
         if self.run.folder is not None:
@@ -470,7 +474,8 @@ class Display(Progress):
     def reported(self, record: LogRecord) -> None:
         """Show a validation."""
         recall = "..." if record.recall is None else f"{100 * record.recall:.1f} %"
-        self.validated = f"recall {recall}  {record.pairs_per_second:,.0f} pairs/s"
+        whose = "" if record.texts is None else f" of {texts_in_words(record.texts)}"
+        self.validated = f"recall{whose} {recall}  {record.pairs_per_second:,.0f} pairs/s"
         self.update(record.step, text=f"loss {record.loss:.3f}  {self.validated}")
 
 
