@@ -1,7 +1,7 @@
 // What the server is asked. Addresses are relative to the page, so that it can be served below a path.
 
 const TOKEN = "rootward token";
-export const MOST_SHOWN = 20;
+const MOST_SHOWN = 20;
 
 export class ServerError extends Error {
   constructor(status, message, wait = 0) {
@@ -67,9 +67,8 @@ export const complete = async (q, run, signal, limit = 8) =>
  * says of each whether it belongs to the answer, if it knows.
  */
 export function search(texts, run, {filters = {}, signal} = {}) {
-  const asked = {texts, run: run.name, explain: true};
+  const asked = {texts, run: run.name, explain: true, k: MOST_SHOWN};
   if (run.calibrated || run.labelled) asked.threshold = "auto";
-  else asked.k = MOST_SHOWN;
   if (filters.below) asked.below = filters.below;
   if (filters.levels) asked.levels = filters.levels;
   return patiently("v1/search", {signal, body: asked});

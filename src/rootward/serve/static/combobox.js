@@ -41,6 +41,7 @@ export function Combobox({id, label, value, run, onInput, onChoose, onEnter, kin
     return () => (clearTimeout(timer), stop.abort());
   }, [typed, run]);
 
+  const twice = new Set(options.map((each) => each.name).filter((name, i, all) => all.indexOf(name) !== i));
   const isOpen = open && options.length > 0;
   const at = isOpen ? active : -1;
   useEffect(() => {
@@ -88,7 +89,7 @@ export function Combobox({id, label, value, run, onInput, onChoose, onEnter, kin
         aria-selected=${String(i === at)} class=${i === at ? "active" : ""} title=${shown(option.id)}
         onMouseDown=${(event) => (event.preventDefault(), take(option))}>
         <bdi>${cut(shown(option.name || option.id), 60)}</bdi>
-        ${option.name && option.name !== option.id && html`<small><bdi>${cut(shown(option.id), 40)}</bdi></small>`}
+        ${option.name && option.name !== option.id && html`<small class=${twice.has(option.name) ? "told" : ""}><bdi>${cut(shown(option.id), 40)}</bdi></small>`}
       </li>`)}
     </ul>
   </div>`;

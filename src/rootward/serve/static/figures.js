@@ -8,12 +8,11 @@ const KINDS = {
   trained: ["Trained", "Measured on the queries that the model was trained on. New texts will do less well."],
 };
 const NAMES = {
-  accuracy: ["Node right", "texts whose node is named exactly", "%"],
-  hp: ["Precision", "hierarchical: of the named node and all above it, how much is right", "%"],
-  hr: ["Recall", "hierarchical: of the right node and all above it, how much is named", "%"],
-  hf: ["F1", "hierarchical: of both", "%"],
-  mrr: ["MRR", "mean of 1 / rank of the right node", "%"],
-  calibration_error: ["Calibration error", "how far probabilities are from what is right", "%"],
+  accuracy: ["Node right", "texts whose node is named exactly"],
+  hp: ["Precision", "hierarchical: of the named node and all above it, how much is right"],
+  hr: ["Recall", "hierarchical: of the right node and all above it, how much is named"],
+  hf: ["F1", "hierarchical: of both"],
+  mrr: ["MRR", "mean of 1 / rank of the right node"],
 };
 
 let loading = null;
@@ -69,24 +68,29 @@ function Chart({cards}) {
   return html`<div class="chart" ref=${place} role="img" aria-label="Recall by distance; the table below has the same figures"></div>`;
 }
 
-const figure = (value, unit) => (value === null || value === undefined ? "–"
-  : unit === "%" ? `${(value <= 1 && !Number.isInteger(value) ? 100 * value : value).toFixed(1)} %` : String(value));
+const share = (value) => (value === null || value === undefined ? "–" : `${value.toFixed(value > 99.95 && value < 100 ? 2 : 1)} %`);
+
+/** Figures with what they were measured on, said beside them. */
+function Measured({title, kind, n, tiles}) {
+  const [name, meaning] = KINDS[kind] ?? ["Not known", "What they were measured on is not known."];
+  return html`<section class="measured"><h3>${title} <span class=${`tag kind ${kind}`}>${name}</span></h3>
+    <p class="quiet">${meaning}${n ? ` ${n.toLocaleString("en")} texts.` : ""}</p>
+    <dl class="tiles">${tiles.map(([label, value, about]) => html`<div class="tile" key=${label}><dt>${label}</dt>
+      <dd>${share(value)}</dd><dd class="quiet">${about}</dd></div>`)}</dl></section>`;
+}
 
 function Card({card, second}) {
-  const {figures} = card;
-  const [kind, meaning] = KINDS[figures?.kind] ?? ["Not measured", "This run has no figures."];
-  const tiles = Object.entries(NAMES).filter(([name]) => typeof figures?.nodes?.[name] === "number");
+  const {figures} = card, nodes = figures?.nodes;
+  const tiles = Object.entries(NAMES).filter(([name]) => typeof nodes?.[name] === "number")
+    .map(([name, [label, about]]) => [label, nodes[name], about]);
   const about = [["Documents", card.documents], ["Queries", card.queries], ["Tower", card.tower], ["Source", card.source],
     ["Answer sets", card.labelled ? "by a classifier" : card.calibrated ? "calibrated" : "by each known query's threshold"]];
   return html`<section class=${`run-card ${second ? "second" : ""}`} aria-label=${`Figures of ${shown(card.name)}`}>
-    <header><h2><bdi>${shown(card.name)}</bdi></h2><span class=${`tag kind ${figures?.kind ?? ""}`}>${kind}</span></header>
-    <p class="quiet">${meaning}</p>
-    <dl class="tiles">
-      ${typeof figures?.recall === "number" && html`<div class="tile"><dt>Recall</dt><dd>${figure(figures.recall, "")  } %</dd>
-        <dd class="quiet">right documents among the best found</dd></div>`}
-      ${tiles.map(([name]) => html`<div class="tile" key=${name}><dt>${NAMES[name][0]}</dt>
-        <dd>${figure(figures.nodes[name], NAMES[name][2])}</dd><dd class="quiet">${NAMES[name][1]}</dd></div>`)}
-    </dl>
+    <h2><bdi>${shown(card.name)}</bdi></h2>
+    ${tiles.length > 0 && html`<${Measured} title="The named node" kind=${nodes.kind ?? figures.kind} n=${nodes.n} tiles=${tiles} />`}
+    ${typeof figures?.recall === "number" && html`<${Measured} title="Everything above it" kind=${figures.kind}
+      tiles=${[["Recall", figures.recall, "right documents among as many of the best as are right"]]} />`}
+    ${!tiles.length && typeof figures?.recall !== "number" && html`<p class="quiet">Nothing was measured of this run.</p>`}
     <dl class="about">${about.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => html`<div key=${name}>
       <dt>${name}</dt><dd>${typeof value === "number" ? value.toLocaleString("en") : html`<bdi>${shown(value)}</bdi>`}</dd></div>`)}</dl>
     ${card.remarks?.length > 0 && html`<ul class="notes">${card.remarks.map((remark) => html`<li key=${remark}>${shown(remark)}</li>`)}</ul>`}
