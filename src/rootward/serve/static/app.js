@@ -105,7 +105,7 @@ function App() {
     <header class="top"><div class="inner">
       <h1><img src="static/icon.svg" alt="" width="26" height="26" />rootward</h1>
       <div class="tabs" role="tablist" aria-label="Views" ref=${views} onKeyDown=${onTab}>${Object.entries(VIEWS).map(([view, name]) => html`
-        <button key=${view} type="button" role="tab" id=${`tab-${view}`} aria-controls="main" aria-selected=${String(state.view === view)}
+        <button key=${view} type="button" role="tab" id=${`tab-${view}`} aria-controls="view" aria-selected=${String(state.view === view)}
           tabindex=${state.view === view ? 0 : -1} onClick=${() => change({view}, true)}>${name}</button>`)}</div>
       <div class="choices">${runs?.length > 1 && html`
         <${RunChoice} id="run" label="Run" runs=${runs} value=${run.name} onChange=${(name) => change({run: name}, true)} />
@@ -113,7 +113,7 @@ function App() {
           none="no other" onChange=${(name) => change({beside: name}, true)} />`}`}
         ${runs?.length === 1 && html`<span class="quiet"><bdi>${cut(shown(run.name), 40)}</bdi></span>`}</div>
     </div></header>
-    <main id="main" role="tabpanel" aria-labelledby=${`tab-${state.view}`} tabindex="-1">
+    <main id="main" tabindex="-1"><div id="view" role="tabpanel" aria-labelledby=${`tab-${state.view}`}>
       ${error?.status === 401 ? html`<${Token} onToken=${(token) => (api.keepToken(token), load())} />`
         : error ? html`<div class="card problem-card" role="alert"><p class="problem">${shown(error.message)}</p>
           <button type="button" onClick=${load}>Try again</button></div>`
@@ -123,7 +123,7 @@ function App() {
           ${state.view === "figures" && html`<${FiguresView} run=${run} beside=${beside} say=${say} />`}
           <div hidden=${state.view !== "label"}><${LabelView} run=${run} say=${say} /></div>`
           : html`<div class="card">The server serves no run.</div>`)}
-    </main>
+    </div></main>
     <p class="hidden" role="status" aria-live="polite">${said}</p>
     ${open && html`<${NodeDialog} key="dialog" id=${open.id} run=${open.run} onOpen=${(id) => setOpen({...open, id})} onClose=${() => setOpen(null)}
       onSearch=${(id) => search({q: id})} onBelow=${(id) => search({below: id})} />`}`;

@@ -33,7 +33,7 @@ function Chart({cards}) {
   useEffect(() => {
     let chart = null, gone = false;
     const draw = (uPlot) => {
-      if (gone) return;
+      if (gone || !place.current) return;
       chart?.destroy();
       const far = Math.max(...cards.flatMap((each) => each.figures.by_distance.map(({distance}) => distance)));
       const x = Array.from({length: far + 1}, (_, i) => i);
@@ -59,7 +59,7 @@ function Chart({cards}) {
     };
     const again = () => chartLibrary().then(draw, () => {});
     const dark = matchMedia("(prefers-color-scheme: dark)");
-    const size = new ResizeObserver(() => chart?.setSize({width: place.current.clientWidth, height: 260}));
+    const size = new ResizeObserver(() => place.current && chart?.setSize({width: place.current.clientWidth, height: 260}));
     again();
     size.observe(place.current);
     dark.addEventListener("change", again);
