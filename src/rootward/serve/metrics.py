@@ -1,0 +1,50 @@
+"""Counters of a server in the text format of Prometheus, over one process or several."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class Metrics:
+    """What a server counts. With several processes any of them tells the sums, see `prometheus_client.multiprocess`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        own = {"registry": self.registry}
+        self.requests = Counter(
+            "rootward_requests", "Requests answered, by route and status.", ["route", "status"], **own
+        )
+        self.seconds = Histogram(
+            "rootward_request_seconds", "Seconds to an answer.", ["route"], buckets=_SECONDS, **own
+        )
+        self.texts = Counter("rootward_texts", "Texts searched.", **own)
+        self.calls = Histogram("rootward_texts_per_search", "Texts searched in one call.", buckets=_TEXTS, **own)
+        self.shed = Counter("rootward_shed", "Requests refused because too many were in flight.", **own)
+        self.in_flight = Gauge("rootward_in_flight", "Requests in work.", multiprocess_mode="livesum", **own)
+        self.generation = Gauge(
+            "rootward_generation", "Generation of each run.", ["run"], multiprocess_mode="livemin", **own
+        )
+        self.takeovers = Counter("rootward_takeovers", "New runs, by what became of them.", ["outcome"], **own)
+
+    def answered(self, scope: Mapping[str, Any], status: int, seconds: float) -> None:
+        """Count an answer of a route."""
+        route = getattr(scope.get("route"), "path", "none")
+        self.requests.labels(route, status or "none").inc()
+        self.seconds.labels(route).observe(seconds)
+
+    def text(self) -> bytes:
+        """All of it, as Prometheus reads it."""
+        if FOLDER not in os.environ:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

@@ -1,0 +1,94 @@
+"""Searches in a few threads, texts of requests that wait together in one call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from rootward.errors import InputError
+from rootward.serve.runs import Question, ServedRun
+
+MOST_IN_A_CALL = 64
+"""Texts of several requests that are searched in one call."""
+
+
+@dataclass(eq=False)
+class _Job:
+    run: ServedRun
+    texts: Sequence[str]
+    question: Question
+    done: asyncio.Future[list[dict[str, Any]]] = field(repr=False)
+
+
+class SearchThreads:
+    """Runs searches in threads, off the event loop.
+
+    A search by product of matrices takes hardly longer for several texts than for one, so requests that wait for a free
+    thread, with equal questions to the same run, are searched together. A request that was cancelled while it waited
+    takes no work.
+
+    Args:
+        n: how many threads.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._threads = ThreadPoolExecutor(n, thread_name_prefix="search")
+        self._free, self._waiting = n, deque[_Job]()
+
+    async def search(self, run: ServedRun, texts: Sequence[str], question: Question) -> list[dict[str, Any]]:
+        """As `ServedRun.search`."""
+        job = _Job(run, texts, question, asyncio.get_running_loop().create_future())
+        self._waiting.append(job)
+        self._start()
+        return await job.done
+
+    def close(self) -> None:
+        """Wait for what runs; start nothing more."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _start(self) -> None:
+        while self._free and self._waiting:
+            first = self._waiting.popleft()
+            if first.done.done():
+                continue
+            jobs, n, later = [first], len(first.texts), deque[_Job]()
+            for job in self._waiting:
+                if job.done.done():
+                    continue
+                if job.run is first.run and job.question == first.question and n + len(job.texts) <= MOST_IN_A_CALL:
+                    jobs.append(job)
+                    n += len(job.texts)
+                else:
+                    later.append(job)
+            self._waiting = later
+            self._free -= 1
+            deliver = partial(asyncio.get_running_loop().call_soon_threadsafe, self._deliver, jobs)
+            self._threads.submit(_search, jobs).add_done_callback(deliver)
+
+    def _deliver(self, jobs: list[_Job], future: Any) -> None:
+        self._free += 1
+        self._start()
+        for job, outcome in zip(jobs, future.result(), strict=True):
+            if job.done.done():
+                continue
+            if isinstance(outcome, Exception):
+                job.done.set_exception(outcome)
+            else:
+                job.done.set_result(outcome)
+
+
+def _search(jobs: list[_Job]) -> list[list[dict[str, Any]] | Exception]:
+    """The results of each job, or what went wrong with it; each by itself where together is refused."""
+    texts = [text for job in jobs for text in job.texts]
+    try:
+        found = iter(jobs[0].run.search(texts, jobs[0].question))
+        return [[next(found) for _ in job.texts] for job in jobs]
+    except InputError as error:
+        return [error for _ in jobs]
+    except Exception as error:
+        return [error] if len(jobs) == 1 else [_search([job])[0] for job in jobs]
