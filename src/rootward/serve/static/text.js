@@ -69,7 +69,7 @@ export function readTable(source, mark = ",") {
   return rows.filter((each) => each.some((value) => value.trim() !== ""));
 }
 
-/** The texts of a file: one a line; of a table the column `text` (or title, name, query), else the first one. */
+/** The texts of a file, each once, control characters as spaces: one a line; of a table the column `text` (or title, name, query), else the first one. */
 export function textsOf(source, file = "") {
   const mark = /\.csv$/i.test(file) ? "," : /\.tsv$/i.test(file) ? "\t" : null;
   const first = source.replace(/^\ufeff/, "").split(/[\r\n]/, 1)[0];
@@ -81,7 +81,7 @@ export function textsOf(source, file = "") {
     const column = ["text", "texts", "title", "name", "query"].map((name) => names.indexOf(name)).find((at) => at >= 0);
     texts = rows.slice(column === undefined ? 0 : 1).map((row) => row[column ?? 0] ?? "");
   } else texts = source.replace(/^\ufeff/, "").split(/\r\n|\n|\r/);
-  return [...new Set(texts.map((text) => text.trim()).filter((text) => text !== ""))];
+  return [...new Set(texts.map((text) => text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").trim()).filter((text) => text !== ""))];
 }
 
 /** Rows as CSV with a header; a cell is quoted where it has to be. */
