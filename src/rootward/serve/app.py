@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,8 +33,9 @@ from rootward.serve.schema import (
     Suggestions,
     Text,
 )
-from rootward.serve.work import SearchThreads
+from rootward.serve.work import SearchThreads, json_bytes
 
+_JSON = "application/json"
 STATIC = Path(__file__).parent / "static"
 _CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 422: "invalid"}
 _WHEN = {
@@ -56,16 +56,19 @@ class Server:
     Attributes:
         runs: by name, the default first; replaced one by one by `take_over`.
         limits, metrics, threads: see their classes.
+        n_threads: that search.
         stopping: the process is about to end; no longer ready.
     """
 
     runs: dict[str, ServedRun]
     limits: Limits = field(default_factory=Limits)
     metrics: Metrics = field(default_factory=Metrics)
-    threads: SearchThreads = field(default_factory=lambda: SearchThreads(2))
+    threads: SearchThreads = field(init=False)
+    n_threads: InitVar[int] = 1
     stopping: bool = False
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, n_threads: int) -> None:
+        self.threads = SearchThreads(n_threads, self.metrics.searched)
         for run in self.runs.values():
             self.metrics.generation.labels(run.name).set(run.generation)
 
@@ -127,9 +130,7 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _json(value: Any) -> Response:
-    """JSON without NaN; a lone surrogate that a source had becomes a question mark."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Response(text.encode("utf-8", "replace"), media_type="application/json")
+    return Response(json_bytes(value), media_type=_JSON)
 
 
 # -- routes ------------------------------------------------------------------------------------------------------------
@@ -146,10 +147,7 @@ def _add_search(app: FastAPI, server: Server) -> None:
             raise InputError(f"texts times k: at most {10 * limits.k:,}; give fewer texts or a lower k.")
         run, question = server.run(request.run), request.question
         _ = question.where
-        results = await server.threads.search(run, request.texts, question)
-        server.metrics.texts.inc(len(results))
-        values = {"run": run.name, "generation": run.generation, "results": results}
-        return _json({**values, **run.names_and_edges(results)} if question.explain else values)
+        return Response(await server.threads.search(run, request.texts, question), media_type=_JSON)
 
     @app.post("/v1/search", response_model=SearchResponse, responses=_errors(400, 404, 422), tags=["search"])
     async def search(request: SearchRequest) -> Response:
@@ -267,7 +265,7 @@ def _add_health(app: FastAPI, server: Server) -> None:
 
 def _error(status: int, message: str, code: str | None = None, headers: Any = None) -> Response:
     body = error_body(code or _CODES.get(status, "error"), message)
-    return Response(body, status, headers=headers, media_type="application/json")
+    return Response(body, status, headers=headers, media_type=_JSON)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

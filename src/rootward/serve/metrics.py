@@ -41,6 +41,11 @@ class Metrics:
         self.requests.labels(route, status or "none").inc()
         self.seconds.labels(route).observe(seconds)
 
+    def searched(self, n_texts: int) -> None:
+        """Count a call that searches so many texts."""
+        self.texts.inc(n_texts)
+        self.calls.observe(n_texts)
+
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""
         if FOLDER not in os.environ:

@@ -29,7 +29,6 @@ from rootward.serve.app import Server, create_app
 from rootward.serve.limits import Limits
 from rootward.serve.metrics import FOLDER, Metrics
 from rootward.serve.runs import ServedRun
-from rootward.serve.work import SearchThreads
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 _MOST_CONNECTIONS = 1_000  # of a process
@@ -200,7 +199,7 @@ def _serve_here(
 ) -> None:
     """Serve in this process."""
     runs = {source.name: options.load(source) for source in options.sources}
-    server = Server(runs, options.limits, Metrics(), SearchThreads(options.threads))
+    server = Server(runs, options.limits, Metrics(), options.threads)
     Protocol.header_seconds = options.limits.seconds
     config = uvicorn.Config(
         create_app(server, options.token),

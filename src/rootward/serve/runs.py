@@ -116,14 +116,20 @@ class ServedRun:
         Raises:
             InputError: what holds for all texts: a filter that cannot be used, an unknown node in it.
         """
-        where = question.where
+        where, k = question.where, question.k
+        best = self._search(texts, where, k=k)
         if question.threshold is None:
-            found = self._search(texts, where, k=question.k)
-            return [self._as_json(result, (), question) for result in found]
-        cap = MOST_DOCUMENTS + 1
-        answers = self._search(texts, where, threshold=question.threshold, cap=cap)
-        best = self._search(texts, where, k=question.k)
-        return [self._as_json(own, more, question) for own, more in zip(answers, best, strict=True)]
+            return [self._as_json(result, question) for result in best]
+        if question.threshold == "auto":  # accepted documents come first, so most sets are whole in the k best
+            whole = [each.error is not None or len(each) < k or each.accepted[-1] is False for each in best]
+            rest = [text for text, is_whole in zip(texts, whole, strict=True) if not is_whole]
+        else:
+            whole, rest = [False] * len(texts), list(texts)
+        sets = iter(self._search(rest, where, threshold=question.threshold, cap=MOST_DOCUMENTS + 1) if rest else ())
+        return [
+            self._as_json(own, question) if is_whole else self._as_json(next(sets), question, own)
+            for own, is_whole in zip(best, whole, strict=True)
+        ]
 
     def _search(self, texts: Sequence[str], where: Filter | None, **options: Any) -> list[Result] | Results:
         """Search all texts; where one of several has no threshold or the like, each by itself."""
@@ -137,42 +143,36 @@ class ServedRun:
                 return [Result(texts[0], texts[0], error=error)]
             raise
 
-    def _as_json(self, result: Result, more: Iterable[Any] | Result, question: Question) -> dict[str, Any]:
+    def _as_json(self, result: Result, question: Question, more: Result | None = None) -> dict[str, Any]:
+        """A result as JSON values; documents of `more` follow up to k, as not accepted."""
         found = result.to_dict(brief=not question.explain)
+        documents = found.get("documents", [])
         values: dict[str, Any] = {
             "text": result.text,
             "query": result.query,
             "others": list(result.meanings[1:_MEANINGS]),
             "unseen": result.unseen,
-            "node": getattr(result, "node", None),
-            "probability": getattr(result, "probability", None),
-            "nothing_fits": False,
+            "node": result.node,
+            "probability": result.probability,
+            "nothing_fits": result.error is None and result.node is None,
             "threshold": found.get("threshold"),
             "notes": [] if result.error else list(result.notes),
-            "documents": found.get("documents", []),
+            "documents": documents,
         }
         if result.error is not None:
             return {**values, "error": str(result.error)}
-        documents = values["documents"]
-        if question.threshold is not None:
-            if isinstance(question.threshold, float):
-                values["threshold"] = question.threshold
-            if len(documents) > MOST_DOCUMENTS:
-                del documents[MOST_DOCUMENTS:]
-                values["truncated"] = True
-            values["nothing_fits"] = not documents
+        if len(documents) > MOST_DOCUMENTS:
+            del documents[MOST_DOCUMENTS:]
+            values["truncated"] = True
+        if more is not None and more.error is None and len(documents) < question.k:
             there = {document["id"] for document in documents}
-            if isinstance(more, Result) and more.error is None and len(documents) < question.k:
-                others = more.to_dict(brief=not question.explain)["documents"]
-                others = [each for each in others if each["id"] not in there][: question.k - len(documents)]
-                documents += [{**each, "accepted": False} for each in others]
-        elif self.card["labelled"]:
-            values["nothing_fits"] = values["node"] is None
+            others = (each for each in more.to_dict(brief=not question.explain)["documents"] if each["id"] not in there)
+            documents += [{**each, "accepted": False} for each in islice(others, question.k - len(documents))]
         for rank, document in enumerate(documents, start=1):
             document["rank"] = rank
             document.setdefault("name", "")
             document.setdefault("added", False)
-        if "relevant" in found:
+        if "missing" in found:
             values["missing"] = list(result.missing)
         return values
 

@@ -1,10 +1,11 @@
-"""Searches in a few threads, texts of requests that wait together in one call."""
+"""Searches in a few threads, those of several waiting requests in one call."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +23,7 @@ class _Job:
     run: ServedRun
     texts: Sequence[str]
     question: Question
-    done: asyncio.Future[list[dict[str, Any]]] = field(repr=False)
+    done: asyncio.Future[bytes] = field(repr=False)
 
 
 class SearchThreads:
@@ -34,14 +35,20 @@ class SearchThreads:
 
     Args:
         n: how many threads.
+        searched: is told how many texts each call searched.
     """
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, searched: Callable[[int], object] = lambda _: None) -> None:
+        self._searched = searched
         self._threads = ThreadPoolExecutor(n, thread_name_prefix="search")
         self._free, self._waiting = n, deque[_Job]()
 
-    async def search(self, run: ServedRun, texts: Sequence[str], question: Question) -> list[dict[str, Any]]:
-        """As `ServedRun.search`."""
+    async def search(self, run: ServedRun, texts: Sequence[str], question: Question) -> bytes:
+        """The answer to a request as JSON: the run, its generation, and what `ServedRun.search` gives.
+
+        Raises:
+            InputError: as `ServedRun.search`.
+        """
         job = _Job(run, texts, question, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
         self._start()
@@ -67,6 +74,7 @@ class SearchThreads:
                     later.append(job)
             self._waiting = later
             self._free -= 1
+            self._searched(n)
             deliver = partial(asyncio.get_running_loop().call_soon_threadsafe, self._deliver, jobs)
             self._threads.submit(_search, jobs).add_done_callback(deliver)
 
@@ -82,13 +90,24 @@ class SearchThreads:
                 job.done.set_result(outcome)
 
 
-def _search(jobs: list[_Job]) -> list[list[dict[str, Any]] | Exception]:
-    """The results of each job, or what went wrong with it; each by itself where together is refused."""
-    texts = [text for job in jobs for text in job.texts]
+def json_bytes(value: Any) -> bytes:
+    """JSON without NaN; a lone surrogate that a source had becomes a question mark."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
+
+
+def _search(jobs: list[_Job]) -> list[bytes | Exception]:
+    """The answer to each job, or what went wrong with it; an error of several jobs is looked for in each by itself."""
+    run, question = jobs[0].run, jobs[0].question
+    answers: list[bytes | Exception] = []
     try:
-        found = iter(jobs[0].run.search(texts, jobs[0].question))
-        return [[next(found) for _ in job.texts] for job in jobs]
+        found = iter(run.search([text for job in jobs for text in job.texts], question))
+        for job in jobs:
+            results = [next(found) for _ in job.texts]
+            more = run.names_and_edges(results) if question.explain else {}
+            answers.append(json_bytes({"run": run.name, "generation": run.generation, "results": results, **more}))
     except InputError as error:
         return [error for _ in jobs]
     except Exception as error:
         return [error] if len(jobs) == 1 else [_search([job])[0] for job in jobs]
+    return answers
