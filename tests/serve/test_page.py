@@ -312,7 +312,8 @@ def test_a_phone_360_pixels_wide_needs_no_sideways_scrolling(visit: Visit) -> No
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
         small = page.evaluate(
             "[...document.querySelectorAll('main button, main input, select, [role=tab]')]"
-            ".filter((each) => each.checkVisibility() && each.type !== 'file' && each.type !== 'checkbox' && each.getBoundingClientRect().height < 20)"
+            ".filter((each) => each.checkVisibility() && each.type !== 'file' && each.type !== 'checkbox'"
+            " && each.getBoundingClientRect().height < 20)"
             ".map((each) => each.outerHTML)"
         )
         assert not small
