@@ -88,7 +88,7 @@ function Card({card, second}) {
   return html`<section class=${`run-card ${second ? "second" : ""}`} aria-label=${`Figures of ${shown(card.name)}`}>
     <h2><bdi>${shown(card.name)}</bdi></h2>
     ${tiles.length > 0 && html`<${Measured} title="The named node" kind=${nodes.kind ?? figures.kind} n=${nodes.n} tiles=${tiles} />`}
-    ${typeof figures?.recall === "number" && html`<${Measured} title="Everything above it" kind=${figures.kind}
+    ${typeof figures?.recall === "number" && html`<${Measured} title="The node and everything above it" kind=${figures.kind}
       tiles=${[["Recall", figures.recall, "right documents among as many of the best as are right"]]} />`}
     ${!tiles.length && typeof figures?.recall !== "number" && html`<p class="quiet">Nothing was measured of this run.</p>`}
     <dl class="about">${about.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => html`<div key=${name}>

@@ -3,7 +3,7 @@ import {html, useLayoutEffect, useMemo, useRef, useState} from "./dom.js";
 import {cut, score, shown} from "./text.js";
 import {Graph, layout} from "./vendor/dagre.js";
 
-const MOST = {answer: 40, near: 5, missed: 16, all: 90}, NARROW = "(max-width: 640px)";
+const MOST = {answer: 40, near: 5, missed: 16, all: 90}, NARROW = "(max-width: 640px)", SMALLEST = 0.8;
 const HEIGHT = 30, PADDING = 12, LONGEST = 26;
 
 export const MEANING = {
@@ -13,6 +13,7 @@ export const MEANING = {
   near: "likely, but rejected",
   missed: "right, but missed",
   between: "on the way up",
+  short: "some steps left out",
 };
 
 /** What each document of a result is: Map of id to one of the keys of MEANING. */
@@ -27,31 +28,43 @@ export function kinds(result, named) {
   for (const each of rejected) if (each.relevant) missing.add(each.id);
   for (const id of [...missing].slice(0, MOST.missed)) put(id, "missed");
   const close = rejected.filter((each) => !missing.has(each.id)).sort((a, b) => (b.score ?? -Infinity) - (a.score ?? -Infinity));
-  for (const each of close.slice(0, matchMedia(NARROW).matches ? 2 : MOST.near)) put(each.id, "near");
+  const wrong = [...found.values()].filter((kind) => kind === "wrong").length;
+  const room = matchMedia(NARROW).matches ? 2 : Math.max(1, MOST.near - wrong);
+  for (const each of close.slice(0, room)) put(each.id, "near");
   return found;
 }
 
-/** The nodes to draw and the links between them: all that is above an answer, and a shortest way up from the rest. */
+/**
+ * The nodes to draw and the links between them. Of what is right or may be, everything above; of what is not, only the
+ * nearest drawn node above, over a link that leaves out what is between.
+ */
 function choose(result, edges, named) {
   const parents = new Map();
   for (const [child, parent] of edges) parents.set(child, [...(parents.get(child) ?? []), parent]);
-  const nodes = kinds(result, named);
-  for (const id of [...nodes.keys()]) if (["near", "missed"].includes(nodes.get(id))) nodes.delete(id);
+  const all = kinds(result, named), nodes = new Map(), links = [];
+  const depths = new Map(result.documents.map((each) => [each.id, each.path.length]));
+  const depth = (id) => depths.get(id) ?? 0;  // what stands above others first, so that they can hang from it
+  const isAside = (kind) => kind === "near" || kind === "wrong";
+  for (const [id, kind] of all) if (!isAside(kind)) nodes.set(id, kind);
   for (const id of nodes.keys())  // a Map is walked while it grows
-    for (const parent of parents.get(id) ?? []) if (!nodes.has(parent) && nodes.size < MOST.all) nodes.set(parent, "between");
-  for (const [id, kind] of kinds(result, named)) {
-    if (kind !== "near" && kind !== "missed") continue;
-    const from = new Map([[id, null]]);
-    let top = null;
-    for (const each of from.keys()) {
-      top = each;
-      if (nodes.has(each) && each !== id) break;
-      for (const parent of parents.get(each) ?? []) if (!from.has(parent)) from.set(parent, each);
+    for (const parent of parents.get(id) ?? []) {
+      if (!nodes.has(parent) && nodes.size < MOST.all) nodes.set(parent, all.get(parent) ?? "between");
     }
-    for (let each = top; each !== null; each = from.get(each)) if (!nodes.has(each)) nodes.set(each, "between");
+  for (const [child, parent] of edges) if (nodes.has(child) && nodes.has(parent)) links.push({child, parent, short: false});
+  for (const [id, kind] of [...all].sort((a, b) => depth(a[0]) - depth(b[0]))) {
+    if (!isAside(kind) || nodes.has(id)) continue;
+    const steps = new Map([[id, 0]]);
+    let top = id;
+    for (const each of steps.keys()) {
+      if (each !== id) top = each;
+      if (each !== id && nodes.has(each)) break;
+      for (const parent of parents.get(each) ?? []) if (!steps.has(parent)) steps.set(parent, steps.get(each) + 1);
+    }
     nodes.set(id, kind);
+    if (top === id) continue;
+    if (!nodes.has(top)) nodes.set(top, "between");
+    links.push({child: id, parent: top, short: steps.get(top) > 1});
   }
-  const links = edges.filter(([child, parent]) => nodes.has(child) && nodes.has(parent));
   return {nodes, links};
 }
 
@@ -73,14 +86,14 @@ function place({nodes, links}, names) {
     const label = cut(shown(names[id] || id), LONGEST);
     graph.setNode(key.get(id), {id, kind, label, width: Math.ceil(width(label, font)) + 2 * PADDING + 14, height: HEIGHT});
   }
-  for (const [child, parent] of links) graph.setEdge(key.get(parent), key.get(child));
+  for (const {child, parent, short} of links) graph.setEdge(key.get(parent), key.get(child), {short});
   layout(graph);
   const {width: wide, height: high} = graph.graph();
   return {
     wide, high,
     nodes: graph.nodes().map((each) => graph.node(each)),
     links: graph.edges().map((edge) => ({
-      from: graph.node(edge.v).id, to: graph.node(edge.w).id, points: graph.edge(edge).points,
+      from: graph.node(edge.v).id, to: graph.node(edge.w).id, points: graph.edge(edge).points, short: graph.edge(edge).short,
     })),
   };
 }
@@ -145,15 +158,17 @@ export function AnswerGraph({result, names, edges, named, label, onOpen}) {
     setFocus(next);
     svg.current.querySelector(`[data-at="${drawing.nodes.findIndex((each) => each.id === next)}"]`)?.focus();
   };
-  const lit = new Set(["named", "answer", "wrong"]);
+  const lit = new Set(["named", "answer"]);
   const kind = new Map(drawing.nodes.map((each) => [each.id, each.kind]));
-  const used = Object.keys(MEANING).filter((each) => drawing.nodes.some((node) => node.kind === each));
+  const used = Object.keys(MEANING).filter((each) => drawing.nodes.some((node) => node.kind === each)
+    || (each === "short" && drawing.links.some((link) => link.short)));
   return html`<figure class="graph">
     <div class="frame" ref=${frame}>
       <svg ref=${svg} viewBox=${`0 0 ${drawing.wide} ${drawing.high}`} width=${drawing.wide} height=${drawing.high}
+        style=${{minWidth: `${Math.round(SMALLEST * drawing.wide)}px`}}
         role="group" aria-label=${label} onKeyDown=${onKeyDown}>
         ${drawing.links.map((link) => html`<path key=${`${link.from}\n${link.to}`} d=${curve(link.points)}
-          class=${`edge ${lit.has(kind.get(link.from)) && lit.has(kind.get(link.to)) ? "lit" : ""}`} />`)}
+          class=${`edge ${lit.has(kind.get(link.from)) && lit.has(kind.get(link.to)) ? "lit" : ""} ${link.short ? "short" : ""}`} />`)}
         ${drawing.nodes.map((node, i) => html`<g key=${node.id} data-at=${i} class=${`node ${node.kind}`} role="button"
           tabindex=${node.id === stop ? 0 : -1} transform=${`translate(${node.x} ${node.y})`}
           aria-label=${`${shown(names[node.id] || node.id)}, ${MEANING[node.kind]}${scores.get(node.id) == null ? ""
@@ -167,7 +182,8 @@ export function AnswerGraph({result, names, edges, named, label, onOpen}) {
       </svg>
     </div>
     <figcaption class="legend">${used.map((each) => html`<span key=${each} class=${`key ${each}`}>
-      <svg viewBox="-8 -8 16 16" aria-hidden="true"><rect x="-7" y="-7" width="14" height="14" rx="4" /><${Sign} kind=${each} /></svg>
+      <svg viewBox="-8 -8 16 16" aria-hidden="true">${each === "short" ? html`<path class="edge short" d="M-8 0h16" />`
+        : html`<rect x="-7" y="-7" width="14" height="14" rx="4" /><${Sign} kind=${each} />`}</svg>
       ${MEANING[each]}</span>`)}</figcaption>
   </figure>`;
 }

@@ -71,13 +71,13 @@ function Answer({answer, named, onOpen, onSearch}) {
   const document = result.documents.find((each) => each.id === named);
   const path = document?.path ?? [];
   const title = named === null ? null : shown(names[named] || document?.name || named);
-  const sure = result.node !== null && result.node !== undefined;
+  const wrong = document?.relevant === false, right = result.documents.find((each) => each.hops === 0)?.id;
   return html`<div class="card">
-    <p class="kicker">${named === null ? "Answer" : sure ? "This is" : "Best match"}</p>
+    <p class="kicker">${named === null ? "Answer" : wrong ? "Named, but not right" : result.unseen || document?.hops === undefined ? "Most likely" : "This is"}</p>
     ${named === null
       ? html`<h2 class="none">Nothing fits</h2>
         <p class="quiet">The text is unlike everything that this run knows, or no document reaches its threshold.</p>`
-      : html`<h2><button type="button" class="link" onClick=${() => onOpen(named)}><bdi title=${title}>${cut(title, 120)}</bdi></button></h2>`}
+      : html`<h2 class=${wrong ? "bad" : ""}><button type="button" class="link" onClick=${() => onOpen(named)}><bdi title=${title}>${cut(title, 120)}</bdi></button></h2>`}
     ${title !== null && title !== shown(named) && html`<p class="id"><code><bdi>${cut(shown(named), 60)}</bdi></code></p>`}
     ${result.probability !== null && result.probability !== undefined && html`<div class="chance">
       <div class="meter" role="meter" aria-label="Chance that this is right" aria-valuemin="0" aria-valuemax="100"
@@ -85,6 +85,8 @@ function Answer({answer, named, onOpen, onSearch}) {
       <span>${percent(result.probability)} likely to be right</span></div>`}
     ${path.length > 1 && html`<${Path} ids=${path} names=${names} onOpen=${onOpen} />`}
     <${Truth} result=${result} />
+    ${wrong && right !== undefined && html`<p class="truth">Right is <button type="button" class="link strong" onClick=${() => onOpen(right)}>
+      <bdi>${cut(shown(names[right] || right), 60)}</bdi></button></p>`}
     ${result.others?.length > 0 && html`<div class="others"><span class="quiet">Also means</span> ${result.others.slice(0, 6).map((id) => html`
       <button type="button" key=${id} onClick=${() => onSearch(id)}><bdi>${cut(shown(id), 30)}</bdi></button>`)}</div>`}
     ${notes.length > 0 && html`<ul class="notes">${notes.map((note) => html`<li key=${note}>${shown(note)}</li>`)}</ul>`}
