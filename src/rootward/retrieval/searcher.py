@@ -576,12 +576,17 @@ class Searcher:
         names = () if texts is None or query not in ids else texts.all_names(ids.row(query))
         return f"{query}: {', '.join(names)}" if names and names != (query,) else query
 
+    @property
+    def ancestors(self) -> Ancestors | None:
+        """Of the documents; None where the hierarchy is unknown."""
+        try:
+            return self._with_ancestors().catalogue.ancestors
+        except InputError:
+            return None
+
     def path_and_ancestors(self, row: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """(ids on a shortest path from the root to this document row, ids above it, nearest first); () if unknown."""
-        try:
-            known = self._with_ancestors().catalogue.ancestors
-        except InputError:
-            return (), ()
+        known = self.ancestors
         if known is None or known.depth[row] < 0:
             return (), ()
         label, path = self.index.document_ids, [row]
@@ -593,7 +598,7 @@ class Searcher:
     @cached_property
     def _highest_parents(self) -> npt.NDArray[np.int32]:
         """int32, one a document: the row of its parent nearest to a root, the lowest of several; -1 where none."""
-        known = self._with_ancestors().catalogue.ancestors
+        known = self.ancestors
         assert known is not None
         place = np.repeat(np.arange(len(known)), np.diff(known.offsets))
         direct = known.hops == 1

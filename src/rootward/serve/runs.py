@@ -250,9 +250,7 @@ class ServedRun:
     @cached_property
     def ancestors(self) -> Ancestors | None:
         """Of the documents; None where the run knows no hierarchy."""
-        if len(self.searcher):
-            self.searcher.path_and_ancestors(0)  # reads them from the pairs, where that was not needed before
-        return self.searcher.index.catalogue.ancestors
+        return self.searcher.ancestors
 
     @cached_property
     def children(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
