@@ -7,12 +7,6 @@ import io
 import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +14,7 @@ from typing import Any
 import pytest
 
 import rootward as rw
+from serve.conftest import serving
 from shoes import EDGES
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e '.[dev]'")
@@ -52,12 +47,6 @@ HOSTILE_EDGES = [
 ]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The server with three runs: a good one and a weak one of the shoe shop, and one of hostile names."""
@@ -67,25 +56,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     rw.train(rw.DualEncoder.lookup(shop, dim=2), shop, rw.recipes.decoupled(steps=40), out=folder / "weak")
     bad = rw.Hierarchy.from_edges(HOSTILE_EDGES).pairs()
     rw.train(rw.DualEncoder.lookup(bad, dim=16), bad, rw.recipes.decoupled(steps=600), out=folder / "bad <b>")
-    port = free_port()
-    runs = [str(folder / name) for name in ("good", "weak", "bad <b>")]
-    log = (folder / "server.log").open("wb")
-    command = [sys.executable, "-m", "rootward", "serve", *runs, "--port", str(port)]
-    server = subprocess.Popen(command, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"{url}/readyz", timeout=1).read()
-                break
-            except (urllib.error.URLError, OSError):
-                assert server.poll() is None, (folder / "server.log").read_text()
-                time.sleep(0.1)
-        yield url
-    finally:
-        server.terminate()
-        server.wait(20)
-        log.close()
+    with serving(folder / "good", folder / "weak", folder / "bad <b>") as (client, _):
+        yield str(client.base_url).rstrip("/")
 
 
 @pytest.fixture(scope="module")
