@@ -40,8 +40,8 @@ def serve(
     index: Annotated[Path | None, _runs("--index FOLDER", "An index of the first run; see rootward index.")] = None,
     encoder: EncoderAgain = None,
     in_flight: Annotated[
-        int, _limits("--in-flight N", "Requests in work of a process; more get 503. Default: 32.", min=1, max=10_000)
-    ] = 32,
+        int, _limits("--in-flight N", "Requests in work of a process; more get 503. Default: 16.", min=1, max=10_000)
+    ] = 16,
     timeout: Annotated[
         float, _limits("--timeout SECONDS", "For a body to arrive, and for an answer. Default: 10.", min=0.1, max=3_600)
     ] = 10.0,

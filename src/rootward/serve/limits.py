@@ -43,7 +43,7 @@ class Limits:
         k: documents of a text that a request may name.
     """
 
-    in_flight: int = 32
+    in_flight: int = 16
     seconds: float = 10.0
     body_bytes: int = 1 << 20
     texts: int = 256

@@ -18,22 +18,18 @@ class Metrics:
     """What a server counts. With several processes any of them tells the sums, see `prometheus_client.multiprocess`."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        own = {"registry": self.registry}
-        self.requests = Counter(
-            "rootward_requests", "Requests answered, by route and status.", ["route", "status"], **own
-        )
-        self.seconds = Histogram(
-            "rootward_request_seconds", "Seconds to an answer.", ["route"], buckets=_SECONDS, **own
-        )
-        self.texts = Counter("rootward_texts", "Texts searched.", **own)
-        self.calls = Histogram("rootward_texts_per_search", "Texts searched in one call.", buckets=_TEXTS, **own)
-        self.shed = Counter("rootward_shed", "Requests refused because too many were in flight.", **own)
-        self.in_flight = Gauge("rootward_in_flight", "Requests in work.", multiprocess_mode="livesum", **own)
+        own = self.registry = CollectorRegistry()
+        route, status, run = "route", "status", "run"
+        self.requests = Counter("rootward_requests", "Requests answered.", (route, status), registry=own)
+        self.seconds = Histogram("rootward_request_seconds", "To an answer.", (route,), buckets=_SECONDS, registry=own)
+        self.texts = Counter("rootward_texts", "Texts searched.", registry=own)
+        self.calls = Histogram("rootward_texts_per_search", "Texts of one call.", buckets=_TEXTS, registry=own)
+        self.shed = Counter("rootward_shed", "Requests refused because too many were in flight.", registry=own)
+        self.in_flight = Gauge("rootward_in_flight", "Requests in work.", multiprocess_mode="livesum", registry=own)
         self.generation = Gauge(
-            "rootward_generation", "Generation of each run.", ["run"], multiprocess_mode="livemin", **own
+            "rootward_generation", "Of each run.", (run,), multiprocess_mode="livemin", registry=own
         )
-        self.takeovers = Counter("rootward_takeovers", "New runs, by what became of them.", ["outcome"], **own)
+        self.takeovers = Counter("rootward_takeovers", "New runs, by what became of them.", ("outcome",), registry=own)
 
     def answered(self, scope: Mapping[str, Any], status: int, seconds: float) -> None:
         """Count an answer of a route."""

@@ -23,8 +23,9 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from rootward.calibration.calibrate import NAME as CALIBRATION
 from rootward.errors import InputError, RootwardError, RunFolderError
-from rootward.folders import CONFIG, read_object
+from rootward.folders import CLASSIFIER, CONFIG, read_object
 from rootward.serve.app import Server, create_app
 from rootward.serve.limits import Limits
 from rootward.serve.metrics import FOLDER, Metrics
@@ -61,7 +62,7 @@ class Options:
     sources: tuple[Source, ...]
     index: Path | None = None
     encoder: str | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     limits: Limits = field(default_factory=Limits)
     threads: int = 1
     quiet: bool = False
@@ -75,8 +76,9 @@ class Options:
 class Watch:
     """Finds runs that appear in a folder.
 
-    A run is complete once it has its `config.json`, the file that is written last. What is there at the start counts as
-    known. Of several new ones the last written is taken; a run that is written anew in its folder is a new one.
+    A run is complete once it has its `config.json`, the file that is written last, and that says that it is finished.
+    What is there at the start counts as known. Of several new ones the last written is taken; a run that is written
+    anew in its folder, or gets a classifier or a calibration, is a new one.
 
     Args:
         folder: holds one folder a run.
@@ -91,24 +93,29 @@ class Watch:
         now = self._runs()
         fresh = [mark for mark in now if mark not in self._known]
         self._known = set(now)
-        return now[max(fresh, key=lambda mark: mark[1:])] if fresh else None
+        return now[max(fresh)] if fresh else None
 
     def newest(self) -> Path | None:
         """The folder of the run that was written last; None where there is none."""
         runs = self._runs()
-        return runs[max(runs, key=lambda mark: mark[1:])] if runs else None
+        return runs[max(runs)] if runs else None
 
-    def _runs(self) -> dict[tuple[int, int, str], Path]:
-        """(inode and time of the config, name) -> folder of every run."""
+    def _runs(self) -> dict[tuple[int, str, int, tuple[int, ...]], Path]:
+        """(time of the config, name, inode, times of what may follow it) -> folder of every finished run."""
         found = {}
         with contextlib.suppress(OSError):
             for entry in os.scandir(self.folder):
                 with contextlib.suppress(OSError):
-                    config = Path(entry.path) / CONFIG
-                    state = config.stat()
-                    if "towers" in read_object(config):
-                        found[(state.st_ino, state.st_mtime_ns, entry.name)] = Path(entry.path)
+                    folder = Path(entry.path)
+                    state, config = (folder / CONFIG).stat(), read_object(folder / CONFIG)
+                    if "towers" in config and config.get("run", {}).get("finished", True):
+                        later = tuple(map(_time_of, (folder / CLASSIFIER / CONFIG, folder / CALIBRATION)))
+                        found[(state.st_mtime_ns, entry.name, state.st_ino, later)] = folder
         return found
+
+
+def _time_of(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.is_file() else 0
 
 
 class Protocol(H11Protocol):
@@ -137,6 +144,12 @@ class Protocol(H11Protocol):
         elif self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+
+    def on_response_complete(self) -> None:
+        """Wait for the rest of a request that began to arrive before the answer to the one before it."""
+        super().on_response_complete()
+        if self._no_request() and self.conn.trailing_data[0]:
+            self._await_header()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the wait."""

@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from rootward.ids import holds_control
+from rootward.ids import CONTROL, holds_control
 from rootward.serve.runs import MOST_DOCUMENTS, Question
 from rootward.texts import LONGEST
 
 MOST_TEXTS = 256
 _LONGEST_ID = 500
 _MOST_HOPS = 10_000
+_PATTERN = {"pattern": CONTROL.replace("[", "^[^", 1) + "*$"}  # told, not used: `_readable` has a better message
 
 
 def _readable(text: str) -> str:
@@ -29,13 +30,19 @@ def _not_blank(text: str) -> str:
 
 Text = Annotated[
     str,
-    Field(min_length=1, max_length=LONGEST, examples=["recliner"], description="Words, or the id of a known query."),
+    Field(
+        min_length=1,
+        max_length=LONGEST,
+        examples=["recliner"],
+        description="Words, or the id of a known query.",
+        json_schema_extra=_PATTERN,
+    ),
     AfterValidator(_readable),
     AfterValidator(_not_blank),
 ]
 Id = Annotated[
     str,
-    Field(min_length=1, max_length=_LONGEST_ID, examples=["chair.n.01"]),
+    Field(min_length=1, max_length=_LONGEST_ID, examples=["chair.n.01"], json_schema_extra=_PATTERN),
     AfterValidator(_readable),
 ]
 RunName = Annotated[
@@ -45,6 +52,7 @@ RunName = Annotated[
         max_length=_LONGEST_ID,
         examples=["wordnet"],
         description="Which run, by a name of GET /v1/runs. Default: the first one.",
+        json_schema_extra=_PATTERN,
     ),
     AfterValidator(_readable),
 ]

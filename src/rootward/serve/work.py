@@ -75,13 +75,13 @@ class SearchThreads:
             self._waiting = later
             self._free -= 1
             self._searched(n)
-            deliver = partial(asyncio.get_running_loop().call_soon_threadsafe, self._deliver, jobs)
-            self._threads.submit(_search, jobs).add_done_callback(deliver)
+            work = asyncio.get_running_loop().run_in_executor(self._threads, _search, jobs)
+            work.add_done_callback(partial(self._deliver, jobs))
 
-    def _deliver(self, jobs: list[_Job], future: Any) -> None:
+    def _deliver(self, jobs: list[_Job], work: asyncio.Future[list[bytes | Exception]]) -> None:
         self._free += 1
         self._start()
-        for job, outcome in zip(jobs, future.result(), strict=True):
+        for job, outcome in zip(jobs, work.result(), strict=True):
             if job.done.done():
                 continue
             if isinstance(outcome, Exception):
