@@ -84,7 +84,7 @@ function place({nodes, links}, names) {
   const font = `13px ${getComputedStyle(document.body).fontFamily}`;
   for (const [id, kind] of nodes) {
     const label = cut(shown(names[id] || id), LONGEST);
-    graph.setNode(key.get(id), {id, kind, label, width: Math.ceil(width(label, font)) + 2 * PADDING + 14, height: HEIGHT});
+    graph.setNode(key.get(id), {id, kind, label, width: Math.ceil(width(label, kind === "named" ? `650 ${font}` : font)) + 2 * PADDING + 14, height: HEIGHT});
   }
   for (const {child, parent, short} of links) graph.setEdge(key.get(parent), key.get(child), {short});
   layout(graph);

@@ -63,7 +63,7 @@ function Truth({result}) {
 
 function Answer({answer, named, onOpen, onSearch}) {
   const {result, names = {}} = answer;
-  const notes = (result.notes ?? []).filter((note) => note !== result.error && !/^\d+ of \d+ right answers?\b/.test(note)
+  const notes = (result.notes ?? []).filter((note) => note !== result.error && !/^\d+ of \d+ right answers?\b|^nothing fits$| with probability [\d.]+$/.test(note)
     && !(result.others?.length && / also means /.test(note)));
   if (result.error) {
     return html`<div class="card problem-card"><p class="kicker">No answer</p><p class="problem">${shown(result.error)}</p></div>`;
@@ -79,7 +79,7 @@ function Answer({answer, named, onOpen, onSearch}) {
         <p class="quiet">The text is unlike everything that this run knows, or no document reaches its threshold.</p>`
       : html`<h2 class=${wrong ? "bad" : ""}><button type="button" class="link" onClick=${() => onOpen(named)}><bdi title=${title}>${cut(title, 120)}</bdi></button></h2>`}
     ${title !== null && title !== shown(named) && html`<p class="id"><code><bdi>${cut(shown(named), 60)}</bdi></code></p>`}
-    ${result.probability !== null && result.probability !== undefined && html`<div class="chance">
+    ${named !== null && result.probability !== null && result.probability !== undefined && html`<div class="chance">
       <div class="meter" role="meter" aria-label="Chance that this is right" aria-valuemin="0" aria-valuemax="100"
         aria-valuenow=${Math.round(100 * result.probability)}><span style=${{width: `${100 * result.probability}%`}}></span></div>
       <span>${percent(result.probability)} likely to be right</span></div>`}
