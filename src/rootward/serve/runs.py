@@ -28,6 +28,7 @@ MOST_DOCUMENTS = 1_000
 """Documents of a text that are returned at most; an answer set that has more is cut off and says so."""
 
 _CHILDREN_SHOWN = 200
+_MEANINGS = 21  # of an ambiguous text, the one that was searched for included
 _LONGEST_SCAN = 2_000  # completions that are compared for one prefix
 _ALIKE = 3  # letters that names share which are proposed for an unknown one
 
@@ -172,6 +173,7 @@ class ServedRun:
         values: dict[str, Any] = {
             "text": result.text,
             "query": result.query,
+            "others": list(result.meanings[1:_MEANINGS]),
             "unseen": result.unseen,
             "node": result.node,
             "probability": result.probability,
@@ -198,13 +200,15 @@ class ServedRun:
         return values
 
     def names_and_edges(self, results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-        """{"names": id to name, "edges": [child, parent]} of the documents of results and everything above them."""
+        """{"names": id to name, "edges": [child, parent]} of the documents of results, right ones that are missing, and
+        everything above them."""
         ids = self.searcher.index.document_ids
         shown: dict[str, None] = {}
         for result in results:
             for document in result["documents"]:
                 shown[document["id"]] = None
                 shown.update(dict.fromkeys(document.get("ancestors", ())))
+            shown.update(dict.fromkeys(result.get("missing", ())))  # what is above them is right, too
         rows = ids.find(list(shown))
         edges = [
             [label, ids[parent]]

@@ -132,6 +132,7 @@ class SearchResult(_Model):
 
     text: str
     query: str = Field(description="Id of the known query that the text names; else the text.")
+    others: list[str] = Field([], description="Ids of other known queries that the text can name, 20 at most.")
     unseen: bool = Field(description="It names no known query; a text tower read it.")
     node: str | None = Field(description="The node that the text names, of a run that learnt from labelled texts.")
     probability: float | None = Field(description="Calibrated chance that `node` is right.")
