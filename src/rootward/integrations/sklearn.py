@@ -37,7 +37,7 @@ class RootwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
 
     X is a list, array or column of texts, one dimension; y has the id of one node for each. It works in pipelines,
     `GridSearchCV` and `clone`, and can be pickled. Names and synonyms of the taxonomy are training texts too, so a node
-    without a labelled text can be predicted.
+    that has one can be predicted without a labelled text.
 
     Args:
         taxonomy: a `Hierarchy`, or edges as `Hierarchy.from_edges` reads them.
@@ -75,7 +75,7 @@ class RootwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         tags.input_tags.one_d_array, tags.input_tags.two_d_array, tags.input_tags.string = True, False, True
         return tags
 
-    def fit(self, X: Iterable[str], y: Iterable[Any]) -> Self:
+    def fit(self, X: Iterable[str], y: Iterable[Any] | None) -> Self:
         """Learn from labelled texts.
 
         Args:
@@ -87,8 +87,16 @@ class RootwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
             UnknownIdError: a node that the taxonomy does not have.
             PairsError: fewer than 20 labelled texts, or texts of one node alone.
         """
+        if y is None:
+            raise InputError(
+                "RootwardClassifier requires y to be passed, but the target y is None: give the nodes' ids."
+            )
         tree = self.taxonomy if isinstance(self.taxonomy, Hierarchy) else Hierarchy.from_edges(self.taxonomy)
         texts = _texts(X)
+        if y is None:
+            raise InputError(
+                "RootwardClassifier requires y to be passed, but the target y is None: give the nodes' ids."
+            )
         y = np.asarray(y if hasattr(y, "__array__") else list(y))
         if y.shape != (len(texts),):
             raise InputError(f"y needs the id of one node for each of {len(texts):,} texts, got shape {y.shape}.")
