@@ -91,8 +91,8 @@ def export(
         raise RunFolderError(f"{folder} cannot be made ({error.strerror}); choose another folder.") from error
     try:
         if format == "vectors":
-            of_run = (trained.pairs, trained.folder) if isinstance(trained, Run) else (None, None)
-            write_vectors(model, *of_run, temporary)
+            pairs, run = (trained.pairs, trained.folder) if isinstance(trained, Run) else (None, None)
+            write_vectors(model, pairs, run, temporary)
         elif format == "sentence-transformers":
             write_modules(model, temporary)
         else:
