@@ -339,6 +339,21 @@ class Classifier:
         """What one text names."""
         return next(self._answers([text]))
 
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """Ids of the nodes that a text can name: those with a training text, their own name included."""
+        ids = self.pairs.document_ids
+        return tuple(ids[row] for row in self.evidence.classes.tolist())
+
+    def chances(self, texts: Sequence[str]) -> csr_array:
+        """How likely each text names each of `candidates`: float64, texts x candidates; every row sums to 1.
+
+        Only the likeliest 128 of a text are stored. A named node's `Answer.probability` is this, calibrated once more.
+        """
+        found = self.evidence.candidates(texts)
+        weighed = _chances(_chosen(self.evidence, found.values, self.weights), self.weights)
+        return _spread(found.classes, weighed, len(self.evidence.classes))
+
     def _answers(self, texts: Sequence[str]) -> Iterator[Answer]:
         ids, found = self.pairs.document_ids, self.read(texts)
         for place, text in enumerate(texts):
