@@ -48,7 +48,7 @@ def info(
 
 def _about(folder: Path) -> dict[str, Any]:
     """What is told of a folder, as JSON values, in the order in which it is told."""
-    from rootward.training.run import LOG  # noqa: PLC0415
+    from rootward.training.log import LOG  # noqa: PLC0415
 
     if not (folder / "config.json").is_file():
         if (folder / "loading.json").is_file():
