@@ -231,6 +231,15 @@ def sections_in(folder: Path) -> Container[str]:
     return ()
 
 
+def is_foreign(folder: Path) -> bool:
+    """Whether a folder has a `config.json` of another program."""
+    try:
+        found = parse_json((folder / CONFIG).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return not (isinstance(found, dict) and str(found.get("made_by", "")).startswith("rootward"))
+
+
 def read_config(folder: Path, kind: FolderKind = RUN_FOLDER) -> dict[str, Any]:
     """The `config.json` of a folder.
 

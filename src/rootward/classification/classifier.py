@@ -36,7 +36,7 @@ from rootward.evaluation.naming import (
     named_queries,
     node_sums,
 )
-from rootward.files import refuse_link, write_text
+from rootward.files import refuse_link
 from rootward.folders import (
     CLASSIFIER,
     CLASSIFIER_FOLDER,
@@ -347,7 +347,7 @@ class Classifier:
         with writing_to(folder, "Classifier.save"), Generation(folder) as new:
             new.write(EVIDENCE, lambda path: save_file(tensors, path))
             if (report := self.report) is not None:
-                new.write(REPORT, lambda path: write_text(path, report.to_json()))
+                new.write(REPORT, lambda path: path.write_text(report.to_json(), encoding="utf-8"))
             new.commit({"classifier": values})
         return folder
 

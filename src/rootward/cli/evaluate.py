@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import rootward as rw
-from rootward.cli.flags import STDOUT, EncoderAgain, PlotFlags, RunFolder, output, panel, provided, put
+from rootward.cli.flags import STDOUT, EncoderAgain, PlotFlags, RunFolder, output, panel, provided, put, show
 from rootward.cli.sources import LabelFlags, Source, read_for_run
 from rootward.errors import InputError
-from rootward.folders import CLASSIFIER, read_config
+from rootward.folders import CLASSIFIER, REPORT, add_file, read_config
 
 if TYPE_CHECKING:
     from rootward.evaluation import Baselines
@@ -73,7 +73,7 @@ def evaluate(
     from rootward.evaluation import baselines as measure_baselines  # noqa: PLC0415
     from rootward.evaluation import named_queries, plot_recall  # noqa: PLC0415
     from rootward.retrieval.searcher import run_calibration, run_pairs  # noqa: PLC0415
-    from rootward.training.run import REPORT, no_report, pairs_in  # noqa: PLC0415
+    from rootward.training.run import no_report, pairs_in  # noqa: PLC0415
 
     progress = not results.quiet
     model = rw.DualEncoder.load(run, encoder=encoder, progress=progress)
@@ -133,11 +133,21 @@ def evaluate(
         comparison = rw.compare(*reports, **options)
         shown += [comparison, _verdict(comparison)]
         text = partial(_both, reports, comparison)
-    results.deliver(*([] if markdown == STDOUT else shown), text=text)
+    if _is_own_report(run, results.json) and len(shown) == 1:  # the run's own, which its config has a checksum of
+        for each in [] if markdown == STDOUT else shown:
+            show(each)
+        add_file(run, REPORT, lambda path: path.write_text(text(), encoding="utf-8"), "rootward evaluate")
+    else:
+        results.deliver(*([] if markdown == STDOUT else shown), text=text)
     if markdown is not None:
         tables = [table] if trained is not None else []
         put("\n".join(each.to_markdown() for each in (*reports, *tables)), markdown)
     results.draw(partial(plot_recall, reports))
+
+
+def _is_own_report(run: Path, json: Path | None) -> bool:
+    """Whether a report is to be written in the place of a run's own."""
+    return json is not None and json.name == REPORT and json.absolute().parent.resolve() == run.absolute().resolve()
 
 
 def _verdict(comparison: Comparison) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 
 from rootward.errors import RunFolderError
 from rootward.evaluation import Report, evaluate
-from rootward.files import write_text
 from rootward.folders import CONFIG, REPORT, read_config, section, writing_to
 from rootward.growth.diff import Diff
 from rootward.growth.drift import Drift, drift
@@ -93,6 +92,10 @@ def grow_run(
     with writing_to(out, "rootward grow"):
         begin_folder(out, grown.pairs)
         rewrite_log(out, read_log(folder))
-        files = {**files_of_pairs(out), LOG: None, REPORT: lambda path: write_text(path, report.to_json())}
+        files = {
+            **files_of_pairs(out),
+            LOG: None,
+            REPORT: lambda path: path.write_text(report.to_json(), encoding="utf-8"),
+        }
         grown.model.save(out, config=sections, more_files=files)
     return GrownRun(out, grown, found, report)

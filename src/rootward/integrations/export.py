@@ -16,7 +16,7 @@ from rootward.encoders.dual_encoder import usual_lean
 from rootward.encoders.towers import BaseTextTower, TiedTower
 from rootward.errors import InputError, RunFolderError
 from rootward.evaluation import Report
-from rootward.files import locked, sync_folder, writing
+from rootward.files import locked, sha256, sync_folder, writing
 from rootward.integrations.onnx import write_graph
 from rootward.integrations.sentence_transformers import reads_documents, write_modules
 from rootward.texts import LONGEST, what_is_read
@@ -41,6 +41,8 @@ def export(
     onnx: `query.onnx`, from tokens (frozen, full), weighted features (static) or both (joint; for these two
     `rootward.integrations.onnx.features_of` makes them of texts), to vectors; beside it `documents.safetensors` (tensor
     `documents`) and `documents.json` (their ids, row by row), and of an encoder `tokenizer.json`.
+
+    `SHA256SUMS` has the checksum of every file, as other libraries check none: `sha256sum --check SHA256SUMS`.
 
     Args:
         trained: a run, whose report goes into the card, or a model.
@@ -85,11 +87,11 @@ def export(
     with locked(folder.with_name(f".{folder.name}.rootward-lock"), "rootward export", folder), writing(folder):
         if folder.exists():
             raise RunFolderError(f"{folder} is there already; choose another folder to export to.")
-        _write(model, folder, format, card(model, own if report is None else report, format))
+        _write(model, folder, format, own if report is None else report)
     return folder
 
 
-def _write(model: DualEncoder, folder: Path, format: Format, text: str) -> None:
+def _write(model: DualEncoder, folder: Path, format: Format, report: Report | None) -> None:
     """Write the folder, whole or not at all."""
     temporary = folder.with_name(f".{folder.name}.rootward-export")
     if temporary.exists() and not temporary.is_symlink():
@@ -104,7 +106,10 @@ def _write(model: DualEncoder, folder: Path, format: Format, text: str) -> None:
             save_file({"documents": documents}, temporary / "documents.safetensors")
             ids = json.dumps(list(model.document_ids), ensure_ascii=False)
             (temporary / "documents.json").write_text(ids, encoding="utf-8")
-        (temporary / "README.md").write_text(text, encoding="utf-8")
+        (temporary / "README.md").write_text(card(model, report, format), encoding="utf-8")
+        files = sorted(path.relative_to(temporary).as_posix() for path in temporary.rglob("*") if path.is_file())
+        sums = "".join(f"{sha256(temporary / name)}  {name}\n" for name in files)
+        (temporary / "SHA256SUMS").write_text(sums, encoding="utf-8")
         _flush(temporary)
         os.replace(temporary, folder)
         sync_folder(folder.parent)

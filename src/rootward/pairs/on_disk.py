@@ -19,7 +19,7 @@ import pyarrow.parquet
 from rootward.csr import counts_of
 from rootward.errors import InputError, MissingExtraError, TableError
 from rootward.files import writing
-from rootward.folders import CONFIG, PAIRS_FOLDER, read_config, sections_in, writing_to
+from rootward.folders import CONFIG, PAIRS_FOLDER, is_foreign, read_config, sections_in, writing_to
 from rootward.ids import MappedIds, Rows, note_on_spaced, write_labels
 from rootward.pairs.arrays import heights
 from rootward.pairs.storage import SIDES, finish, is_folder, read_about
@@ -76,7 +76,7 @@ def table_to_folder(
     if _is_there(folder, table):
         return
     if folder.is_file() or (folder / CONFIG).exists():
-        if not sections_in(folder) and folder.is_dir():
+        if folder.is_dir() and not is_foreign(folder) and not sections_in(folder):
             read_config(folder, PAIRS_FOLDER)  # says what is wrong with it
         raise TableError(f"{folder} holds something else; pairs on disk need a folder of their own.")
     try:

@@ -34,6 +34,7 @@ from rootward.folders import (
     checked_as,
     checksums,
     file_of,
+    is_foreign,
     parse_json,
     read_config,
     read_whole,
@@ -305,7 +306,7 @@ def read_about(folder: Path) -> PairsFolder:
             raise TableError(
                 f"{folder} is a folder; that of a run is {inside}. A whole run is loaded by rootward.Run.load."
             )
-        if (folder / CONFIG).exists() and not sections_in(folder):
+        if (folder / CONFIG).exists() and not is_foreign(folder) and not sections_in(folder):
             read_config(folder, PAIRS_FOLDER)  # says what is wrong with it
         state = "holds something else" if (folder / CONFIG).exists() else "is not whole"
         what = state if folder.is_dir() else "is no folder"

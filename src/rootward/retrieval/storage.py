@@ -38,6 +38,7 @@ from rootward.folders import (
     INDEX_FOLDER,
     check_files,
     checksums,
+    is_foreign,
     read_config,
     read_state,
     read_whole,
@@ -164,7 +165,7 @@ def existing_config(folder: Path) -> dict[str, Any]:
     """
     if not (folder / CONFIG).is_file():
         return {}
-    config = read_config(folder, INDEX_FOLDER)
+    config: dict[str, Any] = {} if is_foreign(folder) else read_config(folder, INDEX_FOLDER)
     if "index" not in config:
         what = "a trained model" if "towers" in config else f"a {CONFIG} that is of no index"
         raise RunFolderError(f"{folder} holds {what}; an index needs a folder of its own. Choose another.")
@@ -270,7 +271,7 @@ def load_documents(
         about |= {"pairs": pairs, "target": relevance.target}
     state = Loading() if folder is None else _loading(folder, check=True)
     if state.about == about and folder is not None:
-        engine: Engine = engine_class(name).load(folder, tuple(state.files), {**options, **state.settings})
+        engine: Engine = engine_class(name).load(folder, state.engine, {**options, **state.settings})
         done = state.done
     else:
         known = {} if relevance is None else {"relevance": relevance}
@@ -317,13 +318,15 @@ class Loading(BaseModel):
         about: what is loaded; another load starts anew.
         done: how many documents are.
         settings: of the engine.
-        files: of its snapshot, as in `config.json`.
+        engine: names of the files of its snapshot.
+        files: these with their checksums, as in `config.json`.
     """
 
     model_config = ConfigDict(frozen=True)
     about: dict[str, Any] = Field(default_factory=dict)
     done: int = Field(default=0, ge=0)
     settings: dict[str, Any] = Field(default_factory=dict)
+    engine: tuple[str, ...] = ()
     files: dict[str, tuple[int, str]] = Field(default_factory=dict)
 
 
@@ -331,7 +334,8 @@ def _write_loading(folder: Path, engine: Engine, about: dict[str, Any], done: in
     """Store that the first `done` documents are loaded, with a snapshot of an engine in files."""
     before = _loading(folder).files
     files = engine.save(folder, f"loading{done}")
-    state = {"about": about, "done": done, "settings": engine.settings, "files": checksums(folder, files)}
+    state = {"about": about, "done": done, "settings": engine.settings, "engine": files}
+    state["files"] = checksums(folder, files)
     write_sealed(folder / LOADING, state)
     _delete(folder, set(before) - set(files))
 
@@ -347,7 +351,7 @@ def _loading(folder: Path, *, check: bool = False) -> Loading:
     with suppress(OSError, ValueError, RecursionError):
         values = unseal(path.read_bytes())
         state = Loading.model_validate(values)
-        if all(_MARKED.fullmatch(name) for name in state.files):
+        if set(state.engine) == set(state.files) and all(map(_MARKED.fullmatch, state.files)):
             if check:
                 check_files(folder, values, INDEX_FOLDER)
             return state

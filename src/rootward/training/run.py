@@ -276,8 +276,8 @@ def save_pairs(folder: Path, pairs: Pairs) -> None:
     for name in (PAIRS, WHERE):  # of a training into this folder that was cut off before it was a run
         (folder / name).unlink(missing_ok=True)
     if pairs.folder is None:
-        without = replace(pairs, query_texts=None, document_texts=None)
-        atomic_write(folder / PAIRS, without.save, links=False)
+        refuse_link(folder / PAIRS)
+        replace(pairs, query_texts=None, document_texts=None).save(folder / PAIRS)
         return
     where = pairs.folder.absolute()
     text = Reference(folder=str(where), fingerprint=read_about(where).fingerprint).model_dump_json()

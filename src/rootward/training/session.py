@@ -27,7 +27,7 @@ from rootward.errors import InputError, RunFolderError, WriteError
 from rootward.evaluation import Report, answer_thresholds, evaluate, recall
 from rootward.evaluation.evaluate import ranks_of
 from rootward.evaluation.ranks import fingerprint_of
-from rootward.files import sha256, sha256_of, write_text
+from rootward.files import sha256, sha256_of
 from rootward.folders import CONFIG, REPORT, check_files, read_config, writing_to
 from rootward.ids import Rows
 from rootward.pairs import Pairs
@@ -392,7 +392,7 @@ class _Session:
             files[LOG] = None
         if run.report is not None:
             text = run.report.to_json()
-            files[REPORT] = lambda path: write_text(path, text)
+            files[REPORT] = lambda path: path.write_text(text, encoding="utf-8")
         about = About(
             recipe=run.recipe,
             seed=run.seed,
