@@ -30,7 +30,7 @@ from shoes import shoes
 from training.runs import QUIET
 
 PAIRS = shoes().pairs()
-RECIPE = rw.recipes.decoupled(steps=12, validate_every=4, batch_size=6)
+RECIPE = rw.recipes.decoupled(steps=12, validate_every=2, batch_size=6)
 
 
 @pytest.fixture(scope="module")
@@ -341,8 +341,8 @@ def test_no_bit_of_a_calibration_or_a_checkpoint_can_change_unnoticed(copy):
 def test_the_step_of_a_checkpoint_cannot_change_unnoticed(copy):
     half = copy("half")
     data = (half / CHECKPOINT).read_bytes()
-    assert data.count(b'\\"step\\":6') == 1
-    (half / CHECKPOINT).write_bytes(data.replace(b'\\"step\\":6', b'\\"step\\":4'))
+    assert b'\\"step\\":6' in data
+    (half / CHECKPOINT).write_bytes(data.replace(b'\\"step\\":6', b'\\"step\\":4', 1))
     with pytest.raises(RunFolderError, match="damaged"):
         resume(half, settings=QUIET)
 
@@ -386,7 +386,7 @@ def test_a_log_that_was_cut_off_in_writing_loses_its_last_line_only(copy):
     n = len(rw.Run.load(half).history)
     with (half / "log.jsonl").open("ab") as file:
         file.write(b'{"stage": "dec')
-    assert len(rw.Run.load(half).history) == n == 1
+    assert len(rw.Run.load(half).history) == n == 3
     assert log_module.read_log(half.with_name("nowhere")) == []
 
 

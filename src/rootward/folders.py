@@ -35,7 +35,7 @@ from rootward.errors import InputError, RunFolderError, TableError, did_you_mean
 from rootward.files import atomic_write, fill, locked, refuse_link, sha256, sha256_of, sync_folder, writing
 
 FORMAT = 3
-CONFIG, REPORT = "config.json", "report.json"
+CONFIG, REPORT, LOG = "config.json", "report.json", "log.jsonl"
 CLASSIFIER = "classifier"
 """The folder in that of a run which holds its classifier."""
 
@@ -70,7 +70,7 @@ RUN_FOLDER = FolderKind(
     writer="rootward train",
     remedy="Restore it or train again; a run that was interrupted while it was written goes on with rootward train "
     "--resume {folder}",
-    derived=(REPORT,),
+    derived=(REPORT, LOG),
 )
 INDEX_FOLDER = FolderKind("index", "rootward index RUN", "Restore it or build the index again")
 CLASSIFIER_FOLDER = FolderKind("classifier", "rootward train", RUN_FOLDER.remedy)
@@ -284,10 +284,11 @@ def read_config(folder: Path, kind: FolderKind = RUN_FOLDER) -> dict[str, Any]:
 
 def _refuse_other_format(folder: Path, data: bytes, kind: FolderKind) -> None:
     """Raise the error for another version's format, where a text that is not sealed is of one."""
+    found = None
     with suppress(ValueError):
         found = parse_json(data[:_LONGEST])
-        if isinstance(found, dict) and "sha256" not in found:
-            _check_format(folder, found, kind)
+    if isinstance(found, dict) and "sha256" not in found:
+        _check_format(folder, found, kind)
 
 
 def _check_format(folder: Path, config: Mapping[str, Any], kind: FolderKind) -> None:
@@ -357,8 +358,9 @@ def check_files(
                 continue
             raise kind.error(f"{path} is missing, though {CONFIG} lists it. {remedy}.")
         then = f"{remedy}."
-        if name == REPORT and name in kind.derived:
-            then = f"Measure again: rootward evaluate {folder} --json {path}; or delete the file."
+        if name in kind.derived:
+            again = {REPORT: f"Measure again: rootward evaluate {folder} --json {path}"}
+            then = f"{again.get(name, 'Restore it')}; or delete the file, as the model is whole without it."
         if path.stat().st_size != length:
             raise kind.error(f"{path} is damaged: it has another length than it was written with. {then}")
         if name not in lengths_only and sha256(path) != digest:

@@ -59,7 +59,7 @@ class Guarded(TyperGroup):
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # typer's own: usage errors and exits
                 raise
             status, message = ending(error)
-            if isinstance(error, OSError) and error.errno in FULL and error.filename is None and _is_full():
+            if type(error) is OSError and error.errno in FULL and error.filename is None:  # not of a file of ours
                 message = f"Standard output could not be written: {error.strerror}."
                 _drop_output()
             print(f"Error: {message}", file=sys.stderr)
@@ -70,15 +70,6 @@ class Guarded(TyperGroup):
 def _drop_output() -> None:
     """Send what is left of standard output nowhere, so that nothing fails again when Python ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _is_full() -> bool:
-    """Whether it is standard output that has no room."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        return True
-    return False
 
 
 def ending(error: Exception) -> tuple[int, str]:

@@ -12,7 +12,7 @@ import typer
 import rootward as rw
 from rootward.cli.flags import output
 from rootward.errors import InputError, RunFolderError
-from rootward.folders import CLASSIFIER, read_config
+from rootward.folders import CLASSIFIER, LOG, read_config
 
 
 def info(
@@ -48,8 +48,6 @@ def info(
 
 def _about(folder: Path) -> dict[str, Any]:
     """What is told of a folder, as JSON values, in the order in which it is told."""
-    from rootward.training.log import LOG  # noqa: PLC0415
-
     if not (folder / "config.json").is_file():
         if (folder / "loading.json").is_file():
             raise RunFolderError(f"{folder} is an index that was cut off while it was built; build it again there.")

@@ -10,12 +10,12 @@ import numpy as np
 
 from rootward.errors import RunFolderError
 from rootward.evaluation import Report, evaluate
-from rootward.folders import CONFIG, REPORT, read_config, section, writing_to
+from rootward.folders import CONFIG, LOG, REPORT, read_config, section, writing_to
 from rootward.growth.diff import Diff
 from rootward.growth.drift import Drift, drift
 from rootward.growth.grow import Grown, grow
 from rootward.pairs import Pairs
-from rootward.training.log import LOG, read_log, rewrite_log
+from rootward.training.log import read_log, rewrite_log
 from rootward.training.run import About, Run, begin_folder, files_of_pairs
 from rootward.training.session import MEASURED_SCORES
 

@@ -12,9 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from rootward.errors import RunFolderError
 from rootward.files import atomic_write, refuse_link, sha256_of, writing
-from rootward.folders import faults, parse_json
+from rootward.folders import LOG, faults, parse_json
 
-LOG = "log.jsonl"
 _CHECK = "check"
 
 

@@ -27,6 +27,7 @@ from rootward.evaluation import Report
 from rootward.files import atomic_write, refuse_link
 from rootward.folders import (
     CONFIG,
+    LOG,
     REPORT,
     RUN_FOLDER,
     check_files,
@@ -40,7 +41,7 @@ from rootward.folders import (
 )
 from rootward.pairs import Pairs
 from rootward.pairs.storage import PAIRS, read_about
-from rootward.training.log import LOG, LogRecord, read_log, rewrite_log
+from rootward.training.log import LogRecord, read_log, rewrite_log
 from rootward.training.loop import BLOCK_BYTES
 from rootward.training.stage import Recipe
 from rootward.training.state import CHECKPOINT
@@ -235,7 +236,7 @@ class Run:
 
         def read(config: dict[str, Any]) -> Run:
             about = About.read(folder, config)
-            check_files(folder, config, only=(REPORT, LOG) if (folder / LOG).exists() else (REPORT,))
+            check_files(folder, config, only=(REPORT, LOG))
             model = DualEncoder.load(folder, encoder=encoder, cache=cache, progress=progress)
             report = file_of(folder, config, REPORT)
             return cls(

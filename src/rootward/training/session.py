@@ -28,7 +28,7 @@ from rootward.evaluation import Report, answer_thresholds, evaluate, recall
 from rootward.evaluation.evaluate import ranks_of
 from rootward.evaluation.ranks import fingerprint_of
 from rootward.files import sha256, sha256_of
-from rootward.folders import CONFIG, REPORT, check_files, read_config, writing_to
+from rootward.folders import CONFIG, LOG, REPORT, check_files, read_config, writing_to
 from rootward.ids import Rows
 from rootward.pairs import Pairs
 from rootward.pairs.storage import verify_large
@@ -37,7 +37,7 @@ from rootward.rng import stream
 from rootward.training import recipes
 from rootward.training.batches import Batches
 from rootward.training.defaults import costs_of, resolve
-from rootward.training.log import LOG, LogRecord, append_log, rewrite_log
+from rootward.training.log import LogRecord, append_log, rewrite_log
 from rootward.training.loop import Watcher, gradients, run_stage, seconds_per_step
 from rootward.training.losses import LOSSES, loss_of
 from rootward.training.run import (
