@@ -15,7 +15,7 @@ from rootward.classification.classifier import (
     calibration_error,
     held_out_rows,
     labelled_texts,
-    platt,
+    sureness,
 )
 from rootward.classification.linear import fit_linear, principal_directions
 from rootward.errors import PairsError, RunFolderError
@@ -118,6 +118,31 @@ def test_nothing_fits_what_has_no_known_word(shop):
         assert (answer.node, answer.answers, answer.probability) == (None, (), 0.0)
 
 
+def test_a_searcher_of_the_run_answers_by_the_classifier(shop):
+    searcher = rw.Searcher.open(shop.run.folder)
+    found = searcher.answers(["rubber work boot", "xyzzy"])
+    assert [(each.node, each.probability) for each in found] == [
+        (shop.answer(text).node, pytest.approx(shop.answer(text).probability)) for text in ("rubber work boot", "xyzzy")
+    ]
+    assert found.ids == [["boots", "shoes"], []]
+    assert all(match.accepted and match.probability == pytest.approx(match.score) for match in found[0])
+    assert found[0][0].path == ("shoes", "boots")
+    assert "nothing fits" in str(found[1])
+
+
+def test_a_search_by_the_classifier_shows_what_is_less_likely_below_the_answer_set(shop):
+    searcher = rw.Searcher.open(shop.run.folder)
+    (found,) = searcher.search("rubber work boot", 4)
+    assert found.ids[:2] == ["boots", "shoes"]
+    assert [match.accepted for match in found] == [True, True, False, False]
+    (tools,) = searcher.search("rubber work boot", where=rw.Filter.below("tools"))
+    assert set(tools.ids) <= {"tools", "hammers", "saws"}
+    (known,) = searcher.search("boots", 2)
+    assert [(match.id, match.hops) for match in known] == [("boots", 0), ("shoes", 1)]
+    (many,) = searcher.search("rubber work boot", threshold=0.0)
+    assert set(many.ids) == set(PARENT)
+
+
 def test_blocks_of_texts_give_the_answers_of_single_ones(shop):
     texts = [text for text, _ in shop_labels()] * 5
     together = list(shop.answers(texts))
@@ -213,9 +238,9 @@ def test_the_same_seed_gives_the_same_answers(shop):
 
 
 def test_probabilities_that_are_too_sure_are_lowered():
-    # What is said to be 0.9 sure is right in 6 of 10; what is said to be 0.6 sure in 5 of 10.
-    chances = np.repeat([0.9, 0.6], 1000)
-    right = np.concatenate([np.arange(1000) % 10 < 6, np.arange(1000) % 10 < 5])
-    slope, offset = platt(chances, right)
-    found = Weights(measures=(), weights=(), slope=slope, offset=offset).calibrated(np.array([0.9, 0.6]))
-    np.testing.assert_allclose(found, [0.6, 0.5], atol=0.01)
+    # Of those said to be 0.9, 0.6 and 0.3 sure, 6, 5 and 4 of 10 are right.
+    chances = np.repeat([0.9, 0.6, 0.3], 1000)
+    right = np.concatenate([np.arange(1000) % 10 < tenths for tenths in (6, 5, 4)])
+    found = Weights(measures=(), weights=(), sureness=sureness(chances, right)).calibrated(np.array([0.9, 0.6, 0.3]))
+    np.testing.assert_allclose(found, [0.6, 0.5, 0.4], atol=0.02)
+    assert Weights(measures=(), weights=()).calibrated(np.array([0.7]))[0] == pytest.approx(0.7)
