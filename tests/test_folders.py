@@ -1,5 +1,6 @@
 """Folders under attack: two writers, killed writers, damaged files, hostile names; what a user would have seen."""
 
+import hashlib
 import json
 import os
 import resource
@@ -22,6 +23,7 @@ from rootward.encoders import storage as model_storage
 from rootward.errors import ChangedError, InputError, InUseError, RunFolderError, TableError, WriteError
 from rootward.files import locked, reserve, sha256
 from rootward.folders import CONFIG, LOCK, read_config, seal, writing_to
+from rootward.ids import Ids
 from rootward.training import log as log_module
 from rootward.training import resume, train
 from rootward.training.session import Display
@@ -170,6 +172,12 @@ def test_two_exports_to_one_folder_the_second_is_told(tmp_path):
         thread.join()
     assert "is being written by rootward export" in str(inside[0])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_is_not_saved_over_an_index_or_pairs(copy, made):
+    for name in ("index", "pairs"):
+        with pytest.raises(RunFolderError, match="a model needs a folder of its own"):
+            rw.DualEncoder.load(made / "run").save(copy(name))
 
 
 def test_the_lock_of_a_process_that_was_killed_is_taken_over(copy):
@@ -600,6 +608,24 @@ def test_closed_and_full_output_end_quietly(to, status, made):
     )
     said = "" if status == 0 else "Error: Standard output could not be written: No space left on device.\n"
     assert (done.returncode, done.stderr) == (status, said)
+
+
+def test_ids_with_a_separator_in_them_are_other_ids():
+    def fingerprint(*labels):
+        digest = hashlib.sha256()
+        Ids(labels).hash_into(digest)
+        return digest.hexdigest()
+
+    lists = [
+        ("a\x1fb", "c"),
+        ("a", "b\x1fc"),
+        ("a\x1f", "b"),
+        ("a", "\x1fb"),
+        ("a\x1e1b", "c"),
+        ("a", "b"),
+        ("a\x1fb",),
+    ]
+    assert len({fingerprint(*labels) for labels in lists}) == len(lists)
 
 
 def test_classifiers_are_bound_to_the_model_of_their_run(copy, tmp_path):

@@ -130,7 +130,7 @@ class Ids(Sequence[str]):
 
     def hash_into(self, digest: Any) -> None:
         """Feed all ids to a hash of `hashlib`, with a unit separator between two of them."""
-        digest.update("\x1f".join(self._labels).encode())
+        digest.update(_joined(self._labels))
 
     def rows(self, labels: Iterable[Hashable]) -> Rows:
         """The rows of several ids, in their order (int64).
@@ -155,6 +155,14 @@ class Ids(Sequence[str]):
     def take(self, rows: npt.ArrayLike) -> Ids:
         """The ids of these rows, as a table of its own."""
         return Ids((self._labels[row] for row in np.asarray(rows, np.int64).tolist()), old=self.old)
+
+
+def _joined(labels: Sequence[str]) -> bytes:
+    """The ids with a unit separator between two of them; one that is in an id is written in two other characters."""
+    text = "\x1f".join(labels)
+    if "\x1e" in text or text.count("\x1f") >= max(1, len(labels)):
+        text = "\x1f".join(label.replace("\x1e", "\x1e0").replace("\x1f", "\x1e1") for label in labels)
+    return text.encode()
 
 
 def holds_control(label: str) -> bool:
@@ -231,7 +239,7 @@ class MappedIds(Ids):
         for place, batch in enumerate(self._column.batches):
             if place:
                 digest.update(b"\x1f")
-            digest.update("\x1f".join(batch.to_pylist()).encode())
+            digest.update(_joined(batch.to_pylist()))
 
     def copy(self, name: str, write: Callable[[str, Callable[[Path], object]], object]) -> None:
         """Hard-link, or else copy, both files; `write` gets the name of each, and what makes it at a path."""

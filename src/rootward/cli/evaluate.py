@@ -73,7 +73,7 @@ def evaluate(
     from rootward.evaluation import baselines as measure_baselines  # noqa: PLC0415
     from rootward.evaluation import named_queries, plot_recall  # noqa: PLC0415
     from rootward.retrieval.searcher import run_calibration, run_pairs  # noqa: PLC0415
-    from rootward.training.run import no_report, pairs_in  # noqa: PLC0415
+    from rootward.training.run import About, no_report, pairs_in  # noqa: PLC0415
 
     progress = not results.quiet
     model = rw.DualEncoder.load(run, encoder=encoder, progress=progress)
@@ -82,10 +82,11 @@ def evaluate(
         pairs = others
         results.say(*pairs.pairs.notes)
     else:
-        about = read_config(run).get("run", {})
-        if about.get("measured") and not (run / REPORT).is_file():
+        config = read_config(run)
+        about = About.read(run, config) if "run" in config else None
+        if about is not None and about.measured and not (run / REPORT).is_file():
             results.say(no_report(run))
-        pairs = Source(pairs_in(run, model), about.get("source"))
+        pairs = Source(pairs_in(run, model), None if about is None else about.source)
     options = provided(seed=seed, bootstrap=bootstrap)
 
     def measured(folder: Path, model: rw.DualEncoder) -> rw.Report:

@@ -31,7 +31,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rootward.errors import InputError, RunFolderError
-from rootward.folders import CONFIG, RUN_FOLDER, Generation, check_files, file_of, read_whole, section, writing_to
+from rootward.folders import (
+    CONFIG,
+    RUN_FOLDER,
+    Generation,
+    check_files,
+    file_of,
+    read_whole,
+    section,
+    sections_in,
+    writing_to,
+)
 from rootward.ids import Ids, MappedIds
 from rootward.texts import Texts
 
@@ -81,8 +91,17 @@ def write_model(
     config: Mapping[str, Any],
     more_files: Mapping[str, Callable[[Path], object] | None],
 ) -> None:
-    """Write the next generation of a model folder, as `DualEncoder.save` does."""
-    with writing_to(folder, "saving a model"), Generation(folder) as new:
+    """Write the next generation of a model folder, as `DualEncoder.save` does.
+
+    Raises:
+        InUseError: another process writes it.
+        RunFolderError: it holds an index, pairs or a classifier.
+    """
+    with writing_to(folder, "DualEncoder.save"), Generation(folder) as new:
+        held = sections_in(folder)
+        for what in ("index", "pairs", "classifier"):
+            if what in held:
+                raise RunFolderError(f"{folder} holds the {what} of a model; a model needs a folder of its own.")
         new.write(MODEL, lambda path: save_file(stored.tensors, path))
         mapped = {side: labels for side, labels in stored.ids.items() if isinstance(labels, MappedIds)}
         if len(mapped) == len(stored.ids):
