@@ -80,7 +80,7 @@ PAIRS_FOLDER = FolderKind("pairs", "Pairs.from_table", "Delete the folder and ma
 # -- names -------------------------------------------------------------------------------------------------------
 
 _OWN = re.compile(
-    r"(config|loading|pairs|report)\.json|log\.jsonl|(model|evidence|calibration|last)\.safetensors|"
+    r"(config|loading|pairs|report)\.json|log\.jsonl|(model|evidence|encoder|calibration|last)\.safetensors|"
     r"(ids|texts|pairs)\.parquet|(query_ids|document_ids)\.(arrow|npy)|"
     r"(offsets|documents|distances|generality|heights)\.npy|"
     r"[\w-]{1,64}-(\d{4,9}|loading\d{1,12})\.(parquet|safetensors|faiss|npy)"

@@ -21,6 +21,7 @@ from scipy.sparse import csr_array
 from scipy.special import expit, log_expit
 
 from rootward.classification.evidence import BLOCK, MEASURES, Candidates, Evidence, Floats, Ints, steps_above
+from rootward.classification.tuning import TunedEncoder, tune
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
 from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, encode_cached
@@ -174,6 +175,8 @@ class Classifier:
         report: figures of held-out texts, before training on everything.
         about: the expected calibration error on held-out texts, what was tried, and seconds of each part.
         run: the training of the static tower on all texts.
+        tuned: the sentence encoder as it was trained further on the texts that were not held out; None where it is used
+            as it was, or not at all.
     """
 
     evidence: Evidence
@@ -182,6 +185,7 @@ class Classifier:
     report: NodeReport | None = None
     about: dict[str, Any] = field(default_factory=dict)
     run: Run | None = field(default=None, repr=False)
+    tuned: TunedEncoder | None = field(default=None, repr=False)
 
     @classmethod
     def fit(
@@ -224,11 +228,23 @@ class Classifier:
             raise PairsError("A classifier needs texts of two nodes at least.")
         held = held_out_rows(pairs, rows, nodes, seed)
         texts = what_is_read(pairs.query_ids, pairs.query_texts)
-        opened, outputs = None, None
+        keep = np.ones(pairs.n_queries, np.bool_)
+        keep[held] = False
+        opened, outputs, tuned = None, None, None
         if encoder is not None:
-            opened = Encoder.of(encoder)
-            outputs = encode_cached(opened, texts, cache_folder(cache), settings.progress)
-            seconds["encoder"] = time.perf_counter() - began
+            opened, mine = Encoder.of(encoder), keep[rows]
+            kept, other = ([texts[row] for row in some.tolist()] for some in (rows[mine], rows[~mine]))
+            tuned = tune(
+                opened, kept, nodes[mine], closure, (other, nodes[~mine]), seed=seed, progress=settings.progress
+            )
+            seconds["tuning"] = time.perf_counter() - began
+            start = time.perf_counter()
+            if tuned is not None:
+                opened, cached = tuned.encoder, None
+            else:
+                cached = cache_folder(cache)
+            outputs = encode_cached(opened, texts, cached, settings.progress)
+            seconds["encoder"] = time.perf_counter() - start
 
         runs: list[Run] = []
 
@@ -243,8 +259,6 @@ class Classifier:
             vectors = None if outputs is None else _unit_outputs(outputs, rows[mine])
             return Evidence.learn(model, rows[mine], nodes[mine], closure, outputs=vectors, encoder=opened, seed=seed)
 
-        keep = np.ones(pairs.n_queries, np.bool_)
-        keep[held] = False
         start = time.perf_counter()
         trial = learnt(keep, None)
         seconds["trial"] = time.perf_counter() - start
@@ -265,9 +279,10 @@ class Classifier:
             "held_out": len(held),
             "expected_calibration_error": weighing.calibration_error,
             "tried": weighing.tried,
+            "tuned": tuned is not None,
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
         }
-        made = cls(evidence, weights, pairs, report, about, runs[-1])
+        made = cls(evidence, weights, pairs, report, about, runs[-1], tuned)
         if out is not None:
             made.save(Path(out) / CLASSIFIER)
         return made
@@ -350,7 +365,8 @@ class Classifier:
         parts = zip(self.weights.measures, self.weights.weights, strict=True)
         used = ", ".join(f"{name} ({MEASURES[name]}) {weight:.3g}" for name, weight in parts)
         tried = self.about.get("tried", {})
-        said = [f"Weighs {used}.", f"An answer set holds what is at least {self.weights.floor:.0%} likely."]
+        said = ["The sentence encoder was tuned to these labels."] if self.about.get("tuned") else []
+        said += [f"Weighs {used}.", f"An answer set holds what is at least {self.weights.floor:.0%} likely."]
         if tried:
             single = {name: score for name, score in tried.items() if " " not in name}
             best = max(single, key=single.__getitem__)
@@ -377,14 +393,17 @@ class Classifier:
         names = ("rows", "owners", "classes", "outputs", "directions", "linear")
         arrays = {name: getattr(own, name) for name in names}
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items() if array is not None}
+        base = own.encoder if self.tuned is None else self.tuned.base
         values = {
             "weights": self.weights.model_dump(mode="json"),
             "about": self.about,
-            "encoder": None if own.encoder is None else own.encoder.settings(),
+            "encoder": None if base is None else base.settings(),
             "model": _model_of(folder.parent),
         }
         with writing_to(folder, "Classifier.save"), Generation(folder) as new:
             new.write(EVIDENCE, lambda path: save_file(tensors, path))
+            if self.tuned is not None:
+                new.write(TUNED, self.tuned.save)
             if (report := self.report) is not None:
                 new.write(REPORT, lambda path: path.write_text(report.to_json(), encoding="utf-8"))
             new.commit({"classifier": values})
@@ -420,6 +439,10 @@ class Classifier:
             try:
                 tensors = load_file(file_of(folder, config, EVIDENCE, CLASSIFIER_FOLDER))
                 opened = None if about.encoder is None else Encoder.from_settings(about.encoder, encoder)
+                tuned = None
+                if opened is not None and TUNED in config["files"]:
+                    tuned = TunedEncoder.load(file_of(folder, config, TUNED, CLASSIFIER_FOLDER), opened)
+                    opened = tuned.encoder
                 evidence = Evidence(loaded.model, encoder=opened, **{name: t.numpy() for name, t in tensors.items()})
                 _check_evidence(evidence, loaded.pairs)
             except (SafetensorError, TypeError, KeyError, ValueError) as error:
@@ -428,12 +451,12 @@ class Classifier:
                 raise RunFolderError(f"{folder / EVIDENCE} does not fit its run: {error}. Train it again.") from error
             path = file_of(folder, config, REPORT, CLASSIFIER_FOLDER)
             report = NodeReport.load(path) if REPORT in config["files"] else None
-            return cls(evidence, about.weights, loaded.pairs, report, about.about, loaded)
+            return cls(evidence, about.weights, loaded.pairs, report, about.about, loaded, tuned)
 
         return read_whole(folder, CLASSIFIER_FOLDER, read)
 
 
-EVIDENCE = "evidence.safetensors"
+EVIDENCE, TUNED = "evidence.safetensors", "encoder.safetensors"
 
 
 class _Section(BaseModel):
