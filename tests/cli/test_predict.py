@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from rootward.cli import app
 from rootward.encoders import DualEncoder
+from rootward.folders import seal
 
 QUICK = ["--dim", "16", "--steps", "60", "--threads", "1"]
 KINDS = {
@@ -129,7 +130,7 @@ def test_a_classifier_of_another_model_is_refused(rootward, folder, tmp_path):
     shutil.copytree(folder / "run", tmp_path / "run")
     config = json.loads((tmp_path / "run" / "classifier" / "config.json").read_text())
     config["classifier"]["model"] = "0" * 64
-    (tmp_path / "run" / "classifier" / "config.json").write_text(json.dumps(config))
+    (tmp_path / "run" / "classifier" / "config.json").write_text(seal(config))
     result = rootward("predict", tmp_path / "run", folder / "new.csv", "--text", "title")
     assert result.exit_code == 2
     assert "is of another model than" in result.stderr

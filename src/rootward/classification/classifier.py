@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
@@ -24,7 +25,7 @@ from rootward.classification.tuning import TunedEncoder, tune
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
 from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, encode_cached
-from rootward.errors import PairsError, RunFolderError
+from rootward.errors import InputError, PairsError, RunFolderError
 from rootward.evaluation.evaluate import in_rows_of
 from rootward.evaluation.naming import (
     NodeReport,
@@ -36,16 +37,19 @@ from rootward.evaluation.naming import (
     named_queries,
     node_sums,
 )
-from rootward.files import atomic_write
+from rootward.files import refuse_link
 from rootward.folders import (
     CLASSIFIER,
     CLASSIFIER_FOLDER,
     CONFIG,
+    REPORT,
+    Generation,
     check_files,
-    checksums,
+    file_of,
     read_config,
-    read_object,
-    write_config,
+    read_whole,
+    section,
+    writing_to,
 )
 from rootward.hierarchy.closure import Closure
 from rootward.pairs import Pairs
@@ -59,7 +63,6 @@ STEPS = 1_000
 
 _HELD_OUT, _MOST_HELD_OUT = 0.2, 2_000
 _FEWEST_HELD_OUT = 20
-_HELD_OUT_FILE = "held_out.safetensors"
 _STRANGE = 0.015  # share of held-out texts that may count as from elsewhere
 _FLOORS = np.arange(0.2, 0.61, 0.05)
 _BINS = 10
@@ -178,13 +181,22 @@ class HeldOut:
             RunFolderError: the classifier's files are damaged.
         """
         folder = Path(run) / CLASSIFIER
-        if not (folder / _HELD_OUT_FILE).is_file():
+        if not folder.is_dir():
             return None
-        config = read_config(folder, CLASSIFIER_FOLDER)
-        check_files(folder, config, CLASSIFIER_FOLDER)
-        if config["classifier"]["model"] != _model_of(Path(run)):
-            return None
-        return cls(**{name: tensor.numpy() for name, tensor in load_file(folder / _HELD_OUT_FILE).items()})
+        refuse_link(folder)
+
+        def read(config: dict[str, Any]) -> HeldOut | None:
+            about = section(folder, config, "classifier", _Section, CLASSIFIER_FOLDER)
+            if HELD_OUT not in config["files"] or about.model != _model_of(Path(run)):
+                return None
+            check_files(folder, config, CLASSIFIER_FOLDER)
+            path = file_of(folder, config, HELD_OUT, CLASSIFIER_FOLDER)
+            try:
+                return cls(**{name: tensor.numpy() for name, tensor in load_file(path).items()})
+            except (SafetensorError, TypeError, ValueError) as error:
+                raise RunFolderError(f"{path} cannot be read: {error}. Train that run again.") from error
+
+        return read_whole(folder, CLASSIFIER_FOLDER, read)
 
 
 @dataclass(frozen=True, eq=False)
@@ -443,31 +455,29 @@ class Classifier:
     def save(self, folder: str | Path) -> Path:
         """Write it beside its run; `load` needs both."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        refuse_link(folder)
         own = self.evidence
         names = ("rows", "owners", "classes", "outputs", "directions", "linear")
         arrays = {name: getattr(own, name) for name in names}
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items() if array is not None}
-        atomic_write(folder / "evidence.safetensors", lambda path: save_file(tensors, path))
-        files = ["evidence.safetensors"]
-        if self.tuned is not None:
-            self.tuned.save(folder / "encoder.safetensors")
-            files.append("encoder.safetensors")
-        if self.report is not None:
-            self.report.save(folder / "report.json")
-            files.append("report.json")
-        if self.held_out is not None:
-            seen = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in vars(self.held_out).items()}
-            atomic_write(folder / _HELD_OUT_FILE, lambda path: save_file(seen, path))
-            files.append(_HELD_OUT_FILE)
         base = own.encoder if self.tuned is None else self.tuned.base
-        section = {
+        values = {
             "weights": self.weights.model_dump(mode="json"),
             "about": self.about,
             "encoder": None if base is None else base.settings(),
             "model": _model_of(folder.parent),
         }
-        write_config(folder, {"classifier": section}, checksums(folder, files))
+        with writing_to(folder, "Classifier.save"), Generation(folder) as new:
+            new.write(EVIDENCE, lambda path: save_file(tensors, path))
+            if self.tuned is not None:
+                new.write(TUNED, self.tuned.save)
+            if (report := self.report) is not None:
+                new.write(REPORT, lambda path: path.write_text(report.to_json(), encoding="utf-8"))
+            if self.held_out is not None:
+                arrays = {name: np.ascontiguousarray(value) for name, value in vars(self.held_out).items()}
+                seen = {name: torch.from_numpy(array) for name, array in arrays.items()}
+                new.write(HELD_OUT, lambda path: save_file(seen, path))
+            new.commit({"classifier": values})
         return folder
 
     @classmethod
@@ -487,30 +497,71 @@ class Classifier:
             raise RunFolderError(
                 f"{loaded.folder or 'The run'} has no classifier; rootward train SOURCE --labels FILE makes one."
             )
-        folder = loaded.folder / CLASSIFIER
-        config = read_config(folder, CLASSIFIER_FOLDER)
-        check_files(folder, config, CLASSIFIER_FOLDER)
-        section = config["classifier"]
-        if section["model"] != _model_of(loaded.folder):
-            raise RunFolderError(f"{folder} is of another model than {loaded.folder} holds; train that run again.")
-        arrays = {name: tensor.numpy() for name, tensor in load_file(folder / "evidence.safetensors").items()}
-        opened = None if section["encoder"] is None else Encoder.from_settings(section["encoder"], encoder)
-        path, tuned = folder / "encoder.safetensors", None
-        if opened is not None and path.is_file():
-            tuned = TunedEncoder.load(path, opened)
-            opened = tuned.encoder
-        evidence = Evidence(loaded.model, encoder=opened, **arrays)
-        path = folder / "report.json"
-        report = NodeReport.load(path) if path.is_file() else None
-        seen = HeldOut.load(loaded.folder)
-        how: dict[str, Any] = {"held_out": seen, "tuned": tuned}
-        return cls(evidence, Weights(**section["weights"]), loaded.pairs, report, section["about"], loaded, **how)
+        folder, run_folder = loaded.folder / CLASSIFIER, loaded.folder
+        refuse_link(folder)
+
+        def read(config: dict[str, Any]) -> Classifier:
+            about = section(folder, config, "classifier", _Section, CLASSIFIER_FOLDER)
+            if EVIDENCE not in config["files"]:
+                raise RunFolderError(f"{folder} lists no {EVIDENCE}; train that run again.")
+            check_files(folder, config, CLASSIFIER_FOLDER)
+            if about.model != _model_of(run_folder):
+                raise RunFolderError(f"{folder} is of another model than {run_folder} holds; train that run again.")
+            try:
+                tensors = load_file(file_of(folder, config, EVIDENCE, CLASSIFIER_FOLDER))
+                opened = None if about.encoder is None else Encoder.from_settings(about.encoder, encoder)
+                tuned = None
+                if opened is not None and TUNED in config["files"]:
+                    tuned = TunedEncoder.load(file_of(folder, config, TUNED, CLASSIFIER_FOLDER), opened)
+                    opened = tuned.encoder
+                evidence = Evidence(loaded.model, encoder=opened, **{name: t.numpy() for name, t in tensors.items()})
+                _check_evidence(evidence, loaded.pairs)
+            except (SafetensorError, TypeError, KeyError, ValueError) as error:
+                if isinstance(error, InputError):
+                    raise
+                raise RunFolderError(f"{folder / EVIDENCE} does not fit its run: {error}. Train it again.") from error
+            path = file_of(folder, config, REPORT, CLASSIFIER_FOLDER)
+            report = NodeReport.load(path) if REPORT in config["files"] else None
+            seen = HeldOut.load(run_folder)
+            how: dict[str, Any] = {"held_out": seen, "tuned": tuned}
+            return cls(evidence, about.weights, loaded.pairs, report, about.about, loaded, **how)
+
+        return read_whole(folder, CLASSIFIER_FOLDER, read)
+
+
+EVIDENCE, TUNED, HELD_OUT = "evidence.safetensors", "encoder.safetensors", "held_out.safetensors"
+
+
+class _Section(BaseModel):
+    """The section "classifier" of `config.json`: weights, what is known, encoder, checksum of the run's model."""
+
+    model_config = ConfigDict(frozen=True)
+    weights: Weights
+    about: dict[str, Any]
+    encoder: dict[str, Any] | None
+    model: str | None
 
 
 def _model_of(run: Path) -> str | None:
     """The checksum of a run's model; None for a folder without a run."""
-    found = read_object(run / CONFIG).get("files", {}).get("model.safetensors", (0, None))
+    if not (run / CONFIG).is_file():
+        return None
+    found = read_config(run)["files"].get("model.safetensors", (0, None))
     return str(found[1]) if found[1] else None
+
+
+def _check_evidence(evidence: Evidence, pairs: Pairs) -> None:
+    """Raise a ValueError where arrays name rows that are not there, or have other lengths than each other."""
+    n, n_classes = len(evidence.rows), len(evidence.classes)
+    within = ((evidence.rows, pairs.n_queries), (evidence.owners, n_classes), (evidence.classes, pairs.n_documents))
+    for array, bound in within:
+        if array.ndim != 1 or array.dtype != np.int64 or (len(array) and (array.min() < 0 or array.max() >= bound)):
+            raise ValueError(f"rows must be from 0 to {bound - 1:,}")
+    outputs, linear = evidence.outputs, evidence.linear
+    if len(evidence.owners) != n or (outputs is not None and (outputs.ndim != 2 or len(outputs) != n)):
+        raise ValueError("arrays of texts must be equally long")
+    if linear is not None and (linear.ndim != 2 or len(linear) != n_classes):
+        raise ValueError("the linear classifier must have a row for each class")
 
 
 def labelled_texts(pairs: Pairs) -> tuple[Ints, Ints]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import rootward as rw
-from rootward.cli.flags import STDOUT, EncoderAgain, PlotFlags, RunFolder, output, panel, provided, put
+from rootward.cli.flags import STDOUT, EncoderAgain, PlotFlags, RunFolder, output, panel, provided, put, show
 from rootward.cli.sources import LabelFlags, Source, read_for_run
 from rootward.errors import InputError
-from rootward.folders import CLASSIFIER, read_config
+from rootward.folders import CLASSIFIER, REPORT, add_file, read_config
 
 if TYPE_CHECKING:
     from rootward.classification import Classifier
@@ -75,7 +75,7 @@ def evaluate(
     from rootward.evaluation import baselines as measure_baselines  # noqa: PLC0415
     from rootward.evaluation.evaluate import texts_known  # noqa: PLC0415
     from rootward.retrieval.searcher import run_calibration, run_pairs  # noqa: PLC0415
-    from rootward.training.run import REPORT, no_report, pairs_in  # noqa: PLC0415
+    from rootward.training.run import About, no_report, pairs_in  # noqa: PLC0415
 
     progress = not results.quiet
     alone = source.source is None and source.labels is None
@@ -85,10 +85,11 @@ def evaluate(
         pairs = others
         results.say(*pairs.pairs.notes)
     else:
-        about = read_config(run).get("run", {})
-        if about.get("measured") and not (run / REPORT).is_file():
+        config = read_config(run)
+        about = About.read(run, config) if "run" in config else None
+        if about is not None and about.measured and not (run / REPORT).is_file():
             results.say(no_report(run))
-        pairs = Source(pairs_in(run, model), about.get("source"))
+        pairs = Source(pairs_in(run, model), None if about is None else about.source)
         if model.reads_texts:
             results.say(_whose(run, pairs.pairs))
     options = provided(seed=seed, bootstrap=bootstrap)
@@ -144,7 +145,12 @@ def evaluate(
         comparison = rw.compare(*reports, **options)
         shown += [comparison, _verdict(comparison)]
         text = partial(_both, reports, comparison)
-    results.deliver(*([] if markdown == STDOUT else shown), text=text)
+    if _is_own_report(run, results.json) and len(shown) == 1:  # the run's own, which its config has a checksum of
+        for each in [] if markdown == STDOUT else shown:
+            show(each)
+        add_file(run, REPORT, lambda path: path.write_text(text(), encoding="utf-8"), "rootward evaluate")
+    else:
+        results.deliver(*([] if markdown == STDOUT else shown), text=text)
     if markdown is not None:
         tables = [table] if trained is not None else []
         put("\n".join(each.to_markdown() for each in (*reports, *tables)), markdown)
@@ -174,6 +180,11 @@ def _whose(run: Path, pairs: rw.Pairs) -> str:
             f"nodes are of texts that were held out, {_BEFORE}; {others}"
         )
     return f"These are figures of the {n} that {run} was trained on, which say little of other texts; {others}"
+
+
+def _is_own_report(run: Path, json: Path | None) -> bool:
+    """Whether a report is to be written in the place of a run's own."""
+    return json is not None and json.name == REPORT and json.absolute().parent.resolve() == run.absolute().resolve()
 
 
 def _verdict(comparison: Comparison) -> str:

@@ -33,7 +33,8 @@ from rootward.pairs import Pairs
 from rootward.progress import Progress
 from rootward.rng import stream
 from rootward.scoring import checked
-from rootward.training.run import About, read_log
+from rootward.training.log import read_log
+from rootward.training.run import About
 
 MEASURED_SCORES = 2_000_000_000  # at most: 24,000 queries of WordNet, about 5 s
 ANSWERED_SCORES = 20_000_000  # of the pass that tries corrections: 240 queries of WordNet

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 from pathlib import Path
 from typing import Literal, get_args
@@ -17,6 +16,7 @@ from rootward.encoders.dual_encoder import usual_lean
 from rootward.encoders.towers import BaseTextTower, TiedTower
 from rootward.errors import InputError, RunFolderError
 from rootward.evaluation import Report
+from rootward.files import locked, sha256, sync_folder, writing
 from rootward.integrations.onnx import write_graph
 from rootward.integrations.sentence_transformers import reads_documents, write_modules
 from rootward.integrations.vectors import write_vectors
@@ -49,6 +49,8 @@ def export(
     ancestors, thresholds of answer sets, vectors; `vectors.json` says how they make answers. docs/databases.md loads
     them into Qdrant, pgvector, Elasticsearch and Milvus.
 
+    `SHA256SUMS` has the checksum of every file, as other libraries check none: `sha256sum --check SHA256SUMS`.
+
     Args:
         trained: a run, whose report goes into the card, or a model.
         folder: to be made and returned; it must not be there yet, and is whole or not there.
@@ -61,6 +63,8 @@ def export(
             vectors. For the first two formats: a model that reads no texts or has a tower of one's own, an encoder that
             cannot be written or gives other vectors than its modules.
         RunFolderError: the folder is there already, or cannot be made.
+        InUseError: another process exports to it.
+        WriteError: no room, or no permission. Nothing is left.
         MissingExtraError: sentence-transformers or onnx is needed and not installed.
     """
     if not isinstance(trained, Run | DualEncoder):
@@ -84,12 +88,25 @@ def export(
     if folder.exists():
         raise RunFolderError(f"{folder} is there already; choose another folder to export to.")
 
-    temporary = folder.with_name(f".{secrets.token_hex(6)}.{folder.name}")
     try:
-        temporary.mkdir(parents=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunFolderError(f"{folder} cannot be made ({error.strerror}); choose another folder.") from error
+    # One writer at a time; what a killed one has left is removed, as everything until the folder is whole has one name.
+    with locked(folder.with_name(f".{folder.name}.rootward-lock"), "rootward export", folder), writing(folder):
+        if folder.exists():
+            raise RunFolderError(f"{folder} is there already; choose another folder to export to.")
+        _write(model, folder, format, own if report is None else report, trained)
+    return folder
+
+
+def _write(model: DualEncoder, folder: Path, format: Format, report: Report | None, trained: Run | DualEncoder) -> None:
+    """Write the folder, whole or not at all."""
+    temporary = folder.with_name(f".{folder.name}.rootward-export")
+    if temporary.exists() and not temporary.is_symlink():
+        shutil.rmtree(temporary)
     try:
+        temporary.mkdir()
         if format == "vectors":
             pairs, run = (trained.pairs, trained.folder) if isinstance(trained, Run) else (None, None)
             write_vectors(model, pairs, run, temporary)
@@ -102,12 +119,28 @@ def export(
             ids = json.dumps(list(model.document_ids), ensure_ascii=False)
             (temporary / "documents.json").write_text(ids, encoding="utf-8")
         if format != "vectors":
-            text = card(model, own if report is None else report, format)
-            (temporary / "README.md").write_text(text, encoding="utf-8")
+            (temporary / "README.md").write_text(card(model, report, format), encoding="utf-8")
+        files = sorted(path.relative_to(temporary).as_posix() for path in temporary.rglob("*") if path.is_file())
+        sums = "".join(f"{sha256(temporary / name)}  {name}\n" for name in files)
+        (temporary / "SHA256SUMS").write_text(sums, encoding="utf-8")
+        _flush(temporary)
         os.replace(temporary, folder)
+        sync_folder(folder.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return folder
+
+
+def _flush(folder: Path) -> None:
+    """Give all files below a folder the mode of any new file, and flush them to the disk."""
+    mode = (folder / "SHA256SUMS").stat().st_mode & 0o777
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb+") as file:
+                os.chmod(path, mode)
+                os.fsync(file.fileno())
+        else:
+            sync_folder(path)
+    sync_folder(folder)
 
 
 def _check_report(report: Report, model: DualEncoder) -> None:

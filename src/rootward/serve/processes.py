@@ -26,7 +26,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rootward.calibration.calibrate import NAME as CALIBRATION
 from rootward.errors import InputError, RootwardError, RunFolderError
-from rootward.folders import CLASSIFIER, CONFIG, read_object
+from rootward.folders import CLASSIFIER, CONFIG, read_config
 from rootward.serve.app import Server, create_app
 from rootward.serve.limits import Limits
 from rootward.serve.metrics import FOLDER, Metrics
@@ -106,9 +106,9 @@ class Watch:
         found = {}
         with contextlib.suppress(OSError):
             for entry in os.scandir(self.folder):
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, RunFolderError):  # no run, or one that is being written
                     folder = Path(entry.path)
-                    state, config = (folder / CONFIG).stat(), read_object(folder / CONFIG)
+                    state, config = (folder / CONFIG).stat(), read_config(folder)
                     if "towers" in config and config.get("run", {}).get("finished", True):
                         later = tuple(map(_time_of, (folder / CLASSIFIER / CONFIG, folder / CALIBRATION)))
                         found[(state.st_mtime_ns, entry.name, state.st_ino, later)] = folder
