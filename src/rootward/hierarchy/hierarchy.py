@@ -24,6 +24,7 @@ from rootward.pairs.labels import Unknown, label_queries, with_labels
 from rootward.readers import edges, nested, networkx, obo, paths, rdf, wordnet
 from rootward.readers.edges import EdgeList
 from rootward.readers.networkx import write_networkx
+from rootward.readers.nodes import NodeSource
 from rootward.readers.tables import Format
 from rootward.readers.text_files import FilePath
 from rootward.readers.thesaurus import ThesaurusSource, new_synonyms, read_groups
@@ -91,7 +92,7 @@ class Hierarchy:
         *,
         child: str = "child",
         parent: str = "parent",
-        nodes: edges.NodeSource | None = None,
+        nodes: NodeSource | None = None,
         add_missing: bool = False,
         format: Format | None = None,
         delimiter: str | None = None,
