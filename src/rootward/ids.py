@@ -83,7 +83,7 @@ class Ids(Sequence[str]):
         if "" in self._row_of:
             raise InputError(f"The {what} in row {self._row_of['']} is empty; every {what} needs a text.")
         if old:
-            self.old = {label: new for label, new in old.items() if new in self._row_of and label not in self._row_of}
+            self.old = {label: new for label in old if (new := _newest(label, old)) in self._row_of and new != label}
 
     @cached_property
     def _row_of(self) -> Mapping[str, int]:
@@ -167,6 +167,16 @@ class Ids(Sequence[str]):
     def take(self, rows: npt.ArrayLike) -> Ids:
         """The ids of these rows, as a table of its own."""
         return Ids((self._labels[row] for row in np.asarray(rows, np.int64).tolist()), old=self.old)
+
+
+def _newest(label: str, old: Mapping[str, str]) -> str:
+    """What an old id became in the end; the id itself where it runs in a circle."""
+    seen = {label}
+    new = old[label]
+    while new in old and new not in seen:
+        seen.add(new)
+        new = old[new]
+    return label if new in seen else new
 
 
 def _forms(label: str) -> tuple[str, ...]:

@@ -185,7 +185,8 @@ _EDGES = Kind("a table of edges", "Hierarchy.from_edges", "edges")
 _PAIRS = Kind("a table of pairs", "Pairs.from_table", "pairs")
 _LABELS = Kind("a table of labelled texts", "Labels.read", "labels")
 _PATHS = Kind("a list of category paths", "Hierarchy.from_paths", "paths")
-_RDF = ("skos", "owl")
+_LEVELS = Kind("a table with a column for each level", "Hierarchy.from_paths", "paths")
+_LEVEL = re.compile(r"(level|tier|category|cat|l|depth)[\s_.-]*\d+", re.IGNORECASE)
 
 
 def first_bytes(path: Path) -> bytes:
@@ -233,7 +234,7 @@ def _kind_of_json(text: str) -> Kind | None:
     if re.match(r"\{\s*[\"}]|\[\s*[\[{\"\]]", text):
         try:  # a path may be written as ["Pets", "Food"], one a line
             json.loads(text.splitlines()[0])
-        except ValueError:
+        except (ValueError, RecursionError):
             return NESTED
         return NESTED if text[0] == "{" or len(text.splitlines()) == 1 else None
     return None
@@ -253,6 +254,8 @@ def _kind_of_lines(text: str) -> Kind | None:
     ):
         if columns <= fields:
             return kind
+    if sum(bool(_LEVEL.fullmatch(field)) for field in fields) > 1:
+        return _LEVELS
     return _PATHS if 2 * sum(" > " in line for line in lines) > len(lines) else None
 
 
