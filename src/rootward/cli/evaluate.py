@@ -81,6 +81,7 @@ def evaluate(
     if others is not None:
         pairs = others
         results.say(*pairs.pairs.notes)
+        results.say(*_named_alone(pairs.pairs, run_pairs(run, model), run, source))
     else:
         about = read_config(run).get("run", {})
         if about.get("measured") and not (run / REPORT).is_file():
@@ -138,6 +139,24 @@ def evaluate(
         tables = [table] if trained is not None else []
         put("\n".join(each.to_markdown() for each in (*reports, *tables)), markdown)
     results.draw(partial(plot_recall, reports))
+
+
+def _named_alone(pairs: rw.Pairs, trained: rw.Pairs | None, run: Path, source: LabelFlags) -> list[str]:
+    """A note on pairs that name nodes alone, where the run's pairs have what is above these, too."""
+    if trained is None or pairs.max_distance or not trained.max_distance or source.labels is not None:
+        return []
+    above = trained.keep(trained.distances > 0)
+    known = above.query_ids.find([pairs.document_ids[row] for row in set(pairs.documents.tolist())])
+    if not any(above.sizes[row] for row in known.tolist() if row >= 0):
+        return []
+    file = (source.source or "").removeprefix("pairs:")
+    columns = dict(setting.partition("=")[::2] for setting in source.read or [])
+    query, document = columns.get("query", "query"), columns.get("document", "document")
+    return [
+        "These pairs name nodes alone, and nothing above them, which the model finds too, as it learnt: what it finds "
+        "above them counts as wrong. To measure these texts with everything above their nodes: "
+        f"rootward evaluate {run} --labels {file} --text {query} --node {document}"
+    ]
 
 
 def _verdict(comparison: Comparison) -> str:

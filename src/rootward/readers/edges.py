@@ -360,8 +360,13 @@ def _merged_numbers(columns: list[Any], every: Any, twice: Mapping[str, str]) ->
     n = len(twice)
     old, new = (pa.array(list(labels), TEXT) for labels in (twice, twice.values()))
     columns = [pc.coalesce(new.take(pc.index_in(each, value_set=old)), each) for each in columns]
+    return columns, (note_on_floats(n, first, twice[first]),)
+
+
+def note_on_floats(n: int, first: str, whole: str) -> str:
+    """The sentence on n ids that are whole numbers written as floats, such as '1.0' beside '1'."""
     which = f"{n:,} id is a whole number written" if n == 1 else f"{n:,} ids are whole numbers written"
-    return columns, (f"{which} as a float, {first!r} beside {twice[first]!r}; each is one id.",)
+    return f"{which} as a float, {first!r} beside {whole!r}; each is one id."
 
 
 def _named(ends: list[Any], known: Any, texts: Texts) -> tuple[list[Any], Notes]:

@@ -124,7 +124,7 @@ def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str
         raise TableError(f"{path.name} holds no current term{which}.")
     claims: dict[str, set[str]] = {}
     for term in terms.values():
-        for old in set(term.alternative) - {term.id}:
+        for old in dict.fromkeys(term.alternative):
             claims.setdefault(old, set()).add(term.id)
     merged = {old: next(iter(new)) for old, new in claims.items() if len(new) == 1 and old not in terms}
     disputed = [f"{old} of {' and '.join(sorted(new))}" for old, new in claims.items() if len(new) > 1]
