@@ -92,7 +92,7 @@ def read_nested(source: FilePath | Any, *, layout: NestedLayout, ids: NestedIds,
 
 def _inner(content: Any, layout: NestedLayout) -> Any:
     """The list of nodes in an object around them, such as {"categories": [...]}, or a root without a name."""
-    if layout == "mapping" or not isinstance(content, dict) or columns_of([*content]):
+    if layout == "mapping" or not isinstance(content, dict) or "name" in columns_of([*content]):
         return content
     lists = [value for value in content.values() if _of_objects(value)]
     return lists[0] if len(lists) == 1 else content
@@ -147,7 +147,7 @@ def _keys(content: Any) -> tuple[_Keys, tuple[str, ...]]:
                 lists = {
                     key: v for key, v in each.items() if isinstance(v, list) and any(isinstance(w, dict) for w in v)
                 }
-                of_lists.update(lists)
+                of_lists.update(lists.keys())
                 stack += [each["children"]] if isinstance(each.get("children"), list) else lists.values()
     roles = columns_of([*there])
     children = "children" if "children" in there or len(of_lists) != 1 else next(iter(of_lists))
