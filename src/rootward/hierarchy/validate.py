@@ -90,8 +90,8 @@ def checked_edges(edges: EdgeList) -> tuple[Offsets, Parents, tuple[str, ...]]:
     notes = left_out(twice, "duplicate edge", "duplicate edges") + spaced(edges.ids, "id")
     if edges.texts is not None:
         escaped = [name for name in edges.texts.names if "&" in name and _ENTITY.search(name)]
-        names = ("name holds", "names hold")
-        notes += counted("", *(f"{each} an HTML entity, kept as it is" for each in names), map(repr, escaped))
+        kept = "an HTML entity, kept as it is"
+        notes += counted("", f"name holds {kept}", f"names hold {kept}", map(repr, escaped))
     if not len(once):  # such a hierarchy trains without an error, and each node learns only itself
         notes += (
             f"There is no edge: each of the {n:,} nodes is a root, and its own only answer. If that is not meant, "

@@ -258,7 +258,11 @@ def _several_parents(upper: Any, named: Sequence[Any]) -> tuple[Any, Notes] | No
             continue
         parts = {cell: [part.strip() for part in cell.split(between) if part.strip()] for cell in cells.to_pylist()}
         there = {label for label in pc.unique(nodes).to_pylist() if label}
-        parts = {cell: each for cell, each in parts.items() if len(each) > 1 and there.issuperset(each)}
+        parts = {
+            cell: each
+            for cell, each in parts.items()
+            if len(each) > 1 and all(part in there or "://" in part for part in each)
+        }
         if not parts:
             continue
         lists = [parts.get(cell, [cell]) for cell in upper.to_pylist()]

@@ -58,13 +58,13 @@ def read_nested(source: FilePath | Any, *, layout: NestedLayout, ids: NestedIds,
     if is_file:
         refuse_others(existing_file(source), "nested")
         source = read_json(source)
-    source = _inner(source, layout)
-    notes: tuple[str, ...] = ()
+    source, notes = _inner(source, layout)
     if layout == "records" or (layout == "children" and _is_flat(source)):
         if layout == "children":
-            notes = ("The nodes have parents and no children, read with layout='records'.",)
+            notes += ("The nodes have parents and no children, read with layout='records'.",)
         return _records(source, where, notes)
-    keys, notes = (_Keys(), ()) if layout == "mapping" else _keys(source)
+    keys, more = (_Keys(), ()) if layout == "mapping" else _keys(source)
+    notes += more
     names: dict[str, str] = {}
     synonyms: dict[str, list[str]] = {}
     definitions: dict[str, str] = {}
@@ -90,12 +90,16 @@ def read_nested(source: FilePath | Any, *, layout: NestedLayout, ids: NestedIds,
     return EdgeList.of(names, edges, synonyms=synonyms, definitions=definitions, notes=notes)
 
 
-def _inner(content: Any, layout: NestedLayout) -> Any:
-    """The list of nodes in an object around them, such as {"categories": [...]}, or a root without a name."""
+def _inner(content: Any, layout: NestedLayout) -> tuple[Any, tuple[str, ...]]:
+    """The list of nodes in an object around them, such as {"categories": [...]}, or a root without a name; a note."""
     if layout == "mapping" or not isinstance(content, dict) or "name" in columns_of([*content]):
-        return content
-    lists = [value for value in content.values() if _of_objects(value)]
-    return lists[0] if len(lists) == 1 else content
+        return content, ()
+    lists = [key for key, value in content.items() if _of_objects(value)]
+    inner = "children" if "children" in lists else lists[0] if len(lists) == 1 else None
+    if inner is None:
+        return content, ()
+    rest = [repr(key) for key in content if key != inner]
+    return content[inner], counted("Left out", "field of the whole", "fields of the whole", rest)
 
 
 def _of_objects(value: Any) -> bool:

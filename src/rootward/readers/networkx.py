@@ -102,7 +102,8 @@ def _related(graph: Any, wanted: Wanted) -> tuple[list[tuple[str, str]], tuple[s
     Relations are the keys of a multigraph that are texts, or an attribute such as relation= of all edges, if one of
     them is wanted or has_part.
     """
-    edges = [(id_text(a), id_text(b), None, data) for a, b, data in graph.edges(data=True)]
+    edges: list[tuple[str, str, Any, Any]] = []
+    edges += [(id_text(a), id_text(b), None, data) for a, b, data in graph.edges(data=True)]
     if graph.is_multigraph():
         edges = [(id_text(a), id_text(b), key, data) for a, b, key, data in graph.edges(keys=True, data=True)]
         if any(isinstance(key, str) for _, _, key, _ in edges):

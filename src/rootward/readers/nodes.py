@@ -65,8 +65,9 @@ def read_nodes(
     notes: Notes = ()
     if not isinstance(source, str | PathLike | pa.Table) and isinstance(source, Iterable):
         source = source if isinstance(source, Sequence | Mapping | str) else list(source)
-        if isinstance(source, Sequence) and source and all(isinstance(row, Mapping) for row in source):
-            source = table_of_records(source)
+        records = [row for row in source if isinstance(row, Mapping)]
+        if records and len(records) == len(source):
+            source = table_of_records(records)
     if isinstance(source, str | PathLike | pa.Table):
         is_file = isinstance(source, str | PathLike)
         known = [child] if child else []

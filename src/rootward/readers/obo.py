@@ -119,8 +119,8 @@ def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str
     related.check(path.name)
     scoped.check(path.name)
     if not terms:
-        others = ", ".join(sorted(map(repr, namespaces - {""}))) or "none"
-        which = "" if namespace is None else f" in namespace={namespace!r}; its namespaces are {others}"
+        there = ", ".join(sorted(map(repr, namespaces - {""}))) or "none"
+        which = "" if namespace is None else f" in namespace={namespace!r}; its namespaces are {there}"
         raise TableError(f"{path.name} holds no current term{which}.")
     claims: dict[str, set[str]] = {}
     for term in terms.values():

@@ -105,7 +105,8 @@ def read_paths(
             paths, more = _from_levels([(row, cells) for row, *cells in rows], where)
             notes += more
     else:
-        items = list(text_lines(source)) if is_file else [(row, _item(row, item)) for row, item in enumerate(source, 1)]
+        given: Any = source
+        items = [*text_lines(given)] if is_file else [(row, _item(row, item)) for row, item in enumerate(given, 1)]
         if any(isinstance(item, list) for _, item in items):
             cells = [(row, item if isinstance(item, list) else [item]) for row, item in items]
             paths, notes = _from_levels(cells, where)
@@ -346,8 +347,8 @@ def _by_look(lines: list[Line], separator: str | None, where: str) -> tuple[list
     lists = [line.strip()[:1] + line.strip()[-1:] == "[]" for _, line in body]
     if body and all(lists):
         try:
-            found = [(row, ast.literal_eval(line.strip())) for row, line in body]
-            body = [(row, (separator or DEFAULT).join(map(str, path))) for row, path in found]
+            literals = [(row, ast.literal_eval(line.strip())) for row, line in body]
+            body = [(row, (separator or DEFAULT).join(map(str, path))) for row, path in literals]
             notes += (f"Read the lines{where} as lists of categories.",)
         except (ValueError, SyntaxError, TypeError):
             pass

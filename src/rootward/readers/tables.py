@@ -373,6 +373,7 @@ def column_names(source: Any, format: str | None, delimiter: str | None, known: 
 
 
 _TITLE_ROWS = 5
+_OF_TABLES = ("edges", "pairs", "labels")
 
 
 def delimited(source: Any, format: str | None, delimiter: str | None, names: Sequence[str] = ()) -> Delimited | None:
@@ -470,14 +471,11 @@ class Delimited:
             if other := what_else(self.path, hints[1]):
                 raise TableError(other.strip())
             self._refuse_undecodable()
-        hint, own = hints[0], hints[1:]
+        hint, own = hints[0], [hints[1]]
         if not any(did_you_mean(name, header) or name in header for name in names):
             hint = f" The first row must be a header, with the names of the columns.{hint}"
-        if len(header) == 1 and (other := next((each for each in _COMMON_DELIMITERS if each in header[0]), None)):
-            hint, own = (
-                f" It looks separated by {other!r}: say so with delimiter={other!r}.",
-                ("edges", "pairs", "labels"),
-            )
+        if len(header) == 1 and (between := next((each for each in _COMMON_DELIMITERS if each in header[0]), None)):
+            hint, own = f" It looks separated by {between!r}: say so with delimiter={between!r}.", [*_OF_TABLES]
         if not all(name in header for name in names) and (other := what_else(self.path, *own)):
             hint = other
         wanted = _wanted(header, names, optional, self.name, hint)
