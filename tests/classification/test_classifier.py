@@ -7,7 +7,7 @@ from scipy.optimize import check_grad
 from scipy.sparse import csr_array
 
 import rootward as rw
-from rootward.classification import Classifier
+from rootward.classification import Classifier, tuning
 from rootward.classification import linear as linear_module
 from rootward.classification.classifier import (
     Weights,
@@ -15,9 +15,11 @@ from rootward.classification.classifier import (
     calibration_error,
     held_out_rows,
     labelled_texts,
-    platt,
+    sureness,
 )
 from rootward.classification.linear import fit_linear, principal_directions
+from rootward.classification.tuning import TunedEncoder, _in_tree_order, tune
+from rootward.encoders.pretrained import Encoder, new_encoder
 from rootward.errors import PairsError, RunFolderError
 from rootward.evaluation.naming import closure_in
 from rootward.ids import Ids
@@ -118,6 +120,31 @@ def test_nothing_fits_what_has_no_known_word(shop):
         assert (answer.node, answer.answers, answer.probability) == (None, (), 0.0)
 
 
+def test_a_searcher_of_the_run_answers_by_the_classifier(shop):
+    searcher = rw.Searcher.open(shop.run.folder)
+    found = searcher.answers(["rubber work boot", "xyzzy"])
+    assert [(each.node, each.probability) for each in found] == [
+        (shop.answer(text).node, pytest.approx(shop.answer(text).probability)) for text in ("rubber work boot", "xyzzy")
+    ]
+    assert found.ids == [["boots", "shoes"], []]
+    assert all(match.accepted and match.probability == pytest.approx(match.score) for match in found[0])
+    assert found[0][0].path == ("shoes", "boots")
+    assert "nothing fits" in str(found[1])
+
+
+def test_a_search_by_the_classifier_shows_what_is_less_likely_below_the_answer_set(shop):
+    searcher = rw.Searcher.open(shop.run.folder)
+    (found,) = searcher.search("rubber work boot", 4)
+    assert found.ids[:2] == ["boots", "shoes"]
+    assert [match.accepted for match in found] == [True, True, False, False]
+    (tools,) = searcher.search("rubber work boot", where=rw.Filter.below("tools"))
+    assert set(tools.ids) <= {"tools", "hammers", "saws"}
+    (known,) = searcher.search("boots", 2)
+    assert [(match.id, match.hops) for match in known] == [("boots", 0), ("shoes", 1)]
+    (many,) = searcher.search("rubber work boot", threshold=0.0)
+    assert set(many.ids) == set(PARENT)
+
+
 def test_blocks_of_texts_give_the_answers_of_single_ones(shop):
     texts = [text for text, _ in shop_labels()] * 5
     together = list(shop.answers(texts))
@@ -213,9 +240,78 @@ def test_the_same_seed_gives_the_same_answers(shop):
 
 
 def test_probabilities_that_are_too_sure_are_lowered():
-    # What is said to be 0.9 sure is right in 6 of 10; what is said to be 0.6 sure in 5 of 10.
-    chances = np.repeat([0.9, 0.6], 1000)
-    right = np.concatenate([np.arange(1000) % 10 < 6, np.arange(1000) % 10 < 5])
-    slope, offset = platt(chances, right)
-    found = Weights(measures=(), weights=(), slope=slope, offset=offset).calibrated(np.array([0.9, 0.6]))
-    np.testing.assert_allclose(found, [0.6, 0.5], atol=0.01)
+    # Of those said to be 0.9, 0.6 and 0.3 sure, 6, 5 and 4 of 10 are right.
+    chances = np.repeat([0.9, 0.6, 0.3], 1000)
+    right = np.concatenate([np.arange(1000) % 10 < tenths for tenths in (6, 5, 4)])
+    found = Weights(measures=(), weights=(), sureness=sureness(chances, right)).calibrated(np.array([0.9, 0.6, 0.3]))
+    np.testing.assert_allclose(found, [0.6, 0.5, 0.4], atol=0.02)
+    assert Weights(measures=(), weights=()).calibrated(np.array([0.7]))[0] == pytest.approx(0.7)
+
+
+def tiny_encoder(folder):
+    texts = [text for text, _ in shop_labels()]
+    return Encoder.of(new_encoder(texts, folder, layers=3, width=16, heads=2, mlp=32, vocabulary=300, longest=12))
+
+
+def labels_and_rest():
+    """(kept texts, their nodes, (held-out texts, their nodes), the closure)."""
+    pairs = pairs_of(shop_labels())
+    rows, nodes = labelled_texts(pairs)
+    texts = [pairs.query_texts.names[row] for row in rows.tolist()]
+    held = np.arange(len(texts)) % 5 == 0
+    kept, other = ([texts[place] for place in np.flatnonzero(some)] for some in (~held, held))
+    return kept, nodes[~held], (other, nodes[held]), closure_in(pairs)
+
+
+def test_a_tuned_encoder_brings_texts_of_a_node_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning, "RATE", 3e-3)  # of an untrained encoder
+    base = tiny_encoder(tmp_path / "tiny")
+    kept, nodes, held, closure = labels_and_rest()
+    tuned = tune(base, kept, nodes, closure, held, steps=40)
+    assert tuned is not None
+
+    def apart(encoder):
+        """How much nearer two texts of one node are than two of different nodes."""
+        vectors = torch.nn.functional.normalize(torch.from_numpy(encoder.encode(held[0]))).numpy()
+        alike, same = vectors @ vectors.T, held[1][:, None] == held[1]
+        return alike[same].mean() - alike[~same].mean()
+
+    assert apart(tuned.encoder) > apart(base) + 0.01
+    again = tune(base, kept, nodes, closure, held, steps=40)
+    for name, weights in tuned.weights.items():
+        assert torch.equal(weights, again.weights[name])
+        assert ".0." not in name
+        assert "embedding" not in name
+    tuned.save(tmp_path / "weights.safetensors")
+    loaded = TunedEncoder.load(tmp_path / "weights.safetensors", base)
+    np.testing.assert_array_equal(loaded.encoder.encode(kept[:3]), tuned.encoder.encode(kept[:3]))
+
+
+def test_what_is_no_model_or_has_one_text_a_node_is_not_tuned(tmp_path):
+    class Letters:
+        def encode(self, texts):
+            return np.array([[text.count(letter) for letter in "abc"] for text in texts], np.float32)
+
+    kept, nodes, held, closure = labels_and_rest()
+    assert tune(Encoder.of(Letters()), kept, nodes, closure, held) is None
+    first = np.unique(nodes, return_index=True)[1]
+    one_each = [kept[place] for place in first]
+    assert tune(tiny_encoder(tmp_path / "tiny"), one_each, nodes[first], closure, held) is None
+
+
+def test_neighbours_in_the_taxonomy_follow_each_other():
+    pairs = pairs_of([])
+    ids = list(PARENT)
+    order = _in_tree_order([ids.index(node) for node in ("saws", "boots", "hammers", "sandals")], closure_in(pairs))
+    assert [ids[row] for row in order] == ["boots", "sandals", "hammers", "saws"]
+
+
+def test_a_classifier_with_a_tuned_encoder_answers_the_same_when_loaded(tmp_path):
+    base = tiny_encoder(tmp_path / "tiny")
+    made = Classifier.fit(
+        pairs_of(shop_labels()), encoder=base, recipe=rw.recipes.decoupled(steps=20), dim=8, out=tmp_path / "run",
+        settings=rw.Settings(progress=False, measure=False),
+    )  # fmt: skip
+    texts = ["rubber work boot", "open strap sandal", "framing hammer"]
+    assert list(Classifier.load(tmp_path / "run").answers(texts)) == list(made.answers(texts))
+    assert (made.tuned is not None) == (tmp_path / "run" / "classifier" / "encoder.safetensors").is_file()

@@ -17,9 +17,10 @@ from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load_file, save_file
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
-from scipy.special import expit, log_expit, logit
+from scipy.special import expit, log_expit
 
 from rootward.classification.evidence import BLOCK, MEASURES, Candidates, Evidence, Floats, Ints, steps_above
+from rootward.classification.tuning import TunedEncoder, tune
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
 from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, encode_cached
@@ -93,6 +94,42 @@ class Answer:
     ranked: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Named:
+    """What some texts name; nodes are document rows.
+
+    Attributes:
+        fits: bool, n: whether anything fits.
+        ranked: int64, n x up to 10: the likeliest nodes, best first.
+        sure: float64, n: the calibrated probability that `ranked[:, 0]` is right.
+        holds: float64, sparse n x nodes: the probability that a node is the right one or stands above it.
+        closure: the ancestors of every node.
+    """
+
+    fits: npt.NDArray[np.bool_]
+    ranked: Ints
+    sure: npt.NDArray[np.float64]
+    holds: csr_array
+    closure: Closure
+
+    def holding(self, place: int, floor: float) -> tuple[Ints, npt.NDArray[np.float64]]:
+        """(nodes that are at least so probable, their probabilities): the likeliest node, what is above it, the others.
+
+        Of these the nearest come first, then the deepest.
+        """
+        start, stop = self.holds.indptr[place : place + 2]
+        there = self.holds.data[start:stop] >= floor
+        rows, values = self.holds.indices[start:stop][there].astype(np.int64), self.holds.data[start:stop][there]
+        own = slice(*self.closure.offsets[self.ranked[place, 0] : self.ranked[place, 0] + 2])
+        hops = np.full(len(rows), np.iinfo(np.int64).max)
+        above, found = self.closure.ancestors[own].astype(np.int64), self.closure.distances[own]
+        _, i, j = np.intersect1d(rows, above, return_indices=True)
+        hops[i] = found[j]
+        depth = np.diff(self.closure.offsets)[rows]
+        order = np.lexsort((rows, -values, -depth, hops))
+        return rows[order], values[order]
+
+
 class Weights(BaseModel):
     """How the evidence is weighed; fitted on held-out texts.
 
@@ -101,7 +138,8 @@ class Weights(BaseModel):
         weights: of each of them, in the softmax over nodes.
         floor: the least probability of a node in an answer set.
         familiar: texts less like training texts than this are from elsewhere.
-        slope, offset: of the logit of a named node's probability (Platt 1999).
+        sureness: of log p, of -log(1 - p) and of 1 in the logit of a named node's calibrated probability, where p is
+            that of the softmax (beta calibration: Kull, Silva Filho and Flach 2017).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -109,12 +147,12 @@ class Weights(BaseModel):
     weights: tuple[float, ...]
     floor: float = 0.4
     familiar: float = 0.0
-    slope: float = 1.0
-    offset: float = 0.0
+    sureness: tuple[float, float, float] = (1.0, 1.0, 0.0)
 
     def calibrated(self, chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The probabilities that named nodes are right, from those of the softmax."""
-        return expit(self.slope * logit(np.clip(chances, _SURE, 1 - _SURE)) + self.offset)
+        found: npt.NDArray[np.float64] = expit(_log_odds(chances) @ np.array(self.sureness))
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +171,8 @@ class Classifier:
         report: figures of held-out texts, before training on everything.
         about: the expected calibration error on held-out texts, what was tried, and seconds of each part.
         run: the training of the static tower on all texts.
+        tuned: the sentence encoder as it was trained further on the texts that were not held out; None where it is used
+            as it was, or not at all.
     """
 
     evidence: Evidence
@@ -141,6 +181,7 @@ class Classifier:
     report: NodeReport | None = None
     about: dict[str, Any] = field(default_factory=dict)
     run: Run | None = field(default=None, repr=False)
+    tuned: TunedEncoder | None = field(default=None, repr=False)
 
     @classmethod
     def fit(
@@ -183,11 +224,23 @@ class Classifier:
             raise PairsError("A classifier needs texts of two nodes at least.")
         held = held_out_rows(pairs, rows, nodes, seed)
         texts = what_is_read(pairs.query_ids, pairs.query_texts)
-        opened, outputs = None, None
+        keep = np.ones(pairs.n_queries, np.bool_)
+        keep[held] = False
+        opened, outputs, tuned = None, None, None
         if encoder is not None:
-            opened = Encoder.of(encoder)
-            outputs = encode_cached(opened, texts, cache_folder(cache), settings.progress)
-            seconds["encoder"] = time.perf_counter() - began
+            opened, mine = Encoder.of(encoder), keep[rows]
+            kept, other = ([texts[row] for row in some.tolist()] for some in (rows[mine], rows[~mine]))
+            tuned = tune(
+                opened, kept, nodes[mine], closure, (other, nodes[~mine]), seed=seed, progress=settings.progress
+            )
+            seconds["tuning"] = time.perf_counter() - began
+            start = time.perf_counter()
+            if tuned is not None:
+                opened, cached = tuned.encoder, None
+            else:
+                cached = cache_folder(cache)
+            outputs = encode_cached(opened, texts, cached, settings.progress)
+            seconds["encoder"] = time.perf_counter() - start
 
         runs: list[Run] = []
 
@@ -202,8 +255,6 @@ class Classifier:
             vectors = None if outputs is None else _unit_outputs(outputs, rows[mine])
             return Evidence.learn(model, rows[mine], nodes[mine], closure, outputs=vectors, encoder=opened, seed=seed)
 
-        keep = np.ones(pairs.n_queries, np.bool_)
-        keep[held] = False
         start = time.perf_counter()
         trial = learnt(keep, None)
         seconds["trial"] = time.perf_counter() - start
@@ -224,9 +275,10 @@ class Classifier:
             "held_out": len(held),
             "expected_calibration_error": weighing.calibration_error,
             "tried": weighing.tried,
+            "tuned": tuned is not None,
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
         }
-        made = cls(evidence, weights, pairs, report, about, runs[-1])
+        made = cls(evidence, weights, pairs, report, about, runs[-1], tuned)
         if out is not None:
             made.save(Path(out) / CLASSIFIER)
         return made
@@ -244,30 +296,32 @@ class Classifier:
         return next(self._answers([text]))
 
     def _answers(self, texts: Sequence[str]) -> Iterator[Answer]:
-        ids, closure = self.pairs.document_ids, self.closure
+        ids, found = self.pairs.document_ids, self.read(texts)
+        for place, text in enumerate(texts):
+            if not found.fits[place]:
+                yield Answer(text, None, 0.0)
+                continue
+            ranked = found.ranked[place].tolist()
+            rows, values = found.holding(place, self.weights.floor)
+            yield Answer(
+                text,
+                ids[ranked[0]],
+                float(found.sure[place]),
+                tuple(ids[row] for row in rows.tolist()),
+                tuple(values.tolist()),
+                tuple(ids[row] for row in ranked),
+            )
+
+    def read(self, texts: Sequence[str]) -> Named:
+        """What each text names, as arrays over document rows; `answers` is the same with ids."""
         found = self.evidence.candidates(texts)
         chances = _chances(_chosen(self.evidence, found.values, self.weights), self.weights)
         order = np.argsort(-chances, axis=1, kind="stable")[:, :10]
-        spread = _spread(found.classes, chances, len(self.evidence.classes)) @ self._above
-        depth = np.diff(closure.offsets)
-        sure = self.weights.calibrated(chances.max(1))
-        for place, text in enumerate(texts):
-            if found.familiar[place] < self.weights.familiar or not normal_form(text):
-                yield Answer(text, None, 0.0)
-                continue
-            ranked = self.evidence.classes[found.classes[place, order[place]]]
-            whole = spread[[place]]
-            there = np.flatnonzero(whole.data >= self.weights.floor)
-            rows, values = whole.indices[there], whole.data[there]
-            shown = np.lexsort((values, -depth[rows]))
-            yield Answer(
-                text,
-                ids[int(ranked[0])],
-                float(sure[place]),
-                tuple(ids[row] for row in rows[shown].tolist()),
-                tuple(float(value) for value in values[shown]),
-                tuple(ids[row] for row in ranked.tolist()),
-            )
+        ranked = self.evidence.classes[np.take_along_axis(found.classes, order, 1)]
+        holds = _spread(found.classes, chances, len(self.evidence.classes)) @ self._above
+        words = np.array([bool(normal_form(text)) for text in texts], np.bool_)
+        fits = words & (found.familiar >= self.weights.familiar)
+        return Named(fits, ranked, self.weights.calibrated(chances.max(1)), csr_array(holds), self.closure)
 
     def measure(self, pairs: Pairs, *, label: str = "", texts: TextsOf | None = None, **drawn: Any) -> NodeReport:
         """Measure which nodes the texts of other pairs name.
@@ -307,7 +361,8 @@ class Classifier:
         parts = zip(self.weights.measures, self.weights.weights, strict=True)
         used = ", ".join(f"{name} ({MEASURES[name]}) {weight:.3g}" for name, weight in parts)
         tried = self.about.get("tried", {})
-        said = [f"Weighs {used}.", f"An answer set holds what is at least {self.weights.floor:.0%} likely."]
+        said = ["The sentence encoder was tuned to these labels."] if self.about.get("tuned") else []
+        said += [f"Weighs {used}.", f"An answer set holds what is at least {self.weights.floor:.0%} likely."]
         if tried:
             single = {name: score for name, score in tried.items() if " " not in name}
             best = max(single, key=single.__getitem__)
@@ -336,13 +391,17 @@ class Classifier:
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items() if array is not None}
         atomic_write(folder / "evidence.safetensors", lambda path: save_file(tensors, path))
         files = ["evidence.safetensors"]
+        if self.tuned is not None:
+            self.tuned.save(folder / "encoder.safetensors")
+            files.append("encoder.safetensors")
         if self.report is not None:
             self.report.save(folder / "report.json")
             files.append("report.json")
+        base = own.encoder if self.tuned is None else self.tuned.base
         section = {
             "weights": self.weights.model_dump(mode="json"),
             "about": self.about,
-            "encoder": None if own.encoder is None else own.encoder.settings(),
+            "encoder": None if base is None else base.settings(),
             "model": _model_of(folder.parent),
         }
         write_config(folder, {"classifier": section}, checksums(folder, files))
@@ -373,10 +432,14 @@ class Classifier:
             raise RunFolderError(f"{folder} is of another model than {loaded.folder} holds; train that run again.")
         arrays = {name: tensor.numpy() for name, tensor in load_file(folder / "evidence.safetensors").items()}
         opened = None if section["encoder"] is None else Encoder.from_settings(section["encoder"], encoder)
+        path, tuned = folder / "encoder.safetensors", None
+        if opened is not None and path.is_file():
+            tuned = TunedEncoder.load(path, opened)
+            opened = tuned.encoder
         evidence = Evidence(loaded.model, encoder=opened, **arrays)
         path = folder / "report.json"
         report = NodeReport.load(path) if path.is_file() else None
-        return cls(evidence, Weights(**section["weights"]), loaded.pairs, report, section["about"], loaded)
+        return cls(evidence, Weights(**section["weights"]), loaded.pairs, report, section["about"], loaded, tuned)
 
 
 def _model_of(run: Path) -> str | None:
@@ -492,33 +555,37 @@ class _Weighing:
         top, hits = chances.max(1), right[np.arange(n), chances.argmax(1)]
         sure = np.empty(n)  # of each half by the other
         for part in (half, ~half):
-            slope, offset = platt(top[part], hits[part])
-            sure[~part] = Weights(measures=(), weights=(), slope=slope, offset=offset).calibrated(top[~part])
-        slope, offset = platt(top, hits)
+            fitted_part = Weights(measures=(), weights=(), sureness=sureness(top[part], hits[part]))
+            sure[~part] = fitted_part.calibrated(top[~part])
         weights = Weights(
             measures=chosen,
             weights=tuple(float(w) for w in fitted),
             floor=round(floor, 2),
             familiar=float(np.quantile(found.familiar, _STRANGE)),
-            slope=slope,
-            offset=offset,
+            sureness=sureness(top, hits),
         )
         return cls(weights, said(floor), calibration_error(sure, hits), tried)
 
 
-def platt(chances: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Slope and offset of the logit that make probabilities likeliest, near (1, 0) where there are few."""
-    logits, signs = logit(np.clip(chances, _SURE, 1 - _SURE)), np.where(right, 1.0, -1.0)
+def _log_odds(chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """n x 3: log p, -log(1 - p) and 1."""
+    clipped = np.clip(chances, _SURE, 1 - _SURE)
+    return np.stack([np.log(clipped), -np.log1p(-clipped), np.ones_like(clipped)], 1)
+
+
+def sureness(chances: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
+    """`Weights.sureness` that make what was right likeliest, near (1, 1, 0) where there are few texts."""
+    inputs, signs = _log_odds(chances), np.where(right, 1.0, -1.0)
 
     def loss(line: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        margins = signs * (line[0] * logits + line[1])
-        away = line - (1, 0)
-        gradient = -signs * expit(-margins)
-        slopes = np.array([gradient @ logits, gradient.sum()])
-        return -float(log_expit(margins).sum()) + float(away @ away), slopes + 2 * away
+        margins = signs * (inputs @ line)
+        away = line - (1, 1, 0)
+        gradient = (-signs * expit(-margins)) @ inputs
+        return -float(log_expit(margins).sum()) + float(away @ away), gradient + 2 * away
 
-    slope, offset = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0.05, 20), (-9, 9)]).x
-    return float(slope), float(offset)
+    bounds = [(0.05, 20), (0.05, 20), (-9, 9)]
+    low, high, offset = minimize(loss, np.array([1.0, 1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return float(low), float(high), float(offset)
 
 
 def calibration_error(chances: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:

@@ -26,6 +26,7 @@ from rootward.cli.info import info
 from rootward.cli.plan import plan
 from rootward.cli.predict import predict
 from rootward.cli.search import search
+from rootward.cli.serve import serve
 from rootward.cli.sources import sources
 from rootward.cli.train import TrainCommand, settings, train
 from rootward.errors import InputError, RootwardError
@@ -93,7 +94,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    train, evaluate, search, predict, info, calibrate, diagnose, index, grow, export, construct, plan, sources, settings
+    train, evaluate, search, serve, predict, info, calibrate, diagnose, index, grow, export, construct, plan, sources,
+    settings,
 ):  # fmt: skip
     kind = TrainCommand if command is train else TyperCommand
     app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))

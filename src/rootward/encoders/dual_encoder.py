@@ -357,10 +357,17 @@ class DualEncoder:
         Raises:
             UnknownIdError: nothing is called so; the message names what is close.
         """
+        return self._lookup().find(text)
+
+    def meanings(self, text: str) -> list[str]:
+        """As `find`; [] where nothing is called so, without a search for what is close."""
+        return self._lookup().meanings(text)
+
+    def _lookup(self) -> NameLookup:
         names = self._names
         if names is None or names.ids is not self.query_ids or names.texts is not self.query_texts:
             names = self._names = NameLookup(self.query_ids, self.query_texts)
-        return names.find(text)
+        return names
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that change whenever a vector or an id does.

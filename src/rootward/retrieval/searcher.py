@@ -12,21 +12,27 @@ from threading import RLock
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from rich.console import Group
 from torch import Tensor
 
 from rootward.calibration.calibrate import NAME, Calibration
 from rootward.calibration.rules import ExpectedSize
+from rootward.classification import Classifier, Named
+from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
-from rootward.errors import InputError, UnknownIdError, quoted
+from rootward.errors import InputError, quoted
+from rootward.folders import CLASSIFIER
 from rootward.pairs import Pairs
 from rootward.pairs.storage import PAIRS
-from rootward.retrieval.catalogue import Ancestors
+from rootward.retrieval.catalogue import Ancestors, Catalogue
+from rootward.retrieval.engines.engine import Found
+from rootward.retrieval.engines.exact import Exact
 from rootward.retrieval.filters import Filter
 from rootward.retrieval.hits import Hits, Listing
 from rootward.retrieval.index import Index
-from rootward.scoring import Floats
+from rootward.scoring import Floats, checked
 from rootward.training.run import WHERE, pairs_in
 
 _MEANINGS_SHOWN = 5
@@ -39,13 +45,14 @@ class Match:
     Attributes:
         id: the document's id.
         name: its preferred name, "" where it has none.
-        score: inner product with the query; None for a document that was only added by `upward`.
+        score: inner product with the query, or the probability by the run's classifier; None for a document that was
+            only added by `upward`.
         accepted: whether the score reaches the query's threshold; None where that is unknown.
         added: whether it was added because it stands above an accepted document.
         hops: distance from the query; None where it is no right answer, or the right answers are unknown.
         relevant: whether it is a right answer; None where these are unknown: texts that name no known query.
         margin: score minus threshold; None where either is unknown.
-        probability: calibrated chance of being relevant; None without a calibration.
+        probability: chance of being relevant; None without a calibration or a classifier.
         path: ids from the root down to this document, a shortest one; () where the hierarchy is unknown.
         ancestors: ids of all that stands above it, nearest first; () where the hierarchy is unknown.
     """
@@ -65,11 +72,12 @@ class Match:
 
 @dataclass(frozen=True, eq=False)
 class _Batch:
-    """Hits of one search, and the vectors they were found with."""
+    """Hits of one search, and the vectors or the classifier's answers that they were found with."""
 
     hits: Hits
-    vectors: Tensor
     searcher: Searcher
+    vectors: Tensor | None = None
+    named: Named | None = None
 
     def rows(self, place: int) -> list[int]:
         """The document rows of one query."""
@@ -79,9 +87,11 @@ class _Batch:
 
     @cached_property
     def probabilities(self) -> Floats | None:
-        """The calibrated chance of each entry of the hits; None without a calibration."""
+        """The chance of each entry of the hits to be relevant; None without a calibration or a classifier."""
         index, found = self.searcher.index, self.hits.found
-        if index.calibration is None:
+        if self.named is not None:
+            return found.scores
+        if index.calibration is None or self.vectors is None:
             return None
         rule, queries = index.calibration.rule, self.vectors.detach().cpu().numpy().astype(np.float64)
         if not isinstance(rule, ExpectedSize):
@@ -122,6 +132,28 @@ class Result:
         """Whether it names no known query, and a text tower read it."""
         return not self.meanings and self.error is None
 
+    @property
+    def node(self) -> str | None:
+        """Id of the node that the text most likely names; None where nothing fits.
+
+        A run with a classifier names it. Without one it is the first document, unless that is known to be rejected.
+        """
+        if self._batch is None:
+            return None
+        if (named := self._batch.named) is not None:
+            row = int(named.ranked[self._place, 0])
+            return self._batch.hits.document_ids[row] if named.fits[self._place] else None
+        hits = self._batch.hits
+        unknown, first = np.isnan(hits.thresholds[self._place]), hits.accepted[self._place][:1]
+        return self.ids[0] if len(first) and (unknown or first[0]) else None
+
+    @property
+    def probability(self) -> float | None:
+        """The calibrated chance that `node` is right, 0 where nothing fits; None for a run without a classifier."""
+        if self._batch is None or (named := self._batch.named) is None:
+            return None
+        return float(named.sure[self._place]) if named.fits[self._place] else 0.0
+
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """Remarks for a person: other meanings, how the text was read, right answers that are missing."""
@@ -131,9 +163,28 @@ class Result:
         return (*unseen, *self.listing().remarks)
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """Ids of the right answers that were not returned, nearest first; () where right answers are unknown."""
+        pairs = None if self._batch is None else self._batch.searcher.pairs
+        if self._batch is None or pairs is None or self._batch.hits.hops is None:
+            return ()
+        right = pairs.documents[slice(*pairs.offsets[pairs.query_ids.row(self.query) :][:2].tolist())]
+        allowed, shown = self._batch.hits.allowed, self._batch.rows(self._place)
+        kept = ~np.isin(right, shown) & (True if allowed is None else np.isin(right, allowed))
+        return tuple(pairs.document_ids[row] for row in right[kept].tolist())
+
+    @property
     def ids(self) -> list[str]:
         """Ids of the documents."""
         return [] if self._batch is None else self._batch.hits.ids[self._place]
+
+    @property
+    def accepted(self) -> list[bool | None]:
+        """Whether each document reaches the query's threshold; None where that is unknown."""
+        if self._batch is None:
+            return []
+        flags: list[bool | None] = self._batch.hits.accepted[self._place].tolist()
+        return [None] * len(flags) if np.isnan(self._batch.hits.thresholds[self._place]) else flags
 
     @property
     def names(self) -> list[str]:
@@ -193,6 +244,9 @@ class Result:
         if self._batch is None:
             raise self.error or InputError(f"{self.text!r} was not searched for.")
         listing = self._batch.hits.listing(self._place, self._batch.searcher.title(self.query))
+        if self._batch.named is not None:
+            sure = "nothing fits" if self.node is None else f"{self.node} with probability {self.probability:.2f}"
+            listing = replace(listing, remarks=(sure, *listing.remarks))
         if not (others := self.meanings[1:]):
             return listing
         more = f" and {len(others) - _MEANINGS_SHOWN} more" if len(others) > _MEANINGS_SHOWN else ""
@@ -215,6 +269,8 @@ class Result:
             return {"text": self.text, "query": self.query, "error": str(self.error)}
         told = self._batch.hits.query_dict(self._place)
         about = {"text": self.text, "others": list(self.meanings[1:]), "exact": self._batch.hits.exact}
+        if self._batch.named is not None:
+            about |= {"node": self.node, "probability": self.probability}
         if brief:
             return {**about, **told}
         documents = [
@@ -265,6 +321,8 @@ class Searcher:
         index: of the model's documents; None builds an exact one. Open another searcher after changes to it.
         pairs: right answers of known queries, and the hierarchy of the documents; None where unknown.
         calibration: ends the answer sets of queries without a threshold; None keeps the index's.
+        classifier: of the same model, answers texts in place of the index; a score is then the probability that a
+            document is right. None for none.
         notes: remarks, such as that a run's calibration is of another model and was left out.
 
     Raises:
@@ -278,10 +336,16 @@ class Searcher:
         pairs: Pairs | None = None,
         calibration: Calibration | None = None,
         *,
+        classifier: Classifier | None = None,
         notes: Sequence[str] = (),
     ) -> None:
-        self.model, self.pairs, self.notes = model, pairs, tuple(notes)
+        self.model, self.notes, self.classifier = model, tuple(notes), classifier
         index = Index.build(model) if index is None else index
+        if pairs is not None:  # equal tables become one, so that no search compares them id by id
+            documents = index.document_ids if pairs.document_ids == index.document_ids else pairs.document_ids
+            queries = model.query_ids if pairs.query_ids == model.query_ids else pairs.query_ids
+            pairs = replace(pairs, document_ids=documents, query_ids=documents if queries == documents else queries)
+        self.pairs = pairs
         if index.fingerprint != model.fingerprint():
             raise InputError(
                 f"This index is of another model, or from before this one was trained further (fingerprint "
@@ -301,11 +365,12 @@ class Searcher:
         encoder: Any = None,
         progress: bool = False,
     ) -> Searcher:
-        """A searcher over the documents of a run.
+        """A searcher over the documents of a run; one of labelled texts answers by its classifier.
 
         Args:
             run: a folder that `train` or `DualEncoder.save` wrote.
-            index: an index of it, or its folder; None builds an exact one in memory.
+            index: an index of it, or its folder, which then answers also where the run has a classifier; None searches
+                the run's own vectors exactly, as they are mapped from its file: processes on one machine share them.
             calibration: "run" for the run's own, if it has one; or a calibration, or its file; None for none at all.
             encoder: path of the encoder, if the saved one is missing; see `DualEncoder.load`.
             progress: show progress of loading on standard error.
@@ -314,17 +379,29 @@ class Searcher:
             RunFolderError: a folder that is missing, damaged, or from a newer version.
             InputError: an index or a calibration of another model.
         """
-        model = DualEncoder.load(run, encoder=encoder, progress=progress)
+        classifier = None
+        if index is None and (Path(run) / CLASSIFIER).is_dir():
+            classifier = Classifier.load(run, encoder=encoder)
+            model = classifier.evidence.model
+        else:
+            model = DualEncoder.load(run, encoder=encoder, progress=progress)
         opened = index if index is None or isinstance(index, Index) else Index.load(index)
+        if opened is None:
+            vectors = model.document_vectors().detach()
+            _, vectors = checked(vectors[:0], vectors)
+            engine = Exact.over(vectors, np.arange(len(vectors)))
+            opened = Index(engine, Catalogue.of(model, None), model.fingerprint())
         note = None
-        if calibration is None and opened is not None:
+        if calibration is None:
             opened = opened.calibrated(None)
         elif calibration == "run":
             calibration, note = run_calibration(Path(run), model)
         elif isinstance(calibration, str | Path):
             calibration = Calibration.load(calibration)
         assert calibration is None or isinstance(calibration, Calibration)
-        return cls(model, opened, run_pairs(Path(run), model), calibration, notes=() if note is None else (note,))
+        pairs = run_pairs(Path(run), model) if classifier is None else classifier.pairs
+        notes = () if note is None else (note,)
+        return cls(model, opened, pairs, calibration, classifier=classifier, notes=notes)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -344,21 +421,24 @@ class Searcher:
         where: Filter | None = None,
         nearest_first: bool = True,
         upward: bool = False,
+        cap: int | None = None,
         errors: Literal["raise", "keep"] = "raise",
     ) -> Results:
         """The documents of each text: the k best, or its answer set.
 
         A text that is the id, the name or a synonym of known queries is searched as the first of them; other texts are
-        read by the model's text tower, where it has one.
+        read by the model's text tower, where it has one. A classifier answers all texts with the node that each names,
+        everything above it and what else is likely; then the less likely follow, which are not accepted.
 
         Args:
             texts: a list of texts or ids; one alone is a list of one.
             k: how many documents; without it 10, or all of the answer set.
             threshold: None searches the k best. A number takes the answer set instead, the documents that score at
-                least this; "auto" takes each query's own threshold, see `Index.answers`.
+                least this; "auto" takes each query's own threshold, see `Index.answers`, or the classifier's floor.
             where: only documents that match: `Filter.below("footwear")`.
             nearest_first: accepted documents first, by their distance; False orders by score alone.
             upward: add what stands above accepted documents, see `Hits.repaired`.
+            cap: of an answer set find at most so many documents, the best by score; None finds all.
             errors: "raise" raises for the first text without an answer; "keep" keeps each error in its `Result`.
 
         Raises:
@@ -367,6 +447,8 @@ class Searcher:
                 query without threshold or calibration, a filter or `upward` where the hierarchy is unknown.
         """
         pairs, index = self.pairs, self.index if where is None or not where.needs_ancestors else self._with_ancestors()
+        if self.classifier is not None:
+            return self._classified(self.classifier, texts, k, threshold, where, nearest_first, errors)
         if upward and (pairs is None or pairs.query_ids != pairs.document_ids):
             raise InputError(
                 "Adding ancestors needs a run of a hierarchy, in which documents are queries too; this one has no such "
@@ -397,17 +479,78 @@ class Searcher:
             if threshold is None:
                 hits = index.search(batch, 10 if k is None else k, where=where, nearest_first=nearest_first)
             else:
-                hits = index.answers(batch, threshold=threshold, where=where, nearest_first=nearest_first)
+                hits = index.answers(batch, threshold=threshold, where=where, cap=cap, nearest_first=nearest_first)
                 hits = hits if k is None else hits.first(k)
             if pairs is not None and upward:
                 hits = hits.repaired(pairs)
             if pairs is not None and known and pairs.document_ids == index.document_ids:  # an index may have grown
                 hits = hits.marked(pairs)
-            found = _Batch(hits, batch.vectors, self)
+            found = _Batch(hits, self, batch.vectors)
             for place, i in enumerate(groups[known]):
                 if results[i].error is None:
                     results[i] = replace(results[i], _batch=found, _place=place)
         return Results(results)
+
+    def _classified(
+        self,
+        classifier: Classifier,
+        texts: str | int | Iterable[str | int],
+        k: int | None,
+        threshold: float | Literal["auto"] | None,
+        where: Filter | None,
+        nearest_first: bool,
+        errors: Literal["raise", "keep"],
+    ) -> Results:
+        """`search` by a classifier: answers are closed upwards, so nothing has to be added to them."""
+        if k is not None and k < 1:
+            raise InputError(f"k is how many documents to keep and at least 1, got {k}.")
+        results = [self._named(text) for text in ([texts] if isinstance(texts, str | int) else texts)]
+        for result in results:
+            if errors == "raise" and result.error is not None:
+                raise result.error
+        allowed = None
+        if where is not None:
+            allowed = where.where(self.model.document_ids, self._with_ancestors().catalogue.ancestors).rows
+        floor = classifier.weights.floor if threshold in (None, "auto") else float(threshold)
+        for known in (True, False):
+            places = [i for i, each in enumerate(results) if each.error is None and bool(each.meanings) is known]
+            if not places:
+                continue
+            with self._lock:
+                named = classifier.read([self._words(results[i]) for i in places])
+            rows, scores = [], []
+            for place in range(len(places)):
+                found, chances = named.holding(place, 0.0 if threshold is None else floor)
+                kept = np.ones(len(found), np.bool_) if allowed is None else np.isin(found, allowed)
+                if threshold is not None and not named.fits[place]:
+                    kept[:] = False
+                found, chances = found[kept], chances[kept]
+                first = (chances >= floor) & named.fits[place] & nearest_first
+                order = np.lexsort((np.where(first, 0, -chances), ~first))  # stable: the nearest come first
+                order = order[: k if k is not None else 10 if threshold is None else None]
+                rows.append(found[order])
+                scores.append(chances[order].astype(np.float32))
+            hits = Hits(
+                tuple(results[i].query for i in places),
+                Found(offsets_of(np.array(list(map(len, rows)))), np.concatenate(rows), np.concatenate(scores)),
+                np.where(named.fits, floor, np.inf).astype(np.float32),
+                self.model.document_ids,
+                self.model.document_texts,
+                allowed,
+            )
+            if known and self.pairs is not None:
+                hits = hits.marked(self.pairs)
+            batch = _Batch(hits, self, named=named)
+            for place, i in enumerate(places):
+                results[i] = replace(results[i], _batch=batch, _place=place)
+        return Results(results)
+
+    def _words(self, result: Result) -> str:
+        """What a classifier reads: the text, or the name of the query whose id it is."""
+        texts, ids = self.model.query_texts, self.model.query_ids
+        if not result.meanings or result.text != result.query or texts is None:
+            return result.text
+        return texts.names[ids.row(result.query)] or result.text
 
     def answers(self, texts: str | int | Iterable[str | int], **options: Any) -> Results:
         """The answer set of each text, however large: `search` with threshold="auto"; takes its options."""
@@ -418,11 +561,12 @@ class Searcher:
         try:
             if isinstance(text, bool) or not isinstance(text, str | int | np.integer):
                 raise InputError(f"{text!r} is a {type(text).__name__}; needed a text or an id.")
-            meanings = tuple(self.model.find(str(text)))
-            return Result(str(text), meanings[0], meanings)
+            meanings = tuple(self.model.meanings(str(text)))
+            if not meanings and not self.model.reads_texts:
+                self.model.find(str(text))  # raises, with what is spelled alike
+            return Result(str(text), meanings[0] if meanings else str(text), meanings)
         except InputError as error:
-            read = isinstance(error, UnknownIdError) and self.model.reads_texts
-            return Result(str(text), str(text), error=None if read else error)
+            return Result(str(text), str(text), error=error)
 
     # -- what is known of documents and queries ----------------------------------------------------------------
 
@@ -432,19 +576,38 @@ class Searcher:
         names = () if texts is None or query not in ids else texts.all_names(ids.row(query))
         return f"{query}: {', '.join(names)}" if names and names != (query,) else query
 
+    @property
+    def ancestors(self) -> Ancestors | None:
+        """Of the documents; None where the hierarchy is unknown."""
+        try:
+            return self._with_ancestors().catalogue.ancestors
+        except InputError:
+            return None
+
     def path_and_ancestors(self, row: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """(ids on a shortest path from the root to this document row, ids above it, nearest first); () if unknown."""
-        try:
-            known = self._with_ancestors().catalogue.ancestors
-        except InputError:
-            return (), ()
+        known = self.ancestors
         if known is None or known.depth[row] < 0:
             return (), ()
         label, path = self.index.document_ids, [row]
-        while len(parents := np.setdiff1d(known.above(path[-1], within=1), path[-1])):
-            path.append(int(parents[np.argmin(known.depth[parents])]))
+        while (above_it := int(self._highest_parents[path[-1]])) >= 0:
+            path.append(above_it)
         above = known.rows[known.offsets[row] + 1 : known.offsets[row + 1]].tolist()
         return tuple(label[each] for each in reversed(path)), tuple(label[each] for each in above)
+
+    @cached_property
+    def _highest_parents(self) -> npt.NDArray[np.int32]:
+        """int32, one a document: the row of its parent nearest to a root, the lowest of several; -1 where none."""
+        known = self.ancestors
+        assert known is not None
+        place = np.repeat(np.arange(len(known)), np.diff(known.offsets))
+        direct = known.hops == 1
+        child, parent = place[direct], known.rows[direct]
+        order = np.lexsort((parent, known.depth[parent], child))
+        children, first = np.unique(child[order], return_index=True)
+        found = np.full(len(known), -1, np.int32)
+        found[children] = parent[order][first]
+        return found
 
     def _with_ancestors(self) -> Index:
         """The index with the ancestors of its documents, which are read from the pairs when they are first needed.
