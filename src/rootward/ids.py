@@ -27,9 +27,14 @@ _FLOATS = (float, np.floating, np.datetime64, np.timedelta64)  # what may be no 
 
 
 def id_text(value: object) -> str:
-    """The text of an id: 1 and 1.0 are both "1", as they are one number; "" for None, NaN, NA and NaT."""
+    """The text of an id: 1 and 1.0 are both "1", as they are one number; "" for None, NaN, NA and NaT.
+
+    Bytes, as NumPy and HDF5 hold them, are read as UTF-8.
+    """
     if type(value) is str:
         return value
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
     if (
         value is None
         or type(value).__name__ in ("NAType", "NaTType")
@@ -77,7 +82,7 @@ class Ids(Sequence[str]):
         if "" in self._row_of:
             raise InputError(f"The {what} in row {self._row_of['']} is empty; every {what} needs a text.")
         if old:
-            self.old = {label: new for label, new in old.items() if new in self._row_of and label not in self._row_of}
+            self.old = {label: new for label in old if (new := _newest(label, old)) in self._row_of and new != label}
 
     @cached_property
     def _row_of(self) -> Mapping[str, int]:
@@ -97,7 +102,8 @@ class Ids(Sequence[str]):
         return iter(self._labels)
 
     def __contains__(self, label: object) -> bool:
-        return (label if isinstance(label, str) else id_text(label)) in self._row_of
+        text = label if isinstance(label, str) else id_text(label)
+        return any(form in self._row_of for form in _forms(text))
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Ids) and self._labels == other._labels)
@@ -116,10 +122,7 @@ class Ids(Sequence[str]):
             UnknownIdError: no such id; the message names the nearest ones.
         """
         text = id_text(label)
-        row = self._row_of.get(self.old.get(text, text))
-        if row is None and not text.isascii():
-            forms = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
-            row = next((self._row_of[form] for form in forms if form in self._row_of), None)
+        row = next((self._row_of[form] for form in _forms(self.old.get(text, text)) if form in self._row_of), None)
         if row is None:
             raise UnknownIdError(f"No id {text!r} among {len(self):,}.{did_you_mean(text, self.like(text))}")
         return row
@@ -139,6 +142,7 @@ class Ids(Sequence[str]):
             UnknownIdError: one of them is not there.
         """
         refuse_text(labels)
+        labels = labels if isinstance(labels, Sequence) else list(labels)  # read again where one is no text
         table = self._row_of
         try:
             return np.fromiter((table[label] for label in labels), np.int64)  # type: ignore[index]
@@ -150,7 +154,14 @@ class Ids(Sequence[str]):
         if labels is self or labels == self:
             return np.arange(len(self), dtype=np.int64)
         table = self._row_of
-        return np.fromiter((table.get(label, -1) for label in labels), np.int64)
+
+        def row(label: str) -> int:
+            found = table.get(label, -1)
+            if found < 0 and not label.isascii():
+                return next((table[form] for form in _forms(label) if form in table), -1)
+            return found
+
+        return np.fromiter(map(row, labels), np.int64)
 
     def take(self, rows: npt.ArrayLike) -> Ids:
         """The ids of these rows, as a table of its own."""
@@ -165,6 +176,21 @@ def _joined(labels: Sequence[str]) -> bytes:
     return text.encode()
 
 
+def _newest(label: str, old: Mapping[str, str]) -> str:
+    """What an old id became in the end; the id itself where it runs in a circle."""
+    seen = {label}
+    new = old[label]
+    while new in old and new not in seen:
+        seen.add(new)
+        new = old[new]
+    return label if new in seen else new
+
+
+def _forms(label: str) -> tuple[str, ...]:
+    """A label as it is written, and in both Unicode forms."""
+    return (label,) if label.isascii() else (label, *(unicodedata.normalize(form, label) for form in ("NFC", "NFD")))
+
+
 def holds_control(label: str) -> bool:
     """Whether a label cannot be an id because of a control character in it."""
     return _CONTROL.search(label) is not None
@@ -177,21 +203,37 @@ def spaced(ids: Ids, what: str) -> tuple[str, ...]:
 
 
 def _cased(ids: Ids, what: str) -> tuple[str, ...]:
-    """A note on ids that equal others but for case or invisible characters (soft hyphens, joiners)."""
+    """A note on ids that equal others in all that a reader sees: see `folded`."""
     first: dict[str, str] = {}
-    found = []
-    for label in ids:
-        folded = label.casefold()
-        if not folded.isascii():
-            folded = "".join(each for each in folded if unicodedata.category(each) != "Cf")
-        other = first.setdefault(folded, label)
-        if other is not label:
-            found.append((label, other))
-    if not found:
-        return ()
-    n, (label, other) = len(found), found[0]
+    found = [(label, other) for label in ids if (other := first.setdefault(folded(label), label)) is not label]
+    found = [(label, other) for label, other in found if label.strip() != other.strip()]  # see `spaced`
+    return note_on_cased(len(found), *(found[0] if found else ("", "")), what)
+
+
+def note_on_cased(n: int, label: str, other: str, what: str) -> tuple[str, ...]:
+    """The sentence on n ids that differ from others only in how they are written; none for n=0."""
     others = f"{what} is another" if n == 1 else f"{what}s are others"
-    return (f"{n:,} {others} but for case or invisible characters, kept apart: {label!a} beside {other!a}.",)
+    written = "case or invisible characters, white space, quotes, dashes or the Unicode form"
+    return (f"{n:,} {others} but for {written}, kept apart: {label!a} beside {other!a}.",) if n else ()
+
+
+_ALIKE = {
+    ord(each): to
+    for to, alike in {
+        "'": "\u2018\u2019\u00b4`",
+        '"': "\u201c\u201d\u201e",
+        "-": "\u2010\u2011\u2013\u2014\u2212",
+    }.items()
+    for each in alike
+}
+
+
+def folded(label: str) -> str:
+    """A label without case, invisible characters, runs of white space, kinds of quotes and dashes, Unicode forms."""
+    if label.isascii():
+        return " ".join(label.casefold().split()) if not label.isalnum() else label.casefold()
+    form = unicodedata.normalize("NFKC", label).casefold().translate(_ALIKE)
+    return " ".join("".join(each for each in form if unicodedata.category(each) != "Cf").split())
 
 
 def note_on_spaced(n: int, first: str, what: str) -> tuple[str, ...]:

@@ -404,7 +404,7 @@ def test_rdf_that_cannot_be_read(read, tmp_path):
         ({"name": ""}, {}, "empty name"),
         ([{"name": "a"}, {"name": "a"}], {}, "'a' stands there twice"),
         ({"name": "a", "id": 1, "children": [{"name": "b"}]}, {"ids": "id"}, "At 'a > b': there is no \"id\""),
-        ({"a": {"b": ["c"]}}, {"layout": "mapping"}, "At 'a > b'"),
+        ({"a": {"b": [3]}}, {"layout": "mapping"}, "At 'a > b'"),
         ({"a": {}}, {"layout": "mapping", "ids": "id"}, "ids='id' does not go"),
         ({}, {"layout": "mapping"}, "no node"),
         ({"a": {}}, {"layout": "tree"}, "layout='tree' is not known"),

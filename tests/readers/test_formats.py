@@ -167,7 +167,7 @@ def test_owl_skips_restrictions_and_thing(tmp_path):
     )
     tree = Hierarchy.from_owl(tmp_path / "shop.ttl")
     assert tree.edges() == [("http://example.org/b", "http://example.org/a")]
-    assert tree.notes == ()
+    assert tree.notes == ("Left out 1 restriction, which makes no parent: p (1).",)
 
 
 def test_nested_several_tops_and_paths_as_ids():

@@ -84,6 +84,7 @@ def evaluate(
     if others is not None:
         pairs = others
         results.say(*pairs.pairs.notes)
+        results.say(*_named_alone(pairs.pairs, run_pairs(run, model), run, source))
     else:
         config = read_config(run)
         about = About.read(run, config) if "run" in config else None
@@ -185,6 +186,24 @@ def _whose(run: Path, pairs: rw.Pairs) -> str:
 def _is_own_report(run: Path, json: Path | None) -> bool:
     """Whether a report is to be written in the place of a run's own."""
     return json is not None and json.name == REPORT and json.absolute().parent.resolve() == run.absolute().resolve()
+
+
+def _named_alone(pairs: rw.Pairs, trained: rw.Pairs | None, run: Path, source: LabelFlags) -> list[str]:
+    """A note on pairs that name nodes alone, where the run's pairs have what is above these, too."""
+    if trained is None or pairs.max_distance or not trained.max_distance or source.labels is not None:
+        return []
+    above = trained.keep(trained.distances > 0)
+    known = above.query_ids.find([pairs.document_ids[row] for row in set(pairs.documents.tolist())])
+    if not any(above.sizes[row] for row in known.tolist() if row >= 0):
+        return []
+    file = (source.source or "").removeprefix("pairs:")
+    columns = dict(setting.partition("=")[::2] for setting in source.read or [])
+    query, document = columns.get("query", "query"), columns.get("document", "document")
+    return [
+        "These pairs name nodes alone, and nothing above them, which the model finds too, as it learnt: what it finds "
+        "above them counts as wrong. To measure these texts with everything above their nodes: "
+        f"rootward evaluate {run} --labels {file} --text {query} --node {document}"
+    ]
 
 
 def _verdict(comparison: Comparison) -> str:

@@ -270,6 +270,10 @@ def _rows_known(ids: Ids, known: Ids, used: npt.NDArray[np.integer]) -> Ints:
     """The row in `known` of each id that is used and there, -1 for the others."""
     out = np.full(len(ids), -1, np.int64)
     out[used] = used if ids == known else known.find(ids[row] for row in used.tolist())
+    if known.old:  # ids of merged nodes lead to what they became
+        out[used] = [
+            known.row(ids[row]) if out[row] < 0 and ids[row] in known.old else out[row] for row in used.tolist()
+        ]
     return out
 
 

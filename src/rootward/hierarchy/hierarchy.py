@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
@@ -24,6 +25,7 @@ from rootward.pairs.labels import Unknown, label_queries, with_labels
 from rootward.readers import edges, nested, networkx, obo, paths, rdf, wordnet
 from rootward.readers.edges import EdgeList
 from rootward.readers.networkx import write_networkx
+from rootward.readers.nodes import NodeSource
 from rootward.readers.tables import Format
 from rootward.readers.text_files import FilePath
 from rootward.readers.thesaurus import ThesaurusSource, new_synonyms, read_groups
@@ -91,7 +93,7 @@ class Hierarchy:
         *,
         child: str = "child",
         parent: str = "parent",
-        nodes: edges.NodeSource | None = None,
+        nodes: NodeSource | None = None,
         add_missing: bool = False,
         format: Format | None = None,
         delimiter: str | None = None,
@@ -122,27 +124,35 @@ class Hierarchy:
     @classmethod
     def from_paths(
         cls,
-        source: FilePath | Iterable[str],
+        source: FilePath | pa.Table | Iterable[str | Sequence[str]],
         *,
         separator: str | None = None,
         layout: paths.PathLayout | None = None,
+        columns: Sequence[str] | None = None,
+        ids: paths.PathIds = "path",
     ) -> Self:
         """A hierarchy from category paths, one a line; a node's name is the last category of its path.
 
         Args:
-            source: a text file, or an iterable of lines.
+            source: a text file, or an iterable of lines or of lists of categories; or a table with a column for each
+                level: a .csv, .tsv or .parquet file, a pyarrow Table or DataFrame.
             separator: what stands between two categories; None is " > ", also where blanks around it are missing.
             layout: None goes by what most lines look like, leaves out comments, a header and quotes around lines, and
                 says so in notes. "plain" and "google": the path is the id. "google-with-ids" and "shopify": the id
-                stands before it. "shopify-json": the en.json of the npm package. Lines with # in front are comments,
-                but in "plain".
+                stands before it. "shopify-json": the en.json of the npm package. "indented": an outline, a category
+                a line. Lines with # in front are comments, but in "plain".
+            columns: of a table, the levels from the top, or the one column of paths. None finds columns such as
+                "Tier 1" and "Tier 2". Empty cells end a path; in front they are those of the row before.
+            ids: what a node's id is: its "path", or its "name", and then a name in several places is one node with
+                several parents.
 
         Raises:
-            TableError: a file or row that is not of this layout; no line holds the separator, and most hold another.
+            TableError: a file or row that is not of this layout; no line holds the separator, and most hold another;
+                a column that is not there; a file that holds something else.
             UnknownIdError: a row with an id whose category above has no row.
             HierarchyError: an empty category, an id or path twice where each must have a row of its own.
         """
-        return cls._of(paths.read_paths(source, separator=separator, layout=layout))
+        return cls._of(paths.read_paths(source, separator=separator, layout=layout, columns=columns, ids=ids))
 
     @classmethod
     def from_obo(
@@ -212,12 +222,13 @@ class Hierarchy:
         ids: nested.NestedIds = "path",
         separator: str = " > ",
     ) -> Self:
-        """A hierarchy from nested JSON: a file, or the lists and dicts it would give.
+        """A hierarchy from nested JSON, or a flat list of records: a file, or the lists and dicts it would give.
 
         Args:
             source: the path of a file, or the content.
             layout: "children": {"name": ..., "children": [...]}, with "id", "synonyms" and "definition" where there
-                are any. "mapping": {"shoes": {"sandals": {}}}.
+                are any, or usual other keys, told in a note. "mapping": {"shoes": {"sandals": {}}}. "records": a list
+                of {"id": ..., "name": ..., "parent": ...}; known by its look.
             ids: what a node's id is: its "path" of names from the top; its "name", or its "id", and then a node that
                 stands in several places is one node with several parents.
             separator: what joins the names of a path.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from rootward.readers.tables import shown
 from rootward.texts import Texts, normal_form, what_is_read
 
 _SHOWN = 3
+_FLOAT = re.compile(r"(-?[0-9]+)\.0+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,8 @@ class NodeNames:
         label = label.strip()
         if label in self.ids or label in self.ids.old:
             return [self.ids.row(label)]
+        if (whole := _FLOAT.fullmatch(label)) and whole[1] in self.ids:  # pandas writes 1.0 beside a gap
+            return [self.ids.row(whole[1])]
         named = self._named(label)
         if len(named) != 1:
             for separator in SEPARATORS:

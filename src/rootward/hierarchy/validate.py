@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,8 +16,10 @@ from scipy.sparse.csgraph import connected_components
 from rootward.csr import offsets_of
 from rootward.errors import CycleError, HierarchyError
 from rootward.ids import Ids, holds_control, spaced
-from rootward.readers.edges import EdgeList, left_out
+from rootward.readers.edges import EdgeList, counted, left_out
 from rootward.texts import Texts
+
+_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]+|#[xX][0-9a-fA-F]+);")
 
 Offsets = npt.NDArray[np.int64]
 Parents = npt.NDArray[np.int32]
@@ -85,6 +88,10 @@ def checked_edges(edges: EdgeList) -> tuple[Offsets, Parents, tuple[str, ...]]:
         raise circle_error(circles, edges.ids, [_places(circle, edges) for circle in circles[:MOST_CIRCLES]])
     twice = len(edges.children) - len(once)
     notes = left_out(twice, "duplicate edge", "duplicate edges") + spaced(edges.ids, "id")
+    if edges.texts is not None:
+        escaped = [name for name in edges.texts.names if "&" in name and _ENTITY.search(name)]
+        kept = "an HTML entity, kept as it is"
+        notes += counted("", f"name holds {kept}", f"names hold {kept}", map(repr, escaped))
     if not len(once):  # such a hierarchy trains without an error, and each node learns only itself
         notes += (
             f"There is no edge: each of the {n:,} nodes is a root, and its own only answer. If that is not meant, "

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from rootward.errors import InputError, PairsError, TableError, UnknownIdError
-from rootward.ids import CONTROL, Ids, Rows
+from rootward.ids import CONTROL, Ids, Rows, spaced
 from rootward.pairs.pairs import Pairs
-from rootward.readers.tables import Columns, Format, Source, read_columns, shown
+from rootward.readers.edges import whole_numbers
+from rootward.readers.labels import note_on_words
+from rootward.readers.tables import TEXT, Columns, Format, Source, read_columns, shown
 from rootward.texts import Texts, normal_form, what_is_read
 
 Unknown = Literal["error", "skip"]
@@ -84,7 +87,7 @@ class Labels:
         """
         names = [text, node] if weight is None else [text, node, weight]
         hint = " Name the columns with text= and node=."
-        columns = read_columns(source, names, format=format, delimiter=delimiter, hint=hint)
+        columns = read_columns(source, names, format=format, delimiter=delimiter, hint=hint, prefix="labels")
         weights = None if weight is None else _weights(columns, weight)
         return cls(tuple(columns[text].to_pylist()), tuple(columns[node].to_pylist()), weights, columns)
 
@@ -125,10 +128,13 @@ class Labels:
             InputError: no row is left, or another `unknown`.
         """
         rows: dict[str, int] = {}
-        found = label_queries(self, lambda label: [rows.setdefault(as_id(label), len(rows))], unknown=unknown)
+        (nodes,), told = whole_numbers([pa.array(self.nodes, TEXT)])
+        labels = replace(self, nodes=tuple(nodes.to_pylist()))
+        found = label_queries(labels, lambda label: [rows.setdefault(as_id(label), len(rows))], unknown=unknown)
         ids = Ids(map(as_id, found.texts))
         distances = np.zeros(len(found.nodes), np.int64)
-        about: Any = {"notes": found.notes, "query_weights": found.weights}
+        notes = told + found.notes + spaced(Ids(rows), "node")
+        about: Any = {"notes": notes, "query_weights": found.weights}
         return Pairs.from_arrays(ids, Ids(rows), found.queries, found.nodes, distances, **about)
 
 
@@ -204,6 +210,9 @@ def label_queries(
         weight = 1.0 if labels.weights is None else float(labels.weights[row])
         pairs[query, nodes[0]] = pairs.get((query, nodes[0]), 0.0) + weight
     notes = tuple(_left_out(labels, reason, rows) for reason, rows in skipped.items())
+    notes += note_on_words(Counter(labels.texts), "text") + note_on_words(
+        Counter(label for label in labels.nodes if label in means and len(means[label]) == 1), "node"
+    )
     if not pairs:
         raise InputError(" ".join(["No labelled text is left.", *notes]))
     if more := kept - len(pairs):

@@ -20,20 +20,22 @@ from rootward.csr import counts_of
 from rootward.errors import InputError, MissingExtraError, TableError
 from rootward.files import writing
 from rootward.folders import CONFIG, PAIRS_FOLDER, is_foreign, read_config, sections_in, writing_to
-from rootward.ids import MappedIds, Rows, note_on_spaced, write_labels
+from rootward.ids import MappedIds, Rows, note_on_cased, note_on_spaced, write_labels
 from rootward.pairs.arrays import heights
 from rootward.pairs.storage import SIDES, finish, is_folder, read_about
 from rootward.progress import Progress
+from rootward.readers.edges import note_on_floats
 from rootward.readers.labels import (
     PairTable,
     check_ids,
     check_levels,
     no_label_known,
+    note_on_words,
     notes_on,
     two_distances,
     with_distances,
 )
-from rootward.readers.tables import Columns, column_blocks
+from rootward.readers.tables import MISSING, Columns, column_blocks
 from rootward.readers.text_files import existing_file
 
 BLOCK_ROWS = 250_000
@@ -147,6 +149,11 @@ class _Builder:
     def build(self) -> tuple[str, ...]:
         """Write every file; the notes on what was left out."""
         columns = self.fill()
+        told = self.whole_numbers()
+        for side, what in (("query", "query id"), ("document", "document id")):
+            words = "', '".join(MISSING)
+            found = self.database.execute(f"SELECT {side}, count(*) FROM rows WHERE {side} IN ('{words}') GROUP BY 1")
+            told += note_on_words(dict(found.fetchall()), what)
         for side, name in zip(SIDES, ("query", "document"), strict=True):
             self.number(side, name)
         dropped = self.write_pairs(columns)
@@ -156,7 +163,7 @@ class _Builder:
         np.save(self.scratch / "generality.npy", counts)
         np.save(self.scratch / "heights.npy", heights(offsets, documents, distances, counts))
         spaced = tuple(note for side in ("query", "document") for note in self.spaced(side))
-        return notes_on(dropped, columns.source, self.others) + spaced
+        return told + notes_on(dropped, columns.source, self.others) + spaced
 
     def fill(self) -> Columns:
         """Insert every row into the database; a block whose rows are those of the whole table, for messages."""
@@ -179,6 +186,31 @@ class _Builder:
             raise no_label_known(block.source, self.others)
         return replace(block, rows=range(n))
 
+    def whole_numbers(self) -> tuple[str, ...]:
+        """Make 1.0 the id 1 where there is a 1, on both sides, as `edges.whole_numbers` does; a note on it."""
+        self.say("comparing ids that are numbers")
+        both = "(SELECT query AS id, place FROM rows UNION ALL SELECT document, place FROM rows)"
+        float_, fraction = r"^-?[0-9]+\.0+$", r"^-?[0-9]+\.[0-9]*[1-9][0-9]*$"
+        self.database.execute(
+            f"CREATE TEMP TABLE floats AS SELECT id, min(place) AS first, regexp_replace(id, '\\.0+$', '') AS whole "
+            f"FROM {both} WHERE regexp_matches(id, '{float_}') GROUP BY id"
+        )
+        ((n, first, whole),) = self.database.execute(
+            f"SELECT count(*), arg_min(id, first), arg_min(whole, first) FROM floats "
+            f"WHERE whole IN (SELECT id FROM {both})"
+        ).fetchall()
+        if not n:
+            return ()
+        if self.database.execute(f"SELECT 1 FROM {both} WHERE regexp_matches(id, '{fraction}') LIMIT 1").fetchall():
+            return (f"The ids {first!r} and {whole!r} are kept apart, since others are fractions.",)
+        ((n,),) = self.database.execute("SELECT count(*) FROM floats").fetchall()
+        for side in ("query", "document"):
+            self.database.execute(
+                f"UPDATE rows SET {side} = regexp_replace({side}, '\\.0+$', '') "
+                f"WHERE regexp_matches({side}, '{float_}')"
+            )
+        return (note_on_floats(n, first, whole),)
+
     def number(self, side: str, name: str) -> None:
         """Write the ids of one side, in order of first appearance, and their alphabetical order."""
         self.say(f"numbering {name} ids")
@@ -199,7 +231,15 @@ class _Builder:
             f"SELECT count(*), min(a.id) FROM (SELECT id, {bare} AS bare FROM {side}_ids WHERE id <> {bare}) a "
             f"JOIN {side}_ids b ON a.bare = b.id"
         ).fetchall()
-        return note_on_spaced(n, first, f"{side} id")
+        alike = "lower(nfc_normalize(trim(id)))"
+        ((more,),) = self.database.execute(f"SELECT count(*) - count(DISTINCT {alike}) FROM {side}_ids").fetchall()
+        notes = note_on_spaced(n, first, f"{side} id")
+        if more > n:
+            ((label, other),) = self.database.execute(
+                f"SELECT max(id), min(id) FROM {side}_ids GROUP BY {alike} HAVING count(DISTINCT trim(id)) > 1 LIMIT 1"
+            ).fetchall() or (("", ""),)
+            notes += note_on_cased(more - n, label, other, f"{side} id") if label else ()
+        return notes
 
     def sorted(self, query: str) -> Iterator[Any]:
         """The batches of a query, through a file: its rows may not fit in memory."""

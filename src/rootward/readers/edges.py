@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from decimal import Decimal
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,16 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rootward.errors import HierarchyError, InputError, UnknownIdError, did_you_mean
-from rootward.ids import CONTROL, Ids, id_text, refuse_text
-from rootward.readers.tables import TEXT, Columns, Format, as_arrow, column_names, delimited, read_columns
+from rootward.ids import CONTROL, Ids
+from rootward.readers.nodes import NodeSource, Notes, read_nodes
+from rootward.readers.tables import MISSING, TEXT, Format, as_arrow, delimited, read_ids
 from rootward.readers.text_files import FilePath
 from rootward.texts import Texts
 
 EdgeSource: TypeAlias = FilePath | pa.Table | Iterable[tuple[Hashable, Hashable | None]]
-NodeSource: TypeAlias = FilePath | pa.Table | Iterable[Hashable]
 
 Rows = npt.NDArray[np.int64]
-Notes = tuple[str, ...]
 
 
 def edge_number(edge: int) -> str:
@@ -165,12 +162,22 @@ def read_edges(
     only ever parents.
     """
     source = as_arrow(source)
-    columns = _read(source, [child, parent], format, delimiter, hint=" Name the columns with child= and parent=.")
+    columns = read_ids(
+        source,
+        [child, parent],
+        format,
+        delimiter,
+        hint=" Name the columns with child= and parent=.",
+        prefix="edges",
+        lists=[parent],
+    )
     lower, upper = columns[child], columns[parent]
+    row_of: Rows | None = None  # of each edge, where a row has several parents
 
     def name_edge(edge: int) -> str:
-        where = f" ({columns.where(edge)})" if isinstance(source, str | PathLike | pa.Table) else ""
-        return f"{edge_number(edge)}{where}"
+        row = edge if row_of is None else int(row_of[edge])
+        where = f" ({columns.where(row)})" if isinstance(source, str | PathLike | pa.Table) else ""
+        return f"{edge_number(row)}{where}"
 
     empty = pc.index(pc.utf8_trim_whitespace(lower), "").as_py()
     if empty >= 0:
@@ -178,14 +185,24 @@ def read_edges(
             f"{name_edge(empty)}: the child is empty. Every edge needs a child; only the parent may be left out, "
             "for a root."
         )
+    known, texts, told = (None, None, ()) if nodes is None else read_nodes(nodes, format, delimiter, child)
+    named = [lower] if known is None else [lower, known]
+    file = delimited(source, format, delimiter, [child, parent])
+    if not pa.types.is_large_string(upper.type):
+        row_of, upper = _one_each(pc.list_parent_indices, upper)
+        lower = lower.take(pa.array(row_of))
+    elif several := _several_parents(upper, named):
+        upper, notes_on_several = several
+        row_of, upper = _one_each(pc.list_parent_indices, upper)
+        lower, told = lower.take(pa.array(row_of)), told + notes_on_several
+        named[0] = lower
     for labels in (lower, upper):
         row = pc.index(pc.match_substring_regex(labels, CONTROL), True).as_py()
         if row >= 0:
             raise HierarchyError(f"{name_edge(row)}: {labels[row].as_py()!r} holds a control character; remove it.")
-    known, texts, told = (None, None, ()) if nodes is None else read_nodes(nodes, format, delimiter, child)
-    named = [lower] if known is None else [lower, known]
-    file = delimited(source, format, delimiter)
-    upper, notes = _without_missing(upper, named, lambda words: file and file.unquoted(parent, words))
+    upper, notes = _without_missing(
+        upper, named, lambda words: file.unquoted(parent, words) if file and row_of is None else None
+    )
     (lower, upper, *rest), more = whole_numbers([lower, upper, *([] if known is None else [known])])
     known, notes = rest[0] if rest else None, told + notes + more
     if known is not None and len(pc.unique(known)) < len(known):
@@ -214,8 +231,46 @@ def read_edges(
     return EdgeList(ids, children, parents, texts, notes, name_edge=lambda edge: name_edge(int(edges[edge])))
 
 
-MISSING = ("NULL", "Null", "null", "\\N", "NaN", "nan", "NAN", "None", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaT")
-"""How tables write that there is nothing, besides an empty field."""
+_SENTINELS = ("0", "-1")  # numbers that databases write for no parent
+
+_BETWEEN_PARENTS = ("|", "\n", ";", ",")
+
+
+def _one_each(indices: Callable[[Any], Any], cells: Any) -> tuple[Rows, Any]:
+    """(row of each element, elements) of a column of lists; a list that is empty or missing is one empty element."""
+    sizes = pc.fill_null(pc.list_value_length(cells), 0).to_numpy(zero_copy_only=False)
+    rows = np.repeat(np.arange(len(cells)), np.maximum(sizes, 1))
+    parts = np.full(len(rows), None, object)
+    parts[np.repeat(sizes > 0, np.maximum(sizes, 1))] = pc.list_flatten(cells).to_pylist()
+    return rows.astype(np.int64), pa.array([part or "" for part in parts.tolist()], TEXT)
+
+
+def _several_parents(upper: Any, named: Sequence[Any]) -> tuple[Any, Notes] | None:
+    """The parents as lists where cells hold several, and a note on these; None where none do.
+
+    A cell is taken apart where it is no node itself, and all of its parts are.
+    """
+    nodes = pa.chunked_array(named)
+    for between in _BETWEEN_PARENTS:
+        cells = pc.unique(upper.filter(pc.match_substring(upper, between)))
+        cells = cells.filter(pc.invert(pc.is_in(cells, value_set=nodes.combine_chunks())))
+        if not len(cells):
+            continue
+        parts = {cell: [part.strip() for part in cell.split(between) if part.strip()] for cell in cells.to_pylist()}
+        there = {label for label in pc.unique(nodes).to_pylist() if label}
+        parts = {
+            cell: each
+            for cell, each in parts.items()
+            if len(each) > 1 and all(part in there or "://" in part for part in each)
+        }
+        if not parts:
+            continue
+        lists = [parts.get(cell, [cell]) for cell in upper.to_pylist()]
+        n = sum(len(each) > 1 for each in lists)
+        rows = "row has several parents" if n == 1 else "rows have several parents each"
+        note = f"{n:,} {rows}, with {between!r} between them, such as {next(iter(parts))!r}."
+        return pa.array(lists, pa.list_(TEXT)), (note,)
+    return None
 
 
 def _without_missing(upper: Any, named: Sequence[Any], unquoted: Callable[[list[str]], Any]) -> tuple[Any, Notes]:
@@ -223,16 +278,18 @@ def _without_missing(upper: Any, named: Sequence[Any], unquoted: Callable[[list[
 
     A word such as NULL is a node where it stands as a child, in the node table, or in quotes.
     """
-    upper = pc.if_else(pc.equal(pc.utf8_trim_whitespace(upper), ""), "", upper)
+    raw, bare_words = upper, pc.utf8_trim_whitespace(upper)
+    upper = pc.if_else(pc.is_in(bare_words, value_set=pa.array(["", *MISSING], TEXT)), bare_words, upper)
+    told = _kept_words(named[0], upper)
     nodes = {word for column in named for word in MISSING if pc.index(column, word).as_py() >= 0}
     words = [word for word in MISSING if word not in nodes and pc.index(upper, word).as_py() >= 0]
     if not words:
-        return upper, ()
+        return upper, told
     meant = pc.is_in(upper, value_set=pa.array(words, TEXT))
-    bare = unquoted(words)  # None where there are no quotes to tell by
+    bare = unquoted(pc.unique(raw.filter(meant)).to_pylist())  # None where there are no quotes to tell by
     gone = meant if bare is None else pc.and_(meant, pa.array(bare))
     quoted = pc.and_not(meant, gone)
-    notes: Notes = ()
+    notes = told
     if n := pc.sum(gone).as_py():
         shown = ", ".join(repr(word) for word in words if pc.index(upper.filter(gone), word).as_py() >= 0)
         rows, roots = ("row has", "its child is a root") if n == 1 else ("rows have", "their children are roots")
@@ -246,14 +303,58 @@ def _without_missing(upper: Any, named: Sequence[Any], unquoted: Callable[[list[
     return pc.if_else(gone, "", upper), notes
 
 
+def _kept_words(lower: Any, upper: Any) -> Notes:
+    """Notes on nodes that may be no nodes: words for nothing as children, and 0 or -1 above all others."""
+    notes: Notes = ()
+    words = [word for word in MISSING if pc.index(lower, word).as_py() >= 0]
+    if words:
+        n = pc.sum(pc.is_in(lower, value_set=pa.array(words, TEXT))).as_py()
+        shown = ", ".join(map(repr, words))
+        notes += (
+            f"{n:,} {'row has' if n == 1 else 'rows have'} {shown} as the child, kept as a node. If it says that there "
+            "is none, leave these rows out.",
+        )
+    for number in _SENTINELS:
+        n = pc.sum(pc.equal(upper, number)).as_py()
+        if n and pc.index(lower, number).as_py() < 0:
+            row, child = ("row has", "its child") if n == 1 else ("rows have", "their children")
+            notes += (
+                f"{n:,} {row} {number!r} as the parent, which has no row of its own: read as a node above {child}. "
+                "If it says that there is no parent, leave these fields empty.",
+            )
+    return notes
+
+
+_WHOLE = r"^-?[0-9]+\.0+$|^-?[0-9](\.[0-9]+)?[eE]\+[0-9]+$"
+
+
 def whole_numbers(columns: list[Any]) -> tuple[list[Any], Notes]:
-    """Columns of ids with one text for each number: 1.0, which pandas writes beside a gap, is 1 where there is a 1."""
-    floats = [pc.unique(column.filter(pc.match_substring_regex(column, r"^-?[0-9]+\.0+$"))) for column in columns]
+    """Columns of ids with one text for each number: 1.0, which pandas writes beside a gap, is 1 where there is a 1.
+
+    So is 1e+05, which R writes. Numbers with and without leading zeros stay apart; a note tells of them.
+    """
     every = pc.unique(pa.chunked_array(columns))
-    twice = {
-        label: label.partition(".")[0]
-        for label in dict.fromkeys(label for found in floats for label in found.to_pylist())
-    }
+    numbers = every.filter(pc.match_substring_regex(every, _WHOLE))
+    whole_of = {}
+    for label in numbers.to_pylist():
+        number = Decimal(label)
+        if number == number.to_integral_value() and abs(number) < 10**18:
+            whole_of[label] = str(int(number))
+    columns, notes = _merged_numbers(columns, every, whole_of)
+    every = pc.unique(pa.chunked_array(columns))
+    zeros = every.filter(pc.match_substring_regex(every, "^0+[0-9]+$"))
+    if len(zeros):
+        short = pa.array([label.lstrip("0") or "0" for label in zeros.to_pylist()], TEXT)
+        there = pc.is_in(short, value_set=every)
+        if n := pc.sum(there).as_py():
+            one, other = zeros.filter(there)[0].as_py(), short.filter(there)[0].as_py()
+            what = "id is another" if n == 1 else "ids are others"
+            notes += (f"{n:,} {what} but for leading zeros, kept apart: {one!r} beside {other!r}.",)
+    return columns, notes
+
+
+def _merged_numbers(columns: list[Any], every: Any, twice: Mapping[str, str]) -> tuple[list[Any], Notes]:
+    """The columns with the whole number in place of each text of it, and a note; nothing is done among fractions."""
     whole = pc.is_in(pa.array(list(twice.values()), TEXT), value_set=every)
     first = next((label for label, there in zip(twice, whole.to_pylist(), strict=True) if there), None)
     if first is None:
@@ -261,112 +362,15 @@ def whole_numbers(columns: list[Any]) -> tuple[list[Any], Notes]:
     if pc.any(pc.match_substring_regex(every, r"^-?[0-9]+\.[0-9]*[1-9][0-9]*$")).as_py():
         return columns, (f"The ids {first!r} and {twice[first]!r} are kept apart, since others are fractions.",)
     n = len(twice)
-    columns = [
-        pc.if_else(
-            pc.match_substring_regex(each, r"^-?[0-9]+\.0+$"), pc.replace_substring_regex(each, r"\.0+$", ""), each
-        )
-        for each in columns
-    ]
+    old, new = (pa.array(list(labels), TEXT) for labels in (twice, twice.values()))
+    columns = [pc.coalesce(new.take(pc.index_in(each, value_set=old)), each) for each in columns]
+    return columns, (note_on_floats(n, first, twice[first]),)
+
+
+def note_on_floats(n: int, first: str, whole: str) -> str:
+    """The sentence on n ids that are whole numbers written as floats, such as '1.0' beside '1'."""
     which = f"{n:,} id is a whole number written" if n == 1 else f"{n:,} ids are whole numbers written"
-    return columns, (f"{which} as a fraction, {first!r} beside {twice[first]!r}; each is one id.",)
-
-
-_COLUMNS = {
-    "id": ("id", "uri", "iri", "concepturi", "node", "nodeid", "code", "key"),
-    "name": ("name", "preferredlabel", "preflabel", "label", "title", "nodename"),
-    "synonyms": ("synonyms", "synonym", "altlabels", "altlabel", "alternativelabels", "aliases", "alias"),
-    "definition": ("definition", "description", "gloss", "scopenote"),
-}
-"""What the columns of node tables are called, in lower case without spaces, '-' and '_'; the first that is there."""
-
-
-def _columns_of(there: Sequence[str], child: str | None) -> dict[str, str]:
-    """Role -> name of the column that has it: the role's own name, that of the edges for ids, or a usual other one."""
-    plain = {re.sub(r"[\s_-]", "", name).lower(): name for name in reversed(there)}
-    found = {role: next((plain[each] for each in usual if each in plain), None) for role, usual in _COLUMNS.items()}
-    if "id" not in there and child in there:
-        found["id"] = child
-    found |= {role: role for role in _COLUMNS if role in there}
-    return {role: name for role, name in found.items() if name is not None}
-
-
-def read_nodes(
-    source: NodeSource, format: Format | None, delimiter: str | None, child: str | None = None
-) -> tuple[Any, Texts | None, Notes]:
-    """(ids, texts or None, notes) of a node table: columns id, and any of name, synonyms, definition.
-
-    Columns of other usual names (preferredLabel, altLabels) are told in a note; `child` may be that of the ids.
-    Synonyms are a list, a JSON list, or a text with "|" or line breaks between them, or ";" where no text has these.
-
-    Raises:
-        HierarchyError: an id that is empty or there twice.
-    """
-    source = as_arrow(source)
-    columns: Columns | None = None
-    notes: Notes = ()
-    if isinstance(source, str | PathLike | pa.Table):
-        is_file = isinstance(source, str | PathLike)
-        there = column_names(source, format if is_file else None, delimiter if is_file else None)
-        roles = _columns_of(there, child)
-        if others := [f"{name!r} as {role}" for role, name in roles.items() if name not in (role, child)]:
-            notes = (f"Read the columns {', '.join(others)}.",)
-        found = _read(
-            source,
-            [roles.get("id", "id")],
-            format,
-            delimiter,
-            optional=[name for role, name in roles.items() if role != "id"],
-            hint=" Rename the column of ids to 'id'.",
-        )
-        columns = replace(found, texts={role: found[name] for role, name in roles.items() if name in found})
-        labels = columns["id"]
-    else:
-        refuse_text(source)
-        labels = pa.array([id_text(node) for node in source], TEXT)
-
-    def name_node(row: int) -> str:
-        return f"Node {row + 1}" + (f" ({columns.where(row)})" if columns is not None else "")
-
-    empty = pc.index(labels, "").as_py()
-    if empty >= 0:
-        raise HierarchyError(f"{name_node(empty)}: the id is empty. Every node needs one.")
-    if len(pc.unique(labels)) < len(labels):
-        first: dict[str, int] = {}
-        for row, label in enumerate(labels.to_pylist()):
-            if label in first:
-                twice = f"{name_node(row)}: {label!r} is already {name_node(first[label])}"
-                raise HierarchyError(f"{twice}. Keep one of them.")
-            first[label] = row
-    if columns is None or len(columns.texts) == 1:
-        return labels, None, notes
-
-    names, synonyms, definitions = (
-        columns[name].to_pylist() if name in columns else [""] * len(columns)
-        for name in ("name", "synonyms", "definition")
-    )
-    words, between = split_synonyms(synonyms)
-    if between == ";":
-        notes += ("Read ';' as what stands between two synonyms, since no text has '|'.",)
-    return labels, Texts(tuple(names), words, tuple(definitions)), notes
-
-
-def split_synonyms(cells: Sequence[Any]) -> tuple[tuple[tuple[str, ...], ...], str]:
-    """(the synonyms in each cell of a column, what stands between two of them): see `read_nodes`."""
-    texts = [cell for cell in cells if isinstance(cell, str) and not cell.lstrip().startswith("[")]
-    between = r"[|\r\n]" if any("|" in cell or "\n" in cell.strip() for cell in texts) else ";"
-    used = ";" if between == ";" and any(";" in cell for cell in texts) else "|"
-
-    def split(cell: Any) -> tuple[str, ...]:
-        words = cell
-        if isinstance(cell, str):
-            words = None
-            if cell.lstrip().startswith("["):
-                with suppress(ValueError):
-                    words = json.loads(cell)
-            words = words if isinstance(words, list) else re.split(between, cell)
-        return tuple(dict.fromkeys(filter(None, (str(word).strip() for word in words or () if word is not None))))
-
-    return tuple(map(split, cells)), used
+    return f"{which} as a float, {first!r} beside {whole!r}; each is one id."
 
 
 def _named(ends: list[Any], known: Any, texts: Texts) -> tuple[list[Any], Notes]:
@@ -381,13 +385,6 @@ def _named(ends: list[Any], known: Any, texts: Texts) -> tuple[list[Any], Notes]
         return ends, ()
     ids_of = [pa.array([ids[once[label]] if label else "" for label in end.to_pylist()], TEXT) for end in ends]
     return ids_of, ("The edges name nodes by their names, not their ids; joined by these.",)
-
-
-def _read(source: Any, names: list[str], format: Format | None, delimiter: str | None, **options: Any) -> Columns:
-    """Columns of ids; the format and the delimiter are of files, and `nodes` may be one where the edges are none."""
-    if isinstance(source, str | PathLike):
-        options |= {"format": format, "delimiter": delimiter}
-    return read_columns(source, names, whole=True, allow_empty=True, **options)
 
 
 def _refuse_unknown(labels: Any, known: Any, what: str, name_edge: Callable[[int], str]) -> None:

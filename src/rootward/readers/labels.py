@@ -23,7 +23,7 @@ import pyarrow.parquet
 from rootward.errors import InputError, PairsError, TableError, did_you_mean
 from rootward.ids import Ids, Rows, holds_control, spaced
 from rootward.readers.edges import whole_numbers
-from rootward.readers.tables import Columns, Format, Source, column_blocks, read_columns, shown
+from rootward.readers.tables import MISSING, Columns, Format, Source, column_blocks, read_columns, shown
 from rootward.texts import Texts
 
 SAVED_KEY = b"rootward.pairs"  # metadata of a Parquet file that Pairs.save wrote
@@ -67,7 +67,7 @@ class PairTable(NamedTuple):
     def options(self) -> dict[str, Any]:
         """How the table is read, for `read_columns` and `column_blocks`."""
         hint = " Name the columns with query=, document= and distance=."
-        return {"format": self.format, "delimiter": self.delimiter, "hint": hint}
+        return {"format": self.format, "delimiter": self.delimiter, "hint": hint, "prefix": "pairs"}
 
     @property
     def origin(self) -> Origin | None:
@@ -106,6 +106,9 @@ class PairTable(NamedTuple):
             raise two_distances(columns, pair, (int(first[row]), row), (int(hops[first[row]]), int(hops[row])))
         kept = np.flatnonzero(first == np.arange(len(key)))
         notes = told + notes_on(len(key) - len(kept), columns.source, others)
+        for ids, rows, what in ((query_ids, queries, "query id"), (document_ids, documents, "document id")):
+            counts = np.bincount(rows, minlength=len(ids))
+            notes += note_on_words({word: int(counts[ids.row(word)]) for word in MISSING if word in ids}, what)
         notes += spaced(query_ids, "query id") + spaced(document_ids, "document id")
         return LabelledPairs(query_ids, document_ids, queries[kept], documents[kept], hops[kept], notes=notes)
 
@@ -212,6 +215,19 @@ def two_distances(columns: Columns, pair: str, rows: tuple[int, int], hops: tupl
 def no_label_known(source: str, others: Counter[str]) -> TableError:
     """The error for a table in which no row has a label of the levels."""
     return TableError(f"No row of {source} has a label of levels; its labels are {_counted(others)}.")
+
+
+def note_on_words(rows: Mapping[str, int], what: str) -> tuple[str, ...]:
+    """A note on ids that may say that there is none, such as NULL, by the number of rows that have them."""
+    found = {word: rows[word] for word in MISSING if rows.get(word)}
+    n = sum(found.values())
+    shown = ", ".join(map(repr, found))
+    has = "row has" if n == 1 else "rows have"
+    return (
+        (f"{n:,} {has} {shown} as the {what}, kept as an id. If it says that there is none, leave these rows out.",)
+        if n
+        else ()
+    )
 
 
 def notes_on(dropped: int, source: str, others: Counter[str]) -> tuple[str, ...]:

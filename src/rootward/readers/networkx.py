@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+import pyarrow as pa
+
 from rootward.errors import HierarchyError, InputError, MissingExtraError
-from rootward.ids import Ids
-from rootward.readers.edges import EdgeList, counted, edge_number
+from rootward.ids import Ids, id_text
+from rootward.readers.edges import EdgeList, counted, edge_number, not_implied, whole_numbers
+from rootward.readers.nodes import columns_of
 from rootward.readers.obo import RELATIONS, Wanted, quoted_text
+from rootward.readers.tables import MISSING, TEXT
 from rootward.texts import Texts
 
 Direction = Literal["child_to_parent", "parent_to_child"]
@@ -19,48 +25,110 @@ def read_networkx(graph: Any, *, direction: Direction, relations: Sequence[str],
     """The edge list of a networkx DiGraph; see `Hierarchy.from_networkx`."""
     if direction not in ("child_to_parent", "parent_to_child"):
         raise InputError(f"direction={direction!r} is not known; it is 'child_to_parent' or 'parent_to_child'.")
+    if not hasattr(graph, "is_directed") or not hasattr(graph, "edges"):
+        raise InputError(f"A networkx.DiGraph is needed, got {graph!r:.80}; read (child, parent) rows by from_edges.")
     if not graph.is_directed():
         raise HierarchyError(f"{type(graph).__name__} has no directions; needed a networkx.DiGraph.")
-    attributes = {str(node): data for node, data in graph.nodes(data=True)}
-    labels = [str(node) for node in graph]
+    labels = [id_text(node) for node in graph]
     if len(set(labels)) != len(labels):
-        twice = next(label for label in labels if labels.count(label) > 1)
+        twice = next(label for label, n in Counter(labels).items() if n > 1)
         raise HierarchyError(f"Two nodes of the graph read {twice!r} as text; ids are kept as text, rename one.")
-    if not labels:
-        raise HierarchyError("The graph has no nodes; needed at least one.")
-    ends, notes = _related(graph, relations)
+    attributes = {id_text(node): data for node, data in graph.nodes(data=True)}
+    wanted = Wanted("relations", relations, RELATIONS)
+    ends, notes = _related(graph, wanted)
     edges = ends if direction == "child_to_parent" else [(b, a) for a, b in ends]
-    names = {node: str(data.get("name") or "") for node, data in attributes.items()}
-    named = any(data.keys() & _TEXTS for data in attributes.values())
+    low = {child for child, _ in edges}
+    nothing = [n for n, data in attributes.items() if n.strip() in ("", *MISSING) and n not in low and not data]
+    if nothing:
+        n = sum(parent in nothing for _, parent in edges)
+        notes += (f"{n:,} edges to {', '.join(map(repr, nothing))} are read as no parent: their children are roots.",)
+        edges = [(child, parent) for child, parent in edges if parent not in nothing]
+        attributes = {node: data for node, data in attributes.items() if node not in nothing}
+    (ids,), more = whole_numbers([pa.array(list(attributes), TEXT)])
+    if more and len(set(ids.to_pylist())) < len(ids):
+        raise HierarchyError(f"{more[0].rstrip('.')}. The graph holds both as nodes; make them one.")
+    notes += more
+    if not attributes:
+        raise HierarchyError("The graph has no nodes; needed at least one.")
+    gone = {node for node, data in attributes.items() if str(data.get("is_obsolete")).lower() in ("true", "1")}
+    away = [f"{child} under {parent}" for child, parent in edges if child not in gone and parent in gone]
+    edges = [edge for edge in edges if gone.isdisjoint(edge)]
+    current = {node: data for node, data in attributes.items() if node not in gone}
+    replaced = {old: new[0] for old in gone if len(new := _several(attributes[old].get("replaced_by"))) == 1}
+    claims = [(old, node) for node, data in current.items() for old in _several(data.get("alt_id"))]
+    often = Counter(old for old, _ in claims)
+    merged = {old: node for old, node in claims if often[old] == 1}
+    defined = [(node, up) for node, data in current.items() for up in _genera(data, wanted) if up in current]
+    extra, circular = not_implied(edges, defined)
+    edges += extra
+    wanted.check("the graph")
+    roles = columns_of([*dict.fromkeys(str(key) for data in current.values() for key in data)])
+    roles = {role: key for role, key in roles.items() if role != "id" and not (role == "synonyms" and key == "synonym")}
+    told = [f"{key!r} as {role}" for role, key in roles.items() if key != role and key not in _TEXTS]
+    name = roles.get("name", "name")
+    names = {node: id_text(data.get(name)) for node, data in current.items()}
+    named = any(data.keys() & (_TEXTS | {*roles.values()}) for data in current.values())
     nameless = [node for node, name in names.items() if not name] if named else []
+
+    def under(pairs: Iterable[tuple[str, str]]) -> list[str]:
+        return [f"{low} under {up}" for low, up in pairs]
+
     found = EdgeList.of(
         names,
         edges,
-        synonyms={node: _synonyms(data, scopes) for node, data in attributes.items()},
-        definitions={node: _definition(data) for node, data in attributes.items()},
-        notes=notes + counted("", "node has no name", "nodes have no name", nameless),
+        synonyms={node: _synonyms(data, roles.get("synonyms", "synonyms"), scopes) for node, data in current.items()},
+        definitions={node: _definition(data) for node, data in current.items()},
+        old_ids=replaced | merged,
+        notes=notes
+        + ((f"Read the attributes {', '.join(told)}.",) if told else ())
+        + counted("Left out", "edge to an obsolete node", "edges to obsolete nodes", away)
+        + counted("Left out", "obsolete node", "obsolete nodes", sorted(gone))
+        + counted("Read", "edge from a definition", "edges from definitions", under(extra))
+        + counted("Left out", "edge that would close a circle", "edges that would close circles", under(circular))
+        + wanted.left_out("edge of another relation", "edges of other relations")
+        + counted("", "node has no name", "nodes have no name", nameless),
         name_edge=lambda edge: f"{edge_number(edge)} ({edges[edge][0]} -> {edges[edge][1]})",
     )
     return found if named else replace(found, texts=None)
 
 
 _TEXTS = {"name", "synonyms", "synonym", "definition", "def"}
+_RELATION_KEYS = ("relation", "relationship", "rel", "type", "edge_type", "predicate", "label", "key")
 
 
-def _related(graph: Any, relations: Sequence[str]) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
-    """The edges of these relations, which are the keys of a multigraph that are texts, and a note on the others."""
-    wanted = Wanted("relations", relations, RELATIONS)
-    if not graph.is_multigraph():
-        return [(str(a), str(b)) for a, b in graph.edges()], ()
-    edges = graph.edges(keys=True)
-    kept = [(str(a), str(b)) for a, b, key in edges if not isinstance(key, str) or key in wanted]
-    wanted.check("the graph")
-    return kept, wanted.left_out("edge of another relation", "edges of other relations")
+def _related(graph: Any, wanted: Wanted) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+    """The edges of these relations, and notes.
+
+    Relations are the keys of a multigraph that are texts, or an attribute such as relation= of all edges, if one of
+    them is wanted or has_part.
+    """
+    edges: list[tuple[str, str, Any, Any]] = []
+    edges += [(id_text(a), id_text(b), None, data) for a, b, data in graph.edges(data=True)]
+    if graph.is_multigraph():
+        edges = [(id_text(a), id_text(b), key, data) for a, b, key, data in graph.edges(keys=True, data=True)]
+        if any(isinstance(key, str) for _, _, key, _ in edges):
+            return [(a, b) for a, b, key, _ in edges if not isinstance(key, str) or key in wanted], ()
+    for name in _RELATION_KEYS:
+        values = [data.get(name) for *_, data in edges]
+        if edges and all(isinstance(value, str) for value in values) and any(map(wanted.is_relation, values)):
+            kept = [(a, b) for (a, b, *_), value in zip(edges, values, strict=True) if value in wanted]
+            return kept, (f"Read the attribute {name!r} of edges as their relation.",)
+    return [(a, b) for a, b, *_ in edges], ()
 
 
-def _synonyms(data: Mapping[str, Any], scopes: Sequence[str]) -> list[str]:
+def _genera(data: Mapping[str, Any], wanted: Wanted) -> Iterator[str]:
+    """The parents in obonet's `intersection_of`: clauses such as 'CL:1' or 'part_of UBERON:2'."""
+    for clause in _several(data.get("intersection_of")):
+        first, *rest = clause.split()
+        if (first if rest else "is_a") in wanted:
+            yield rest[0] if rest else first
+
+
+def _synonyms(data: Mapping[str, Any], name: str, scopes: Sequence[str]) -> list[str]:
     """`synonyms`, a text or several, and obonet's `synonym`: clauses of OBO such as '"opening" EXACT []'."""
-    words = _several(data.get("synonyms"))
+    words = _several(data.get(name))
+    if isinstance(data.get(name), str):  # several in one text, with "|" or line breaks between them
+        words = [word for cell in words for word in re.split(r"\s*[|\r\n]\s*", cell) if word]
     for clause in _several(data.get("synonym")):
         text, scope = quoted_text(clause) or (clause, "")
         if not scope or scope in scopes:
@@ -76,8 +144,8 @@ def _definition(data: Mapping[str, Any]) -> str:
 
 def _several(value: Any) -> list[str]:
     """A text is one element, never its letters."""
-    if value is None or isinstance(value, str):
-        return [value] if value else []
+    if value is None or isinstance(value, str) or not id_text(value):
+        return [value] if value and isinstance(value, str) else []
     return list(map(str, value)) if isinstance(value, Iterable) else [str(value)]
 
 

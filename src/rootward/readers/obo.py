@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rootward.errors import InputError, TableError, did_you_mean
 from rootward.readers.edges import EdgeList, counted, not_implied
-from rootward.readers.text_files import FilePath, existing_file, text_lines
+from rootward.readers.text_files import FilePath, existing_file, refuse_others, text_lines
 
 RELATIONS = ("is_a",)
 SCOPES = ("EXACT",)
@@ -51,6 +51,7 @@ class _Term:
     equal: list[str] = field(default_factory=list)
     alternative: list[str] = field(default_factory=list)
     replaced_by: list[str] = field(default_factory=list)
+    more_names: list[str] = field(default_factory=list)
 
 
 class Wanted:
@@ -67,6 +68,10 @@ class Wanted:
     def __contains__(self, name: str) -> bool:
         self._there[name] += 1
         return name in self._names
+
+    def is_relation(self, name: str) -> bool:
+        """Whether a text is a relation that is wanted, or one that never makes a parent."""
+        return name in self._names or name == "has_part"
 
     def left_out(self, one: str, many: str) -> tuple[str, ...]:
         """A note that counts what was not wanted, by name."""
@@ -90,17 +95,21 @@ class Wanted:
 def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str], namespace: str | None) -> EdgeList:
     """The edge list of an OBO file; see `Hierarchy.from_obo`."""
     path = existing_file(source)
+    refuse_others(path, "obo")
     related, scoped = Wanted("relations", relations, RELATIONS), Wanted("scopes", scopes, ALL_SCOPES)
     terms: dict[str, _Term] = {}
     obsolete: dict[str, _Term] = {}
-    namespaces, imports = set(), list[str]()
-    for term in _terms(path, related, scoped, imports):
+    namespaces, imports, others = set(), list[str](), Counter[str]()
+    renamed = []
+    for term in _terms(path, related, scoped, imports, others):
         namespaces.add(term.namespace)
         if term.obsolete:
             obsolete.setdefault(term.id, term)
         elif namespace in (None, term.namespace):
             first = terms.setdefault(term.id, term)
+            renamed += [f"{name!r} of {term.id}" for name in term.more_names]
             if first is not term:  # OBO lets a term have several stanzas
+                renamed += [f"{term.name!r} of {term.id}"] if term.name not in ("", first.name or term.name) else []
                 first.name = first.name or term.name
                 first.definition = first.definition or term.definition
                 for what in ("synonyms", "parents", "genera", "members", "equal", "alternative"):
@@ -110,10 +119,16 @@ def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str
     related.check(path.name)
     scoped.check(path.name)
     if not terms:
-        others = ", ".join(sorted(map(repr, namespaces - {""}))) or "none"
-        which = "" if namespace is None else f" in namespace={namespace!r}; its namespaces are {others}"
+        there = ", ".join(sorted(map(repr, namespaces - {""}))) or "none"
+        which = "" if namespace is None else f" in namespace={namespace!r}; its namespaces are {there}"
         raise TableError(f"{path.name} holds no current term{which}.")
-    merged = {old: term.id for term in terms.values() for old in term.alternative if old not in terms}
+    claims: dict[str, set[str]] = {}
+    for term in terms.values():
+        for old in dict.fromkeys(term.alternative):
+            claims.setdefault(old, set()).add(term.id)
+    merged = {old: next(iter(new)) for old, new in claims.items() if len(new) == 1 and old not in terms}
+    disputed = [f"{old} of {' and '.join(sorted(new))}" for old, new in claims.items() if len(new) > 1]
+    kept_apart = [f"{old} of {' and '.join(sorted(new))}" for old, new in claims.items() if old in terms]
     replaced = {old: term.replaced_by[0] for old, term in obsolete.items() if len(term.replaced_by) == 1}
     edges = [(row, term.id, parent) for term in terms.values() for row, parent in term.parents]
     moved = [(row, child, parent) for row, child, parent in edges if parent not in terms and parent in merged]
@@ -137,7 +152,7 @@ def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str
         [(child, parent) for _, child, parent in kept],
         synonyms={term.id: term.synonyms for term in terms.values()},
         definitions={term.id: term.definition for term in terms.values()},
-        old_ids=merged | {old: merged.get(new, new) for old, new in replaced.items() if old not in merged},
+        old_ids=merged | {old: new for old, new in replaced.items() if old not in merged},
         notes=counted(
             "Left out",
             "edge to a term that is obsolete or not among those read",
@@ -159,6 +174,10 @@ def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str
             dict.fromkeys(" and ".join(sorted((term.id, other))) for term in terms.values() for other in term.equal),
         )
         + counted("Left out", "obsolete term", "obsolete terms", obsolete)
+        + counted("Left out", "old id that several terms have", "old ids that several terms have", disputed)
+        + counted("", "old id is a term itself", "old ids are terms themselves", kept_apart)
+        + counted("Left out", "second name of a term", "second names of terms", renamed)
+        + counted("Left out", "stanza", "stanzas", [f"{n:,} of {kind}" for kind, n in others.items()])
         + counted("Left out", "file that this one imports", "files that this one imports", imports)
         + related.left_out("relation that makes no parent", "relations that make no parent")
         + scoped.left_out("synonym of another scope", "synonyms of other scopes")
@@ -192,11 +211,28 @@ def _cut_off(path: Path, last: _Term, terms: dict[str, _Term]) -> tuple[str, ...
     return tuple(note.format(node) for node in strange)
 
 
-def _terms(path: Path, relations: Wanted, scopes: Wanted, imports: list[str]) -> Iterator[_Term]:
-    """Every [Term] stanza, obsolete ones too; files that the header imports are added to `imports`."""
+def _whole_lines(path: Path) -> Iterator[tuple[int, str]]:
+    r"""(row, line) of the file; a line that ends in a single \ goes on in the next."""
+    begin, held = 0, ""
+    for row, line in text_lines(path):
+        begin = begin or row
+        if line.endswith("\\") and not line.endswith("\\\\"):
+            held += line[:-1]
+            continue
+        yield begin, held + line
+        begin, held = 0, ""
+    if held:
+        yield begin, held
+
+
+def _terms(path: Path, relations: Wanted, scopes: Wanted, imports: list[str], others: Counter[str]) -> Iterator[_Term]:
+    """Every [Term] stanza, obsolete ones too; files that the header imports are added to `imports`.
+
+    Stanzas of other kinds than terms and relations are counted in `others`.
+    """
     stanza, namespace = "", ""
     term: _Term | None = None
-    for row, raw in chain(text_lines(path), [(0, "[End]")]):  # the last term ends like any other
+    for row, raw in chain(_whole_lines(path), [(0, "[End]")]):  # the last term ends like any other
         line = raw.strip()
         if not line or line.startswith("!"):
             continue
@@ -212,6 +248,8 @@ def _terms(path: Path, relations: Wanted, scopes: Wanted, imports: list[str]) ->
                 needed = "needed a whole stanza header, such as [Term]"
                 raise TableError(f"Row {row} of {path.name} is {line[:80]!r}; {needed}.")
             stanza = header[1]
+            if stanza not in ("[Term]", "[Typedef]", "[End]"):
+                others[stanza] += 1
             term = _Term(row, namespace=namespace) if stanza == "[Term]" else None
             continue
         tag, colon, value = line.partition(":")
@@ -232,11 +270,13 @@ def _add_clause(term: _Term, row: int, tag: str, value: str, relations: Wanted, 
     if tag == "id":
         term.id = _bare(value)
     elif tag == "name":
-        term.name = _unescaped(_unquoted(value))
+        name = _unescaped(_unquoted(value))
+        term.more_names += [name] if term.name and name != term.name else []
+        term.name = term.name or name
     elif tag == "namespace":
         term.namespace = _bare(value)
     elif tag == "is_obsolete":
-        term.obsolete = _bare(value) == "true"
+        term.obsolete = _bare(value).lower() in ("true", "1")
     elif tag == "is_a" and "is_a" in relations:
         term.parents.append((row, _bare(value)))
     elif tag == "relationship":
@@ -257,7 +297,7 @@ def _add_clause(term: _Term, row: int, tag: str, value: str, relations: Wanted, 
             raise TableError(f"Row {row} of {file}: {tag} is {value[:60]!r}; needed a text in quotation marks.")
         if tag == "def":
             term.definition = quoted[0]
-        elif _OLD_SYNONYMS.get(tag, quoted[1]) in scopes:
+        elif _OLD_SYNONYMS.get(tag, quoted[1].upper()) in scopes:
             term.synonyms.append(quoted[0])
 
 

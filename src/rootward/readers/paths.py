@@ -1,132 +1,386 @@
-"""Category paths, one a line: 'Apparel > Shoes > Sandals'.
+"""Category paths, one a line: 'Apparel > Shoes > Sandals'; or one a row of a table, with a column for each level.
 
     plain             Apparel > Shoes > Sandals
     google            the same below '# Google_Product_Taxonomy_Version: ...'
     google-with-ids   187 - Apparel & Accessories > Shoes
     shopify           gid://shopify/TaxonomyCategory/aa-8 : Apparel & Accessories > Shoes
     shopify-json      the en.json of the npm package: {"verticals": [{"categories": [{"id", "name", "parent_id"}]}]}
+    indented          an outline: a category a line, further in than the one above it
 
 A path without an id of its own is its own id, and the paths above it are nodes even where they have no line.
 """
 
 from __future__ import annotations
 
+import ast
+import html
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, get_args
+
+import pyarrow as pa
 
 from rootward.errors import HierarchyError, InputError, TableError, UnknownIdError, did_you_mean
+from rootward.ids import id_text
 from rootward.readers.edges import EdgeList, left_out
-from rootward.readers.text_files import FilePath, read_json, text_lines
+from rootward.readers.tables import MISSING, Delimited, as_arrow, column_names, delimited, read_columns, shown
+from rootward.readers.text_files import PACKED, FilePath, existing_file, read_json, refuse_others, text_lines
 
-PathLayout = Literal["plain", "google", "google-with-ids", "shopify", "shopify-json"]
+PathLayout = Literal["plain", "google", "google-with-ids", "shopify", "shopify-json", "indented"]
+PathIds = Literal["path", "name"]
 
-_ID_ENDS = {"google-with-ids": " - ", "shopify": " : "}
 SEPARATORS = (" > ", ">", " / ", "/", " | ", "|", "\t", "::", ";", "\\")
+DEFAULT = " > "
+_SEPARATORS = (
+    *SEPARATORS, " » ", "»", " › ", "›", " → ", "→", " ► ", "►", " ▸ ", "▸", "＞", " &gt; ", "&gt;", " -> ", "->",
+    " --> ", "-->", " >> ", ">>", " => ", "=>", " >>> ", ">>>", " - ", " – ", ": ", ",",
+)  # fmt: skip
+_TIGHT = re.compile(r"\s*(?<!-)>\s*")  # an arrow, '->', is another separator
+_ID_ENDS = {"google-with-ids": " - ", "shopify": " : "}
 _EXAMPLE = {
     "google-with-ids": "'187 - Apparel & Accessories > Shoes'",
     "shopify": "'gid://shopify/TaxonomyCategory/aa-8 : Apparel & Accessories > Shoes'",
 }
-
-
-_SEPARATORS = (*SEPARATORS, " » ", "»", " › ", "›", " → ", "→", " &gt; ", "&gt;", " -> ", "->", ",")
 _LOOKS = {"google-with-ids": re.compile(r"\s*\d+ - \S"), "shopify": re.compile(r"gid://\S+ : \S")}
+_OTHER_ID = re.compile(r"\s*([A-Za-z]{0,4}\d[\w./-]*?)( *[:|] *| +- +|-(?=\D)|\.? +)(?=\S)(.+)")
 _TABLE_ROW = re.compile(r"\s*\"?[\w:./-]*\d[\w:./-]*\"?([,;|]|\t)\s*\S")  # an id, and a path in the next field
-_HEADER = re.compile(r"(full |category |product )*(path|category|categories|taxonomy|paths|name)s?", re.IGNORECASE)
-_EDGE_HEADER = re.compile(r"\W*(child|id|source)\W+(parent|target)\w*\W*", re.IGNORECASE)
+_ID_LAST = re.compile(r".*\S([,;|]|\t)\"?[\w:./-]*\d[\w:./-]*\"?\s*")
+_HEADER = re.compile(
+    r"((full|category|product|taxonomy|node|item|google|breadcrumb)[ _-]*)*"
+    r"(path|category|categorie|taxonomy|name|label|title|hierarchy|"
+    r"breadcrumb|kategorie|pfad|catégorie|categoría|categoria|branch)(s|n)?",
+    re.IGNORECASE,
+)
+_COMMENT = re.compile(r"//|--(?!>)|;|%|/\*|<!--")
+_LEVEL = re.compile(r"(.*?)[\s_.#-]*(\d+)\s*")
+_OUTLINE = re.compile(r"[\s│├└─┬|`+*•·-]*")
+_ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#[xX][0-9a-fA-F]{1,5});")
+
+Notes = tuple[str, ...]
+Line = tuple[int, str]
+Path_ = tuple[int, tuple[str, ...]]  # row, categories from the top
 
 
-def read_paths(source: FilePath | Iterable[str], *, separator: str | None, layout: PathLayout | None) -> EdgeList:
+def read_paths(
+    source: FilePath | Any,
+    *,
+    separator: str | None,
+    layout: PathLayout | None,
+    columns: Sequence[str] | None,
+    ids: PathIds,
+) -> EdgeList:
     """The edge list of category paths; see `Hierarchy.from_paths`."""
-    notes: tuple[str, ...] = ()
-    if layout is not None and layout not in ("plain", "google", "google-with-ids", "shopify", "shopify-json"):
-        raise InputError(
-            f"layout={layout!r} is not known; it is one of 'plain', 'google', 'google-with-ids', 'shopify' and "
-            "'shopify-json'."
-        )
+    _check(separator, layout, columns, ids)
+    is_file = isinstance(source, str | PathLike)
+    where = f" of {Path(source).name}" if is_file else ""
     if layout == "shopify-json":
-        if not isinstance(source, str | PathLike):
+        if not is_file:
             raise InputError("layout='shopify-json' needs the path of a file.")
         return _shopify_json(source)
+    if is_file:
+        source = existing_file(source)
+        if columns is None:
+            refuse_others(source, "paths", "parquet" if source.suffix.lower() == ".parquet" else "")
+    else:
+        source = as_arrow(source) if hasattr(source, "columns") else source  # a column of pandas is an iterable
+        if not isinstance(source, Iterable | pa.Table):
+            raise InputError(f"A file or an iterable of lines is needed, got {source!r:.80}.")
+    notes: Notes = ()
+    if columns is None and (columns := _level_columns(source)):
+        first, last = columns[0], columns[-1]
+        what = f"columns {first!r} to {last!r} as the levels of paths" if len(columns) > 1 else f"column {first!r}"
+        notes = (f"Read the {what}; columns= names others.",)
+    lines: list[Line] = []
+    paths: list[Path_] = []
+    if columns is not None:
+        table = read_columns(source, columns, hint=" Name the columns with columns=.", prefix="paths", allow_empty=True)
+        places = table.places(range(len(table)))
+        rows = zip(places, *(table[name].to_pylist() for name in columns), strict=True)
+        if len(columns) == 1:
+            lines = [(row, cell) for row, cell in rows if cell.strip()]
+        else:
+            paths, more = _from_levels([(row, cells) for row, *cells in rows], where)
+            notes += more
+    else:
+        given: Any = source
+        items = [*text_lines(given)] if is_file else [(row, _item(row, item)) for row, item in enumerate(given, 1)]
+        if any(isinstance(item, list) for _, item in items):
+            cells = [(row, item if isinstance(item, list) else [item]) for row, item in items]
+            paths, notes = _from_levels(cells, where)
+        else:
+            lines = [(row, item) for row, item in items if isinstance(item, str) and item.strip()]
+            if empty := 0 if is_file else len(items) - len(lines):
+                notes = left_out(empty, "empty path", "empty paths")
+    if not paths:
+        found = _from_lines(lines, separator, layout, where, notes)
+        if isinstance(found, EdgeList):
+            return found
+        paths, notes = found
+    return _edge_list(paths, separator or DEFAULT, ids, where, notes)
+
+
+def _check(separator: str | None, layout: str | None, columns: Any, ids: str) -> None:
+    known = get_args(PathLayout)
+    if layout is not None and layout not in known:
+        names = ", ".join(map(repr, known[:-1]))
+        raise InputError(f"layout={layout!r} is not known; it is one of {names} and {known[-1]!r}.")
     if separator == "":
         raise InputError("separator is empty; needed what stands between two categories, such as ' > '.")
-    where = f" of {Path(source).name}" if isinstance(source, str | PathLike) else ""
-    if not isinstance(source, Iterable | PathLike):
-        raise InputError(f"A file or an iterable of lines is needed, got {source!r:.80}.")
-    rows = text_lines(source) if isinstance(source, str | PathLike) else enumerate(source, 1)
-    lines = [(row, line) for row, line in rows if line.strip() and (layout in (None, "plain") or line[0] != "#")]
-    if layout is None:
-        lines, layout, notes = _by_look(lines, where)
+    if ids not in get_args(PathIds) or (ids == "name" and layout in (*_ID_ENDS, "shopify-json")):
+        raise InputError(
+            f"ids={ids!r} is not known here; it is 'path', or 'name' where paths have no ids of their own."
+        )
+    if isinstance(columns, str):
+        raise InputError(f"columns={columns!r} is one text; write a list of them: [{columns!r}].")
+
+
+def _item(row: int, item: Any) -> Any:
+    """One element of an iterable: a line, or a list of the categories of a path."""
+    if isinstance(item, str | bytes):
+        return id_text(item)
+    if isinstance(item, list | tuple):
+        return list(map(id_text, item))
+    if id_text(item) == "":
+        return ""
+    raise InputError(f"Path {row} is {shown(item)}; needed a text, or a list of categories.")
+
+
+# -- columns of levels -------------------------------------------------------------------------------------------------
+
+
+def _level_columns(source: Any) -> list[str] | None:
+    """The columns of a table that are the levels of paths: 'Tier 1', 'Tier 2' and so on; the only column of one."""
+    if isinstance(source, pa.Table):
+        headers = [source.column_names]
+    elif isinstance(source, Path):
+        name = source.name.lower().removesuffix(PACKED)
+        if not name.endswith((".csv", ".tsv", ".parquet")):
+            return None
+        file: Delimited | None = delimited(source, None, None)
+        records = [] if file is None else [fields for _, (_, fields) in zip(range(6), file.records(), strict=False)]
+        headers = records or [column_names(source, None, None)]
+    else:
+        return None
+    for header in headers:
+        numbered: dict[str, dict[int, str]] = {}
+        for name in header:
+            if (match := _LEVEL.fullmatch(name)) and match[1].strip():
+                numbered.setdefault(match[1].casefold(), {})[int(match[2])] = name
+        for levels in sorted(numbered.values(), key=len, reverse=True):
+            order = sorted(levels)
+            if len(order) > 1 and order[0] in (0, 1) and order[-1] - order[0] == len(order) - 1:
+                return [levels[number] for number in order]
+    if isinstance(source, pa.Table):
+        if source.num_columns == 1:
+            return list(source.column_names)
+        there = ", ".join(map(repr, source.column_names))
+        raise TableError(
+            f"The table has the columns {there}; say which hold the paths, or their levels, with columns=."
+        )
+    return None
+
+
+def _from_levels(rows: list[tuple[int, list[str]]], where: str) -> tuple[list[Path_], Notes]:
+    """The path of each row that has a cell for each level, and notes on cells that are empty.
+
+    Cells behind the last category are empty. Cells in front of the first are those of the row before, as in outlines;
+    other gaps are left out, so that a category stands below the nearest one before it.
+    """
+    paths: list[Path_] = []
+    above: tuple[str, ...] = ()
+    gaps, filled, blank, words = [], 0, 0, 0
+    for row, raw in rows:
+        cells = ["" if cell.strip() in MISSING else cell.strip() for cell in raw]
+        words += sum(bool(old.strip()) and not new for old, new in zip(raw, cells, strict=True))
+        while cells and not cells[-1]:
+            cells.pop()
+        if not cells:
+            blank += 1
+            continue
+        lead = next(place for place, cell in enumerate(cells) if cell)
+        if lead > len(above):
+            raise TableError(f"Row {row}{where}: the first {lead} levels are empty, and no row before it fills them.")
+        filled += lead > 0
+        rest = [cell for cell in cells[lead:] if cell]
+        if len(rest) < len(cells) - lead:
+            gaps.append(row)
+        above = (*above[:lead], *rest)
+        paths.append((row, above))
+    notes = left_out(blank, "row without a category", "rows without a category")
+    if filled:
+        notes += (f"{filled:,} rows begin with empty levels, read as those of the row before.",)
+    if gaps:
+        n, what = len(gaps), "row skips a level" if len(gaps) == 1 else "rows skip a level"
+        notes += (f"{n:,} {what}, row {gaps[0]} for one; what follows stands below the nearest level before it.",)
+    if words:
+        notes += (f"{words:,} {'cell holds' if words == 1 else 'cells hold'} a word such as NULL, read as empty.",)
+    return paths, notes
+
+
+# -- lines -------------------------------------------------------------------------------------------------------------
+
+
+def _from_lines(
+    lines: list[Line], separator: str | None, layout: PathLayout | None, where: str, notes: Notes
+) -> tuple[list[Path_], Notes] | EdgeList:
+    """The paths of lines, or the whole edge list where these have ids."""
+    if layout not in (None, "plain"):
+        lines = [(row, line) for row, line in lines if line[0] != "#"]
+    looked = layout is None
+    if looked:
+        lines, layout, more = _by_look(lines, separator, where)
+        notes += more
     given, separator = separator, separator or DEFAULT
     if not lines:
         raise TableError(f"There are no paths{where}; needed one a line, such as {separator.join('ABC')!r}.")
-    id_ends = _ID_ENDS.get(layout)
-    paths = [line if id_ends is None else line.partition(id_ends)[2] for _, line in lines]
-    n_held = sum(separator in path for path in paths)
-    if not n_held or (given is None and 4 * n_held < len(lines)):
-        counts = {other: sum(other in path for path in paths) for other in _SEPARATORS}
-        likely = max(counts, key=lambda other: (counts[other], len(other)))
-        if 2 * counts[likely] >= len(lines) and not (given is None and likely.strip() == ">"):
-            held = "No path" if not n_held else f"Only {n_held:,} of {len(lines):,} paths"
-            there = f"hold{'s' if n_held < 2 else ''} the separator {separator!r}"
-            raise TableError(
-                f"{held}{where} {there}, and {counts[likely]:,} of {len(lines):,} hold {likely!r}. "
-                f"Say so with separator={likely!r}."
-            )
+    if layout == "indented":
+        return _outline(lines), notes
+    id_end = _ID_ENDS.get(str(layout))
+    paths = [line if id_end is None else line.partition(id_end)[2] for _, line in lines]
+    if looked or given is not None:
+        _refuse_another_separator(paths, given, separator, where)
     if given is None and (tight := sum(">" in path.replace(DEFAULT, "") for path in paths)):
         lines = [(row, _TIGHT.sub(DEFAULT, line)) for row, line in lines]
         notes += (
             f"{tight:,} {'path has' if tight == 1 else 'paths have'} a '>' without a blank on either side, read as "
             f"{DEFAULT!r}. If it is part of a name, say separator={DEFAULT!r}.",
         )
-    if layout in _ID_ENDS:
-        return _with_ids(lines, separator, layout, where, notes)
-    return _without_ids(lines, separator, where, notes)
+    if id_end is not None:
+        with_ids = []
+        for row, line in lines:
+            node, end, path = line.partition(id_end)
+            if not end or not node.strip() or not path.strip():
+                raise TableError(f"Row {row}{where}: {line[:80]!r}; layout={layout!r} needs {_EXAMPLE[str(layout)]}.")
+            with_ids.append((row, node.strip(), path.strip()))
+        return _with_ids(with_ids, separator, looked, where, notes)
+    lines, more = _without_ends(lines, separator)
+    notes += more
+    if looked and (found := _with_other_ids(lines, separator, where, notes)):
+        return found
+    split = [(row, _categories(line, separator, row, where)) for row, line in lines]
+    return _unescaped(split, looked, notes)
 
 
-DEFAULT = " > "
-_TIGHT = re.compile(r"\s*(?<!-)>\s*")  # an arrow, '->', is another separator
+def _refuse_another_separator(paths: list[str], given: str | None, separator: str, where: str) -> None:
+    """Raise TableError where few paths hold the separator, and most hold another."""
+    n_held = sum(separator in path for path in paths)
+    if n_held and (given is not None or 4 * n_held >= len(paths)):
+        return
+    counts = {other: sum(other in path for path in paths) for other in _SEPARATORS}
+    if all(re.fullmatch(r"[\w-]+(\.[\w-]+)*", path.strip()) for path in paths):
+        counts["."] = sum("." in path for path in paths)
+    likely = max(counts, key=lambda other: (counts[other], len(other)))
+    if 2 * counts[likely] < len(paths) or (given is None and likely.strip() == ">"):
+        return
+    held = "No path" if not n_held else f"Only {n_held:,} of {len(paths):,} paths"
+    names = "If it is part of names, say layout='plain'. " if given is None else ""
+    raise TableError(
+        f"{held}{where} hold{'s' if n_held < 2 else ''} the separator {separator!r}, and {counts[likely]:,} of "
+        f"{len(paths):,} hold {likely!r}. {names}Say so with separator={likely!r}."
+    )
 
 
-def _by_look(lines: list[tuple[int, str]], where: str) -> tuple[list[tuple[int, str]], PathLayout, tuple[str, ...]]:
+def _without_ends(lines: list[Line], separator: str) -> tuple[list[Line], Notes]:
+    """The lines without a separator that all of them begin with, or end with, as '/a/b/', and a note on it."""
+    mark = separator.strip() or separator
+    notes: Notes = ()
+    if all(line.strip().startswith(mark) for _, line in lines):
+        lines = [(row, line.strip().removeprefix(mark)) for row, line in lines]
+        notes += (f"Every line begins with {mark!r}, which is left out.",)
+    if all(line.strip().endswith(mark) for _, line in lines):
+        lines = [(row, line.strip().removesuffix(mark)) for row, line in lines]
+        notes += (f"Every line ends with {mark!r}, which is left out.",)
+    return [(row, line) for row, line in lines if line.strip()], notes
+
+
+def _unescaped(paths: list[Path_], looked: bool, notes: Notes) -> tuple[list[Path_], Notes]:
+    """The paths with the characters that HTML entities stand for, and a note on these; unless the layout was given."""
+    found = [name for _, path in paths for name in path if "&" in name and _ENTITY.search(name)]
+    found = [name for name in found if html.unescape(name) != name]
+    if not found or not looked:
+        return paths, notes
+    note = f"Read HTML entities, as in {found[0]!r}, as their characters; layout='plain' keeps them."
+    return [(row, tuple(map(html.unescape, path))) for row, path in paths], (*notes, note)
+
+
+def _by_look(lines: list[Line], separator: str | None, where: str) -> tuple[list[Line], PathLayout, Notes]:
     """(lines without comments, header and quotes; layout; notes on these) by what most lines look like.
 
     Raises:
         TableError: the lines are rows of a table.
     """
-    notes: tuple[str, ...] = ()
+    notes: Notes = ()
     body = [(row, line) for row, line in lines if not line.startswith("#")]
     if n := len(lines) - len(body):
         what = "line that starts" if n == 1 else "lines that start"
         notes += (f"Left out {n:,} {what} with '#'. If it is a category, say layout='plain'.",)
-    for name, look in _LOOKS.items():
-        if body and 10 * sum(bool(look.match(line)) for _, line in body) >= 9 * len(body):
+    above = next((place for place, (_, line) in enumerate(body) if not _COMMENT.match(line)), 0)
+    if above:
+        what = "line, which looks like a comment" if above == 1 else f"{above} lines, which look like comments"
+        notes += (f"Left out the first {what}: {body[0][1][:60]!r}. If it is a category, say layout='plain'.",)
+        body = body[above:]
+    layouts: tuple[PathLayout, ...] = ("google-with-ids", "shopify")
+    for name in layouts:
+        if body and 10 * sum(bool(_LOOKS[name].match(line)) for _, line in body) >= 9 * len(body):
             note = (
                 f"Most lines{where} look like {_EXAMPLE[name]}, read with layout={name!r}; if not, say layout='plain'."
             )
-            return body, cast(PathLayout, name), (*notes, note)
+            return body, name, (*notes, note)
     if len(body) > 1:
         first, rest = body[0][1].strip(), body[1:]
-        if _EDGE_HEADER.fullmatch(first):
-            raise TableError(f"The lines{where} begin with {first!r}: an edge list. Read it with Hierarchy.from_edges.")
-        rows = sum(bool(_TABLE_ROW.match(line)) for _, line in rest)
-        if 10 * rows >= 9 * len(rest) and sum(">" in line for _, line in rest):
-            raise TableError(
-                f"The lines{where} look like rows of a table, such as {rest[0][1][:60]!r}. Read the column of paths "
-                "and give its texts: Hierarchy.from_paths([row['path'] for row in csv.DictReader(open(...))])."
-            )
+        for look in (_TABLE_ROW, _ID_LAST):
+            found = [match[1] for _, line in rest if (match := look.match(line))]
+            if 10 * len(found) >= 9 * len(rest) and sum(">" in line for _, line in rest):
+                header, *cells = (line.split(found[0]) for _, line in body)
+                there = [name for name, *column in zip(header, *cells, strict=False) if any(">" in c for c in column)]
+                column = there[0].strip() if there and ">" not in first else "path"
+                raise TableError(
+                    f"The lines{where} look like rows of a table, such as {rest[0][1][:60]!r}. Of a CSV with a header "
+                    f"name the column: Hierarchy.from_paths('table.csv', columns=[{column!r}]). Else leave the ids out."
+                )
         if _HEADER.fullmatch(first.strip('"')) and all(first not in line for _, line in rest):
             body = rest
             notes += (f"Left out the first line, {first!r}, a header. If it is a category, say layout='plain'.",)
-    quoted = [line.strip()[0] == line.strip()[-1] == '"' and len(line.strip()) > 2 for _, line in body]
-    if 2 * sum(quoted) > len(body):
-        pairs = zip(body, quoted, strict=True)
-        body = [(row, line.strip()[1:-1].replace('""', '"') if q else line) for (row, line), q in pairs]
-        notes += (f"{sum(quoted):,} lines stand in double quotes, which are left out.",)
+    lists = [line.strip()[:1] + line.strip()[-1:] == "[]" for _, line in body]
+    if body and all(lists):
+        try:
+            literals = [(row, ast.literal_eval(line.strip())) for row, line in body]
+            body = [(row, (separator or DEFAULT).join(map(str, path))) for row, path in literals]
+            notes += (f"Read the lines{where} as lists of categories.",)
+        except (ValueError, SyntaxError, TypeError):
+            pass
+    for quote in ('"', "'"):
+        quoted = [line.strip()[0] == line.strip()[-1] == quote and len(line.strip()) > 2 for _, line in body]
+        if 2 * sum(quoted) > len(body):
+            pairs = zip(body, quoted, strict=True)
+            body = [(row, line.strip()[1:-1].replace(quote * 2, quote) if q else line) for (row, line), q in pairs]
+            what = "double quotes" if quote == '"' else "quotes"
+            notes += (f"{sum(quoted):,} lines stand in {what}, which are left out.",)
+    indented = sum(len(_OUTLINE.match(line)[0]) > len(_OUTLINE.match(body[0][1])[0]) for _, line in body)  # type: ignore[index]
+    if separator is None and indented > 1 and 5 * indented >= len(body) and not any(">" in line for _, line in body):
+        note = (
+            f"The lines{where} are indented, read with layout='indented'; if they are not meant so, say layout='plain'."
+        )
+        return body, "indented", (*notes, note)
     return body, "plain", notes
+
+
+def _outline(lines: list[Line]) -> list[Path_]:
+    """The path of every line of an outline: it is below the nearest line before it that does not stand as far in."""
+    paths, stack = [], list[tuple[int, str]]()
+    for row, line in lines:
+        mark = _OUTLINE.match(line)
+        assert mark is not None  # it matches nothing, too
+        depth = len(mark[0].expandtabs(8))
+        while stack and stack[-1][0] >= depth:
+            stack.pop()
+        if name := line[mark.end() :].strip():
+            stack.append((depth, name))
+            paths.append((row, tuple(each for _, each in stack)))
+    return paths
 
 
 def _categories(path: str, separator: str, row: int, where: str) -> tuple[str, ...]:
@@ -137,46 +391,68 @@ def _categories(path: str, separator: str, row: int, where: str) -> tuple[str, .
     return categories
 
 
-def _without_ids(lines: list[tuple[int, str]], separator: str, where: str, notes: tuple[str, ...]) -> EdgeList:
-    """Paths that are their own ids."""
+def _edge_list(paths: list[Path_], separator: str, ids: PathIds, where: str, notes: Notes) -> EdgeList:
+    """The nodes of paths; each is its own id, or its last category is."""
     names: dict[str, str] = {}
-    complete: set[str] = set()
-    edges, rows, twice = [], [], 0
-    for row, line in lines:
-        categories = _categories(line, separator, row, where)
-        path = separator.join(categories)
-        twice += path in complete
-        complete.add(path)
+    complete: set[tuple[str, ...]] = set()
+    edges: dict[tuple[str, str], int] = {}
+    twice = 0
+    for row, categories in paths:
+        twice += categories in complete
+        complete.add(categories)
         above = ""
         for end, name in enumerate(categories, 1):
-            node = separator.join(categories[:end])
-            if node not in names:
-                names[node] = name
-                if above:
-                    edges.append((node, above))
-                    rows.append(row)
+            node = name if ids == "name" else separator.join(categories[:end])
+            names.setdefault(node, name)
+            if above:
+                edges.setdefault((node, above), row)
             above = node
     notes += left_out(twice, "duplicate path", "duplicate paths")
     several = [name for name, n in Counter(names.values()).items() if n > 1]
     if several:
         what, they = ("name stands", "is") if len(several) == 1 else ("names stand", "are")
         notes += (
-            f"{len(several):,} {what} in several places, {several[0]!r} for one, and {they} "
-            "a node in each. If a name is one node wherever it stands, give (category, category above) to from_edges.",
+            f"{len(several):,} {what} in several places, {several[0]!r} for one, and {they} a node in each. If a name "
+            "is one node wherever it stands, say ids='name', or give (category, category above) to from_edges.",
         )
+    rows = list(edges.values())
     return EdgeList.of(names, edges, notes=notes, name_edge=lambda edge: f"Row {rows[edge]}{where}")
 
 
-def _with_ids(lines: list[tuple[int, str]], separator: str, layout: PathLayout, where: str, notes: Any) -> EdgeList:
-    """Paths with an id each; every path above one must have its own."""
+# -- paths with ids ----------------------------------------------------------------------------------------------------
+
+
+def _with_other_ids(lines: list[Line], separator: str, where: str, notes: Notes) -> EdgeList | None:
+    """The edge list of lines such as '3: Pets > Food', where each begins with an id of its own; else None.
+
+    Raises:
+        TableError: ids, but a path above one has none.
+    """
+    found = [(row, _OTHER_ID.fullmatch(line)) for row, line in lines]
+    parts = [(row, match[1], match[3]) for row, match in found if match]
+    ids = {node for _, node, _ in parts}
+    if len(parts) < 2 or len(parts) < len(lines) or len(ids) < len(parts):
+        return None
+    if not any(separator in path for _, _, path in parts):
+        return None
+    example = f"{lines[0][1][:60]!r}"
+    note = f"Each line{where} begins with an id, as in {example}; if it is part of the name, say layout='plain'."
+    try:
+        return _with_ids(parts, separator, True, where, (*notes, note))
+    except HierarchyError as error:
+        raise TableError(
+            f"The lines{where} seem to begin with ids, as in {example}, but {error} If they are no ids, say "
+            "layout='plain'."
+        ) from None
+
+
+def _with_ids(lines: list[tuple[int, str, str]], separator: str, looked: bool, where: str, notes: Notes) -> EdgeList:
+    """Paths with an id each, (row, id, path); every path above one must have its own."""
     id_of: dict[tuple[str, ...], str] = {}
     row_of: dict[str, int] = {}
-    for row, line in lines:
-        node, end, path = line.partition(_ID_ENDS[layout])
-        node = node.strip()
-        if not end or not node or not path.strip():
-            raise TableError(f"Row {row}{where}: {line[:80]!r}; layout={layout!r} needs {_EXAMPLE[layout]}.")
-        categories = _categories(path, separator, row, where)
+    split = [(row, _categories(path, separator, row, where)) for row, _, path in lines]
+    split, notes = _unescaped(split, looked, notes)
+    for (row, categories), (_, node, path) in zip(split, lines, strict=True):
         if node in row_of:
             raise HierarchyError(f"Row {row}{where}: the id {node!r} already stands in row {row_of[node]}. Keep one.")
         if categories in id_of:

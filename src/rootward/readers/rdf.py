@@ -11,9 +11,32 @@ from typing import Any, TypeAlias
 
 from rootward.errors import InputError, MissingExtraError, TableError
 from rootward.readers.edges import EdgeList, counted, not_implied
-from rootward.readers.text_files import PACKED, FilePath, existing_file, open_bytes
+from rootward.readers.text_files import (
+    FOREIGN,
+    PACKED,
+    RDF_XML,
+    TRIPLE,
+    TURTLE,
+    FilePath,
+    existing_file,
+    is_wide,
+    kind_of,
+    open_bytes,
+    without_preamble,
+)
 
-_SYNTAX = {".ttl": "turtle", ".rdf": "xml", ".owl": "xml", ".xml": "xml", ".nt": "nt", ".jsonld": "json-ld"}
+_SYNTAX = {
+    ".ttl": "turtle",
+    ".n3": "turtle",
+    ".rdf": "xml",
+    ".owl": "xml",
+    ".xml": "xml",
+    ".nt": "nt",
+    ".jsonld": "json-ld",
+    ".trig": "trig",
+    ".nq": "nquads",
+}
+_OF_SEVERAL_GRAPHS = ("trig", "nquads")
 _OBO_IN_OWL = "http://www.geneontology.org/formats/oboInOwl#"
 _OBO = "http://purl.obolibrary.org/obo/"
 _XL = "http://www.w3.org/2008/05/skos-xl#"
@@ -22,16 +45,9 @@ _TERMS, _ELEMENTS = "http://purl.org/dc/terms/", "http://purl.org/dc/elements/1.
 _THESAURI = "http://purl.org/iso25964/skos-thes#", "http://vocab.getty.edu/ontology#"
 _KINDS_OF_BROADER = "Generic", "Partitive", "Instantial"
 DEFAULT_LANGUAGE = "en"
-
-_FOREIGN = {
-    "OWL functional syntax": re.compile(r"(?:Prefix|Ontology)\s*\("),
-    "OWL Manchester syntax": re.compile(r"(?:Prefix|Ontology|Class|ObjectProperty|AnnotationProperty):\s"),
-    "OWL/XML": re.compile(r"<(?:\w+:)?Ontology\s[^>]*http://www\.w3\.org/2002/07/owl#"),
-}
-_TURTLE = re.compile(r"@prefix\s|@base\s|PREFIX\s", re.IGNORECASE)
-_RDF_XML = re.compile(r"<(?:\w+:)?RDF[\s>]")
-_BEFORE = re.compile(r"(?:\s+|#[^\n]*\n|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>)*", re.DOTALL)
 _LOOKED_AT = 1 << 16
+
+Notes: TypeAlias = tuple[str, ...]
 
 
 def read_skos(source: FilePath, *, language: str, format: str | None) -> EdgeList:
@@ -47,23 +63,39 @@ def read_skos(source: FilePath, *, language: str, format: str | None) -> EdgeLis
         return {*known, *graph.transitive_subjects(rdf.RDFS.subPropertyOf, skos[name])} - mapping
 
     up, down = relation("broader"), relation("narrower")
-    edges = _between(graph, up, down)
+    schemes = set(graph.subjects(rdf.RDF.type, skos.ConceptScheme)) | set(graph.objects(None, skos.inScheme))
+    stated = _between(graph, up, down)
+    edges = {(low, high) for low, high in stated if high not in schemes}
     every = _between(graph, [skos.broaderTransitive], [skos.narrowerTransitive])
+    groups = {
+        node
+        for kind in (skos.Collection, skos.OrderedCollection, rdf.URIRef(f"{_THESAURI[0]}ThesaurusArray"))
+        for node in graph.subjects(rdf.RDF.type, kind)
+    }
+    inside = groups & {node for edge in edges for node in edge}  # collections in the hierarchy, their members below
+    edges |= {(low, high) for high in inside for low in graph.objects(high, skos.member)}
     kinds = graph.transitive_subjects(rdf.RDFS.subClassOf, skos.Concept)
     concepts = {node for kind in kinds for node in graph.subjects(rdf.RDF.type, kind)}.union(*edges, *every)
+    top = set(graph.objects(None, skos.hasTopConcept)) | set(graph.subjects(skos.topConceptOf))
+    concepts |= (top | set(graph.subjects(skos.inScheme))) - groups - schemes
     if not concepts:
-        raise TableError(f"{file_name} holds no skos:Concept and no skos:broader or skos:narrower.")
+        is_owl = any((None, rdf.RDF.type, kind) in graph for kind in (rdf.OWL.Class, rdf.RDFS.Class))
+        owl = f" It holds classes: read it by Hierarchy.from_owl (owl:{source})." if is_owl else ""
+        raise TableError(f"{file_name} holds no skos:Concept and no skos:broader or skos:narrower.{owl}")
     used = {*up, *down, skos.broaderTransitive, skos.narrowerTransitive}
     others = [name for name in set(graph.predicates()) - used if re.search(r"[#/](broad|narrow)[^#/]*$", str(name))]
     away = sorted((low, name, high) for name in others for low, high in graph.subject_objects(name))
-    groups = {node for kind in (skos.Collection, skos.OrderedCollection) for node in graph.subjects(rdf.RDF.type, kind)}
     notes = counted(
         "Left out",
         "relation that is no skos:broader or narrower",
         "relations that are no skos:broader or narrower",
         (f"{low} {re.split('[#/]', name)[-1]} {high}" for low, name, high in away),
     )
-    notes += counted("Left out", "collection", "collections", sorted(map(str, groups)))
+    to_scheme = sorted(f"{low} under {high}" for low, high in stated - edges if high in schemes)
+    notes += counted("Left out", "relation to a concept scheme", "relations to concept schemes", to_scheme)
+    notes += counted("Left out", "collection", "collections", sorted(map(str, groups - concepts)))
+    notes += counted("Read", "collection as a concept", "collections as concepts", sorted(map(str, inside)))
+    notes += _unnamed(rdf, concepts, "concept")
     hidden = sorted(str(word) for word in graph.objects(None, skos.hiddenLabel))
     notes += counted("Left out", "hidden label", "hidden labels", hidden)
     labels, others = ([skos[name], rdf.URIRef(f"{_XL}{name}")] for name in ("prefLabel", "altLabel"))
@@ -78,7 +110,8 @@ def read_owl(source: FilePath, *, language: str, format: str | None) -> EdgeList
     owl, rdfs = rdf.OWL, rdf.RDFS
     in_owl = rdf.Namespace(_OBO_IN_OWL)
     labels = [rdfs.label, rdf.SKOS.prefLabel, rdf.URIRef(f"{_XL}prefLabel")]
-    stated = set(graph.subject_objects(rdfs.subClassOf))
+    stated = {(low, up) for low, up in graph.subject_objects(rdfs.subClassOf) if low != up}
+    itself = sorted(str(low) for low, up in graph.subject_objects(rdfs.subClassOf) if low == up)
     classes = {node for kind in (owl.Class, rdfs.Class) for node in graph.subjects(rdf.RDF.type, kind)}
     known = any(isinstance(node, rdf.URIRef) for node in classes)
     ends = {low for low, _ in stated} | {
@@ -88,7 +121,7 @@ def read_owl(source: FilePath, *, language: str, format: str | None) -> EdgeList
     classes = {node for node in classes | ends if not str(node).startswith(built_in)}
     if not any(isinstance(node, rdf.URIRef) for node in classes):
         skos = (
-            f" It holds skos:Concept: read it by Hierarchy.from_skos (skos:{file_name})."
+            f" It holds skos:Concept: read it by Hierarchy.from_skos (skos:{source})."
             if (None, None, rdf.SKOS.Concept) in graph
             else ""
         )
@@ -112,11 +145,17 @@ def read_owl(source: FilePath, *, language: str, format: str | None) -> EdgeList
         above = [node for node in graph.objects(low, rdfs.subClassOf) if isinstance(node, rdf.BNode)]
         defined |= {(low, up) for node in unnamed + above for up in members(node, owl.intersectionOf)}
         defined |= {(part, low) for node in unnamed for part in members(node, owl.unionOf)}
+        defined |= {(part, low) for part in members(low, owl.disjointUnionOf)}
     notes = counted(
         "",
         "pair of classes is equivalent and kept as two nodes",
         "pairs of classes are equivalent and kept as two nodes each",
         (f"{one} and {two}" for one, two in sorted(equal)),
+    )
+    notes += counted("Left out", "class under itself", "classes under themselves", itself)
+    notes += _restrictions(rdf, graph)
+    notes += counted(
+        "Left out", "individual", "individuals", sorted(map(str, graph.subjects(rdf.RDF.type, owl.NamedIndividual)))
     )
     imports = sorted(map(str, graph.objects(None, owl.imports)))
     notes += counted("Left out", "ontology that the file imports", "ontologies that the file imports", imports)
@@ -128,6 +167,27 @@ def read_owl(source: FilePath, *, language: str, format: str | None) -> EdgeList
     glosses = [rdf.URIRef(f"{_OBO}IAO_0000115"), in_owl.hasDefinition, rdf.SKOS.definition]
     texts = _Texts(rdf, graph, (labels, others, glosses), language, file_name)
     return _edge_list(rdf, graph, classes, stated, defined, texts, "class", notes)
+
+
+def _unnamed(rdf: Any, nodes: Iterable[Any], kind: str) -> Notes:
+    """A note on nodes without an IRI, which are no nodes of a hierarchy."""
+    blank = sorted(str(node) for node in nodes if not isinstance(node, rdf.URIRef))
+    return counted("Left out", f"{kind} without an IRI", f"{kind}s without an IRI", blank)
+
+
+def _restrictions(rdf: Any, graph: Any) -> Notes:
+    """A note that counts, by property, what restrictions say of classes, such as part_of some other class."""
+    owl = rdf.OWL
+    fillers = (owl.someValuesFrom, owl.allValuesFrom, owl.hasValue, owl.onClass)
+    names: Counter[str] = Counter()
+    for node, relation in graph.subject_objects(owl.onProperty):
+        if any((node, kind, None) in graph for kind in fillers):
+            label = graph.value(relation, rdf.RDFS.label)
+            names[str(label) if label is not None else re.split("[#/]", str(relation))[-1]] += 1
+    total, shown = names.total(), ", ".join(f"{name} ({n:,})" for name, n in names.most_common(5))
+    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    what = "restriction, which makes" if total == 1 else "restrictions, which make"
+    return (f"Left out {total:,} {what} no parent: {shown}{more}.",) if total else ()
 
 
 def _rdflib(what: str) -> Any:
@@ -152,29 +212,34 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
     kind = _SYNTAX.get(suffix) if syntax is None else syntax
     try:
         with open_bytes(path) as file:
-            start = file.read(_LOOKED_AT).decode("utf-8-sig", "replace")
+            begin = file.read(_LOOKED_AT)
     except (OSError, EOFError) as error:
         raise TableError(f"{path.name} cannot be unpacked as gzip: {error}.") from error
-    start = start[_BEFORE.match(start).end() :]  # type: ignore[union-attr]
-    for name, begins in _FOREIGN.items():
+    start = without_preamble(begin.decode("utf-8-sig", "replace"))
+    for name, begins in FOREIGN.items():
         if begins.match(start):
             raise TableError(
                 f"{path.name} is in {name}, which is not read; it is needed as RDF. Convert it by ROBOT "
                 f"(robot convert --input {path.name} --output {path.name.split('.')[0]}-rdf.owl), or in Protégé save "
                 "it as RDF/XML."
             )
-    if start.startswith("format-version:"):
-        raise TableError(f"{path.name} is an OBO file; read it by Hierarchy.from_obo (obo:{path.name}).")
-    if syntax is None and _TURTLE.match(start):
-        kind = "turtle"
-    elif syntax is None and _RDF_XML.match(start):
-        kind = "xml"
+    seen = kind_of(path)
+    if seen is not None and seen.prefix not in ("skos", "owl") and not (is_wide(begin) and kind == "xml"):
+        raise TableError(seen.said_of(path))
+    if syntax is None and kind not in _OF_SEVERAL_GRAPHS:
+        if TURTLE.match(start) or (TRIPLE.match(start) and kind not in ("turtle", "nt")):
+            kind = "turtle"  # which has triples of N-Triples, too
+        elif RDF_XML.match(start):
+            kind = "xml"
+        elif start[:1] in ("{", "["):
+            kind = "json-ld"
     if kind is None:
         raise InputError(
             f"{path.name}: the suffix {suffix!r} names no known RDF syntax. Say which it is: format='turtle', "
             "'xml', 'nt' or 'json-ld'."
         )
-    graph, log = rdf.Graph(), logging.getLogger("rdflib")
+    graph = rdf.Dataset(default_union=True) if kind in _OF_SEVERAL_GRAPHS else rdf.Graph()
+    log = logging.getLogger("rdflib")
     level = log.level
     log.setLevel(logging.ERROR)  # rdflib logs a traceback for each date or number that is none
     try:
@@ -189,9 +254,6 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
     finally:
         log.setLevel(level)
     return graph, path.name
-
-
-Notes: TypeAlias = tuple[str, ...]
 
 
 def _edge_list(
@@ -209,6 +271,7 @@ def _edge_list(
         for value in graph.objects(node, rdf.OWL.deprecated)
         if str(value).lower() in ("true", "1")
     }
+    gone |= named & set(graph.subjects(rdf.RDF.type, rdf.OWL.DeprecatedClass))
     known = named - gone
     pairs = sorted((str(low), str(up)) for low, up in stated if low in known and up in known)
     more, circular = not_implied(pairs, sorted((str(low), str(up)) for low, up in derived if {low, up} <= known))
@@ -231,7 +294,11 @@ def _edge_list(
         for name in (f"{_OBO}IAO_0100001", f"{_TERMS}isReplacedBy")
         for new in graph.objects(old, rdf.URIRef(name))
     }
-    merged = {str(old): str(node) for node, old in graph.subject_objects(rdf.URIRef(f"{_OBO_IN_OWL}hasAlternativeId"))}
+    claims = sorted(
+        (str(old), str(node)) for node, old in graph.subject_objects(rdf.URIRef(f"{_OBO_IN_OWL}hasAlternativeId"))
+    )
+    often = Counter(old for old, _ in claims)
+    merged = {old: node for old, node in claims if often[old] == 1}
     return EdgeList.of(
         names,
         pairs,
@@ -304,7 +371,7 @@ class _Texts:
         fallen, nameless, foreign = [], [], []
         for node in own:
             first = min(own[node] + instead[node], key=rank, default=None)  # the first of the best
-            names[node] = "" if first is None else str(first)
+            names[node] = "" if first is None else str(first).strip()
             if first is None:
                 nameless.append(node)
             elif rank(first)[0] == 3:
@@ -312,7 +379,7 @@ class _Texts:
             kept = []
             for text in own[node] + others[node]:
                 if rank(text)[0] < 3 or (first is not None and text.language == first.language):
-                    kept.append(str(text))
+                    kept.append(str(text).strip())
                 else:
                     foreign.append(f"{str(text)!r} ({_spelled(text.language)})")
             synonyms[node] = kept

@@ -13,6 +13,7 @@ import csv
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -27,7 +28,7 @@ import pyarrow.parquet
 
 from rootward.errors import InputError, TableError, did_you_mean
 from rootward.ids import id_text
-from rootward.readers.text_files import PACKED, existing_file, open_bytes, undecodable, unpacking
+from rootward.readers.text_files import PACKED, existing_file, open_bytes, undecodable, unpacking, what_else
 
 Format: TypeAlias = Literal["csv", "tsv", "parquet"]
 Source: TypeAlias = "str | os.PathLike[str] | pa.Table | Iterable[Sequence[object]]"
@@ -40,6 +41,10 @@ _COMMON_DELIMITERS = (";", "\t", "|", ",")
 _ROW_BYTES = 64  # of a CSV, about: how much of it is read for a block of so many rows
 _BYTES_AT_A_TIME = 2**24
 _WHOLE_BELOW = 2**53  # where a double holds every whole number
+
+_WORDS = "NULL Null null (null) #NULL! \\N NaN nan NAN None none NONE NA N/A n/a #N/A <NA> NaT nil NIL undefined - --"
+MISSING = tuple(_WORDS.split())
+"""How tables write that there is nothing, besides an empty field."""
 
 Places = Callable[[Sequence[int]], list[int]]
 
@@ -94,6 +99,13 @@ def read_columns(source: Source, names: Sequence[str], **options: Any) -> Column
     return columns
 
 
+def read_ids(source: Any, names: list[str], format: Format | None, delimiter: str | None, **options: Any) -> Columns:
+    """Columns of ids; the format and the delimiter are of files, and `nodes` may be one where the edges are none."""
+    if isinstance(source, str | os.PathLike):
+        options |= {"format": format, "delimiter": delimiter}
+    return read_columns(source, names, whole=True, allow_empty=True, **options)
+
+
 def column_blocks(
     source: Source,
     names: Sequence[str],
@@ -105,6 +117,8 @@ def column_blocks(
     format: Format | None = None,
     delimiter: str | None = None,
     hint: str = "",
+    prefix: str = "",
+    lists: Sequence[str] = (),
 ) -> Iterator[Columns]:
     """The named columns of a table, about so many rows at a time and never all of them in memory.
 
@@ -121,6 +135,8 @@ def column_blocks(
             skipped. Packed by gzip, they have a second suffix .gz.
         delimiter: between two fields of a CSV, such as ";" or "tab". None: "," in CSV, a tab in TSV.
         hint: what to do when a column has another name, for the message.
+        prefix: of the reader on the command line, "edges"; an error names the reader of another kind of file.
+        lists: columns that may hold lists of texts, besides the optional ones.
 
     Raises:
         InputError: a `format` that is not known or cannot be inferred, two equal names, a source of another type.
@@ -131,12 +147,13 @@ def column_blocks(
     if len(set(names)) < len(names):
         raise InputError(f"Each column needs a name of its own, got {listed(names)}.")
     begin, name = 0, ""
-    for name, place_of, batch in _batches(source, names, optional, rows, format, delimiter, hint):
+    for name, place_of, batch in _batches(source, names, optional, rows, format, delimiter, (hint, prefix)):
         block = Columns(name, {}, place_of, range(begin, begin + batch.num_rows))
         begin += batch.num_rows
         if len(block) or (allow_empty and rows is None):
             for column in batch.schema.names:
-                block.texts[column] = _as_text(block, column, batch.column(column), column in optional, whole)
+                may_be_list = column in optional or column in lists
+                block.texts[column] = _as_text(block, column, batch.column(column), may_be_list, whole)
             yield block
     if not begin and not allow_empty:
         raise TableError(f"There are no rows in {name}; at least one with {listed(names)} is needed.")
@@ -149,13 +166,14 @@ def _batches(
     rows: int | None,
     format: str | None,
     delimiter: str | None,
-    hint: str,
+    hints: tuple[str, str],
 ) -> Iterator[tuple[str, Places, Any]]:
     """(name of the source, places of its rows, Arrow table or batch of the wanted columns); one batch for rows=None."""
+    hint = hints[0]
     if isinstance(source, (str, os.PathLike)):
         path = existing_file(source)
-        if file := delimited(path, format, delimiter):
-            yield from file.batches(names, optional, rows, hint)
+        if file := delimited(path, format, delimiter, names):
+            yield from file.batches(names, optional, rows, hints)
             return
         try:
             with pyarrow.parquet.ParquetFile(path) as parquet:
@@ -166,7 +184,8 @@ def _batches(
                     yield path.name, _from_one, batch
         except (pa.ArrowException, OSError) as error:
             reason = str(error).rstrip(". ")
-            raise TableError(f"{path.name} cannot be read as Parquet: {reason}. Is format= right?") from error
+            other = what_else(path, hints[1])
+            raise TableError(f"{path.name} cannot be read as Parquet: {reason}. Is format= right?{other}") from error
         return
     source = as_arrow(source)
     for option, value in (("format", format), ("delimiter", delimiter)):
@@ -189,10 +208,18 @@ def as_arrow(source: Any) -> Any:
     """The pyarrow Table of a table that speaks Arrow, such as a DataFrame of pandas or polars; else the source itself.
 
     Raises:
-        InputError: a data frame that does not speak Arrow.
+        InputError: a data frame that does not speak Arrow, a dict, a single column.
     """
+    if isinstance(source, Mapping):
+        raise InputError(
+            f"A {type(source).__name__} is no table; needed rows. Give its items(), or of columns pyarrow.table(...)."
+        )
     if hasattr(source, "__arrow_c_stream__"):
-        return pa.table(source)
+        try:
+            return pa.table(source)
+        except pa.ArrowException as error:
+            kind = type(source).__name__
+            raise InputError(f"A {kind} is one column; needed a table, or rows such as its items().") from error
     if hasattr(source, "columns") and not isinstance(source, pa.Table):
         kind = type(source).__name__
         raise InputError(f"A {kind} is not read as it is; give a pyarrow Table: pyarrow.Table.from_pandas(frame).")
@@ -218,7 +245,13 @@ def _table_of(values: Iterable[Any], names: Sequence[str], begin: int) -> pa.Tab
             )
         for column, value in zip(columns, row, strict=True):
             column.append(value)
-    return pa.table({name: pa.array(_texts_of(column), TEXT) for name, column in zip(names, columns, strict=True)})
+    arrays = [
+        pa.array([each if isinstance(each, list) else [id_text(each)] for each in column], pa.list_(TEXT))
+        if any(isinstance(each, list) for each in column)
+        else pa.array(_texts_of(column), TEXT)
+        for column in columns
+    ]
+    return pa.table(dict(zip(names, arrays, strict=True)))
 
 
 def _texts_of(values: Sequence[object]) -> list[str]:
@@ -272,7 +305,9 @@ def format_of(path: Path, format: str | None, delimiter: str | None) -> Format:
     if found not in _FORMATS:
         known = ", ".join(map(repr, _FORMATS))
         if format is None:
-            raise InputError(f"The suffix of {path.name!r} does not tell its format; say format= one of {known}.")
+            raise InputError(
+                f"The suffix of {path.name!r} does not tell its format; say format= one of {known}.{what_else(path)}"
+            )
         raise InputError(f"format={format!r} is not known; it must be one of {known}.")
     if found == "parquet" and (packed or delimiter is not None):
         what = "packed by gzip" if packed else f"separated by delimiter={delimiter!r}"
@@ -321,11 +356,14 @@ def listed(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown
 
 
-def column_names(source: Any, format: str | None, delimiter: str | None) -> list[str]:
-    """The names of all columns of a file or pyarrow Table; none for other sources and unreadable files."""
+def column_names(source: Any, format: str | None, delimiter: str | None, known: Sequence[str] = ()) -> list[str]:
+    """The names of all columns of a file or pyarrow Table; none for other sources and unreadable files.
+
+    `known` are columns whose names find the header below a title.
+    """
     if isinstance(source, pa.Table):
         return list(source.column_names)
-    if file := delimited(source, format, delimiter):
+    if file := delimited(source, format, delimiter, known):
         with unpacking(file.name):
             return next((fields for _, fields in file.records()), [])
     try:
@@ -334,8 +372,15 @@ def column_names(source: Any, format: str | None, delimiter: str | None) -> list
         return []
 
 
-def delimited(source: Any, format: str | None, delimiter: str | None) -> Delimited | None:
-    """The CSV or TSV file that a source is; None for everything else."""
+_TITLE_ROWS = 5
+_OF_TABLES = ("edges", "pairs", "labels")
+
+
+def delimited(source: Any, format: str | None, delimiter: str | None, names: Sequence[str] = ()) -> Delimited | None:
+    """The CSV or TSV file that a source is; None for everything else.
+
+    Its header is the first row; one of the next five, if that has all of these names and the first has not.
+    """
     if not isinstance(source, (str, os.PathLike)):
         return None
     path = existing_file(source)
@@ -343,7 +388,13 @@ def delimited(source: Any, format: str | None, delimiter: str | None) -> Delimit
     if kind == "parquet":
         return None
     between = _DELIMITERS[kind] if delimiter is None else check_delimiter(delimiter)
-    return Delimited(path, kind, _told_by_excel(path) or between)
+    told = _told_by_excel(path)
+    file = Delimited(path, kind, told or between, int(bool(told)))
+    with unpacking(path.name), suppress(csv.Error):
+        for line, fields in islice(file.records(), _TITLE_ROWS + 1):
+            if names and all(name in fields for name in names):
+                return replace(file, skipped=line - 1)
+    return file
 
 
 def _told_by_excel(path: Path) -> str:
@@ -364,11 +415,13 @@ class Delimited:
         path: of the file.
         kind: "csv" or "tsv", for messages.
         delimiter: the character between two fields.
+        skipped: how many lines stand above the header.
     """
 
     path: Path
     kind: str
     delimiter: str
+    skipped: int = 0
 
     @property
     def name(self) -> str:
@@ -376,7 +429,7 @@ class Delimited:
         return self.path.name
 
     def batches(
-        self, names: Sequence[str], optional: Sequence[str], rows: int | None, hint: str
+        self, names: Sequence[str], optional: Sequence[str], rows: int | None, hints: tuple[str, str]
     ) -> Iterator[tuple[str, Places, Any]]:
         """These columns as text, read by pyarrow; what it refuses is read again by the csv module to name the row.
 
@@ -384,7 +437,7 @@ class Delimited:
             TableError: a missing column, a row with too many or too few fields, bytes that are not UTF-8.
         """
         with unpacking(self.name):
-            wanted = self.check(names, optional, hint)
+            wanted = self.check(names, optional, hints)
             options = {
                 "parse_options": pyarrow.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
                 "convert_options": pyarrow.csv.ConvertOptions(  # the word "NA" is text, too
@@ -393,7 +446,7 @@ class Delimited:
             }
             try:
                 with open_bytes(self.path) as file:
-                    if _told_by_excel(self.path):
+                    for _ in range(self.skipped):
                         file.readline()
                     if rows is None:
                         yield self.name, self.lines, pyarrow.csv.read_csv(file, **options)
@@ -405,7 +458,7 @@ class Delimited:
             except pa.ArrowInvalid as error:
                 raise self.refusal(error) from error
 
-    def check(self, names: Sequence[str], optional: Sequence[str], hint: str) -> list[str]:
+    def check(self, names: Sequence[str], optional: Sequence[str], hints: tuple[str, str]) -> list[str]:
         """The columns to read; refuses files that pyarrow would misread without an error.
 
         Raises:
@@ -415,11 +468,16 @@ class Delimited:
         if header is None:
             raise TableError(f"{self.name} is empty; a header row with {listed(names)} is needed, then one row each.")
         if any("\N{REPLACEMENT CHARACTER}" in field for field in header):  # UTF-16 or a packed file: no typo
+            if other := what_else(self.path, hints[1]):
+                raise TableError(other.strip())
             self._refuse_undecodable()
+        hint, own = hints[0], [hints[1]]
         if not any(did_you_mean(name, header) or name in header for name in names):
             hint = f" The first row must be a header, with the names of the columns.{hint}"
-        if len(header) == 1 and (other := next((each for each in _COMMON_DELIMITERS if each in header[0]), None)):
-            hint = f" It looks separated by {other!r}: say so with delimiter={other!r}."
+        if len(header) == 1 and (between := next((each for each in _COMMON_DELIMITERS if each in header[0]), None)):
+            hint, own = f" It looks separated by {between!r}: say so with delimiter={between!r}.", [*_OF_TABLES]
+        if not all(name in header for name in names) and (other := what_else(self.path, *own)):
+            hint = other
         wanted = _wanted(header, names, optional, self.name, hint)
         # An odd number of quotes may be one that never closes. pyarrow takes the rest of the file for one long field
         # then, without a word when that field is the last of its row.
@@ -457,7 +515,7 @@ class Delimited:
         )
         parse = pyarrow.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True)
         with open_bytes(self.path) as file:
-            if _told_by_excel(self.path):
+            for _ in range(self.skipped):
                 file.readline()
             column = pyarrow.csv.read_csv(file, parse_options=parse, convert_options=options).column(0)
         return np.asarray(column.is_null().to_numpy())
@@ -478,19 +536,17 @@ class Delimited:
         Raises:
             csv.Error: a record that breaks the rules of quoting (strict only); its args are the line and the reason.
         """
-        begin = 1
+        begin = self.skipped + 1
         limit = csv.field_size_limit(2**31 - 1)  # a long description is no error
         try:
             with io.TextIOWrapper(open_bytes(self.path), encoding="utf-8-sig", errors="replace", newline="") as lines:
-                if _told_by_excel(self.path):
+                for _ in range(self.skipped):
                     lines.readline()
-                    begin = 2
-                skipped = begin - 1
                 reader = csv.reader(lines, delimiter=self.delimiter, strict=strict)
                 for fields in reader:
                     if fields:
                         yield begin, fields
-                    begin = reader.line_num + 1 + skipped
+                    begin = reader.line_num + 1 + self.skipped
         except csv.Error as error:
             raise csv.Error(begin, str(error)) from None
         finally:

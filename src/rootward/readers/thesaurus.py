@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from rootward.errors import InputError, TableError
-from rootward.readers.edges import read_nodes
+from rootward.readers.nodes import read_nodes
 from rootward.readers.obo import RELATIONS, SCOPES, read_obo
 from rootward.readers.rdf import read_owl, read_skos
 from rootward.readers.text_files import FilePath, text_lines
