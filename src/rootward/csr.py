@@ -51,6 +51,23 @@ def counts_of(rows: npt.NDArray[np.integer], n: int) -> npt.NDArray[np.int64]:
     return counts
 
 
+def levels_of(values: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(the different values, ascending; which of them each entry is), both int64: [5, 0, 5] gives [0, 5], [1, 0, 1].
+
+    Of whole numbers from 0. Memory follows the number of entries, never the size of a value: a distance may be 10^9.
+    """
+    highest = int(values.max()) if len(values) else -1
+    if highest < _SMALL:  # counting is ten times quicker than sorting
+        there = counts_of(values, highest + 1) > 0
+        place = np.cumsum(there) - 1
+        return np.flatnonzero(there), place[values]
+    levels, places = np.unique(values, return_inverse=True)
+    return levels.astype(np.int64), places.astype(np.int64).reshape(-1)
+
+
+_SMALL = 1 << 16
+
+
 def sums_of(sizes: npt.NDArray[np.int64], values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """The sums of rows with these sizes: [2, 0, 1] of [1, 2, 5] are [3, 0, 5]."""
     return np.asarray(np.bincount(np.repeat(np.arange(len(sizes)), sizes), values, len(sizes)), np.float64)

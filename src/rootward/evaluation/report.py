@@ -12,7 +12,7 @@ from rich.table import Table
 
 from rootward.errors import InputError
 from rootward.evaluation.intervals import Comparison, bootstrap, compare_ranks, interval
-from rootward.evaluation.metrics import AnswerOrder, Shares, answer_order, query_sums, recall
+from rootward.evaluation.metrics import LISTED, AnswerOrder, Shares, answer_order, query_sums, recall
 from rootward.evaluation.naming import NodeReport
 from rootward.evaluation.ranks import Ranks
 from rootward.evaluation.results import Figure, Scalar, TableResult, Value, percent
@@ -115,7 +115,7 @@ class Report(TableResult):
         extras: dict[str, Scalar] | None = None,
         n_unseen: int = 0,
     ) -> Report:
-        """Every figure, derived from ranks. `bootstrap_draws=0` leaves the intervals out.
+        """Every figure, derived from ranks. `bootstrap_draws=0`, or more than 1,000 distances, leaves intervals out.
 
         Raises:
             PairsError: there are no pairs.
@@ -124,6 +124,7 @@ class Report(TableResult):
         if bootstrap_draws < 0:
             raise InputError(f"bootstrap is a number of draws, 0 for no intervals, got {bootstrap_draws}.")
         found = recall(ranks)
+        bootstrap_draws = bootstrap_draws if len(found.distances) <= LISTED else 0
         drawn = bootstrap((query_sums(ranks),), n=bootstrap_draws, seed=seed)[0] if bootstrap_draws else None
 
         def figure(value: float, draws: Shares | None) -> Figure:
@@ -134,12 +135,12 @@ class Report(TableResult):
 
         slices = tuple(
             Slice(
-                distance=k,
-                n_pairs=int(found.n_pairs[k]),
-                share=float(found.shares[k]),
-                recall=figure(float(found.by_distance[k]), None if drawn is None else drawn.by_distance[:, k]),
+                distance=distance,
+                n_pairs=int(found.n_pairs[i]),
+                share=float(found.shares[i]),
+                recall=figure(float(found.slices[i]), None if drawn is None else drawn.by_distance[:, i]),
             )
-            for k in found.n_pairs.nonzero()[0].tolist()
+            for i, distance in enumerate(found.distances.tolist())
         )
         return cls(
             label=label,

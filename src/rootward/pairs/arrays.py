@@ -197,7 +197,15 @@ class PairArrays:
         """The share of each distance 0..max_distance (float64) under these weights of pairs, such as a sampler's.
 
         None is regular sampling. Adds up to what the weights add up to, 1 for those of a sampler.
+
+        Raises:
+            PairsError: a distance above 1,000,000; the list has an entry for each.
         """
+        if self.max_distance > _MOST_LISTED:
+            raise PairsError(
+                f"The largest distance is {self.max_distance:,}; shares are listed for distances up to "
+                f"{_MOST_LISTED:,}. Leave out the farther pairs: pairs.near({_MOST_LISTED})."
+            )
         chances = self.weights if weights is None else weights
         return np.bincount(self.distances, chances, self.max_distance + 1).astype(np.float64)
 
@@ -269,6 +277,8 @@ class PairArrays:
         arrays = (queries[nearest], above[nearest], hops[nearest])
         return self.from_arrays(self.query_ids, self.document_ids, *arrays, **texts, notes=self.notes)
 
+
+_MOST_LISTED = 1_000_000
 
 ROUNDS = 20
 TIE_BREAK = 0.3
