@@ -118,6 +118,31 @@ def test_nothing_fits_what_has_no_known_word(shop):
         assert (answer.node, answer.answers, answer.probability) == (None, (), 0.0)
 
 
+def test_a_searcher_of_the_run_answers_by_the_classifier(shop):
+    searcher = rw.Searcher.open(shop.run.folder)
+    found = searcher.answers(["rubber work boot", "xyzzy"])
+    assert [(each.node, each.probability) for each in found] == [
+        (shop.answer(text).node, pytest.approx(shop.answer(text).probability)) for text in ("rubber work boot", "xyzzy")
+    ]
+    assert found.ids == [["boots", "shoes"], []]
+    assert all(match.accepted and match.probability == pytest.approx(match.score) for match in found[0])
+    assert found[0][0].path == ("shoes", "boots")
+    assert "nothing fits" in str(found[1])
+
+
+def test_a_search_by_the_classifier_shows_what_is_less_likely_below_the_answer_set(shop):
+    searcher = rw.Searcher.open(shop.run.folder)
+    (found,) = searcher.search("rubber work boot", 4)
+    assert found.ids[:2] == ["boots", "shoes"]
+    assert [match.accepted for match in found] == [True, True, False, False]
+    (tools,) = searcher.search("rubber work boot", where=rw.Filter.below("tools"))
+    assert set(tools.ids) <= {"tools", "hammers", "saws"}
+    (known,) = searcher.search("boots", 2)
+    assert [(match.id, match.hops) for match in known] == [("boots", 0), ("shoes", 1)]
+    (many,) = searcher.search("rubber work boot", threshold=0.0)
+    assert set(many.ids) == set(PARENT)
+
+
 def test_blocks_of_texts_give_the_answers_of_single_ones(shop):
     texts = [text for text, _ in shop_labels()] * 5
     together = list(shop.answers(texts))

@@ -93,6 +93,42 @@ class Answer:
     ranked: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Named:
+    """What some texts name; nodes are document rows.
+
+    Attributes:
+        fits: bool, n: whether anything fits.
+        ranked: int64, n x up to 10: the likeliest nodes, best first.
+        sure: float64, n: the calibrated probability that `ranked[:, 0]` is right.
+        holds: float64, sparse n x nodes: the probability that a node is the right one or stands above it.
+        closure: the ancestors of every node.
+    """
+
+    fits: npt.NDArray[np.bool_]
+    ranked: Ints
+    sure: npt.NDArray[np.float64]
+    holds: csr_array
+    closure: Closure
+
+    def holding(self, place: int, floor: float) -> tuple[Ints, npt.NDArray[np.float64]]:
+        """(nodes that are at least so probable, their probabilities): the likeliest node, what is above it, the others.
+
+        Of these the nearest come first, then the deepest.
+        """
+        start, stop = self.holds.indptr[place : place + 2]
+        there = self.holds.data[start:stop] >= floor
+        rows, values = self.holds.indices[start:stop][there].astype(np.int64), self.holds.data[start:stop][there]
+        own = slice(*self.closure.offsets[self.ranked[place, 0] : self.ranked[place, 0] + 2])
+        hops = np.full(len(rows), np.iinfo(np.int64).max)
+        above, found = self.closure.ancestors[own].astype(np.int64), self.closure.distances[own]
+        _, i, j = np.intersect1d(rows, above, return_indices=True)
+        hops[i] = found[j]
+        depth = np.diff(self.closure.offsets)[rows]
+        order = np.lexsort((rows, -values, -depth, hops))
+        return rows[order], values[order]
+
+
 class Weights(BaseModel):
     """How the evidence is weighed; fitted on held-out texts.
 
@@ -244,30 +280,32 @@ class Classifier:
         return next(self._answers([text]))
 
     def _answers(self, texts: Sequence[str]) -> Iterator[Answer]:
-        ids, closure = self.pairs.document_ids, self.closure
+        ids, found = self.pairs.document_ids, self.read(texts)
+        for place, text in enumerate(texts):
+            if not found.fits[place]:
+                yield Answer(text, None, 0.0)
+                continue
+            ranked = found.ranked[place].tolist()
+            rows, values = found.holding(place, self.weights.floor)
+            yield Answer(
+                text,
+                ids[ranked[0]],
+                float(found.sure[place]),
+                tuple(ids[row] for row in rows.tolist()),
+                tuple(values.tolist()),
+                tuple(ids[row] for row in ranked),
+            )
+
+    def read(self, texts: Sequence[str]) -> Named:
+        """What each text names, as arrays over document rows; `answers` is the same with ids."""
         found = self.evidence.candidates(texts)
         chances = _chances(_chosen(self.evidence, found.values, self.weights), self.weights)
         order = np.argsort(-chances, axis=1, kind="stable")[:, :10]
-        spread = _spread(found.classes, chances, len(self.evidence.classes)) @ self._above
-        depth = np.diff(closure.offsets)
-        sure = self.weights.calibrated(chances.max(1))
-        for place, text in enumerate(texts):
-            if found.familiar[place] < self.weights.familiar or not normal_form(text):
-                yield Answer(text, None, 0.0)
-                continue
-            ranked = self.evidence.classes[found.classes[place, order[place]]]
-            whole = spread[[place]]
-            there = np.flatnonzero(whole.data >= self.weights.floor)
-            rows, values = whole.indices[there], whole.data[there]
-            shown = np.lexsort((values, -depth[rows]))
-            yield Answer(
-                text,
-                ids[int(ranked[0])],
-                float(sure[place]),
-                tuple(ids[row] for row in rows[shown].tolist()),
-                tuple(float(value) for value in values[shown]),
-                tuple(ids[row] for row in ranked.tolist()),
-            )
+        ranked = self.evidence.classes[np.take_along_axis(found.classes, order, 1)]
+        holds = _spread(found.classes, chances, len(self.evidence.classes)) @ self._above
+        words = np.array([bool(normal_form(text)) for text in texts], np.bool_)
+        fits = words & (found.familiar >= self.weights.familiar)
+        return Named(fits, ranked, self.weights.calibrated(chances.max(1)), csr_array(holds), self.closure)
 
     def measure(self, pairs: Pairs, *, label: str = "", texts: TextsOf | None = None, **drawn: Any) -> NodeReport:
         """Measure which nodes the texts of other pairs name.

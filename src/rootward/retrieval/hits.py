@@ -229,8 +229,9 @@ class Hits:
         start, stop = self._bounds[i]
         rows = self.found.rows[start:stop].tolist()
         columns = {"rank": [str(j + 1) for j in range(len(rows))], "id": self.ids[i]}
-        if self.document_texts is not None:
-            columns["name"] = [self.name(row) for row in rows]
+        called = [self.name(row) for row in rows]
+        if any(called):
+            columns["name"] = called
         remarks = []
         scores = ["" if np.isnan(score) else f"{score:.3f}" for score in self.scores[i]]
         if self.hops is None or self.n_relevant is None:

@@ -18,11 +18,15 @@ from torch import Tensor
 
 from rootward.calibration.calibrate import NAME, Calibration
 from rootward.calibration.rules import ExpectedSize
+from rootward.classification import Classifier, Named
+from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, UnknownIdError, quoted
+from rootward.folders import CLASSIFIER
 from rootward.pairs import Pairs
 from rootward.pairs.storage import PAIRS
 from rootward.retrieval.catalogue import Ancestors
+from rootward.retrieval.engines.engine import Found
 from rootward.retrieval.filters import Filter
 from rootward.retrieval.hits import Hits, Listing
 from rootward.retrieval.index import Index
@@ -39,13 +43,14 @@ class Match:
     Attributes:
         id: the document's id.
         name: its preferred name, "" where it has none.
-        score: inner product with the query; None for a document that was only added by `upward`.
+        score: inner product with the query, or the probability by the run's classifier; None for a document that was
+            only added by `upward`.
         accepted: whether the score reaches the query's threshold; None where that is unknown.
         added: whether it was added because it stands above an accepted document.
         hops: distance from the query; None where it is no right answer, or the right answers are unknown.
         relevant: whether it is a right answer; None where these are unknown: texts that name no known query.
         margin: score minus threshold; None where either is unknown.
-        probability: calibrated chance of being relevant; None without a calibration.
+        probability: chance of being relevant; None without a calibration or a classifier.
         path: ids from the root down to this document, a shortest one; () where the hierarchy is unknown.
         ancestors: ids of all that stands above it, nearest first; () where the hierarchy is unknown.
     """
@@ -65,11 +70,12 @@ class Match:
 
 @dataclass(frozen=True, eq=False)
 class _Batch:
-    """Hits of one search, and the vectors they were found with."""
+    """Hits of one search, and the vectors or the classifier's answers that they were found with."""
 
     hits: Hits
-    vectors: Tensor
     searcher: Searcher
+    vectors: Tensor | None = None
+    named: Named | None = None
 
     def rows(self, place: int) -> list[int]:
         """The document rows of one query."""
@@ -79,9 +85,11 @@ class _Batch:
 
     @cached_property
     def probabilities(self) -> Floats | None:
-        """The calibrated chance of each entry of the hits; None without a calibration."""
+        """The chance of each entry of the hits to be relevant; None without a calibration or a classifier."""
         index, found = self.searcher.index, self.hits.found
-        if index.calibration is None:
+        if self.named is not None:
+            return found.scores
+        if index.calibration is None or self.vectors is None:
             return None
         rule, queries = index.calibration.rule, self.vectors.detach().cpu().numpy().astype(np.float64)
         if not isinstance(rule, ExpectedSize):
@@ -121,6 +129,28 @@ class Result:
     def unseen(self) -> bool:
         """Whether it names no known query, and a text tower read it."""
         return not self.meanings and self.error is None
+
+    @property
+    def node(self) -> str | None:
+        """Id of the node that the text most likely names; None where nothing fits.
+
+        A run with a classifier names it. Without one it is the first document, unless that is known to be rejected.
+        """
+        if self._batch is None:
+            return None
+        if (named := self._batch.named) is not None:
+            row = int(named.ranked[self._place, 0])
+            return self._batch.hits.document_ids[row] if named.fits[self._place] else None
+        hits = self._batch.hits
+        unknown, first = np.isnan(hits.thresholds[self._place]), hits.accepted[self._place][:1]
+        return self.ids[0] if len(first) and (unknown or first[0]) else None
+
+    @property
+    def probability(self) -> float | None:
+        """The calibrated chance that `node` is right, 0 where nothing fits; None for a run without a classifier."""
+        if self._batch is None or (named := self._batch.named) is None:
+            return None
+        return float(named.sure[self._place]) if named.fits[self._place] else 0.0
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
@@ -193,6 +223,9 @@ class Result:
         if self._batch is None:
             raise self.error or InputError(f"{self.text!r} was not searched for.")
         listing = self._batch.hits.listing(self._place, self._batch.searcher.title(self.query))
+        if self._batch.named is not None:
+            sure = "nothing fits" if self.node is None else f"{self.node} with probability {self.probability:.2f}"
+            listing = replace(listing, remarks=(sure, *listing.remarks))
         if not (others := self.meanings[1:]):
             return listing
         more = f" and {len(others) - _MEANINGS_SHOWN} more" if len(others) > _MEANINGS_SHOWN else ""
@@ -215,6 +248,8 @@ class Result:
             return {"text": self.text, "query": self.query, "error": str(self.error)}
         told = self._batch.hits.query_dict(self._place)
         about = {"text": self.text, "others": list(self.meanings[1:]), "exact": self._batch.hits.exact}
+        if self._batch.named is not None:
+            about |= {"node": self.node, "probability": self.probability}
         if brief:
             return {**about, **told}
         documents = [
@@ -265,6 +300,8 @@ class Searcher:
         index: of the model's documents; None builds an exact one. Open another searcher after changes to it.
         pairs: right answers of known queries, and the hierarchy of the documents; None where unknown.
         calibration: ends the answer sets of queries without a threshold; None keeps the index's.
+        classifier: of the same model, answers texts in place of the index; a score is then the probability that a
+            document is right. None for none.
         notes: remarks, such as that a run's calibration is of another model and was left out.
 
     Raises:
@@ -278,9 +315,10 @@ class Searcher:
         pairs: Pairs | None = None,
         calibration: Calibration | None = None,
         *,
+        classifier: Classifier | None = None,
         notes: Sequence[str] = (),
     ) -> None:
-        self.model, self.pairs, self.notes = model, pairs, tuple(notes)
+        self.model, self.pairs, self.notes, self.classifier = model, pairs, tuple(notes), classifier
         index = Index.build(model) if index is None else index
         if index.fingerprint != model.fingerprint():
             raise InputError(
@@ -301,11 +339,12 @@ class Searcher:
         encoder: Any = None,
         progress: bool = False,
     ) -> Searcher:
-        """A searcher over the documents of a run.
+        """A searcher over the documents of a run; one of labelled texts answers by its classifier.
 
         Args:
             run: a folder that `train` or `DualEncoder.save` wrote.
-            index: an index of it, or its folder; None builds an exact one in memory.
+            index: an index of it, or its folder, which then answers also where the run has a classifier; None builds an
+                exact one in memory.
             calibration: "run" for the run's own, if it has one; or a calibration, or its file; None for none at all.
             encoder: path of the encoder, if the saved one is missing; see `DualEncoder.load`.
             progress: show progress of loading on standard error.
@@ -314,7 +353,12 @@ class Searcher:
             RunFolderError: a folder that is missing, damaged, or from a newer version.
             InputError: an index or a calibration of another model.
         """
-        model = DualEncoder.load(run, encoder=encoder, progress=progress)
+        classifier = None
+        if index is None and (Path(run) / CLASSIFIER).is_dir():
+            classifier = Classifier.load(run, encoder=encoder)
+            model = classifier.evidence.model
+        else:
+            model = DualEncoder.load(run, encoder=encoder, progress=progress)
         opened = index if index is None or isinstance(index, Index) else Index.load(index)
         note = None
         if calibration is None and opened is not None:
@@ -324,7 +368,9 @@ class Searcher:
         elif isinstance(calibration, str | Path):
             calibration = Calibration.load(calibration)
         assert calibration is None or isinstance(calibration, Calibration)
-        return cls(model, opened, run_pairs(Path(run), model), calibration, notes=() if note is None else (note,))
+        pairs = run_pairs(Path(run), model) if classifier is None else classifier.pairs
+        notes = () if note is None else (note,)
+        return cls(model, opened, pairs, calibration, classifier=classifier, notes=notes)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -349,13 +395,14 @@ class Searcher:
         """The documents of each text: the k best, or its answer set.
 
         A text that is the id, the name or a synonym of known queries is searched as the first of them; other texts are
-        read by the model's text tower, where it has one.
+        read by the model's text tower, where it has one. A classifier answers all texts with the node that each names,
+        everything above it and what else is likely; then the less likely follow, which are not accepted.
 
         Args:
             texts: a list of texts or ids; one alone is a list of one.
             k: how many documents; without it 10, or all of the answer set.
             threshold: None searches the k best. A number takes the answer set instead, the documents that score at
-                least this; "auto" takes each query's own threshold, see `Index.answers`.
+                least this; "auto" takes each query's own threshold, see `Index.answers`, or the classifier's floor.
             where: only documents that match: `Filter.below("footwear")`.
             nearest_first: accepted documents first, by their distance; False orders by score alone.
             upward: add what stands above accepted documents, see `Hits.repaired`.
@@ -367,6 +414,8 @@ class Searcher:
                 query without threshold or calibration, a filter or `upward` where the hierarchy is unknown.
         """
         pairs, index = self.pairs, self.index if where is None or not where.needs_ancestors else self._with_ancestors()
+        if self.classifier is not None:
+            return self._classified(self.classifier, texts, k, threshold, where, nearest_first, errors)
         if upward and (pairs is None or pairs.query_ids != pairs.document_ids):
             raise InputError(
                 "Adding ancestors needs a run of a hierarchy, in which documents are queries too; this one has no such "
@@ -403,11 +452,72 @@ class Searcher:
                 hits = hits.repaired(pairs)
             if pairs is not None and known and pairs.document_ids == index.document_ids:  # an index may have grown
                 hits = hits.marked(pairs)
-            found = _Batch(hits, batch.vectors, self)
+            found = _Batch(hits, self, batch.vectors)
             for place, i in enumerate(groups[known]):
                 if results[i].error is None:
                     results[i] = replace(results[i], _batch=found, _place=place)
         return Results(results)
+
+    def _classified(
+        self,
+        classifier: Classifier,
+        texts: str | int | Iterable[str | int],
+        k: int | None,
+        threshold: float | Literal["auto"] | None,
+        where: Filter | None,
+        nearest_first: bool,
+        errors: Literal["raise", "keep"],
+    ) -> Results:
+        """`search` by a classifier: answers are closed upwards, so nothing has to be added to them."""
+        if k is not None and k < 1:
+            raise InputError(f"k is how many documents to keep and at least 1, got {k}.")
+        results = [self._named(text) for text in ([texts] if isinstance(texts, str | int) else texts)]
+        for result in results:
+            if errors == "raise" and result.error is not None:
+                raise result.error
+        allowed = None
+        if where is not None:
+            allowed = where.where(self.model.document_ids, self._with_ancestors().catalogue.ancestors).rows
+        floor = classifier.weights.floor if threshold in (None, "auto") else float(threshold)
+        for known in (True, False):
+            places = [i for i, each in enumerate(results) if each.error is None and bool(each.meanings) is known]
+            if not places:
+                continue
+            with self._lock:
+                named = classifier.read([self._words(results[i]) for i in places])
+            rows, scores = [], []
+            for place in range(len(places)):
+                found, chances = named.holding(place, 0.0 if threshold is None else floor)
+                kept = np.ones(len(found), np.bool_) if allowed is None else np.isin(found, allowed)
+                if threshold is not None and not named.fits[place]:
+                    kept[:] = False
+                found, chances = found[kept], chances[kept]
+                first = (chances >= floor) & named.fits[place] & nearest_first
+                order = np.lexsort((np.where(first, 0, -chances), ~first))  # stable: the nearest come first
+                order = order[: k if k is not None else 10 if threshold is None else None]
+                rows.append(found[order])
+                scores.append(chances[order].astype(np.float32))
+            hits = Hits(
+                tuple(results[i].query for i in places),
+                Found(offsets_of(np.array(list(map(len, rows)))), np.concatenate(rows), np.concatenate(scores)),
+                np.where(named.fits, floor, np.inf).astype(np.float32),
+                self.model.document_ids,
+                self.model.document_texts,
+                allowed,
+            )
+            if known and self.pairs is not None:
+                hits = hits.marked(self.pairs)
+            batch = _Batch(hits, self, named=named)
+            for place, i in enumerate(places):
+                results[i] = replace(results[i], _batch=batch, _place=place)
+        return Results(results)
+
+    def _words(self, result: Result) -> str:
+        """What a classifier reads: the text, or the name of the query whose id it is."""
+        texts, ids = self.model.query_texts, self.model.query_ids
+        if not result.meanings or result.text != result.query or texts is None:
+            return result.text
+        return texts.names[ids.row(result.query)] or result.text
 
     def answers(self, texts: str | int | Iterable[str | int], **options: Any) -> Results:
         """The answer set of each text, however large: `search` with threshold="auto"; takes its options."""
