@@ -69,6 +69,8 @@ def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:
 
     Among many ids only words of similar length that begin alike are compared, so that a million take little time.
     """
+    if len(word) > 200:  # comparing takes the square of the length
+        return []
     wanted = word.casefold()
     pool = [w for w in known if abs(len(w) - len(word)) <= 3]
     if len(pool) > 20_000:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from rootward.errors import HierarchyError, InputError, UnknownIdError, did_you_mean
 from rootward.ids import CONTROL, Ids, id_text, refuse_text
+from rootward.readers.limits import LOOKED_AT
 from rootward.readers.tables import TEXT, Columns, Format, as_arrow, column_names, delimited, read_columns
 from rootward.readers.text_files import FilePath
 from rootward.texts import Texts
@@ -124,7 +125,10 @@ def not_implied(
         for low, up in pairs:
             above.setdefault(low, set()).add(up)
 
+    looked_at = 0
+
     def reached(starts: Iterable[str], above: dict[str, set[str]], never: str) -> set[str]:
+        nonlocal looked_at
         found: set[str] = set()
         todo = list(starts)
         while todo:
@@ -132,21 +136,30 @@ def not_implied(
             if node != never and node not in found:
                 found.add(node)
                 todo += above.get(node, ())
+        looked_at += len(found)
+        if looked_at > LOOKED_AT:
+            raise HierarchyError(
+                f"Its definitions add edges so deep that which are told already takes more than {LOOKED_AT:,} steps to "
+                "find. Read stated edges alone, or write the hierarchy as edges."
+            )
         return found
 
-    kept, circular = [], []
-    told: dict[str, set[str]] = {}
+    ups_of: dict[str, list[str]] = {}
     for low, up in candidates:
-        if (low, up) in stated:
-            continue
-        if low not in told:
-            grandparents = {node for parent in of_all[low] - {low} for node in of_all.get(parent, ())}
-            told[low] = reached(grandparents, of_all, low)
-        if low in reached([up], of_stated, "") and low != up:
-            circular.append((low, up))
-        elif up not in told[low]:
-            kept.append((low, up))
-    return kept, circular
+        if (low, up) not in stated:
+            ups_of.setdefault(low, []).append(up)
+    is_told: set[tuple[str, str]] = set()
+    is_circular: set[tuple[str, str]] = set()
+    for low, ups in ups_of.items():
+        grandparents = {node for parent in of_all[low] - {low} for node in of_all.get(parent, ())}
+        told = reached(grandparents, of_all, low)
+        for up in ups:
+            if low != up and low in reached([up], of_stated, ""):
+                is_circular.add((low, up))
+            elif up in told:
+                is_told.add((low, up))
+    added = [pair for pair in candidates if pair not in stated and pair not in is_told]
+    return [pair for pair in added if pair not in is_circular], [pair for pair in added if pair in is_circular]
 
 
 def read_edges(

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from rootward.errors import HierarchyError, InputError
 from rootward.readers.edges import EdgeList
+from rootward.readers.limits import check_levels
 from rootward.readers.text_files import FilePath, read_json
 
 NestedLayout = Literal["children", "mapping"]
@@ -59,6 +60,7 @@ def _nodes_of(
     stack = [("", node) for node in reversed(_level(content, layout, ()))]
     while stack:
         above, (path, fields, children) = stack.pop()
+        check_levels(len(path), "The nested JSON")
         yield above, path, fields
         node = _id(path, fields, ids, separator)
         stack.extend((node, child) for child in reversed(_level(children, layout, path)))

@@ -20,6 +20,7 @@ from typing import Any, Literal, cast
 
 from rootward.errors import HierarchyError, InputError, TableError, UnknownIdError, did_you_mean
 from rootward.readers.edges import EdgeList, left_out
+from rootward.readers.limits import check_path
 from rootward.readers.text_files import FilePath, read_json, text_lines
 
 PathLayout = Literal["plain", "google", "google-with-ids", "shopify", "shopify-json"]
@@ -88,7 +89,7 @@ def read_paths(source: FilePath | Iterable[str], *, separator: str | None, layou
 
 
 DEFAULT = " > "
-_TIGHT = re.compile(r"\s*(?<!-)>\s*")  # an arrow, '->', is another separator
+_TIGHT = re.compile(r"(?:(?<!\s)\s+)?(?<!-)>\s*")  # an arrow, '->', is another separator
 
 
 def _by_look(lines: list[tuple[int, str]], where: str) -> tuple[list[tuple[int, str]], PathLayout, tuple[str, ...]]:
@@ -112,7 +113,7 @@ def _by_look(lines: list[tuple[int, str]], where: str) -> tuple[list[tuple[int, 
         first, rest = body[0][1].strip(), body[1:]
         if _EDGE_HEADER.fullmatch(first):
             raise TableError(f"The lines{where} begin with {first!r}: an edge list. Read it with Hierarchy.from_edges.")
-        rows = sum(bool(_TABLE_ROW.match(line)) for _, line in rest)
+        rows = sum(bool(_TABLE_ROW.match(line[:500])) for _, line in rest)
         if 10 * rows >= 9 * len(rest) and sum(">" in line for _, line in rest):
             raise TableError(
                 f"The lines{where} look like rows of a table, such as {rest[0][1][:60]!r}. Read the column of paths "
@@ -131,6 +132,7 @@ def _by_look(lines: list[tuple[int, str]], where: str) -> tuple[list[tuple[int, 
 
 def _categories(path: str, separator: str, row: int, where: str) -> tuple[str, ...]:
     """The categories of one path, the highest first."""
+    check_path(path, separator, row, where)
     categories = tuple(name.strip() for name in path.split(separator))
     if "" in categories:
         raise HierarchyError(f"Row {row}{where}: {path!r} has an empty category between two {separator!r}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections import Counter
@@ -11,9 +12,12 @@ from typing import Any, TypeAlias
 
 from rootward.errors import InputError, MissingExtraError, TableError
 from rootward.readers.edges import EdgeList, counted, not_implied
-from rootward.readers.text_files import PACKED, FilePath, existing_file, open_bytes
+from rootward.readers.limits import check_contexts, check_entities
+from rootward.readers.text_files import PACKED, FilePath, existing_file, open_bytes, unpacking
 
 _SYNTAX = {".ttl": "turtle", ".rdf": "xml", ".owl": "xml", ".xml": "xml", ".nt": "nt", ".jsonld": "json-ld"}
+_XML = ("xml", "application/rdf+xml", "pretty-xml", "rdf", "rdf+xml", "trix", "application/trix", "text/xml")
+_JSON = ("json-ld", "application/ld+json", "jsonld")
 _OBO_IN_OWL = "http://www.geneontology.org/formats/oboInOwl#"
 _OBO = "http://purl.obolibrary.org/obo/"
 _XL = "http://www.w3.org/2008/05/skos-xl#"
@@ -150,11 +154,8 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
     path = existing_file(source)
     suffix = Path(path.name.lower().removesuffix(PACKED)).suffix
     kind = _SYNTAX.get(suffix) if syntax is None else syntax
-    try:
-        with open_bytes(path) as file:
-            start = file.read(_LOOKED_AT).decode("utf-8-sig", "replace")
-    except (OSError, EOFError) as error:
-        raise TableError(f"{path.name} cannot be unpacked as gzip: {error}.") from error
+    with unpacking(path.name), open_bytes(path) as file:
+        start = file.read(_LOOKED_AT).decode("utf-8-sig", "replace")
     start = start[_BEFORE.match(start).end() :]  # type: ignore[union-attr]
     for name, begins in _FOREIGN.items():
         if begins.match(start):
@@ -178,8 +179,18 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
     level = log.level
     log.setLevel(logging.ERROR)  # rdflib logs a traceback for each date or number that is none
     try:
+        if kind in _XML:
+            with open_bytes(path) as file:
+                check_entities(file, path.name)
         with open_bytes(path) as file:
-            graph.parse(file, format=kind)
+            if kind in _JSON:
+                content = json.loads(file.read().decode("utf-8-sig"))
+                check_contexts(content, path.name)
+                graph.parse(data=content, format=kind)
+            else:
+                graph.parse(file, format=kind)
+    except InputError:
+        raise
     except Exception as error:  # every rdflib parser has exceptions of its own
         # A parser that runs past the end of the text raises these, with a message that says nothing of the file.
         unclear = isinstance(error, LookupError | AttributeError | TypeError) or not str(error)

@@ -27,6 +27,7 @@ import pyarrow.parquet
 
 from rootward.errors import InputError, TableError, did_you_mean
 from rootward.ids import id_text
+from rootward.readers.limits import BROKEN, check_parquet, reason_of
 from rootward.readers.text_files import PACKED, existing_file, open_bytes, undecodable, unpacking
 
 Format: TypeAlias = Literal["csv", "tsv", "parquet"]
@@ -159,13 +160,17 @@ def _batches(
             return
         try:
             with pyarrow.parquet.ParquetFile(path) as parquet:
+                check_parquet(parquet.metadata, path.stat().st_size, path.name)
                 wanted = _wanted(parquet.schema_arrow.names, names, optional, path.name, hint)
                 at_once = rows is None or not parquet.metadata.num_rows
                 batches = [parquet.read(wanted)] if at_once else parquet.iter_batches(rows, columns=wanted)
                 for batch in batches:
+                    batch.validate(full=True)  # texts are UTF-8, offsets rise
                     yield path.name, _from_one, batch
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).rstrip(". ")
+        except BROKEN as error:
+            if isinstance(error, InputError):
+                raise
+            reason = reason_of(error)
             raise TableError(f"{path.name} cannot be read as Parquet: {reason}. Is format= right?") from error
         return
     source = as_arrow(source)
@@ -330,7 +335,7 @@ def column_names(source: Any, format: str | None, delimiter: str | None) -> list
             return next((fields for _, fields in file.records()), [])
     try:
         return list(pyarrow.parquet.read_schema(source).names)
-    except (pa.ArrowException, OSError):
+    except BROKEN:
         return []
 
 

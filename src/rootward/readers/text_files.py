@@ -9,9 +9,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, TypeAlias
 
 from rootward.errors import InputError, TableError, did_you_mean
+from rootward.readers.limits import check_line, open_unpacked
 
 FilePath: TypeAlias = str | os.PathLike[str]
 
@@ -39,7 +40,7 @@ def existing_file(source: FilePath) -> Path:
 
 def open_bytes(path: Path) -> BinaryIO:
     """Open a file for reading bytes; one whose name ends in .gz is unpacked."""
-    return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == PACKED else path.open("rb")
+    return open_unpacked(path) if path.suffix.lower() == PACKED else path.open("rb")
 
 
 @contextmanager
@@ -67,15 +68,21 @@ def undecodable(name: str, row: int, error: UnicodeDecodeError) -> TableError:
     )
 
 
-def text_lines(source: FilePath) -> Iterator[tuple[int, str]]:
+def text_lines(source: FilePath, *, whole: bool = False) -> Iterator[tuple[int, str]]:
     """(row, line) of a UTF-8 text file, rows from 1, without line ends.
 
+    Args:
+        source: the file.
+        whole: it is one text, as JSON is, and its lines may have any length.
+
     Raises:
-        TableError: no such file, or a row that is not UTF-8.
+        TableError: no such file, or a row that is not UTF-8, or longer than any text (`rootward.readers.limits`).
     """
     path = existing_file(source)
     with unpacking(path.name), open_bytes(path) as file:
         for row, line in enumerate(file, 1):
+            if not whole:
+                check_line(line, row, path.name)
             try:
                 yield row, line.decode("utf-8-sig" if row == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
@@ -90,8 +97,12 @@ def read_json(source: FilePath) -> Any:
     """
     name = existing_file(source).name
     try:
-        return json.loads("\n".join(line for _, line in text_lines(source)))
+        return json.loads("\n".join(line for _, line in text_lines(source, whole=True)))
     except json.JSONDecodeError as error:
         raise TableError(f"Row {error.lineno} of {name} is not JSON: {error.msg}.") from None
+    except ValueError as error:  # a number of thousands of digits
+        if isinstance(error, InputError):
+            raise
+        raise TableError(f"{name} cannot be read as JSON: {error}.") from None
     except RecursionError:
         raise TableError(f"{name} is nested too deeply for JSON; write it as an edge list.") from None
