@@ -50,14 +50,14 @@ class _Unpacked(io.RawIOBase):
     """A file packed by gzip, unpacked as it is read; refuses one that is mostly air."""
 
     def __init__(self, path: Path) -> None:
-        self._file = cast(BinaryIO, gzip.open(path))
+        self._file = gzip.GzipFile(path)
         self._name, self._left = path.name, max(UNPACKED, RATIO * path.stat().st_size)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        n: int = self._file.readinto(buffer)  # type: ignore[attr-defined]
+        n = self._file.readinto(buffer)
         self._left -= n
         if self._left < 0:
             raise TableError(
@@ -104,7 +104,7 @@ def check_path(path: str, separator: str, row: int, where: str) -> None:
 # -- XML and JSON-LD -----------------------------------------------------------------------------------------------
 
 
-class _EndOfHead(Exception):
+class _EndOfHeadError(Exception):
     pass
 
 
@@ -141,14 +141,19 @@ def check_entities(file: BinaryIO, name: str) -> None:
                 refuse(each, f"which stands for more than {ENTITY:,} characters or entities")
 
     def started(*_: object) -> None:
-        raise _EndOfHead
+        raise _EndOfHeadError
 
     parser = expat.ParserCreate()
     parser.EntityDeclHandler, parser.StartElementHandler = declared, started
     try:
         while block := file.read(1 << 16):
             parser.Parse(block)
-    except (_EndOfHead, expat.ExpatError, ValueError, LookupError) as error:  # the reader says what is wrong with it
+    except (
+        _EndOfHeadError,
+        expat.ExpatError,
+        ValueError,
+        LookupError,
+    ) as error:  # the reader says what is wrong with it
         if isinstance(error, TableError):
             raise
 
