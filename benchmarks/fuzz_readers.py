@@ -308,8 +308,9 @@ def mutant(files: Files, seed: int, number: int) -> Files:
     name = draw.choice(sorted(files))
     packed = name.endswith(".gz") and draw.random() < 0.7
     data = gzip.decompress(files[name]) if packed else files[name]
+    known = _json if data[:1] in (b"{", b"[") else _columns if data[:4] == b"PAR1" else None
     for _ in range(draw.choice((1, 1, 2, 4))):
-        data = draw.choice(_MUTATIONS)(data, draw)
+        data = (known if known and draw.random() < 0.4 else draw.choice(_MUTATIONS))(data, draw)
     return files | {name: gzip.compress(data, mtime=0) if packed else data}
 
 
@@ -368,6 +369,55 @@ def _token(data: bytes, draw: random.Random) -> bytes:
 def _bytes(data: bytes, draw: random.Random) -> bytes:
     at = _place(data, draw)
     return data[:at] + draw.randbytes(draw.choice((1, 4, 8, 64))) + data[at + draw.choice((0, 4, 8)) :]
+
+
+_ODD = (None, True, 3, -1.5, "", "\ud800", "a\u0000b", [], {}, [[]], [None], {"name": 1}, "x" * 5_000, 10**400, "a > b")
+
+
+def _json(data: bytes, draw: random.Random) -> bytes:
+    """JSON with another value, or another key, in some place."""
+    try:
+        whole = here = json.loads(data)
+    except (ValueError, RecursionError):
+        return _token(data, draw)
+    while True:
+        if not isinstance(here, list | dict) or not here:
+            return json.dumps(draw.choice(_ODD)).encode()
+        key = draw.choice(list(here) if isinstance(here, dict) else range(len(here)))
+        if isinstance(here[key], list | dict) and here[key] and draw.random() < 0.7:
+            here = here[key]
+            continue
+        if isinstance(here, dict) and draw.random() < 0.3:
+            other = draw.choice(("id", "name", "children", "synonyms", "@context", "@id", "@type", "@list"))
+            here[other] = here.pop(key)
+        else:
+            here[key] = draw.choice(_ODD)
+        return json.dumps(whole).encode()
+
+
+def _columns(data: bytes, draw: random.Random) -> bytes:
+    """A Parquet file with a column of another type, or with other values."""
+    try:
+        table = pq.read_table(io.BytesIO(data))
+        n, i = table.num_rows, draw.randrange(table.num_columns)
+    except (pa.ArrowException, OSError, ValueError, LookupError):
+        return _flip(data, draw)
+    odd = draw.choice(
+        (
+            pa.array([[1, 2]] * n), pa.array([["a", None]] * n), pa.array([{"x": 1}] * n), pa.array([b"\xff"] * n),
+            pa.array([b"\xff"] * n).view(pa.string()), pa.nulls(n), pa.array([1.5] * n), pa.array([float("nan")] * n),
+            pa.array([2**63] * n, pa.uint64()), pa.array([-1] * n), pa.array([True] * n), pa.array([["a"]] * n),
+            pa.array([1] * n, pa.timestamp("ns")), pa.array([1] * n, pa.duration("s")), pa.array([0] * n, pa.date32()),
+            pa.array([""] * n), pa.array(["x"] * n), pa.array(["x"] * n).dictionary_encode(), pa.array([[]] * n),
+            pa.array([None, *["x"] * n][:n]), pa.array([2**31] * n), pa.array(["a\0b"] * n), pa.array([[["x"]]] * n),
+        )
+    )  # fmt: skip
+    out = table.set_column(i, table.column_names[i], odd)
+    if draw.random() < 0.2:
+        out = out.append_column(draw.choice(out.column_names), odd)
+    sink = io.BytesIO()
+    pq.write_table(out.replace_schema_metadata(table.schema.metadata), sink)
+    return sink.getvalue()
 
 
 _MUTATIONS = (_flip, _flip, _cut, _splice, _repeat, _number, _nest, _token, _token, _bytes)

@@ -48,6 +48,32 @@ def refuse_text(labels: object, what: str = "ids") -> None:
         raise InputError(f"Needed a list of {what}, got the text {labels!r}. Write [{labels!r}].")
 
 
+def refuse_surrogates(texts: Iterable[str], what: str) -> None:
+    """Raise an InputError for a text that holds half a character (a lone surrogate), which no file can hold."""
+    held = texts if isinstance(texts, tuple) else tuple(texts)
+    try:
+        "".join(held).encode()
+    except UnicodeEncodeError:
+        broken = next((text for text in held if _SURROGATE.search(text)), "".join(held[:3]))
+        raise InputError(
+            f"The {what} {broken!a:.80} holds half a character (a surrogate), which no file can hold; write it anew."
+        ) from None
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SEPARATOR, _ESCAPE = "\x1f", "\x1e"
+
+
+def hashed(labels: Iterable[str]) -> bytes:
+    """Labels as a hash is fed with them: a unit separator between two, one within a label written otherwise."""
+    listed = labels if isinstance(labels, list | tuple) else list(labels)
+    joined = _SEPARATOR.join(listed)
+    if joined.count(_SEPARATOR) >= max(1, len(listed)) or _ESCAPE in joined:
+        escaped = (each.replace(_ESCAPE, _ESCAPE + "0").replace(_SEPARATOR, _ESCAPE + "1") for each in listed)
+        joined = _SEPARATOR.join(escaped)
+    return joined.encode()
+
+
 class Ids(Sequence[str]):
     """Immutable table of unique ids; row i holds the i-th id, as text.
 
@@ -58,7 +84,7 @@ class Ids(Sequence[str]):
     and `rows` know them. They are no ids of the table: `in`, `find` and all comparisons leave them out.
 
     Raises:
-        InputError: an id is empty or missing, or two ids are the same text.
+        InputError: an id is empty or missing, or two ids are the same text, or one holds half a character.
     """
 
     old: Mapping[str, str] = {}
@@ -67,6 +93,7 @@ class Ids(Sequence[str]):
 
     def __init__(self, labels: Iterable[Hashable], *, what: str = "id", old: Mapping[str, str] | None = None) -> None:
         self._labels: Sequence[str] = tuple(label if type(label) is str else id_text(label) for label in labels)
+        refuse_surrogates(self._labels, what)
         if len(self._row_of) != len(self._labels):
             first_row: dict[str, int] = {}
             for row, label in enumerate(self._labels):
@@ -131,7 +158,7 @@ class Ids(Sequence[str]):
 
     def hash_into(self, digest: Any) -> None:
         """Feed all ids to a hash of `hashlib`, with a unit separator between two of them."""
-        digest.update("\x1f".join(self._labels).encode())
+        digest.update(hashed(self._labels))
 
     def rows(self, labels: Iterable[Hashable]) -> Rows:
         """The rows of several ids, in their order (int64).
@@ -226,7 +253,7 @@ class MappedIds(Ids):
         for place, batch in enumerate(self._column.batches):
             if place:
                 digest.update(b"\x1f")
-            digest.update("\x1f".join(batch.to_pylist()).encode())
+            digest.update(hashed(batch.to_pylist()))
 
     def copy_to(self, folder: Path, name: str) -> list[str]:
         """Hard-link, or else copy, both files to another folder under this name; the names of the two files.

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rootward.errors import HierarchyError, InputError, UnknownIdError, did_you_mean
-from rootward.ids import CONTROL, Ids, id_text, refuse_text
+from rootward.ids import CONTROL, Ids, id_text, refuse_surrogates, refuse_text
 from rootward.readers.limits import LOOKED_AT
 from rootward.readers.tables import TEXT, Columns, Format, as_arrow, column_names, delimited, read_columns
 from rootward.readers.text_files import FilePath
@@ -77,6 +78,8 @@ class EdgeList:
             "", "old id leads to the node that replaced it", "old ids lead to nodes that replaced them", known
         )
         synonyms, definitions = synonyms or {}, definitions or {}
+        for each in (names.values(), chain.from_iterable(synonyms.values()), definitions.values()):
+            refuse_surrogates(each, "text")
         others = ((name, dict.fromkeys(synonyms.get(node, ()))) for node, name in names.items())
         texts = Texts(
             tuple(names.values()),

@@ -240,11 +240,11 @@ def _add_clause(term: _Term, row: int, tag: str, value: str, relations: Wanted, 
     elif tag == "is_a" and "is_a" in relations:
         term.parents.append((row, _bare(value)))
     elif tag == "relationship":
-        relation, *parent = value.split(None, 1)
+        relation, *parent = value.split(None, 1) or [""]
         if relation in relations:
             term.parents.append((row, _bare("".join(parent))))
     elif tag == "intersection_of":
-        first, *rest = _bare(value).split()
+        first, *rest = _bare(value).split() or [""]
         if (first if rest else "is_a") in relations:
             term.genera.append((row, rest[0] if rest else first))
     elif tag == "union_of" and "is_a" in relations:

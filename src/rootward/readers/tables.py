@@ -26,7 +26,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from rootward.errors import InputError, TableError, did_you_mean
-from rootward.ids import id_text
+from rootward.ids import id_text, refuse_surrogates
 from rootward.readers.limits import BROKEN, check_parquet, reason_of
 from rootward.readers.text_files import PACKED, existing_file, open_bytes, undecodable, unpacking
 
@@ -223,7 +223,10 @@ def _table_of(values: Iterable[Any], names: Sequence[str], begin: int) -> pa.Tab
             )
         for column, value in zip(columns, row, strict=True):
             column.append(value)
-    return pa.table({name: pa.array(_texts_of(column), TEXT) for name, column in zip(names, columns, strict=True)})
+    texts = [_texts_of(column) for column in columns]
+    for column in texts:
+        refuse_surrogates(column, "text")
+    return pa.table({name: pa.array(column, TEXT) for name, column in zip(names, texts, strict=True)})
 
 
 def _texts_of(values: Sequence[object]) -> list[str]:
