@@ -6,7 +6,9 @@ Every message says what the input was, what was needed and what to do.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
 
 
 class RootwardError(Exception):
@@ -62,6 +64,33 @@ class MissingExtraError(InputError, ImportError):
 
 class TrainingError(RootwardError):
     """Training that cannot go on, such as a loss that is not a number."""
+
+
+def whole_number(value: object, what: str, least: int = 0) -> int:
+    """An argument that has to be a whole number, as an int; NumPy's integers are.
+
+    Args:
+        value: as it was given.
+        what: what it is, for the message: "k is how many documents to return".
+        least: the smallest that is allowed.
+
+    Raises:
+        InputError: it is none, such as 1.5, "3", True or None, or is smaller.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise InputError(f"{what} and at least {least}, got {value!r}.")
+    return int(value)
+
+
+def number(value: object, what: str) -> float:
+    """An argument that has to be a number, as a float; NumPy's are, infinity is one, NaN is none.
+
+    Raises:
+        InputError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or math.isnan(value):
+        raise InputError(f"{what}, got {value!r}.")
+    return float(value)
 
 
 def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from rootward.calibration.repair import Graph, missing_above
 from rootward.csr import offsets_of
-from rootward.errors import InputError, UnknownIdError
+from rootward.errors import InputError, UnknownIdError, whole_number
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.retrieval.engines.engine import Flags, Found
@@ -106,8 +106,7 @@ class Hits:
         Raises:
             InputError: k below 1.
         """
-        if k < 1:
-            raise InputError(f"k is how many documents to keep and at least 1, got {k}.")
+        k = whole_number(k, "k is how many documents to keep", 1)
         kept = self.found.among_first(k)
         return replace(
             self,

@@ -21,13 +21,13 @@ from rootward.calibration.rules import ExpectedSize
 from rootward.classification import Classifier, Named
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
-from rootward.errors import InputError, UnknownIdError, quoted
+from rootward.errors import InputError, UnknownIdError, number, quoted, whole_number
 from rootward.folders import CLASSIFIER
 from rootward.pairs import Pairs
 from rootward.pairs.storage import PAIRS
 from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.engines.engine import Found
-from rootward.retrieval.filters import Filter
+from rootward.retrieval.filters import Filter, check_filter
 from rootward.retrieval.hits import Hits, Listing
 from rootward.retrieval.index import Index
 from rootward.scoring import Floats
@@ -413,6 +413,10 @@ class Searcher:
             InputError: a text of which the text tower knows no part, something that is no text, k below 1, "auto" for a
                 query without threshold or calibration, a filter or `upward` where the hierarchy is unknown.
         """
+        k = None if k is None else whole_number(k, "k is how many documents to return", 1)
+        if threshold is not None and threshold != "auto":
+            threshold = number(threshold, "threshold is a score or 'auto'")
+        check_filter(where)
         pairs, index = self.pairs, self.index if where is None or not where.needs_ancestors else self._with_ancestors()
         if self.classifier is not None:
             return self._classified(self.classifier, texts, k, threshold, where, nearest_first, errors)
