@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 
@@ -71,14 +72,14 @@ def whole_number(value: object, what: str, least: int = 0) -> int:
 
     Args:
         value: as it was given.
-        what: what it is, for the message: "k is how many documents to return".
+        what: what it is, for the message: "k is how many documents to return and at least 1".
         least: the smallest that is allowed.
 
     Raises:
         InputError: it is none, such as 1.5, "3", True or None, or is smaller.
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
-        raise InputError(f"{what} and at least {least}, got {value!r}.")
+        raise InputError(f"{what}, got {value!r}.")
     return int(value)
 
 
@@ -112,6 +113,34 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """' Did you mean 'a' or 'b'?' with a leading space, or "" when no known word is close."""
     close = nearest(word, known)
     return f" Did you mean {' or '.join(repr(w) for w in close)}?" if close else ""
+
+
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]")
+"""Control characters, line separators, what turns the direction of writing, and halves of characters."""
+
+_AS_WRITTEN = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    """A text to show to people: what would move the cursor, colour the terminal or turn the line is written as \\x1b.
+
+    All output goes through it: terminals, tables, Markdown and figures. Ids in JSON are escaped as JSON does.
+
+    Args:
+        text: such as the name of a node, or an error message.
+        lines: keep line ends and tabs, of a text that has several lines.
+    """
+    if text.isprintable():
+        return text
+
+    def written(match: re.Match[str]) -> str:
+        each = match[0]
+        if lines and each in "\n\t":
+            return each
+        code = ord(each)
+        return _AS_WRITTEN.get(each) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+    return _HIDDEN.sub(written, text)
 
 
 def quoted(text: str, most: int = 80) -> str:

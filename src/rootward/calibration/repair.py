@@ -38,7 +38,7 @@ def missing_above(
         InputError: `above` knows none of the documents, or a negative distance.
     """
     if max_distance is not None:
-        max_distance = whole_number(max_distance, "max_distance is a number of hops, None for all,")
+        max_distance = whole_number(max_distance, "max_distance is a number of hops from 0 up; None takes all")
     some, which = np.unique(documents, return_inverse=True)
     below, higher = _pairs_above(above, document_ids, some, max_distance)
     entry, index = expand(np.searchsorted(below, np.arange(len(some) + 1)), which)

@@ -28,7 +28,7 @@ from rootward.cli.predict import predict
 from rootward.cli.search import search
 from rootward.cli.sources import sources
 from rootward.cli.train import TrainCommand, settings, train
-from rootward.errors import InputError, RootwardError
+from rootward.errors import InputError, RootwardError, visible
 from rootward.files import FULL
 
 _WRONG_PATH = (PermissionError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError)
@@ -57,7 +57,7 @@ class Guarded(TyperGroup):
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # typer's own: usage errors and exits
                 raise
             status, message = ending(error)
-            print(f"Error: {message}", file=sys.stderr)
+            print(f"Error: {visible(message, lines=True)}", file=sys.stderr)
             raise typer.Exit(status) from None
         return result
 
@@ -110,6 +110,10 @@ def _rootward(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    online: Annotated[
+        bool,
+        typer.Option("--online", help="Ask a hub for the encoder that a saved run names; otherwise none is asked."),
+    ] = False,
 ) -> None:
     """Answer a text with the right node and everything above it, as many as are right.
 
@@ -127,11 +131,16 @@ def _rootward(
       rootward train edges:taxonomy.csv --read child=category
       rootward info runs/taxonomy
     """
+    if online:
+        from rootward.encoders.pretrained import asks_hubs  # noqa: PLC0415
+
+        asks_hubs.set(True)
 
 
 def main() -> None:
     """Run the `rootward` command."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal without ✓ shows ? instead of failing
+            # A terminal without some letter shows \\u2713 in its place: ids stay different from each other.
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="rootward")

@@ -16,6 +16,7 @@ from rootward.cli.flags import EncoderAgain, Quiet, output, panel, refuse_files,
 from rootward.errors import InputError
 from rootward.files import atomic_write
 from rootward.progress import Progress
+from rootward.texts import as_json
 
 if TYPE_CHECKING:
     from rootward.classification import Answer
@@ -64,17 +65,17 @@ def predict(
 
     if out is None:
         for answer in answers():
-            sys.stdout.write(_line(answer))
+            sys.stdout.write(_line(answer, sys.stdout.encoding or "utf-8"))
     else:
         write = {".jsonl": _write_lines, ".csv": _write_csv, ".parquet": _write_parquet}[out.suffix]
         atomic_write(out, lambda path: write(path, answers()))
         say(f"Predictions are in {out}.", quiet)
 
 
-def _line(answer: Answer) -> str:
+def _line(answer: Answer, encoding: str = "utf-8") -> str:
     """One JSON object and a line end."""
     found = {"node": answer.node, "answers": answer.answers, "ranked": answer.ranked}
-    return json.dumps({**found, "probability": round(answer.probability, 6)}, ensure_ascii=False) + "\n"
+    return as_json({**found, "probability": round(answer.probability, 6)}, encoding=encoding) + "\n"
 
 
 def _write_lines(path: Path, answers: Iterator[Answer]) -> None:

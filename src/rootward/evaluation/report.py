@@ -9,8 +9,9 @@ from pathlib import Path
 from pydantic import Field
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
-from rootward.errors import InputError
+from rootward.errors import InputError, visible
 from rootward.evaluation.intervals import Comparison, bootstrap, compare_ranks, interval
 from rootward.evaluation.metrics import LISTED, AnswerOrder, Shares, answer_order, query_sums, recall
 from rootward.evaluation.naming import NodeReport
@@ -170,7 +171,7 @@ class Report(TableResult):
     @property
     def title(self) -> str:
         """'wordnet, dim 64: 82,114 queries, 82,115 documents, 593,042 pairs'."""
-        name = self.label or self.source or "report"
+        name = visible(self.label or self.source or "report")
         return (
             f"{name}, dim {self.dim}: {self.n_queries:,} queries, {self.n_documents:,} documents, "
             f"{self.n_pairs:,} pairs"
@@ -190,7 +191,7 @@ class Report(TableResult):
             for row, figure in zip(rows, figures, strict=True):
                 row.append(f"{percent(figure.low)} to {percent(figure.high)}")
         for other in self.beside:
-            header.append(f"{other.label} %")
+            header.append(f"{visible(other.label)} %")
             known = dict(enumerate(other.by_distance))
             values = [*(known.get(each.distance) for each in self.slices), other.minimum, other.overall]
             for row, value in zip(rows, values, strict=True):
@@ -209,9 +210,9 @@ class Report(TableResult):
                 lines.append(f"{name}: {percent(shown)} % as shown, {percent(by_score)} % by score alone")
         if self.n_unseen:
             lines.insert(0, f"unseen queries, read as a search reads them: {self.n_unseen:,}")
-        lines += [f"{other.label}: {other.note}" for other in self.beside if other.note]
+        lines += [visible(f"{other.label}: {other.note}") for other in self.beside if other.note]
         if told := [_in_words(key, value) for key, value in self.extras.items()]:
-            lines.append(", ".join(filter(None, told)))
+            lines.append(visible(", ".join(filter(None, told))))
         if self.wall_seconds is not None:
             lines.append(f"measured in {self.wall_seconds:.1f} s")
         return lines
@@ -224,11 +225,12 @@ class Report(TableResult):
 
     def __rich__(self) -> Group:
         header, rows = self.cells()
-        table = Table(title=self.title, caption="\n".join(self.remarks()), caption_justify="left", title_style="bold")
+        caption = Text("\n".join(self.remarks()))
+        table = Table(title=Text(self.title), caption=caption, caption_justify="left", title_style="bold")
         for name in header:
             style = {"recall %": "bold green", "95 % interval": "dim"}.get(name)
-            style = "cyan" if name in {f"{other.label} %" for other in self.beside} else style
-            table.add_column(name, justify="right", style=style)
+            style = "cyan" if name in {f"{visible(other.label)} %" for other in self.beside} else style
+            table.add_column(Text(name), justify="right", style=style)
         for row in rows:
             table.add_row(*row, end_section=row[0] == str(self.slices[-1].distance))
         return Group(table, *([] if self.nodes is None else [self.nodes]))

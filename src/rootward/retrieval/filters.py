@@ -118,8 +118,8 @@ class Filter:
         Raises:
             InputError: levels that end before they begin.
         """
-        first = whole_number(first, "levels are numbers of hops from a root")
-        last = None if last is None else whole_number(last, "levels are numbers of hops from a root")
+        first = whole_number(first, "Levels are numbers of hops from a root, 0 for the root")
+        last = None if last is None else whole_number(last, "Levels are numbers of hops from a root, 0 for the root")
         if last is not None and last < first:
             raise InputError(f"Levels run from the first to the last, such as levels(1, 3); got {first} to {last}.")
         return cls((_Levels(first, last, of),))
@@ -166,7 +166,7 @@ def check_filter(where: object) -> None:
 
 
 def _hops(within: int | None) -> int | None:
-    return None if within is None else whole_number(within, "within is a number of hops, None for any,")
+    return None if within is None else whole_number(within, "within is a number of hops from 0 up")
 
 
 def _stored(ancestors: Ancestors | None) -> Ancestors:

@@ -116,7 +116,7 @@ class Index:
             MissingExtraError: the engine's package is not installed.
             RunFolderError: `out` holds something else than an index.
         """
-        k = whole_number(k, "k is how many documents to tune at", 1)
+        k = whole_number(k, "k is how many documents to tune at and at least 1", 1)
         if "uri" in options and engine != "milvus":
             engine, options = "milvus", {"kind": engine, **options}
         folder = None if out is None else Path(out)
@@ -256,7 +256,7 @@ class Index:
             InputError: another model's queries, vectors that cannot be scored, k below 1.
             UnknownIdError: a filter names a node that is not there.
         """
-        k = whole_number(k, "k is how many documents to return", 1)
+        k = whole_number(k, "k is how many documents to return and at least 1", 1)
         batch, allowed = self._encoded(queries), self._where(where)
         _, vectors, thresholds = batch
         if not nearest_first or np.isnan(thresholds).all():
@@ -306,7 +306,7 @@ class Index:
             with np.errstate(over="ignore"):
                 thresholds = np.full(len(ids), lowest, np.float32)
         if cap is not None:
-            cap = whole_number(cap, "cap is how many documents to return at most", 1)
+            cap = whole_number(cap, "cap is how many documents to return at most and at least 1", 1)
         allowed = self._where(where)
         found = self.finder.range(vectors, thresholds, allowed, cap)
         return self._hits((ids, vectors, thresholds), found, allowed, nearest_first)

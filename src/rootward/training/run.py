@@ -217,7 +217,13 @@ class Run:
 
     @classmethod
     def load(
-        cls, folder: str | Path, *, encoder: Any = None, cache: str | Path | None = None, progress: bool = False
+        cls,
+        folder: str | Path,
+        *,
+        encoder: Any = None,
+        cache: str | Path | None = None,
+        progress: bool = False,
+        online: bool = False,
     ) -> Run:
         """Read a run folder; every file's checksum is checked. The rest as `DualEncoder.load` takes it.
 
@@ -227,7 +233,7 @@ class Run:
         folder = Path(folder)
         config = read_config(folder)
         about = About.read(folder, config)
-        model = DualEncoder.load(folder, encoder=encoder, cache=cache, progress=progress)
+        model = DualEncoder.load(folder, encoder=encoder, cache=cache, progress=progress, online=online)
         return cls(
             model=model,
             pairs=pairs_in(folder, model),
