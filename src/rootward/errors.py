@@ -6,10 +6,12 @@ Every message says what the input was, what was needed and what to do.
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import re
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
+from typing import Any
 
 
 class RootwardError(Exception):
@@ -141,6 +143,23 @@ def visible(text: str, *, lines: bool = False) -> str:
         return _AS_WRITTEN.get(each) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
 
     return _HIDDEN.sub(written, text)
+
+
+_NOT_IN_JSON = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
+
+
+def as_json(values: Any, *, indent: int | None = None, encoding: str = "utf-8") -> str:
+    """Values as JSON text that reads back as they are, whatever the terminal does with it.
+
+    Letters stay as they are where the encoding has them. Control characters and those that turn the direction of
+    writing are escaped; so is all that is not ASCII, where the encoding lacks some of it.
+    """
+    text = json.dumps(values, ensure_ascii=False, indent=indent)
+    try:
+        text.encode(encoding, "surrogatepass" if encoding.lower().replace("-", "") == "utf8" else "strict")
+    except (UnicodeEncodeError, LookupError):
+        return json.dumps(values, indent=indent)
+    return _NOT_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def quoted(text: str, most: int = 80) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import math
 import os
 import re
 import secrets
@@ -13,12 +12,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from rootward.errors import TableError, WriteError
+from rootward.errors import WriteError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Errors of the system for no room: of the disk, of a quota, of the limit on a file's size."""
@@ -118,39 +113,6 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """Text as UTF-8, whole or not at all; see `atomic_write`."""
     return atomic_write(path, lambda to: to.write_text(text, encoding="utf-8"))
-
-
-def load_array(path: str | os.PathLike[str], *, mapped: bool = False) -> npt.NDArray[Any]:
-    """The array in an .npy file; its header is compared with the file's length before memory is asked for.
-
-    Args:
-        path: of the file.
-        mapped: map it for reading in place of reading it.
-
-    Raises:
-        TableError: no array of numbers as NumPy writes one, or of another length than its header says.
-    """
-    path = Path(path)
-    try:
-        with open(path, "rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(file)
-            room, needed = path.stat().st_size - file.tell(), math.prod(shape) * dtype.itemsize
-        if version > (3, 0) or dtype.hasobject or dtype.kind not in "biuf" or min(shape, default=0) < 0:
-            raise TableError(f"{path.name} holds {dtype} in shape {shape}; an array of numbers is needed.")
-        if room != needed:
-            raise TableError(
-                f"{path.name} has {room:,} bytes for its numbers and needs {needed:,} for {dtype} in shape {shape}; "
-                "it is damaged, or was cut off."
-            )
-        found: npt.NDArray[Any] = np.load(path, mmap_mode="r" if mapped and needed else None, allow_pickle=False)
-        return found
-    except TableError:
-        raise
-    except Exception as error:  # a header is parsed as Python, whose tokenizer has errors of its own
-        reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
-        raise TableError(f"{path.name} cannot be read as npy: {reason}.") from error
 
 
 def sha256_of(chunks: Iterable[bytes | memoryview]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -69,23 +68,6 @@ class Texts:
     def all_names(self, row: int) -> tuple[str, ...]:
         """The preferred name, if there is one, and the synonyms."""
         return ((self.names[row],) if self.names[row] else ()) + self.synonyms[row]
-
-
-_NOT_IN_JSON = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
-
-
-def as_json(values: Any, *, indent: int | None = None, encoding: str = "utf-8") -> str:
-    """Values as JSON text that reads back as they are, whatever the terminal does with it.
-
-    Letters stay as they are where the encoding has them. Control characters and those that turn the direction of
-    writing are escaped; so is all that is not ASCII, where the encoding lacks some of it.
-    """
-    text = json.dumps(values, ensure_ascii=False, indent=indent)
-    try:
-        text.encode(encoding, "surrogatepass" if encoding.lower().replace("-", "") == "utf8" else "strict")
-    except (UnicodeEncodeError, LookupError):
-        return json.dumps(values, indent=indent)
-    return _NOT_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def what_is_read(ids: Ids, texts: Texts | None) -> Sequence[str]:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rootward.cli.flags import EncoderAgain, Quiet, output, panel, refuse_files, say
-from rootward.errors import InputError
+from rootward.errors import InputError, as_json
 from rootward.files import atomic_write
 from rootward.progress import Progress
-from rootward.texts import as_json
 
 if TYPE_CHECKING:
     from rootward.classification import Answer

@@ -15,8 +15,7 @@ import typer
 
 import rootward as rw
 from rootward.cli.flags import INPUT, EncoderAgain, RunFolder, output, panel, say, show
-from rootward.errors import InputError, visible
-from rootward.texts import as_json
+from rootward.errors import InputError, as_json, visible
 
 _answers, _filters = panel("Answers"), panel("Filters")
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
+from rootward.csr import load_array
 from rootward.encoders.pretrained import opened_by_name
 from rootward.errors import InputError, TableError, UnknownIdError, did_you_mean
-from rootward.files import load_array
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.readers.tables import read_columns

@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from rootward.csr import load_array
 from rootward.errors import InputError, MissingExtraError, RunFolderError
-from rootward.files import atomic_write, load_array, sha256_of
+from rootward.files import atomic_write, sha256_of
 from rootward.progress import bar
 from rootward.rng import stream
 from rootward.texts import LONGEST, normal_form

@@ -338,7 +338,9 @@ def read_nodes(
         labels = columns["id"]
     else:
         refuse_text(source)
-        labels = pa.array([id_text(node) for node in source], TEXT)
+        listed = [id_text(node) for node in source]
+        refuse_surrogates(listed, "id")
+        labels = pa.array(listed, TEXT)
 
     def name_node(row: int) -> str:
         return f"Node {row + 1}" + (f" ({columns.where(row)})" if columns is not None else "")

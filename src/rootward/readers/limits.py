@@ -6,6 +6,7 @@
     ENTITIES, ENTITY     entities that an XML file declares; characters that one of them stands for
     LOOKED_AT            steps on the way up, to find which edges of definitions a file tells already
     ROWS, ROWS_A_BYTE    rows of a Parquet file, and how many for each of its bytes beyond these
+    LINES_A_BYTE         the same for lines of a file packed by gzip
 
 A distance may be any whole number up to 2^31 - 1 (`rootward.readers.labels`). Nothing but the file itself is read: no
 external entity, no import, no JSON-LD context elsewhere.
@@ -31,7 +32,7 @@ LINE = 1 << 24
 PATH, LEVELS = 10_000, 500
 ENTITIES, ENTITY = 1_000, 10_000
 LOOKED_AT = 50_000_000
-ROWS, ROWS_A_BYTE = 1 << 22, 16
+ROWS, ROWS_A_BYTE, LINES_A_BYTE = 1 << 22, 16, 4
 
 BROKEN: tuple[type[Exception], ...] = (
     pa.ArrowException,
@@ -51,7 +52,8 @@ class _Unpacked(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         self._file = gzip.GzipFile(path)
-        self._name, self._left = path.name, max(UNPACKED, RATIO * path.stat().st_size)
+        size = path.stat().st_size
+        self._name, self._left, self._lines = path.name, max(UNPACKED, RATIO * size), ROWS + LINES_A_BYTE * size
 
     def readable(self) -> bool:
         return True
@@ -59,10 +61,11 @@ class _Unpacked(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         n = self._file.readinto(buffer)
         self._left -= n
-        if self._left < 0:
+        self._lines -= bytes(buffer[:n]).count(b"\n")
+        if self._left < 0 or self._lines < 0:
+            what = f"{LINES_A_BYTE} lines for each of its bytes" if self._left >= 0 else f"{RATIO} times its size"
             raise TableError(
-                f"{self._name} unpacks to more than {RATIO} times its size. If it is a real file, unpack it first: "
-                f"gunzip {self._name}"
+                f"{self._name} unpacks to more than {what}. If it is a real file, unpack it first: gunzip {self._name}"
             )
         return n
 

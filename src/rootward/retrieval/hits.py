@@ -17,12 +17,12 @@ from rich.text import Text
 
 from rootward.calibration.repair import Graph, missing_above
 from rootward.csr import offsets_of
-from rootward.errors import InputError, UnknownIdError, visible, whole_number
+from rootward.errors import InputError, UnknownIdError, as_json, visible, whole_number
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.retrieval.engines.engine import Flags, Found
 from rootward.scoring import Floats, Ints
-from rootward.texts import Texts, as_json
+from rootward.texts import Texts
 
 
 @dataclass(frozen=True, eq=False)

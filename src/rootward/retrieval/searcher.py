@@ -20,7 +20,7 @@ from rootward.calibration.rules import ExpectedSize
 from rootward.classification import Classifier, Named
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
-from rootward.errors import InputError, UnknownIdError, number, quoted, visible, whole_number
+from rootward.errors import InputError, UnknownIdError, as_json, number, quoted, visible, whole_number
 from rootward.folders import CLASSIFIER
 from rootward.pairs import Pairs
 from rootward.pairs.storage import PAIRS
@@ -30,7 +30,6 @@ from rootward.retrieval.filters import Filter, check_filter
 from rootward.retrieval.hits import Hits, Listing
 from rootward.retrieval.index import Index
 from rootward.scoring import Floats
-from rootward.texts import as_json
 from rootward.training.run import WHERE, pairs_in
 
 _MEANINGS_SHOWN = 5
