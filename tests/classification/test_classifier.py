@@ -15,7 +15,7 @@ from rootward.classification.classifier import (
     calibration_error,
     held_out_rows,
     labelled_texts,
-    platt,
+    sureness,
 )
 from rootward.classification.linear import fit_linear, principal_directions
 from rootward.errors import PairsError, RunFolderError
@@ -238,9 +238,9 @@ def test_the_same_seed_gives_the_same_answers(shop):
 
 
 def test_probabilities_that_are_too_sure_are_lowered():
-    # What is said to be 0.9 sure is right in 6 of 10; what is said to be 0.6 sure in 5 of 10.
-    chances = np.repeat([0.9, 0.6], 1000)
-    right = np.concatenate([np.arange(1000) % 10 < 6, np.arange(1000) % 10 < 5])
-    slope, offset = platt(chances, right)
-    found = Weights(measures=(), weights=(), slope=slope, offset=offset).calibrated(np.array([0.9, 0.6]))
-    np.testing.assert_allclose(found, [0.6, 0.5], atol=0.01)
+    # Of those said to be 0.9, 0.6 and 0.3 sure, 6, 5 and 4 of 10 are right.
+    chances = np.repeat([0.9, 0.6, 0.3], 1000)
+    right = np.concatenate([np.arange(1000) % 10 < tenths for tenths in (6, 5, 4)])
+    found = Weights(measures=(), weights=(), sureness=sureness(chances, right)).calibrated(np.array([0.9, 0.6, 0.3]))
+    np.testing.assert_allclose(found, [0.6, 0.5, 0.4], atol=0.02)
+    assert Weights(measures=(), weights=()).calibrated(np.array([0.7]))[0] == pytest.approx(0.7)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load_file, save_file
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
-from scipy.special import expit, log_expit, logit
+from scipy.special import expit, log_expit
 
 from rootward.classification.evidence import BLOCK, MEASURES, Candidates, Evidence, Floats, Ints, steps_above
 from rootward.csr import offsets_of
@@ -137,7 +137,8 @@ class Weights(BaseModel):
         weights: of each of them, in the softmax over nodes.
         floor: the least probability of a node in an answer set.
         familiar: texts less like training texts than this are from elsewhere.
-        slope, offset: of the logit of a named node's probability (Platt 1999).
+        sureness: of log p, of -log(1 - p) and of 1 in the logit of a named node's calibrated probability, where p is
+            that of the softmax (beta calibration: Kull, Silva Filho and Flach 2017).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -145,12 +146,12 @@ class Weights(BaseModel):
     weights: tuple[float, ...]
     floor: float = 0.4
     familiar: float = 0.0
-    slope: float = 1.0
-    offset: float = 0.0
+    sureness: tuple[float, float, float] = (1.0, 1.0, 0.0)
 
     def calibrated(self, chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The probabilities that named nodes are right, from those of the softmax."""
-        return expit(self.slope * logit(np.clip(chances, _SURE, 1 - _SURE)) + self.offset)
+        found: npt.NDArray[np.float64] = expit(_log_odds(chances) @ np.array(self.sureness))
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -530,33 +531,37 @@ class _Weighing:
         top, hits = chances.max(1), right[np.arange(n), chances.argmax(1)]
         sure = np.empty(n)  # of each half by the other
         for part in (half, ~half):
-            slope, offset = platt(top[part], hits[part])
-            sure[~part] = Weights(measures=(), weights=(), slope=slope, offset=offset).calibrated(top[~part])
-        slope, offset = platt(top, hits)
+            fitted_part = Weights(measures=(), weights=(), sureness=sureness(top[part], hits[part]))
+            sure[~part] = fitted_part.calibrated(top[~part])
         weights = Weights(
             measures=chosen,
             weights=tuple(float(w) for w in fitted),
             floor=round(floor, 2),
             familiar=float(np.quantile(found.familiar, _STRANGE)),
-            slope=slope,
-            offset=offset,
+            sureness=sureness(top, hits),
         )
         return cls(weights, said(floor), calibration_error(sure, hits), tried)
 
 
-def platt(chances: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Slope and offset of the logit that make probabilities likeliest, near (1, 0) where there are few."""
-    logits, signs = logit(np.clip(chances, _SURE, 1 - _SURE)), np.where(right, 1.0, -1.0)
+def _log_odds(chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """n x 3: log p, -log(1 - p) and 1."""
+    clipped = np.clip(chances, _SURE, 1 - _SURE)
+    return np.stack([np.log(clipped), -np.log1p(-clipped), np.ones_like(clipped)], 1)
+
+
+def sureness(chances: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
+    """`Weights.sureness` that make what was right likeliest, near (1, 1, 0) where there are few texts."""
+    inputs, signs = _log_odds(chances), np.where(right, 1.0, -1.0)
 
     def loss(line: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        margins = signs * (line[0] * logits + line[1])
-        away = line - (1, 0)
-        gradient = -signs * expit(-margins)
-        slopes = np.array([gradient @ logits, gradient.sum()])
-        return -float(log_expit(margins).sum()) + float(away @ away), slopes + 2 * away
+        margins = signs * (inputs @ line)
+        away = line - (1, 1, 0)
+        gradient = (-signs * expit(-margins)) @ inputs
+        return -float(log_expit(margins).sum()) + float(away @ away), gradient + 2 * away
 
-    slope, offset = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0.05, 20), (-9, 9)]).x
-    return float(slope), float(offset)
+    bounds = [(0.05, 20), (0.05, 20), (-9, 9)]
+    low, high, offset = minimize(loss, np.array([1.0, 1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return float(low), float(high), float(offset)
 
 
 def calibration_error(chances: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:
