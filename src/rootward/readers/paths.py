@@ -218,12 +218,15 @@ def _shopify_json(source: FilePath) -> EdgeList:
             f"{file_name} lacks {error}; layout='shopify-json' needs "
             '{"verticals": [{"categories": [{"id": ..., "name": ..., "parent_id": ...}]}]}.'
         ) from None
+    odd = next((parent for _, _, parent in categories if not isinstance(parent, str | int | None)), None)
+    if odd is not None:
+        raise TableError(f"{file_name} has the parent_id {odd!r:.80}; needed the id of a category, or null.")
     names: dict[str, str] = {}
     for node, name, _ in categories:
         if node in names:
             raise HierarchyError(f"{file_name}: the id {node!r} stands there twice. Keep one.")
         names[node] = name
-    edges = [(node, parent) for node, _, parent in categories if parent is not None]
+    edges = [(node, str(parent)) for node, _, parent in categories if parent is not None]
     for node, parent in edges:
         if parent not in names:
             raise UnknownIdError(
