@@ -99,7 +99,8 @@ def check_levels(n: int, where: str) -> None:
 
 def check_path(path: str, separator: str, row: int, where: str) -> None:
     """Refuse a path of more than `LEVELS` categories or `PATH` characters."""
-    check_levels(path.count(separator) + 1, f"Row {row}{where}: the path {quoted(path, 40)}")
+    if path.count(separator) >= LEVELS:
+        check_levels(path.count(separator) + 1, f"Row {row}{where}: the path {quoted(path, 40)}")
     if len(path) > PATH:
         raise TableError(f"Row {row}{where}: the path {quoted(path, 40)} has more than {PATH:,} characters.")
 
