@@ -335,6 +335,23 @@ def test_ids_that_a_separator_would_join_have_fingerprints_of_their_own():
     assert hashed(["a", "b"]) == b"a\x1fb"  # as ever
 
 
+def test_names_that_are_lists_and_synonyms_nested_deep_are_refused_or_read_as_text(tmp_path):
+    for column in ("name", "definition"):
+        nodes = {"id": ["a"], "name": ["A"], "definition": ["d"]} | {column: [["x"]]}
+        path = file_of(tmp_path, "nodes.parquet", parquet(nodes))
+        with pytest.raises(TableError, match=f"Column '{column}' of nodes.parquet holds lists"):
+            Hierarchy.from_edges([("a", "")], nodes=path)
+    path = file_of(tmp_path, "nodes.csv", "id,synonyms\na," + "[" * 20_000 + "\n")
+    assert Hierarchy.from_edges([("a", "")], nodes=path).texts.synonyms == (("[" * 20_000,),)
+
+
+def test_a_parent_of_shopify_that_is_a_list_is_refused(tmp_path):
+    for parent in ([], {}, 1.5):
+        content = {"verticals": [{"categories": [{"id": "a", "name": "A", "parent_id": parent}]}]}
+        with pytest.raises(TableError, match="parent_id"):
+            Hierarchy.from_paths(file_of(tmp_path, "en.json", json.dumps(content)), layout="shopify-json")
+
+
 def test_nested_synonyms_that_are_no_list_are_an_error_in_words():
     for wrong in (3, {"a": 1}, [["a"]], True):
         with pytest.raises(HierarchyError, match="synonyms"):

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rootward.errors import HierarchyError, InputError, UnknownIdError, did_you_mean
+from rootward.errors import HierarchyError, InputError, TableError, UnknownIdError, did_you_mean
 from rootward.ids import CONTROL, Ids, id_text, refuse_surrogates, refuse_text
 from rootward.readers.limits import LOOKED_AT
 from rootward.readers.tables import TEXT, Columns, Format, as_arrow, column_names, delimited, read_columns
@@ -335,6 +335,9 @@ def read_nodes(
             hint=" Rename the column of ids to 'id'.",
         )
         columns = replace(found, texts={role: found[name] for role, name in roles.items() if name in found})
+        for role in ("id", "name", "definition"):
+            if role in columns and not pa.types.is_large_string(columns[role].type):
+                raise TableError(f"Column {roles[role]!r} of {columns.source} holds lists; needed a text in each row.")
         labels = columns["id"]
     else:
         refuse_text(source)
@@ -379,7 +382,7 @@ def split_synonyms(cells: Sequence[Any]) -> tuple[tuple[tuple[str, ...], ...], s
         if isinstance(cell, str):
             words = None
             if cell.lstrip().startswith("["):
-                with suppress(ValueError):
+                with suppress(ValueError, RecursionError):
                     words = json.loads(cell)
             words = words if isinstance(words, list) else re.split(between, cell)
         return tuple(dict.fromkeys(filter(None, (str(word).strip() for word in words or () if word is not None))))

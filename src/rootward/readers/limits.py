@@ -59,9 +59,11 @@ class _Unpacked(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        n = self._file.readinto(buffer)
+        data = self._file.read(len(buffer))
+        n = len(data)
+        buffer[:n] = data
         self._left -= n
-        self._lines -= bytes(buffer[:n]).count(b"\n")
+        self._lines -= data.count(b"\n")
         if self._left < 0 or self._lines < 0:
             what = f"{LINES_A_BYTE} lines for each of its bytes" if self._left >= 0 else f"{RATIO} times its size"
             raise TableError(
@@ -80,7 +82,7 @@ def open_unpacked(path: Path) -> BinaryIO:
     Raises:
         TableError: while it is read, of one that unpacks to more than `UNPACKED` bytes and `RATIO` times its size.
     """
-    return cast(BinaryIO, io.BufferedReader(_Unpacked(path), 1 << 17))
+    return cast(BinaryIO, io.BufferedReader(_Unpacked(path), 1 << 20))
 
 
 def check_line(line: bytes, row: int, name: str) -> None:

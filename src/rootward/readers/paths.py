@@ -20,7 +20,7 @@ from typing import Any, Literal, cast
 
 from rootward.errors import HierarchyError, InputError, TableError, UnknownIdError, did_you_mean
 from rootward.readers.edges import EdgeList, left_out
-from rootward.readers.limits import check_path
+from rootward.readers.limits import LEVELS, check_path
 from rootward.readers.text_files import FilePath, read_json, text_lines
 
 PathLayout = Literal["plain", "google", "google-with-ids", "shopify", "shopify-json"]
@@ -132,7 +132,8 @@ def _by_look(lines: list[tuple[int, str]], where: str) -> tuple[list[tuple[int, 
 
 def _categories(path: str, separator: str, row: int, where: str) -> tuple[str, ...]:
     """The categories of one path, the highest first."""
-    check_path(path, separator, row, where)
+    if len(path) > LEVELS:
+        check_path(path, separator, row, where)
     categories = tuple(name.strip() for name in path.split(separator))
     if "" in categories:
         raise HierarchyError(f"Row {row}{where}: {path!r} has an empty category between two {separator!r}.")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 from rootward.errors import InputError, TableError, did_you_mean
-from rootward.readers.limits import check_line, open_unpacked
+from rootward.readers.limits import LINE, check_line, open_unpacked
 
 FilePath: TypeAlias = str | os.PathLike[str]
 
@@ -81,7 +81,7 @@ def text_lines(source: FilePath, *, whole: bool = False) -> Iterator[tuple[int, 
     path = existing_file(source)
     with unpacking(path.name), open_bytes(path) as file:
         for row, line in enumerate(file, 1):
-            if not whole:
+            if len(line) > LINE and not whole:
                 check_line(line, row, path.name)
             try:
                 yield row, line.decode("utf-8-sig" if row == 1 else "utf-8").rstrip("\r\n")
