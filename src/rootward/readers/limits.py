@@ -82,7 +82,7 @@ def open_unpacked(path: Path) -> BinaryIO:
     Raises:
         TableError: while it is read, of one that unpacks to more than `UNPACKED` bytes and `RATIO` times its size.
     """
-    return cast(BinaryIO, io.BufferedReader(_Unpacked(path), 1 << 20))
+    return cast(BinaryIO, io.BufferedReader(_Unpacked(path), 1 << 15))
 
 
 def check_line(line: bytes, row: int, name: str) -> None:
