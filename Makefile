@@ -1,6 +1,7 @@
 # make quickstart   an environment, then a dual encoder for all nouns of WordNet, measured and searched
 # make test         an environment, then style, types and tests
 # make test-slow    the proofs at full size
+# make attack       writers killed and racing, files damaged: a tenth of the full size (SEED=n, SCALE=1)
 # make bench        every benchmark, its figures to benchmarks/results
 # make paper        the paper's tables and figures and the studies around it, on two cores: a day; resumes where it stopped
 # make report       one page of the studies in benchmarks/results, report.html, without measuring again
@@ -8,12 +9,14 @@ PYTHON ?= python3
 VENV ?= .venv
 # processes that run the tests side by side
 JOBS ?= 2
+SEED ?= 0
+SCALE ?= 0.1
 BIN := $(VENV)/bin
 BENCHMARKS := sources full_softmax hierarchies wordnet hpo_synonyms wordnet_glosses growth answer_sets index_engines milvus_engine diagnose geometry
 STUDIES := best figure3 table1 figure4 tableC1 figureC1 figureE1 figureD1 losses scarce irregular incomplete order cost baselines figure2 noise margins
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test test-slow bench paper report clean
+.PHONY: quickstart test test-slow attack bench paper report clean
 
 quickstart: $(VENV)/.base
 	rm -rf runs/quickstart
@@ -28,6 +31,9 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow
+
+attack: $(VENV)/.dev
+	$(BIN)/python benchmarks/attack.py --scale $(SCALE) --seed $(SEED)
 
 bench: $(VENV)/.dev
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rootward.geometry import construct, plan
     from rootward.growth import diff, grow
     from rootward.hierarchy import Hierarchy
-    from rootward.integrations import export
+    from rootward.integrations.export import export
     from rootward.pairs import Labels, Pairs
     from rootward.retrieval import Filter, Hits, Index, Searcher
     from rootward.training import Recipe, Run, Settings, Stage, losses, recipes, resume, train

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rootward.errors import TableError
+from rootward.errors import InputError, TableError
 
 PAIRS_AT_A_TIME = 1 << 22
 """Pairs in a block where arrays may be larger than memory: about a hundred megabytes."""
@@ -23,6 +23,21 @@ def offsets_of(sizes: npt.ArrayLike) -> npt.NDArray[np.int64]:
     out = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=out[1:])
     return out
+
+
+def check_offsets(offsets: npt.NDArray[np.integer], n_values: int, where: str) -> None:
+    """Raise an InputError unless these are the offsets of CSR rows over so many values; `where` they are from.
+
+    They begin at 0, never fall, and end at the number of values.
+    """
+    last = 0
+    for start in range(0, len(offsets), PAIRS_AT_A_TIME):
+        block = offsets[start : start + PAIRS_AT_A_TIME]
+        if block[0] < last or (start == 0 and block[0] != 0) or (block[1:] < block[:-1]).any():
+            raise InputError(f"{where}: offsets must begin at 0 and never fall.")
+        last = int(block[-1])
+    if not len(offsets) or last != n_values:
+        raise InputError(f"{where}: offsets must end at the number of values, {n_values:,}, and end at {last:,}.")
 
 
 def is_sorted(*keys: npt.NDArray[np.int64]) -> bool:

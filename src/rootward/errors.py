@@ -50,6 +50,14 @@ class RunFolderError(InputError):
     """A run folder that is missing, damaged or from a newer version."""
 
 
+class InUseError(RunFolderError):
+    """A folder that another process, or another thread, is writing; the message says which."""
+
+
+class ChangedError(RunFolderError):
+    """A folder that was written by somebody else after it was read; nothing of theirs is overwritten."""
+
+
 class WriteError(InputError, OSError):
     """A file that could not be written (a full disk, ...); `errno` is the system's number for the reason, or None."""
 

@@ -1,25 +1,37 @@
-"""Atomic writes, reasons why a write failed, and checksums."""
+"""Atomic writes, locks on folders, reasons why a write failed, and checksums."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import re
 import secrets
 import shutil
+import socket
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from rootward.errors import WriteError
+from rootward.errors import InUseError, WriteError
+
+try:
+    import fcntl
+
+    _LOCKS = True
+except ImportError:  # Windows: a lock goes by the process that is named in it
+    _LOCKS = False
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Errors of the system for no room: of the disk, of a quota, of the limit on a file's size."""
 
 
-def atomic_write(path: str | os.PathLike[str], write: Callable[[Path], object]) -> Path:
+def atomic_write(path: str | os.PathLike[str], write: Callable[[Path], object], *, links: bool = True) -> Path:
     """Let `write` fill a temporary file beside `path`, flush it to the disk and rename it to `path`.
 
     A reader sees the old file or the new one, never half of one, also after a crash or a power cut. When `write`
@@ -30,11 +42,15 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[Path], object]) 
         path: of the file. Returned as a `Path`.
         write: gets the temporary path and must create a file there. The name keeps the suffix of `path`, because
             some writers (`numpy.save`) add their own when it is missing.
+        links: write the target of a link. False refuses a link in the place of the file, as in the folders that
+            rootward writes.
 
     Raises:
-        WriteError: no room, no permission, a folder in its place.
+        WriteError: no room, no permission, a folder in its place; a link, without `links`.
     """
     path = Path(path)
+    if not links:
+        refuse_link(path)
     with writing(path):
         target = Path(os.path.realpath(path))
         if target.exists() and not (target.is_file() or target.is_dir()):
@@ -53,18 +69,64 @@ def _replace(target: Path, write: Callable[[Path], object]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{secrets.token_hex(6)}.{target.name}")
     try:
-        write(temporary)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
+        fill(temporary, write, like=target)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
-    if os.name == "posix":  # the name belongs to the folder, which has to be flushed by itself
-        descriptor = os.open(target.parent, os.O_RDONLY)
+    sync_folder(target.parent)
+
+
+def fill(path: Path, write: Callable[[Path], object], like: Path | None = None) -> None:
+    """Let `write` make this file, which is not there, and flush it to the disk.
+
+    It gets the mode of the file `like`, where there is one, or that of any new file: some libraries let nobody else
+    read what they write.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    mode = path.stat().st_mode
+    if like is not None:
+        with suppress(OSError):
+            mode = like.stat().st_mode
+    path.unlink()
+    write(path)
+    with open(path, "rb+") as file:
+        status = os.fstat(file.fileno())
+        if status.st_mode != mode and status.st_nlink == 1:
+            with suppress(OSError):  # a disk without modes
+                os.chmod(path, mode & 0o777)
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk: a name belongs to its folder, not to its file."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def refuse_link(path: Path) -> None:
+    """Raise a WriteError where a link stands, which would lead to a file of somebody else."""
+    if path.is_symlink():
+        raise WriteError(f"{path} is a link, and rootward writes through none in its folders. Delete the link.")
+
+
+def reserve(path: Path, length: int) -> None:
+    """Make a file of so many bytes that the disk has room for.
+
+    A file that is only lengthened gets its room when it is written to. Where it is mapped, a full disk then ends the
+    process by a signal.
+
+    Raises:
+        OSError: no room.
+    """
+    with open(path, "wb") as file:
+        if length and hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, length)
+        else:
+            file.truncate(length)
 
 
 def obstacle(path: Path, folder: bool = False) -> str | None:
@@ -127,3 +189,115 @@ def sha256(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# -- locks ---------------------------------------------------------------------------------------------------------
+
+_POLL_SECONDS = 0.05
+_held: dict[str, tuple[int, int]] = {}  # (process, thread) that holds each lock of this process
+
+
+@contextmanager
+def locked(path: Path, what: str, subject: Path, wait: float = 0.0) -> Iterator[None]:
+    """Hold a lock: a file that is locked by the system and names its owner, and is deleted at the end.
+
+    The system lets go of the lock of a process that ends, however it ends, so a file that is left is taken over. The
+    same thread may hold a lock more than once.
+
+    Args:
+        path: of the lock file.
+        what: what the owner does, for others' messages: "rootward train".
+        subject: what is locked, for messages.
+        wait: seconds to wait for another owner.
+
+    Raises:
+        InUseError: another process, or thread, holds it; the message says which.
+        WriteError: the file cannot be written.
+    """
+    key, me = os.path.realpath(path), (os.getpid(), threading.get_ident())
+    if _held.get(key) == me:
+        yield
+        return
+    until = time.monotonic() + wait
+    while True:
+        with writing(path):
+            descriptor, owner = _try_lock(path)
+        if descriptor is not None:
+            break
+        if time.monotonic() >= until:
+            raise InUseError(_held_by(owner, path, subject))
+        time.sleep(_POLL_SECONDS)
+    _held[key] = me
+    try:
+        about = {"host": socket.gethostname(), "pid": me[0], "since": time.strftime("%Y-%m-%d %H:%M:%S"), "what": what}
+        with suppress(OSError):  # a full disk: the lock holds all the same
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(about).encode(), 0)
+        yield
+    finally:
+        del _held[key]
+        with suppress(OSError):
+            if _LOCKS:
+                path.unlink()
+        os.close(descriptor)
+        if not _LOCKS:  # where no open file can be deleted
+            with suppress(OSError):
+                path.unlink()
+
+
+def _try_lock(path: Path) -> tuple[int | None, dict[str, Any]]:
+    """(descriptor of the locked file, {}), or (None, what is known of the owner)."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    while True:
+        descriptor = os.open(path, flags, 0o666)
+        free, certain = True, True
+        try:
+            if not _LOCKS:
+                raise OSError(errno.ENOSYS, "no locks")
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            free = False
+        except OSError:  # a system or a disk without such locks
+            certain = False
+        owner = _owner(descriptor)
+        if owner and (not certain or owner.get("host") != socket.gethostname()):
+            # Of another machine nobody knows whether its process still runs, nor whether the disk tells it of locks.
+            free = free and owner.get("host") == socket.gethostname() and not _runs(owner.get("pid"))
+        if not free:
+            os.close(descriptor)
+            return None, owner
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor, {}
+        os.close(descriptor)  # the owner before has deleted it meanwhile
+
+
+def _owner(descriptor: int) -> dict[str, Any]:
+    """What a lock file says; empty where it says nothing."""
+    with suppress(OSError, ValueError, RecursionError):
+        found = json.loads(os.pread(descriptor, 4096, 0))
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def _runs(pid: object) -> bool:
+    """Whether a process of this machine runs."""
+    if not isinstance(pid, int) or pid < 1:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def _held_by(owner: dict[str, Any], path: Path, subject: Path) -> str:
+    """Who writes, and what to do."""
+    host, pid = owner.get("host"), owner.get("pid")
+    who = f"{owner.get('what')!s} (process {pid} on {host}, since {owner.get('since')})" if owner else "another process"
+    then = "Wait until it is done, or choose another folder."
+    if owner and host != socket.gethostname():
+        then = f"Wait until it is done; if that process is gone, delete {path}."
+    return f"{subject} is being written by {who}. {then}"

@@ -7,8 +7,8 @@ import re
 import shutil
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -17,7 +17,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rootward.errors import InputError, UnknownIdError, did_you_mean
-from rootward.files import atomic_write
 
 Rows = npt.NDArray[np.int64]
 
@@ -61,17 +60,6 @@ def refuse_surrogates(texts: Iterable[str], what: str) -> None:
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_SEPARATOR, _ESCAPE = "\x1f", "\x1e"
-
-
-def hashed(labels: Iterable[str]) -> bytes:
-    """Labels as a hash is fed with them: a unit separator between two, one within a label written otherwise."""
-    listed = labels if isinstance(labels, list | tuple) else list(labels)
-    joined = _SEPARATOR.join(listed)
-    if joined.count(_SEPARATOR) >= max(1, len(listed)) or _ESCAPE in joined:
-        escaped = (each.replace(_ESCAPE, _ESCAPE + "0").replace(_SEPARATOR, _ESCAPE + "1") for each in listed)
-        joined = _SEPARATOR.join(escaped)
-    return joined.encode()
 
 
 class Ids(Sequence[str]):
@@ -158,7 +146,7 @@ class Ids(Sequence[str]):
 
     def hash_into(self, digest: Any) -> None:
         """Feed all ids to a hash of `hashlib`, with a unit separator between two of them."""
-        digest.update(hashed(self._labels))
+        digest.update(_joined(self._labels))
 
     def rows(self, labels: Iterable[Hashable]) -> Rows:
         """The rows of several ids, in their order (int64).
@@ -183,6 +171,14 @@ class Ids(Sequence[str]):
     def take(self, rows: npt.ArrayLike) -> Ids:
         """The ids of these rows, as a table of its own."""
         return Ids((self._labels[row] for row in np.asarray(rows, np.int64).tolist()), old=self.old)
+
+
+def _joined(labels: Sequence[str]) -> bytes:
+    """The ids with a unit separator between two of them; one that is in an id is written in two other characters."""
+    text = "\x1f".join(labels)
+    if "\x1e" in text or text.count("\x1f") >= max(1, len(labels)):
+        text = "\x1f".join(label.replace("\x1e", "\x1e0").replace("\x1f", "\x1e1") for label in labels)
+    return text.encode()
 
 
 def holds_control(label: str) -> bool:
@@ -223,6 +219,7 @@ def note_on_spaced(n: int, first: str, what: str) -> tuple[str, ...]:
 
 
 BATCH = 1 << 16
+_ROWS_AT_A_TIME = 1 << 22
 _LIKE = 1_000  # ids on either side of the place of a label
 
 
@@ -230,14 +227,19 @@ class MappedIds(Ids):
     """`Ids` in two files. A look-up takes some 25 reads in place of a dictionary of all ids.
 
     Args:
-        folder: of the files, which must not change.
-        name: of both, without suffix.
+        labels: the Arrow file that `write_labels` wrote. It must not change, and Arrow trusts what is in it: check its
+            checksum before.
+        order: the .npy file of the rows in alphabetical order (int32).
+
+    Raises:
+        InputError: the files are damaged, or do not belong together.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder, self._name = folder, name
-        self._labels = self._column = _Labels(folder / f"{name}.arrow")
-        self._order = np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
+    def __init__(self, labels: Path, order: Path) -> None:
+        self._files = labels, order
+        self._labels = self._column = _Labels(labels)
+        self._order = load_npy(order, np.int32, len(self._labels), mapped=True)
+        check_rows(order, self._order, len(self._labels))
 
     @cached_property
     def _row_of(self) -> Mapping[str, int]:
@@ -253,36 +255,60 @@ class MappedIds(Ids):
         for place, batch in enumerate(self._column.batches):
             if place:
                 digest.update(b"\x1f")
-            digest.update(hashed(batch.to_pylist()))
+            digest.update(_joined(batch.to_pylist()))
 
-    def copy_to(self, folder: Path, name: str) -> list[str]:
-        """Hard-link, or else copy, both files to another folder under this name; the names of the two files.
+    def copy(self, name: str, write: Callable[[str, Callable[[Path], object]], object]) -> None:
+        """Hard-link, or else copy, both files; `write` gets the name of each, and what makes it at a path."""
 
-        Files that are linked there already stay.
-        """
-
-        def link(path: Path) -> None:
+        def link(source: Path, path: Path) -> None:
             try:
                 os.link(source, path)
             except OSError:  # another disk, or one without links
                 shutil.copyfile(source, path)
 
-        names = [f"{name}{suffix}" for suffix in (".arrow", ".npy")]
-        for file in names:
-            source, to = self._folder / f"{self._name}{Path(file).suffix}", folder / file
-            if not (to.exists() and os.path.samefile(source, to)):
-                atomic_write(to, link)
-        return names
+        for file in self._files:
+            write(f"{name}{file.suffix}", partial(link, file))
+
+
+def load_npy(path: Path, kind: npt.DTypeLike, n: int | None = None, *, mapped: bool = False) -> npt.NDArray[Any]:
+    """A one-dimensional array from a .npy file.
+
+    Args:
+        path, kind, n: the file, and what it must hold: entries of this type, and so many where that is known.
+        mapped: map the file, read-only, in place of reading it.
+
+    Raises:
+        InputError: it holds something else, or cannot be read.
+    """
+    try:
+        array = np.asarray(np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False))
+    except Exception as error:  # of a damaged header NumPy raises whatever its parser does
+        raise InputError(f"{path} cannot be read as an array: {error}") from error
+    wanted = np.dtype(kind)
+    if array.dtype != wanted or array.ndim != 1 or n not in (None, len(array)):
+        length = "" if n is None else f" of length {n:,}"
+        raise InputError(f"{path} must hold one array of {wanted}{length}, got {array.dtype}, shape {array.shape}.")
+    return array
+
+
+def check_rows(path: Path, rows: npt.NDArray[Any], n: int) -> None:
+    """Raise an InputError unless all rows are at least 0 and below n; `path` is where they are from."""
+    for start in range(0, len(rows), _ROWS_AT_A_TIME):
+        block = rows[start : start + _ROWS_AT_A_TIME]
+        if block.min() < 0 or block.max() >= n:
+            raise InputError(f"{path} names rows that are not there: there are {n:,}, the first is 0.")
+
+
+LABELS = pa.schema([("id", pa.large_string())])
 
 
 def write_labels(path: Path, labels: Iterable[pa.Array]) -> int:
     """Write the Arrow file of a table of ids from arrays of them; how many there are."""
-    schema = pa.schema([("id", pa.large_string())])
     n = 0
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, LABELS) as file:
         for array in labels:
             for start in range(0, len(array), BATCH):
-                file.write_batch(pa.record_batch([array[start : start + BATCH].cast(pa.large_string())], schema=schema))
+                file.write_batch(pa.record_batch([array[start : start + BATCH].cast(pa.large_string())], schema=LABELS))
             n += len(array)
     return n
 
@@ -291,7 +317,12 @@ class _Labels(Sequence[str]):
     """The labels of a mapped table, a column of text."""
 
     def __init__(self, path: Path) -> None:
-        self._table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()  # maps, reads nothing
+        try:
+            self._table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()  # maps, reads nothing
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{path} cannot be read as Arrow: {error}") from error
+        if self._table.schema != LABELS:
+            raise InputError(f"{path} must hold one column of ids, got {self._table.schema.names}.")
         self.batches: list[Any] = self._table.column(0).chunks
         self._starts = np.cumsum([0, *map(len, self.batches)]).tolist()
 

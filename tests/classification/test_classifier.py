@@ -7,7 +7,7 @@ from scipy.optimize import check_grad
 from scipy.sparse import csr_array
 
 import rootward as rw
-from rootward.classification import Classifier
+from rootward.classification import Classifier, tuning
 from rootward.classification import linear as linear_module
 from rootward.classification.classifier import (
     Weights,
@@ -18,6 +18,8 @@ from rootward.classification.classifier import (
     sureness,
 )
 from rootward.classification.linear import fit_linear, principal_directions
+from rootward.classification.tuning import TunedEncoder, _in_tree_order, tune
+from rootward.encoders.pretrained import Encoder, new_encoder
 from rootward.errors import PairsError, RunFolderError
 from rootward.evaluation.naming import closure_in
 from rootward.ids import Ids
@@ -209,6 +211,19 @@ def test_the_gradient_of_the_linear_classifier(monkeypatch):
     assert seen["error"] < 0.02
 
 
+def test_doubling_the_weight_of_a_text_is_having_it_twice():
+    features = np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32)
+    classes = np.array([0, 1, 2, 0, 1, 2])
+    closure = csr_array(np.array([[1, 0, 0, 2], [0, 1, 0, 2], [0, 0, 1, 0]], np.float32))
+    weights = np.array([1.0, 1, 2, 1, 1, 1])
+    to_the_end = {"steps": 2_000, "penalty": 0.1}
+    weighted = fit_linear(features, classes, closure, weights=weights, **to_the_end)
+    twice = fit_linear(np.vstack([features, features[2:3]]), np.r_[classes, 2], closure, **to_the_end)
+    alike = fit_linear(features, classes, closure, **to_the_end)
+    assert np.allclose(weighted, twice, atol=0.01 * abs(twice).max())
+    assert not np.allclose(weighted, alike, atol=0.03 * abs(twice).max())
+
+
 def test_a_node_learns_from_texts_below_its_siblings_parent():
     # Class 0 and 1 stand below one node, class 2 elsewhere; a text of class 1 far from all is nearer to 0 than to 2.
     features = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]] * 4, np.float32)
@@ -244,3 +259,72 @@ def test_probabilities_that_are_too_sure_are_lowered():
     found = Weights(measures=(), weights=(), sureness=sureness(chances, right)).calibrated(np.array([0.9, 0.6, 0.3]))
     np.testing.assert_allclose(found, [0.6, 0.5, 0.4], atol=0.02)
     assert Weights(measures=(), weights=()).calibrated(np.array([0.7]))[0] == pytest.approx(0.7)
+
+
+def tiny_encoder(folder):
+    texts = [text for text, _ in shop_labels()]
+    return Encoder.of(new_encoder(texts, folder, layers=3, width=16, heads=2, mlp=32, vocabulary=300, longest=12))
+
+
+def labels_and_rest():
+    """(kept texts, their nodes, (held-out texts, their nodes), the closure)."""
+    pairs = pairs_of(shop_labels())
+    rows, nodes = labelled_texts(pairs)
+    texts = [pairs.query_texts.names[row] for row in rows.tolist()]
+    held = np.arange(len(texts)) % 5 == 0
+    kept, other = ([texts[place] for place in np.flatnonzero(some)] for some in (~held, held))
+    return kept, nodes[~held], (other, nodes[held]), closure_in(pairs)
+
+
+def test_a_tuned_encoder_brings_texts_of_a_node_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning, "RATE", 3e-3)  # of an untrained encoder
+    base = tiny_encoder(tmp_path / "tiny")
+    kept, nodes, held, closure = labels_and_rest()
+    tuned = tune(base, kept, nodes, closure, held, steps=40)
+    assert tuned is not None
+
+    def apart(encoder):
+        """How much nearer two texts of one node are than two of different nodes."""
+        vectors = torch.nn.functional.normalize(torch.from_numpy(encoder.encode(held[0]))).numpy()
+        alike, same = vectors @ vectors.T, held[1][:, None] == held[1]
+        return alike[same].mean() - alike[~same].mean()
+
+    assert apart(tuned.encoder) > apart(base) + 0.01
+    again = tune(base, kept, nodes, closure, held, steps=40)
+    for name, weights in tuned.weights.items():
+        assert torch.equal(weights, again.weights[name])
+        assert ".0." not in name
+        assert "embedding" not in name
+    tuned.save(tmp_path / "weights.safetensors")
+    loaded = TunedEncoder.load(tmp_path / "weights.safetensors", base)
+    np.testing.assert_array_equal(loaded.encoder.encode(kept[:3]), tuned.encoder.encode(kept[:3]))
+
+
+def test_what_is_no_model_or_has_one_text_a_node_is_not_tuned(tmp_path):
+    class Letters:
+        def encode(self, texts):
+            return np.array([[text.count(letter) for letter in "abc"] for text in texts], np.float32)
+
+    kept, nodes, held, closure = labels_and_rest()
+    assert tune(Encoder.of(Letters()), kept, nodes, closure, held) is None
+    first = np.unique(nodes, return_index=True)[1]
+    one_each = [kept[place] for place in first]
+    assert tune(tiny_encoder(tmp_path / "tiny"), one_each, nodes[first], closure, held) is None
+
+
+def test_neighbours_in_the_taxonomy_follow_each_other():
+    pairs = pairs_of([])
+    ids = list(PARENT)
+    order = _in_tree_order([ids.index(node) for node in ("saws", "boots", "hammers", "sandals")], closure_in(pairs))
+    assert [ids[row] for row in order] == ["boots", "sandals", "hammers", "saws"]
+
+
+def test_a_classifier_with_a_tuned_encoder_answers_the_same_when_loaded(tmp_path):
+    base = tiny_encoder(tmp_path / "tiny")
+    made = Classifier.fit(
+        pairs_of(shop_labels()), encoder=base, recipe=rw.recipes.decoupled(steps=20), dim=8, out=tmp_path / "run",
+        settings=rw.Settings(progress=False, measure=False),
+    )  # fmt: skip
+    texts = ["rubber work boot", "open strap sandal", "framing hammer"]
+    assert list(Classifier.load(tmp_path / "run").answers(texts)) == list(made.answers(texts))
+    assert (made.tuned is not None) == (tmp_path / "run" / "classifier" / "encoder.safetensors").is_file()

@@ -70,7 +70,7 @@ def test_search_takes_the_calibrated_end_where_training_found_none(rootward, cop
     model = DualEncoder.load(copied)
     model.thresholds[model.query_ids.row("flip-flops")] = torch.nan
     config = json.loads((copied / "config.json").read_text())
-    model.save(copied, config={"run": config["run"]}, more_files=("pairs.parquet",))
+    model.save(copied, config={"run": config["run"]}, more_files={"pairs.parquet": None})
     asked = ("search", copied, "flip-flops", "--threshold", "auto", "--json")
     refused = rootward(*asked)
     assert (refused.exit_code, "have no threshold" in refused.stderr) == (2, True)

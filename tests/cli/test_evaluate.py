@@ -40,7 +40,9 @@ def test_other_pairs_can_be_given_as_for_train(rootward, run, tmp_path):
 def test_a_run_that_reads_texts_says_which_nodes_they_name(rootward, run, text_run, tmp_path):
     assert json.loads(rootward("evaluate", run, "--json", "-", "--bootstrap", "0").stdout)["nodes"] is None
     result = rootward("evaluate", text_run, "--bootstrap", "20")
-    assert "trained on texts, 12 nodes of 12" in result.stdout
+    assert "texts it was trained on, 12 nodes of 12" in result.stdout
+    assert "recall of texts it was trained on" in result.stdout
+    assert "which say little of other texts" in result.stderr
     assert "hierarchical F1 (hF)" in result.stdout
 
 

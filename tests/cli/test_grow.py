@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,33 @@ def test_a_saved_change_does_the_same(rootward, plain_run, tuesday):
     one, two = (DualEncoder.load(name) for name in ("one", "two"))
     assert set(one.query_ids) == set(two.query_ids)
     assert Run.load("one").report.overall.value == pytest.approx(1.0, abs=0.05)
+
+
+def test_every_change_of_texts_is_told_and_the_calibration_goes_along(rootward, text_run, shop, nodes, tmp_path):
+    """Boots are called wellingtons now, sandals have another synonym, clogs are new; the run reads synonyms."""
+    (tmp_path / "shop.csv").write_text(shop.read_text() + "clogs,shoes\n")
+    with nodes.open(newline="") as file:
+        rows = [dict(row) for row in csv.DictReader(file)]
+    for row in rows:
+        row["name"] = "Wellingtons" if row["id"] == "rain boots" else row["name"]
+        row["synonyms"] += "|velcro shoes" if row["id"] == "sandals" else ""
+    with (tmp_path / "nodes.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows([*rows, {"id": "clogs", "name": "Clogs", "synonyms": ""}])
+    shutil.copytree(text_run, tmp_path / "run")
+    assert rootward("calibrate", "run", "--abstain", "-q").exit_code == 0
+    done = rootward("grow", "run", "edges:shop.csv", "--read", "nodes=nodes.csv", "--out", "grown")
+    assert done.exit_code == 0, done.stderr
+    assert "added               1  clogs" in done.stdout
+    assert "renamed             1  rain boots: Rain Boots -> Wellingtons" in done.stdout
+    assert "texts gained        1  velcro shoes (sandals)" in done.stdout
+    assert "moved" not in done.stdout.partition("slice")[0]
+    assert "sandals: velcro shoes" in Run.load("grown").pairs.query_ids
+    assert json.loads((tmp_path / "grown" / "diff.json").read_text())["texts"]["sandals"]
+    told = "is carried over" if "verdict: retrain now" not in done.stdout else "is dropped"
+    assert f"The calibration of run {told}" in done.stderr
+    assert rootward("search", "grown", "velcro shoes", "--threshold", "auto").exit_code == 0
 
 
 @pytest.mark.parametrize(

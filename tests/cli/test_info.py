@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from rootward.folders import seal
+
 
 @pytest.fixture
 def told(rootward):
@@ -39,7 +41,7 @@ def test_what_it_says_to_do_next_works(rootward, told, plain_run, shop, tmp_path
     for command in commands:
         words = [{"TEXT": "boots", "SOURCE": f"edges:{shop}"}.get(word, word) for word in command.split()[1:]]
         assert rootward(*words).exit_code == 0, command
-    assert told(copied)["figures"]["answer sets"]["of"] == "3 held-out queries that were not calibrated on"
+    assert told(copied)["figures"]["answer sets"]["of"] == "3 queries that were not calibrated on"
     grown = told(f"{copied}-2")
     assert grown["is"].startswith("a grown run (1 step(s) since it was trained; drift: fine)")
     assert grown["figures"]["recall"]["of"] == "the 12 queries of the grown run, 0 of them added since"
@@ -49,7 +51,7 @@ def test_an_unfinished_run_says_how_to_go_on(told, run, tmp_path):
     shutil.copytree(run, tmp_path / "cut")
     config = json.loads((tmp_path / "cut" / "config.json").read_text())
     config["run"] |= {"finished": False, "measured": False}
-    (tmp_path / "cut" / "config.json").write_text(json.dumps(config))
+    (tmp_path / "cut" / "config.json").write_text(seal(config))
     (tmp_path / "cut" / "report.json").unlink()
     about = told("cut")
     assert about["is"].startswith("an unfinished run")
@@ -75,7 +77,7 @@ def test_a_model_saved_from_python_has_no_pairs(told, run, tmp_path):
     (tmp_path / "model" / "pairs.parquet").unlink()
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     del config["run"]
-    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model" / "config.json").write_text(seal(config))
     about = told("model")
     assert about["is"].startswith("a model without a run")
     assert about["sizes"] == {"queries and documents": 24}

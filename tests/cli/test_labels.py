@@ -65,7 +65,7 @@ def test_new_labels_are_measured_on_the_nodes_of_the_run_without_a_source(rootwa
     assert (report["n_queries"], report["n_unseen"]) == (2, 2)
     assert report["n_documents"] == 12
     assert report["overall"]["value"] > 0.5
-    assert "2 queries" in rootward("diagnose", labelled, "--labels", "new.csv", "--quick").stdout
+    assert "2 held-out texts" in rootward("diagnose", labelled, "--labels", "new.csv", "--quick").stdout
     calibrated = rootward(
         "calibrate", labelled, "--labels", "titles.csv", "--text", "title", "--node", "category", "--quiet"
     )
@@ -86,6 +86,66 @@ def test_a_grown_run_has_the_labels_of_the_newer_version(rootward, labelled, sho
     pairs = Run.load("grown").pairs
     assert pairs.relevant("Wooden clogs") == [("clogs", 0), ("shoes", 1), ("footwear", 2)]
     assert pairs.relevant("Velcro Tevas") == ANCESTORS["sandals"]
+
+
+def test_labelled_texts_survive_a_newer_taxonomy(rootward, labelled, shop, tmp_path):
+    """Hiking boots go, flip-flops go with their text, clogs come; the other titles stay."""
+    rows = [row for row in shop.read_text().splitlines() if not row.startswith(("hiking boots", "flip-flops"))]
+    (tmp_path / "newer.csv").write_text("\n".join([*rows, "clogs,shoes"]))
+    result = rootward("grow", labelled, "edges:newer.csv", "--out", "grown", "--json", "-")
+    assert result.exit_code == 0, result.stderr
+    assert "1 labelled text is left out, as their nodes are gone." in result.stderr
+    pairs = Run.load("grown").pairs
+    assert pairs.relevant("Rubber wellies") == ANCESTORS["rain boots"]
+    assert "Havaianas with a logo" not in pairs.query_ids
+    change = json.loads(result.stdout)["diff"]
+    assert (change["added"], change["removed"]) == (["clogs"], ["flip-flops", "hiking boots"])
+    assert change["removed_labels"] == [["Havaianas with a logo", "flip-flops"]]
+    assert json.loads((tmp_path / "grown" / "diff.json").read_text()) == change
+    again = rootward("grow", labelled, "--diff", "grown/diff.json", "--out", "again", "--quiet")
+    assert again.exit_code == 0, again.stderr
+    assert set(Run.load("again").pairs.query_ids) == set(pairs.query_ids)
+
+
+def test_labels_are_added_and_decide_about_their_texts(rootward, labelled, tmp_path):
+    (tmp_path / "more.csv").write_text("text,node\nWooden clogs,shoes\nvelcro tevas,sneakers\n")
+    result = rootward("grow", labelled, "--labels", "more.csv", "--out", "grown")
+    assert result.exit_code == 0, result.stderr
+    assert "texts gained        2  Wooden clogs (shoes), velcro tevas (sneakers)" in result.stdout
+    assert "texts lost          1  Velcro Tevas (sandals)" in result.stdout
+    pairs = Run.load("grown").pairs
+    assert pairs.relevant("velcro tevas")[0] == ("sneakers", 0)
+    assert pairs.relevant("Rubber wellies") == ANCESTORS["rain boots"]
+    assert "Velcro Tevas" not in pairs.query_ids
+
+
+def test_weights_of_labels_are_kept_by_the_run_and_by_growth(rootward, shop, tmp_path):
+    (tmp_path / "titles.csv").write_text(
+        "text,node,n,x\nWellies for puddles,rain boots,2.5,0\nVelcro Tevas,sandals,1,1\n"
+    )
+    flags = ["--labels", "titles.csv", "--weight", "n"]
+    result = rootward("train", f"edges:{shop}", *flags, *QUICK, "--out", "run")
+    assert result.exit_code == 0, result.stderr
+    assert Run.load("run").pairs.query_weights.tolist() == [1.0] * 12 + [2.5, 1.0]
+    assert rootward("grow", "run", f"edges:{shop}", "--out", "grown", "-q").exit_code == 0
+    assert Run.load("grown").pairs.query_weights.tolist() == [1.0] * 12 + [2.5, 1.0]
+    refused = rootward("train", f"edges:{shop}", "--labels", "titles.csv", "--weight", "x", "--out", "other")
+    assert refused.exit_code == 2
+    assert "the weight (column 'x') is '0'; a number above 0 is needed" in refused.stderr
+    refused = rootward("train", f"edges:{shop}", "--weight", "n", "--out", "other")
+    assert "--weight names a column of --labels FILE" in refused.stderr
+    flat = ["labels:titles.csv", "--read", "weight=n"]
+    assert rootward("train", *flat, *QUICK, "--out", "flat").exit_code == 0
+    assert Run.load("flat").pairs.query_weights.tolist() == [2.5, 1.0]
+
+
+def test_filters_and_ancestors_of_a_labelled_run(rootward, labelled):
+    found = json.loads(rootward("search", labelled, "plain wellies", "--below", "boots", "--json").stdout)
+    assert {each["id"] for each in found["documents"]} == {"boots", "rain boots", "hiking boots"}
+    told = rootward("search", labelled, "puddle wellies", "--threshold", "-1", "-k", "1", "--upward", "--json")
+    first, *above = json.loads(told.stdout)["documents"]
+    wanted = {node for node, hops in Run.load(labelled).pairs.relevant(first["id"]) if hops}
+    assert {each["id"] for each in above if each["added"]} == wanted
 
 
 def test_growth_makes_pairs_by_the_settings_of_a_labelled_run(rootward, shop, files):

@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from rootward.cli import app
+from rootward.encoders import DualEncoder
+from rootward.folders import seal
 
 QUICK = ["--dim", "16", "--steps", "60", "--threads", "1"]
 KINDS = {
@@ -106,19 +108,29 @@ def test_minutes_are_of_one_tower(rootward, shop, folder):
     assert "--tower static" in result.stderr
 
 
-def test_grow_says_that_the_classifier_is_dropped(rootward, shop, folder):
-    labels = ["--labels", folder / "titles.csv", "--text", "title", "--node", "category"]
-    result = rootward("grow", folder / "run", f"edges:{shop}", *labels, "--out", "grown")
+def test_grow_trains_the_classifier_anew_and_keeps_the_labels(rootward, shop, folder, tmp_path):
+    (tmp_path / "newer.csv").write_text(shop.read_text() + "clogs,shoes\n")
+    (tmp_path / "more.csv").write_text("text,node\n" + "".join(f"wooden {i} clog,clogs\n" for i in range(3)))
+    shutil.copytree(folder / "run", tmp_path / "run")
+    assert rootward("calibrate", "run", "--abstain", "-q").exit_code == 0
+    result = rootward("grow", "run", "edges:newer.csv", "--labels", "more.csv", "--out", "grown", "--save-diff", "d")
     assert result.exit_code == 0, result.stderr
-    assert "is not carried over; for rootward predict, train again with all labels" in result.stderr
-    assert rootward("predict", "grown", folder / "new.csv", "--text", "title").exit_code == 2
+    assert "added               1  clogs" in result.stdout
+    assert "texts gained        3  wooden 0 clog (clogs)" in result.stdout
+    assert "held-out texts" in result.stdout
+    assert "The calibration of run is dropped" in result.stderr
+    change = json.loads((tmp_path / "grown" / "diff.json").read_text())
+    assert change["added"] == ["clogs"]
+    assert (tmp_path / "d").read_text() == (tmp_path / "grown" / "diff.json").read_text()
+    assert rootward("predict", "grown", folder / "new.csv", "--text", "title").exit_code == 0
+    assert rootward("info", "grown").exit_code == 0
 
 
 def test_a_classifier_of_another_model_is_refused(rootward, folder, tmp_path):
     shutil.copytree(folder / "run", tmp_path / "run")
     config = json.loads((tmp_path / "run" / "classifier" / "config.json").read_text())
     config["classifier"]["model"] = "0" * 64
-    (tmp_path / "run" / "classifier" / "config.json").write_text(json.dumps(config))
+    (tmp_path / "run" / "classifier" / "config.json").write_text(seal(config))
     result = rootward("predict", tmp_path / "run", folder / "new.csv", "--text", "title")
     assert result.exit_code == 2
     assert "is of another model than" in result.stderr
@@ -137,3 +149,66 @@ def test_evaluate_measures_what_the_classifier_names(rootward, folder):
     assert nodes["n_queries"] == 3
     assert nodes["accuracy"]["value"] == pytest.approx(2 / 3)  # the last label is wrong
     assert "those of the run's classifier" in result.stderr
+
+
+LABELS = ["--text", "title", "--node", "category"]
+
+
+@pytest.fixture
+def more(folder):
+    """Texts that are in no training, labelled."""
+    (folder / "held.csv").write_text(
+        "title,category\nmud green garden wellie,rain boots\nsurf thong beach,flip-flops\n"
+    )
+    return ["--labels", folder / "held.csv", *LABELS]
+
+
+def test_without_test_texts_evaluate_says_whose_figures_it_has(rootward, folder):
+    result = rootward("evaluate", folder / "run", "--json", "-", "--bootstrap", "0")
+    told = json.loads(result.stdout)
+    assert told["texts"] == "trained on"
+    assert (told["nodes"]["texts"], told["nodes"]["n_queries"]) == ("held-out", 20)
+    assert "texts that" in result.stderr
+    assert "was trained on" in result.stderr
+    assert "Named nodes are of texts that were held out" in result.stderr
+
+
+def test_two_runs_are_compared_by_what_they_name(rootward, folder, more, monkeypatch):
+    opened = []
+    load = DualEncoder.load.__func__
+    monkeypatch.setattr(
+        DualEncoder, "load", classmethod(lambda cls, *args, **more: opened.append(args) or load(cls, *args, **more))
+    )
+    shutil.copytree(folder / "run", "other")
+    result = rootward("evaluate", folder / "run", "--against", "other", *more, "--bootstrap", "20")
+    assert result.exit_code == 0, result.stderr
+    assert len(opened) == 2  # each run once
+    assert f"a: {folder / 'run'}\nb: other\n" in result.stdout
+    assert "named node right: no difference that could not be chance" in result.stdout
+    assert "hF: no difference" in result.stdout
+    told = json.loads(rootward("evaluate", "other", "--against", folder / "run", *more, "--json", "-").stdout)
+    compared = {row["slice"]: row for row in told["comparison"]["nodes"]}
+    assert told["comparison"]["label_a"] == "other"
+    assert compared["named node right"]["a"] == compared["named node right"]["b"] == 1
+    assert compared["hF"]["low"] == compared["hF"]["high"] == 0
+
+
+def test_calibrate_and_diagnose_take_the_held_out_texts(rootward, folder):
+    shutil.copytree(folder / "run", "run")
+    result = rootward("calibrate", "run", "--abstain")
+    assert result.exit_code == 0, result.stderr
+    assert "5 held-out texts that were not calibrated on (10 + 5 were)" in result.stdout
+    assert "before it was trained on these texts too" in result.stdout
+    assert "5 held-out texts" in json.loads(rootward("info", "run", "--json").stdout)["figures"]["answer sets"]["of"]
+    refused = rootward("calibrate", "run", "--rule", "size")
+    assert refused.exit_code == 2
+    assert "--rule universal" in refused.stderr
+    told = rootward("diagnose", "run", "--quick").stdout
+    assert "20 held-out texts" in told
+    shutil.rmtree("run/classifier")
+    told = rootward("calibrate", "run", "--abstain")
+    assert "texts it was trained on that were not calibrated on" in told.stdout
+    assert "These are texts that run was trained on" in told.stderr
+    told = rootward("diagnose", "run", "--quick").stdout
+    assert "texts it was trained on" in told
+    assert "Healthy" not in told

@@ -15,6 +15,7 @@ from rootward.cli.towers import TowerFlags, tower_settings
 from rootward.cli.train import RecipeFlags
 from rootward.encoders import DualEncoder, LookupTower, new_encoder
 from rootward.encoders.static import StaticTower
+from rootward.folders import seal
 from rootward.pairs import Pairs
 from rootward.training import Run
 
@@ -144,7 +145,7 @@ def test_a_run_whose_encoder_and_cache_have_moved_is_told_where_by_a_flag(rootwa
         assert (told.exit_code, told.stderr) == (0, ""), (verb, told.output)
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     config["run"]["finished"] = False
-    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    (tmp_path / "run" / "config.json").write_text(seal(config))
     resumed = rootward("train", "--resume", "run", "--encoder", moved, "--quiet")
     assert (resumed.exit_code, resumed.stderr) == (0, ""), resumed.output
 

@@ -7,6 +7,7 @@ import torch
 import planted
 import rootward as rw
 from rootward.diagnosis import Diagnosis
+from rootward.diagnosis.facts import Known
 from rootward.hierarchy import Hierarchy
 
 TREE = Hierarchy.perfect_tree(height=4, width=5, root=False).pairs()
@@ -29,6 +30,25 @@ def test_the_planted_fault_is_named(fault, seed):
     assert found.cause == fault, str(found)
     assert found.verdict.evidence
     assert found.verdict.advice
+
+
+def test_texts_that_were_trained_on_are_never_healthy():
+    pairs, queries, documents = planted.healthy(TREE, 0, **SHORT)
+    found = rw.diagnose(queries, documents, pairs, texts="trained on")
+    assert found.cause == "unclear"
+    assert "for texts that it was trained on" in found.verdict.finding
+    assert "--labels FILE" in found.verdict.advice[0]
+    assert rw.diagnose(queries, documents, pairs, texts="held-out").cause == "healthy"
+
+
+def test_held_out_texts_that_are_missed_are_a_matter_of_generalisation(short):
+    """All that was trained on is found, so neither more training nor more dimensions will help."""
+    pairs, queries, documents = short
+    known = Known(recipe="decoupled", in_batch=False, far_only=False, finished=True, recall=0.999)
+    found = rw.diagnose(queries, documents, pairs, texts="held-out", known=known)
+    assert found.cause == "generalisation", str(found)
+    assert "99.9 % for what it was trained on" in found.verdict.evidence[0]
+    assert found.facts.same_dim is None
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from letters import Letters, Shouting
 from rootward.encoders import DualEncoder, LookupTower, TextTower, new_encoder
 from rootward.encoders.pretrained import BLOCK, Encoder, cache_folder, encode_cached, readable
 from rootward.errors import InputError, MissingExtraError
+from rootward.folders import seal
 from rootward.hierarchy import Hierarchy
 from rootward.rng import stream
 from shoes import shoes as shop
@@ -232,7 +233,7 @@ def test_a_model_of_earlier_days_which_does_not_say_where_loads_from_the_default
     folder = model.save(tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
     del config["towers"]["query"]["cache"]
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.json").write_text(seal(config))
     encoder = Letters()
     assert DualEncoder.load(folder, encoder=encoder).query_vectors().equal(model.query_vectors())
     assert encoder.n_asked == 0

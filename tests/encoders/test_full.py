@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from letters import Letters
 from rootward.encoders import DualEncoder, new_encoder
-from rootward.encoders.full import FullTower, _alike, weights_of
+from rootward.encoders.full import FullTower, alike, weights_of
 from rootward.encoders.pretrained import Encoder
 from rootward.errors import InputError, RunFolderError
 from rootward.rng import stream
@@ -100,8 +100,8 @@ def test_texts_of_like_length_are_padded_together_and_nothing_else_changes(opene
     towards = torch.randn(7, 8, generator=torch.Generator().manual_seed(4))
     found, read = [], []
     monkeypatch.setattr(opened[0], "forward", lambda given, go=opened[0].forward: read.append(given) or go(given))
-    for alike in (64, 2):
-        monkeypatch.setattr("rootward.encoders.full.ALIKE", alike)
+    for size in (64, 2):
+        monkeypatch.setattr("rootward.encoders.full.ALIKE", size)
         vectors, pull = tower.forward(torch.arange(7), stream(0, "noise"))
         found.append((vectors, [each.gradient for each in pull(towards)]))
     (whole, one), (parts, other) = found
@@ -125,7 +125,7 @@ def test_texts_of_like_length_are_padded_together_and_nothing_else_changes(opene
 )
 def test_tokens_of_another_make_stay_together(given, monkeypatch):
     monkeypatch.setattr("rootward.encoders.full.ALIKE", 1)
-    ((places, same),) = _alike(given, 3)
+    ((places, same),) = alike(given, 3)
     assert same is given
     assert places.tolist() == [0, 1, 2]
 

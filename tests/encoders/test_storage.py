@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 from rootward.encoders import DualEncoder
 from rootward.errors import RunFolderError
-from rootward.folders import FORMAT
+from rootward.folders import FORMAT, seal
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.texts import Texts
@@ -99,7 +99,7 @@ def test_anybody_can_read_the_vectors_with_numpy(model, tmp_path):
 
 def test_config_holds_the_format_the_callers_sections_and_every_checksum(model, tmp_path):
     (tmp_path / "more.bin").write_bytes(b"more")
-    model.save(tmp_path, config={"run": {"seed": 3}}, more_files=("more.bin",))
+    model.save(tmp_path, config={"run": {"seed": 3}}, more_files={"more.bin": None})
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["format"] == FORMAT
     assert config["made_by"].startswith("rootward ")
@@ -145,7 +145,7 @@ def test_ids_of_another_model_are_refused_though_every_checksum_is_right(model, 
     config = json.loads((tmp_path / "one" / "config.json").read_text())
     other = json.loads((tmp_path / "other" / "config.json").read_text())
     config["files"]["ids.parquet"] = other["files"]["ids.parquet"]
-    (tmp_path / "one" / "config.json").write_text(json.dumps(config))
+    (tmp_path / "one" / "config.json").write_text(seal(config))
     (tmp_path / "one" / "ids.parquet").write_bytes((tmp_path / "other" / "ids.parquet").read_bytes())
     with pytest.raises(RunFolderError, match="no 'queries' with one row for each of the 2 ids"):
         DualEncoder.load(tmp_path / "one")
@@ -153,7 +153,7 @@ def test_ids_of_another_model_are_refused_though_every_checksum_is_right(model, 
 
 def test_a_newer_format_is_refused_with_what_to_do(model, tmp_path):
     path = model.save(tmp_path) / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format": FORMAT + 1}))
+    path.write_text(seal({**json.loads(path.read_text()), "format": FORMAT + 1}))
     with pytest.raises(RunFolderError, match=f"in format {FORMAT + 1}; .*pip install --upgrade rootward"):
         DualEncoder.load(tmp_path)
 

@@ -275,7 +275,7 @@ def test_what_cannot_be_exported_says_why_and_leaves_nothing(named, runs, tmp_pa
     static = runs("static", "tied")
     with pytest.raises(InputError, match="looks its queries up"):
         rw.export(rw.DualEncoder.lookup(named, 4), tmp_path / "model")
-    with pytest.raises(InputError, match="one of 'sentence-transformers', 'onnx', got 'onxx'"):
+    with pytest.raises(InputError, match="one of 'sentence-transformers', 'onnx', 'vectors', got 'onxx'"):
         rw.export(static, tmp_path / "model", "onxx")
     letters = rw.DualEncoder.text(named, "frozen", dim=8, encoder=Letters(), cache=tmp_path / "cache")
     joint = rw.DualEncoder.text(named, "joint", dim=8, encoder=Letters(), cache=tmp_path / "cache")

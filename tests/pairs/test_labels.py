@@ -198,3 +198,32 @@ def test_labels_taken_from_others_keep_their_rows_for_messages(tmp_path):
     labels = rw.Labels.read(csv(tmp_path, "wellies,rain boots", "tevas,sandels")).take([1])
     with pytest.raises(UnknownIdError, match=r"Row 3 of titles.csv"):
         shoes().pairs(labels=labels)
+
+
+def test_weights_of_labels_are_weights_of_queries(tmp_path):
+    """Rows that repeat a text and its node add up; of several nodes the mean; nodes and synonyms count 1."""
+    rows = [("Wellies", "rain boots", 3), ("wellies!", "Rain boots", 1), ("Tevas", "sandals", 2), ("tevas", "boots", 4)]
+    labels = rw.Labels.read(rows, weight="weight")
+    pairs = shoes().pairs(labels=labels)
+    assert pairs.query_weights.tolist() == [1.0] * 12 + [4.0, 3.0]
+    assert "their weights are added up" in pairs.notes[-1]
+    named = shop().pairs(labels=labels).by_name()
+    assert len(named.query_weights) == named.n_queries
+    assert named.query_weights[12:14].tolist() == [4.0, 3.0]
+    again = rw.Pairs.load(named.save(tmp_path / "pairs.parquet"))
+    assert again.query_weights.tolist() == named.query_weights.tolist()
+    assert labels.pairs().query_weights.tolist() == [4.0, 3.0]
+    assert shoes().pairs(labels=rw.Labels.of([("Wellies", "rain boots")])).query_weights is None
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, np.inf, np.nan])
+def test_weights_are_finite_and_above_0(weight):
+    with pytest.raises(InputError, match="label 2 has"):
+        rw.Labels(("a", "b"), ("x", "x"), np.array([1.0, weight]))
+    pairs = rw.Labels.of([("a", "x")]).pairs()
+    with pytest.raises(PairsError, match="query_weights"):
+        rw.Pairs(pairs.query_ids, pairs.document_ids, *arrays(pairs), query_weights=np.array([weight]))
+
+
+def arrays(pairs):
+    return pairs.offsets, pairs.documents, pairs.distances

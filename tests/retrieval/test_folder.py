@@ -12,6 +12,7 @@ import torch
 
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, RunFolderError, UnknownIdError
+from rootward.folders import seal
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.retrieval import Filter, Index
@@ -131,7 +132,7 @@ def test_damage_is_named(tmp_path):
         (folder / name).write_bytes(whole)
     assert len(Index.load(folder)) == 12
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "format": 99, "made_by": "rootward 9"}))
+    (folder / "config.json").write_text(seal({**config, "format": 99, "made_by": "rootward 9"}))
     with pytest.raises(RunFolderError, match="written by rootward 9 in format 99"):
         Index.load(folder)
 

@@ -51,7 +51,7 @@ def log(folder) -> list[dict]:
     return [strict(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-CLOCK = ("seconds", "pairs_per_second", "loss")  # what depends on when it was stopped, and not the training
+CLOCK = ("seconds", "pairs_per_second", "loss", "check")  # what depends on when it was stopped, and not the training
 
 
 def assert_same(one, other, **load):

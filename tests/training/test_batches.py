@@ -10,6 +10,8 @@ from rootward.pairs import HeavyTail, Pairs, Rebalanced, Regular
 from rootward.rng import stream
 from rootward.training import Stage
 from rootward.training.batches import Batches
+from rootward.training.loop import gradients
+from rootward.training.losses import LOSSES
 
 
 def stage(**fields) -> Stage:
@@ -251,3 +253,26 @@ def test_there_is_nothing_to_draw_from_no_pairs():
 def test_a_batch_is_a_value(shoes):
     with pytest.raises(dataclasses.FrozenInstanceError):
         Batches(shoes, stage(), 0, 0)[0].n_pairs = 3
+
+
+def test_doubling_the_weight_of_a_query_is_having_it_twice():
+    """Loss and gradients of a batch of all queries, by hand: the repeated query has both its gradients."""
+    documents = Ids(["shoes", "boots", "sandals"])
+    rows = [0, 1, 1, 2], [0, 1, 0, 2]
+    weights = np.array([1.0, 2.0, 1.0])
+    weighted = Pairs.from_arrays(Ids("abc"), documents, *rows, [0, 0, 1, 0], query_weights=weights)
+    twice = Pairs.from_arrays(Ids("abcd"), documents, [*rows[0], 3, 3], [*rows[1], 1, 0], [0, 0, 1, 0, 0, 1])
+    rng = np.random.default_rng(0)
+    q, d = (torch.from_numpy(rng.standard_normal((3, 4)).astype(np.float32)) for _ in range(2))
+    found = []
+    for pairs, vectors in ((weighted, q), (twice, torch.cat([q, q[1:2]]))):
+        batch = Batches(pairs, stage(batch_size=8, candidates="all", steps=1), 0, 0)[0]
+        loss, by_query, by_document = gradients(LOSSES["decoupled"], vectors[batch.queries], d, batch, 5.0)
+        out = torch.zeros_like(vectors)
+        out[batch.queries] = by_query
+        found.append((float(loss), out, by_document))
+    (loss, by_query, by_document), (loss_twice, by_query_twice, by_document_twice) = found
+    assert loss == pytest.approx(loss_twice, rel=1e-5)
+    assert torch.allclose(by_document, by_document_twice, atol=1e-6)
+    by_query_twice[1] += by_query_twice[3]
+    assert torch.allclose(by_query, by_query_twice[:3], atol=1e-6)

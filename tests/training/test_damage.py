@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, RunFolderError
-from rootward.folders import FORMAT
+from rootward.folders import FORMAT, seal
 from rootward.training import Run, resume, train
 from rootward.training.session import Display
 from rootward.training.state import CHECKPOINT
@@ -67,7 +67,7 @@ def test_a_damaged_checkpoint_is_refused(damage, half):
 @pytest.mark.parametrize("name", ["model.safetensors", "ids.parquet", "pairs.parquet"])
 def test_a_damaged_file_is_refused_by_name(name, damage, half):
     DAMAGE[damage](half / name)
-    with pytest.raises(RunFolderError, match=rf"{name} is damaged: its checksum"):
+    with pytest.raises(RunFolderError, match=rf"{name} is damaged: "):
         Run.load(half)
     with pytest.raises(RunFolderError, match=name):
         DualEncoder.load(half)
@@ -91,7 +91,7 @@ def test_a_missing_log_costs_the_history_only(half):
     assert Run.load(half).history == []
     run = resume(half, settings=QUIET)
     assert run.finished
-    assert [line["step"] for line in log(half)] == [15, 20, 24]
+    assert [line["step"] for line in log(half)] == [5, 10, 15, 20, 24], "the checkpoint knows it"
 
 
 def test_a_checkpoint_of_another_table_is_refused(half, tmp_path, ctrl_c):
@@ -114,7 +114,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(name, half, tmp_path, ctrl_c)
 def test_a_run_of_a_newer_version_is_refused(half):
     config = json.loads((half / "config.json").read_text())
     config |= {"format": FORMAT + 1, "made_by": "rootward 99.0"}
-    (half / "config.json").write_text(json.dumps(config))
+    (half / "config.json").write_text(seal(config))
     for read in (Run.load, DualEncoder.load, lambda folder: resume(folder, settings=QUIET)):
         with pytest.raises(RunFolderError, match=r"written by rootward 99\.0 in format .*pip install --upgrade"):
             read(half)
@@ -153,9 +153,9 @@ def test_a_config_that_lacks_something_of_the_run_says_what(half):
     config = json.loads((half / "config.json").read_text())
     del config["run"]["machine"]
     config["run"]["recipe"]["stages"][0]["loss"] = "hinge"
-    (half / "config.json").write_text(json.dumps(config))
+    (half / "config.json").write_text(seal(config))
     for read in (Run.load, lambda folder: resume(folder, settings=QUIET)):
-        with pytest.raises(RunFolderError, match=r"needs of a run \(recipe.*, machine\)"):
+        with pytest.raises(RunFolderError, match=r"section 'run'.*recipe.*machine: Field required"):
             read(half)
 
 

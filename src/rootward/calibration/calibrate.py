@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
@@ -35,8 +34,9 @@ from rootward.calibration.set_report import Chances, OtherRule, SetCounts, SetFi
 from rootward.calibration.top_documents import top_documents
 from rootward.encoders import Queries
 from rootward.errors import InputError, PairsError, UnknownIdError
-from rootward.evaluation.evaluate import Encoder, documents_of, in_rows_of, queries_of
-from rootward.files import atomic_write
+from rootward.evaluation.evaluate import Encoder, documents_of, in_rows_of, queries_of, texts_known
+from rootward.files import atomic_write, refuse_link, sha256_of
+from rootward.folders import CONFIG, writing_to
 from rootward.pairs import Pairs
 from rootward.progress import bar
 from rootward.scoring import BLOCK_BYTES, Floats, Ints, best, checked
@@ -113,12 +113,14 @@ def calibrate(
             f"Calibration splits queries in three and needs at least {FEWEST} with answers, got {n}; some "
             f"hundreds make it sure."
         )
-    known = pairs if n <= max_queries else pairs.split("queries", test=max_queries / n, seed=seed).test
+    texts = texts_known(model, pairs) if queries is None else None
+    unit: Literal["queries", "texts"] = "queries" if texts is None else "texts"  # spellings of a text stay together
+    known = pairs if n <= max_queries else pairs.split(unit, test=max_queries / n, seed=seed).test
     vectors = queries_of(model, known) if queries is None else _vectors_of(queries, known, model.fingerprint())
     known, documents = in_rows_of(model, known), documents_of(model)
     with bar("Scoring", int(np.count_nonzero(known.sizes)), progress) as advance:
         top = top_documents(vectors, documents, known, block_bytes=block_bytes, progress=advance)
-    parts = known.split("queries", validation=_CHOSEN, test=_MEASURED, seed=seed)
+    parts = known.split(unit, validation=_CHOSEN, test=_MEASURED, seed=seed)
 
     def margins(rule: AnyRule, part: Pairs) -> Array:
         some = top.of(part)
@@ -159,6 +161,7 @@ def calibrate(
         rivals=tuple(OtherRule(name=name, figures=SetFigures.of(counted(each).sets)) for name, each in others.items()),
         repaired=None if counts.repaired is None else SetFigures.of(counts.repaired[0]),
         repaired_slices=() if counts.repaired is None else set_slices(parts.test, *counts.repaired),
+        texts=texts,
     )
     return Calibration(chosen, chances, report, model.fingerprint())
 
@@ -192,7 +195,7 @@ def _vectors_of(queries: Queries | Tensor, pairs: Pairs, fingerprint: str) -> Te
     return queries.detach().cpu()
 
 
-VERSION = 1
+VERSION = 2
 
 NAME = "calibration.safetensors"
 """What the file is called in a model's folder."""
@@ -276,11 +279,25 @@ class Calibration:
         return self.report.plot(path)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write everything to one safetensors file, or into a model's folder; whole or not at all."""
+        """Write everything to one safetensors file, or into a model's folder; whole or not at all.
+
+        Raises:
+            InUseError: another process writes that folder.
+            WriteError: no room, no permission, or a link in the place of a file of a model's folder.
+        """
         path = Path(path)
         target = path / NAME if path.is_dir() else path
+        if not (target.parent / CONFIG).is_file():
+            return self.write(target, links=True)
+        with writing_to(target.parent, "Calibration.save"):
+            return self.write(target)
+
+    def write(self, path: Path, links: bool = False) -> Path:
+        """Write the file, with a checksum over all that is in it."""
         tensors = {name: np.ascontiguousarray(array) for name, array in self._tensors().items()}
-        return atomic_write(target, lambda to: save_file(tensors, to, self._about()))
+        about = self._about()
+        about["sha256"] = _digest(tensors, about)
+        return atomic_write(path, lambda to: save_file(tensors, to, about), links=links)
 
     def _tensors(self) -> dict[str, npt.NDArray[np.float64]]:
         return {"margins": self.chances.margins, "shares": self.chances.shares, **self.rule.tensors()}
@@ -302,7 +319,9 @@ class Calibration:
             InputError: no such file, not written by `save`, damaged, or from a newer version.
         """
         path = Path(path)
-        path = path / NAME if path.is_dir() else path
+        if path.is_dir():
+            path = path / NAME
+            refuse_link(path)
         if not path.is_file():
             raise InputError(
                 f"There is no calibration {path}. Make one: rootward calibrate RUN, or rootward.calibrate(model, ...)."
@@ -311,16 +330,33 @@ class Calibration:
             with safe_open(path, "np") as file:
                 about = file.metadata() or {}
                 version = int(about.get("rootward.calibration", 0))
+                if version == 1:
+                    raise InputError(f"{path.name} was written by an older rootward (format 1). Calibrate again.")
                 if version > VERSION:
                     raise InputError(
                         f"{path.name} was written by a newer rootward (format {version}, this one reads up to "
                         f"{VERSION}); update rootward to open it."
                     )
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if about.pop("sha256", None) != _digest(tensors, about):
+                raise ValueError("its checksum is not the one it was written with")
+            if any(array.dtype != np.float64 or not np.isfinite(array).all() for array in tensors.values()):
+                raise ValueError("it must hold finite float64 numbers only")
             chances = Chances(tensors.pop("margins"), tensors.pop("shares"))
+            if chances.margins.ndim != 1 or chances.margins.shape != chances.shares.shape:
+                raise ValueError("margins and shares must be two rows of numbers, equally many")
             rule = load_rule(about["rule"], float(about["shift"]), tensors)
             return cls(rule, chances, SetReport.from_json(about["report"]), about["fingerprint"])
-        except (SafetensorError, ValidationError, json.JSONDecodeError, KeyError) as error:
+        except InputError:
+            raise
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(
                 f"{path.name} was not written by Calibration.save, or is damaged: {error}. Calibrate again."
             ) from error
+
+
+def _digest(tensors: Mapping[str, npt.NDArray[Any]], about: Mapping[str, str]) -> str:
+    """Over names, types, sizes and numbers of all arrays, and what stands beside them."""
+    names = [f"{name} {array.dtype} {array.shape}" for name, array in sorted(tensors.items())]
+    values = [np.ascontiguousarray(array).tobytes() for _, array in sorted(tensors.items())]
+    return sha256_of([json.dumps([names, sorted(about.items())]).encode(), *values])

@@ -16,6 +16,7 @@ from rootward.calibration.rules import AnyRule, Array, to_float64
 from rootward.calibration.top_documents import SHARE, Flags, TopDocuments, pair_index, top_documents
 from rootward.csr import levels_of
 from rootward.evaluation.metrics import AnswerSets
+from rootward.evaluation.naming import TextsOf, texts_in_words
 from rootward.evaluation.results import Result, Value, percent, plain_table
 from rootward.pairs import Pairs
 from rootward.plots import figure_at, save_figure
@@ -120,6 +121,8 @@ class SetReport(Result):
         rivals: the other rules, the best fixed k, and an upper bound: each query's best cut, known from its answers.
         repaired: after upward repair, where a graph was given.
         repaired_slices: the same by distance.
+        texts: whether training knew the queries' texts; None where that is unknown, or the model reads none.
+        note: what else a reader should know, such as that the run was grown since.
     """
 
     noun = "report of answer sets"
@@ -140,6 +143,13 @@ class SetReport(Result):
     rivals: tuple[OtherRule, ...]
     repaired: SetFigures | None = None
     repaired_slices: tuple[SetSlice, ...] = ()
+    texts: TextsOf | None = None
+    note: str = ""
+
+    @property
+    def queries(self) -> str:
+        """'2,500 held-out texts', '2,500 texts it was trained on', or '2,500 queries'."""
+        return f"{self.n_queries:,} {texts_in_words(self.texts) if self.texts else 'queries'}"
 
     @property
     def title(self) -> str:
@@ -147,7 +157,7 @@ class SetReport(Result):
         rule = {"universal": "universal threshold", "predicted": "predicted threshold", "size": "expected size"}
         aim = "F1" if self.by == "f1" else f"precision of at least {100 * self.floor:g} %"
         return (
-            f"{rule[self.rule]}, by {aim}: {self.n_queries:,} queries that were not calibrated on "
+            f"{rule[self.rule]}, by {aim}: {self.queries} that were not calibrated on "
             f"({self.n_fitted:,} + {self.n_chosen:,} were)"
         )
 
@@ -195,7 +205,8 @@ class SetReport(Result):
             )
         tables = [self.cells(), self.rule_cells(), self.curve_cells()]
         lines += ["\n\n".join(plain_table(*table) for table in tables)]
-        return "\n".join([*lines, f"expected calibration error {percent(self.error)} %"])
+        lines.append(f"expected calibration error {percent(self.error)} %")
+        return "\n".join([*lines, *([self.note] if self.note else [])])
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw the share of relevant documents against their margin: observed, and as calibrated.

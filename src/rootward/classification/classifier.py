@@ -14,16 +14,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from scipy.special import expit, log_expit
 
 from rootward.classification.evidence import BLOCK, MEASURES, Candidates, Evidence, Floats, Ints, steps_above
+from rootward.classification.tuning import TunedEncoder, tune
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
 from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, encode_cached
-from rootward.errors import PairsError, RunFolderError
+from rootward.errors import InputError, PairsError, RunFolderError
 from rootward.evaluation.evaluate import in_rows_of
 from rootward.evaluation.naming import (
     NodeReport,
@@ -35,16 +37,19 @@ from rootward.evaluation.naming import (
     named_queries,
     node_sums,
 )
-from rootward.files import atomic_write
+from rootward.files import refuse_link
 from rootward.folders import (
     CLASSIFIER,
     CLASSIFIER_FOLDER,
     CONFIG,
+    REPORT,
+    Generation,
     check_files,
-    checksums,
+    file_of,
     read_config,
-    read_object,
-    write_config,
+    read_whole,
+    section,
+    writing_to,
 )
 from rootward.hierarchy.closure import Closure
 from rootward.pairs import Pairs
@@ -155,6 +160,46 @@ class Weights(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Held-out texts as a static tower saw them that was not yet trained on them.
+
+    Attributes:
+        rows: int64, query rows of the pairs.
+        queries: float32, their vectors, one a row, as a search reads unseen texts.
+        documents: float32, the vectors of all documents in that tower.
+    """
+
+    rows: Ints
+    queries: Floats
+    documents: Floats
+
+    @classmethod
+    def load(cls, run: str | Path) -> HeldOut | None:
+        """Those of a run's classifier; None where it has none, or one of another model.
+
+        Raises:
+            RunFolderError: the classifier's files are damaged.
+        """
+        folder = Path(run) / CLASSIFIER
+        if not folder.is_dir():
+            return None
+        refuse_link(folder)
+
+        def read(config: dict[str, Any]) -> HeldOut | None:
+            about = section(folder, config, "classifier", _Section, CLASSIFIER_FOLDER)
+            if HELD_OUT not in config["files"] or about.model != _model_of(Path(run)):
+                return None
+            check_files(folder, config, CLASSIFIER_FOLDER)
+            path = file_of(folder, config, HELD_OUT, CLASSIFIER_FOLDER)
+            try:
+                return cls(**{name: tensor.numpy() for name, tensor in load_file(path).items()})
+            except (SafetensorError, TypeError, ValueError) as error:
+                raise RunFolderError(f"{path} cannot be read: {error}. Train that run again.") from error
+
+        return read_whole(folder, CLASSIFIER_FOLDER, read)
+
+
+@dataclass(frozen=True, eq=False)
 class Classifier:
     """Names the node of a text, from texts that people labelled and a taxonomy.
 
@@ -170,6 +215,9 @@ class Classifier:
         report: figures of held-out texts, before training on everything.
         about: the expected calibration error on held-out texts, what was tried, and seconds of each part.
         run: the training of the static tower on all texts.
+        held_out: the held-out texts and the tower that was not trained on them.
+        tuned: the sentence encoder as it was trained further on the texts that were not held out; None where it is used
+            as it was, or not at all.
     """
 
     evidence: Evidence
@@ -178,6 +226,8 @@ class Classifier:
     report: NodeReport | None = None
     about: dict[str, Any] = field(default_factory=dict)
     run: Run | None = field(default=None, repr=False)
+    held_out: HeldOut | None = field(default=None, repr=False)
+    tuned: TunedEncoder | None = field(default=None, repr=False)
 
     @classmethod
     def fit(
@@ -192,6 +242,7 @@ class Classifier:
         settings: Settings | None = None,
         cache: str | Path | None = None,
         source: str | None = None,
+        held_out: npt.ArrayLike | None = None,
     ) -> Classifier:
         """Learn from labelled texts, measure on held-out ones, then learn from all.
 
@@ -206,6 +257,7 @@ class Classifier:
             settings: device, memory, progress.
             cache: where the encoder's outputs are kept, as for `DualEncoder.text`.
             source: named in the run.
+            held_out: query rows to measure on, such as `held_out_rows` gives; None draws them.
 
         Raises:
             PairsError: fewer than 20 labelled texts that can be held out, or texts of one node alone.
@@ -218,13 +270,27 @@ class Classifier:
         rows, nodes = labelled_texts(pairs)
         if len(np.unique(nodes)) < 2:
             raise PairsError("A classifier needs texts of two nodes at least.")
-        held = held_out_rows(pairs, rows, nodes, seed)
+        held = (
+            held_out_rows(pairs, rows, nodes, seed) if held_out is None else np.unique(np.asarray(held_out, np.int64))
+        )
         texts = what_is_read(pairs.query_ids, pairs.query_texts)
-        opened, outputs = None, None
+        keep = np.ones(pairs.n_queries, np.bool_)
+        keep[held] = False
+        opened, outputs, tuned = None, None, None
         if encoder is not None:
-            opened = Encoder.of(encoder)
-            outputs = encode_cached(opened, texts, cache_folder(cache), settings.progress)
-            seconds["encoder"] = time.perf_counter() - began
+            opened, mine = Encoder.of(encoder), keep[rows]
+            kept, other = ([texts[row] for row in some.tolist()] for some in (rows[mine], rows[~mine]))
+            tuned = tune(
+                opened, kept, nodes[mine], closure, (other, nodes[~mine]), seed=seed, progress=settings.progress
+            )
+            seconds["tuning"] = time.perf_counter() - began
+            start = time.perf_counter()
+            if tuned is not None:
+                opened, cached = tuned.encoder, None
+            else:
+                cached = cache_folder(cache)
+            outputs = encode_cached(opened, texts, cached, settings.progress)
+            seconds["encoder"] = time.perf_counter() - start
 
         runs: list[Run] = []
 
@@ -237,10 +303,11 @@ class Classifier:
                 raise KeyboardInterrupt
             mine = keep[rows]
             vectors = None if outputs is None else _unit_outputs(outputs, rows[mine])
-            return Evidence.learn(model, rows[mine], nodes[mine], closure, outputs=vectors, encoder=opened, seed=seed)
+            learnt_from: dict[str, Any] = {"outputs": vectors, "encoder": opened, "seed": seed}
+            if pairs.query_weights is not None:
+                learnt_from["weights"] = pairs.query_weights[rows[mine]]
+            return Evidence.learn(model, rows[mine], nodes[mine], closure, **learnt_from)
 
-        keep = np.ones(pairs.n_queries, np.bool_)
-        keep[held] = False
         start = time.perf_counter()
         trial = learnt(keep, None)
         seconds["trial"] = time.perf_counter() - start
@@ -253,6 +320,9 @@ class Classifier:
         report = measure_nodes(
             weighing.predictions, pairs, closure=closure, n_labels=labels, label="rootward", texts="held-out", seed=seed
         )
+        seen = HeldOut(
+            held, trial.model.encode_queries(asked).vectors.cpu().numpy(), trial.model.document_vectors().cpu().numpy()
+        )
         seconds["weighing"] = time.perf_counter() - start
         start = time.perf_counter()
         evidence = learnt(np.ones(pairs.n_queries, np.bool_), out)
@@ -261,9 +331,10 @@ class Classifier:
             "held_out": len(held),
             "expected_calibration_error": weighing.calibration_error,
             "tried": weighing.tried,
+            "tuned": tuned is not None,
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
         }
-        made = cls(evidence, weights, pairs, report, about, runs[-1])
+        made = cls(evidence, weights, pairs, report, about, runs[-1], held_out=seen, tuned=tuned)
         if out is not None:
             made.save(Path(out) / CLASSIFIER)
         return made
@@ -279,6 +350,21 @@ class Classifier:
     def answer(self, text: str) -> Answer:
         """What one text names."""
         return next(self._answers([text]))
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """Ids of the nodes that a text can name: those with a training text, their own name included."""
+        ids = self.pairs.document_ids
+        return tuple(ids[row] for row in self.evidence.classes.tolist())
+
+    def chances(self, texts: Sequence[str]) -> csr_array:
+        """How likely each text names each of `candidates`: float64, texts x candidates; every row sums to 1.
+
+        Only the likeliest 128 of a text are stored. A named node's `Answer.probability` is this, calibrated once more.
+        """
+        found = self.evidence.candidates(texts)
+        weighed = _chances(_chosen(self.evidence, found.values, self.weights), self.weights)
+        return _spread(found.classes, weighed, len(self.evidence.classes))
 
     def _answers(self, texts: Sequence[str]) -> Iterator[Answer]:
         ids, found = self.pairs.document_ids, self.read(texts)
@@ -346,7 +432,8 @@ class Classifier:
         parts = zip(self.weights.measures, self.weights.weights, strict=True)
         used = ", ".join(f"{name} ({MEASURES[name]}) {weight:.3g}" for name, weight in parts)
         tried = self.about.get("tried", {})
-        said = [f"Weighs {used}.", f"An answer set holds what is at least {self.weights.floor:.0%} likely."]
+        said = ["The sentence encoder was tuned to these labels."] if self.about.get("tuned") else []
+        said += [f"Weighs {used}.", f"An answer set holds what is at least {self.weights.floor:.0%} likely."]
         if tried:
             single = {name: score for name, score in tried.items() if " " not in name}
             best = max(single, key=single.__getitem__)
@@ -368,23 +455,29 @@ class Classifier:
     def save(self, folder: str | Path) -> Path:
         """Write it beside its run; `load` needs both."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        refuse_link(folder)
         own = self.evidence
         names = ("rows", "owners", "classes", "outputs", "directions", "linear")
         arrays = {name: getattr(own, name) for name in names}
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items() if array is not None}
-        atomic_write(folder / "evidence.safetensors", lambda path: save_file(tensors, path))
-        files = ["evidence.safetensors"]
-        if self.report is not None:
-            self.report.save(folder / "report.json")
-            files.append("report.json")
-        section = {
+        base = own.encoder if self.tuned is None else self.tuned.base
+        values = {
             "weights": self.weights.model_dump(mode="json"),
             "about": self.about,
-            "encoder": None if own.encoder is None else own.encoder.settings(),
+            "encoder": None if base is None else base.settings(),
             "model": _model_of(folder.parent),
         }
-        write_config(folder, {"classifier": section}, checksums(folder, files))
+        with writing_to(folder, "Classifier.save"), Generation(folder) as new:
+            new.write(EVIDENCE, lambda path: save_file(tensors, path))
+            if self.tuned is not None:
+                new.write(TUNED, self.tuned.save)
+            if (report := self.report) is not None:
+                new.write(REPORT, lambda path: path.write_text(report.to_json(), encoding="utf-8"))
+            if self.held_out is not None:
+                arrays = {name: np.ascontiguousarray(value) for name, value in vars(self.held_out).items()}
+                seen = {name: torch.from_numpy(array) for name, array in arrays.items()}
+                new.write(HELD_OUT, lambda path: save_file(seen, path))
+            new.commit({"classifier": values})
         return folder
 
     @classmethod
@@ -404,24 +497,71 @@ class Classifier:
             raise RunFolderError(
                 f"{loaded.folder or 'The run'} has no classifier; rootward train SOURCE --labels FILE makes one."
             )
-        folder = loaded.folder / CLASSIFIER
-        config = read_config(folder, CLASSIFIER_FOLDER)
-        check_files(folder, config, CLASSIFIER_FOLDER)
-        section = config["classifier"]
-        if section["model"] != _model_of(loaded.folder):
-            raise RunFolderError(f"{folder} is of another model than {loaded.folder} holds; train that run again.")
-        arrays = {name: tensor.numpy() for name, tensor in load_file(folder / "evidence.safetensors").items()}
-        opened = None if section["encoder"] is None else Encoder.from_settings(section["encoder"], encoder)
-        evidence = Evidence(loaded.model, encoder=opened, **arrays)
-        path = folder / "report.json"
-        report = NodeReport.load(path) if path.is_file() else None
-        return cls(evidence, Weights(**section["weights"]), loaded.pairs, report, section["about"], loaded)
+        folder, run_folder = loaded.folder / CLASSIFIER, loaded.folder
+        refuse_link(folder)
+
+        def read(config: dict[str, Any]) -> Classifier:
+            about = section(folder, config, "classifier", _Section, CLASSIFIER_FOLDER)
+            if EVIDENCE not in config["files"]:
+                raise RunFolderError(f"{folder} lists no {EVIDENCE}; train that run again.")
+            check_files(folder, config, CLASSIFIER_FOLDER)
+            if about.model != _model_of(run_folder):
+                raise RunFolderError(f"{folder} is of another model than {run_folder} holds; train that run again.")
+            try:
+                tensors = load_file(file_of(folder, config, EVIDENCE, CLASSIFIER_FOLDER))
+                opened = None if about.encoder is None else Encoder.from_settings(about.encoder, encoder)
+                tuned = None
+                if opened is not None and TUNED in config["files"]:
+                    tuned = TunedEncoder.load(file_of(folder, config, TUNED, CLASSIFIER_FOLDER), opened)
+                    opened = tuned.encoder
+                evidence = Evidence(loaded.model, encoder=opened, **{name: t.numpy() for name, t in tensors.items()})
+                _check_evidence(evidence, loaded.pairs)
+            except (SafetensorError, TypeError, KeyError, ValueError) as error:
+                if isinstance(error, InputError):
+                    raise
+                raise RunFolderError(f"{folder / EVIDENCE} does not fit its run: {error}. Train it again.") from error
+            path = file_of(folder, config, REPORT, CLASSIFIER_FOLDER)
+            report = NodeReport.load(path) if REPORT in config["files"] else None
+            seen = HeldOut.load(run_folder)
+            how: dict[str, Any] = {"held_out": seen, "tuned": tuned}
+            return cls(evidence, about.weights, loaded.pairs, report, about.about, loaded, **how)
+
+        return read_whole(folder, CLASSIFIER_FOLDER, read)
+
+
+EVIDENCE, TUNED, HELD_OUT = "evidence.safetensors", "encoder.safetensors", "held_out.safetensors"
+
+
+class _Section(BaseModel):
+    """The section "classifier" of `config.json`: weights, what is known, encoder, checksum of the run's model."""
+
+    model_config = ConfigDict(frozen=True)
+    weights: Weights
+    about: dict[str, Any]
+    encoder: dict[str, Any] | None
+    model: str | None
 
 
 def _model_of(run: Path) -> str | None:
     """The checksum of a run's model; None for a folder without a run."""
-    found = read_object(run / CONFIG).get("files", {}).get("model.safetensors", (0, None))
+    if not (run / CONFIG).is_file():
+        return None
+    found = read_config(run)["files"].get("model.safetensors", (0, None))
     return str(found[1]) if found[1] else None
+
+
+def _check_evidence(evidence: Evidence, pairs: Pairs) -> None:
+    """Raise a ValueError where arrays name rows that are not there, or have other lengths than each other."""
+    n, n_classes = len(evidence.rows), len(evidence.classes)
+    within = ((evidence.rows, pairs.n_queries), (evidence.owners, n_classes), (evidence.classes, pairs.n_documents))
+    for array, bound in within:
+        if array.ndim != 1 or array.dtype != np.int64 or (len(array) and (array.min() < 0 or array.max() >= bound)):
+            raise ValueError(f"rows must be from 0 to {bound - 1:,}")
+    outputs, linear = evidence.outputs, evidence.linear
+    if len(evidence.owners) != n or (outputs is not None and (outputs.ndim != 2 or len(outputs) != n)):
+        raise ValueError("arrays of texts must be equally long")
+    if linear is not None and (linear.ndim != 2 or len(linear) != n_classes):
+        raise ValueError("the linear classifier must have a row for each class")
 
 
 def labelled_texts(pairs: Pairs) -> tuple[Ints, Ints]:

@@ -93,6 +93,7 @@ class Evidence:
         *,
         outputs: Floats | None = None,
         encoder: Encoder | None = None,
+        weights: npt.NDArray[np.float64] | None = None,
         seed: int = 0,
     ) -> Evidence:
         """Training texts become vectors, and a linear classifier is fitted where that takes minutes at most.
@@ -103,6 +104,7 @@ class Evidence:
             nodes: the document row of each.
             closure: the ancestors of every document.
             outputs: of the sentence encoder, one row a text; with it `encoder`.
+            weights: float64, how much each text counts for the linear classifier; None for all alike.
             seed: of the linear classifier's directions.
         """
         order = np.lexsort((rows, nodes))
@@ -116,7 +118,9 @@ class Evidence:
             return found
         directions = principal_directions(grams, dim, seed).astype(np.float16)
         found = replace(found, directions=directions)
-        linear = fit_linear(found._features(grams, kept), owners, steps_above(closure, classes))
+        counts = None if weights is None else weights[order]
+        features = found._features(grams, kept)
+        linear = fit_linear(features, owners, steps_above(closure, classes), weights=counts)
         return replace(found, linear=linear)
 
     @property

@@ -48,7 +48,13 @@ def principal_directions(features: csr_array, dim: int, seed: int) -> Floats:
 
 
 def fit_linear(
-    features: Floats, classes: Ints, closure: csr_array, *, steps: int = STEPS, penalty: float = PENALTY
+    features: Floats,
+    classes: Ints,
+    closure: csr_array,
+    *,
+    weights: npt.NDArray[np.float64] | None = None,
+    steps: int = STEPS,
+    penalty: float = PENALTY,
 ) -> Floats:
     """Multinomial logistic regression in which a class's weights are its own and 0.7 times each of its ancestors'.
 
@@ -59,6 +65,7 @@ def fit_linear(
         features: float32, n x width.
         classes: int64, the class of each text: a row of `closure`.
         closure: classes x nodes, the hops to each ancestor plus one; only stored entries count.
+        weights: float64, how much each text counts; None for all alike.
         steps: of L-BFGS, at most.
         penalty: of the squared weights.
 
@@ -73,16 +80,20 @@ def fit_linear(
     inputs = torch.from_numpy(np.hstack([SCALE * features, np.ones((n, 1), np.float32)]))
     targets = torch.from_numpy(classes)
     place = torch.arange(n)
+    counts = None if weights is None else torch.from_numpy((weights / weights.mean()).astype(np.float32))
 
     def loss(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        weights = flat.reshape(shape).astype(np.float32)
-        scores = inputs @ torch.from_numpy(shared @ weights).T
+        table = flat.reshape(shape).astype(np.float32)
+        scores = inputs @ torch.from_numpy(shared @ table).T
         scores -= scores.logsumexp(1, keepdim=True)
-        value = -float(scores[place, targets].mean())
+        picked = scores[place, targets]
+        value = -float((picked if counts is None else picked * counts).mean())
         scores.exp_()
         scores[place, targets] -= 1
+        if counts is not None:
+            scores *= counts[:, None]
         gradient = shared.T @ ((scores.T @ inputs) / n).numpy()
-        own = weights.copy()
+        own = table.copy()
         own[:, -1] = 0
         gradient += penalty * own
         return value + penalty / 2 * float((own.astype(np.float64) ** 2).sum()), gradient.astype(np.float64).ravel()

@@ -6,8 +6,10 @@ Exit status: 0 ok, 1 a failure of ours, 2 the user's input, 130 interrupted. Err
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from inspect import cleandoc
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -26,6 +28,7 @@ from rootward.cli.info import info
 from rootward.cli.plan import plan
 from rootward.cli.predict import predict
 from rootward.cli.search import search
+from rootward.cli.serve import serve
 from rootward.cli.sources import sources
 from rootward.cli.train import TrainCommand, settings, train
 from rootward.errors import InputError, RootwardError, visible
@@ -48,7 +51,7 @@ class Guarded(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader of our output, such as head, has closed
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             raise typer.Exit(0) from None
         except KeyboardInterrupt:
             print("Interrupted.", file=sys.stderr)
@@ -57,9 +60,17 @@ class Guarded(TyperGroup):
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # typer's own: usage errors and exits
                 raise
             status, message = ending(error)
+            if type(error) is OSError and error.errno in FULL and error.filename is None:  # not of a file of ours
+                message = f"Standard output could not be written: {error.strerror}."
+                _drop_output()
             print(f"Error: {visible(message, lines=True)}", file=sys.stderr)
             raise typer.Exit(status) from None
         return result
+
+
+def _drop_output() -> None:
+    """Send what is left of standard output nowhere, so that nothing fails again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def ending(error: Exception) -> tuple[int, str]:
@@ -93,7 +104,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    train, evaluate, search, predict, info, calibrate, diagnose, index, grow, export, construct, plan, sources, settings
+    train, evaluate, search, serve, predict, info, calibrate, diagnose, index, grow, export, construct, plan, sources,
+    settings,
 ):  # fmt: skip
     kind = TrainCommand if command is train else TyperCommand
     app.command(cls=kind, help=unwrapped(command.__doc__))(spread(command))
@@ -137,8 +149,29 @@ def _rootward(
         asks_hubs.set(True)
 
 
+def _end(number: int, frame: FrameType | None) -> None:
+    """End as by Ctrl-C, so that what is half written is removed."""
+    raise KeyboardInterrupt
+
+
+def _open_streams() -> None:
+    """Open what whoever started us has closed, or a file that is opened later would take its place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+
+
 def main() -> None:
     """Run the `rootward` command."""
+    _open_streams()
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_DFL:
+            signal.signal(getattr(signal, name), _end)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # A terminal without some letter shows \\u2713 in its place: ids stay different from each other.

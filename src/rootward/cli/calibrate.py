@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated, Any
 
 import rootward as rw
@@ -35,7 +36,8 @@ def calibrate(
     """Find where answer sets end for queries whose number of answers nobody knows.
 
     Half of the queries are fitted to, a quarter decides between rules, a quarter is measured on. The queries are those
-    of the pairs that the run was trained on, or of SOURCE, or texts labelled with the run's nodes. The result goes into
+    of SOURCE, or texts labelled with the run's nodes; without either the texts that the run held out, as its tower saw
+    them before it was trained on them too, where it held some out, else what it was trained on. The result goes into
     the run's folder, where search --threshold auto finds it for queries without a threshold of their own. A precision
     out of reach is an error and changes nothing. Rules: universal, one threshold; predicted, one for each query; size,
     how many answers to expect.
@@ -48,16 +50,37 @@ def calibrate(
     """
     aim = _aim(by)
     results.check()
+    import numpy as np  # noqa: PLC0415
+
     from rootward.calibration.calibrate import NAME  # noqa: PLC0415
+    from rootward.classification import HeldOut  # noqa: PLC0415
+    from rootward.retrieval.searcher import run_pairs  # noqa: PLC0415
     from rootward.training.run import pairs_in  # noqa: PLC0415
 
     model = rw.DualEncoder.load(run, encoder=encoder, progress=not results.quiet)
     found = read_for_run(source, lambda: pairs_in(run, model))
     pairs = pairs_in(run, model) if found is None else found.pairs
+    graph = next((each for each in (pairs, run_pairs(run, model)) if each is not None and each.is_graph), None)
     results.say(*(() if found is None else found.pairs.notes))
     options = provided(rule=rule, max_queries=max_queries, seed=seed)
-    graph = pairs if pairs.query_ids == pairs.document_ids else None  # for upward repair
-    calibration = rw.calibrate(model, pairs, above=graph, progress=not results.quiet, **aim, **options)
+    options |= {"above": graph, "progress": not results.quiet, **aim}  # for upward repair
+    seen = HeldOut.load(run) if found is None else None
+    if seen is None:
+        calibration = rw.calibrate(model, pairs, **options)
+        if calibration.report.texts == "trained on":
+            results.say(_TRAINED.format(run=run))
+    else:
+        if rule not in (None, "universal"):
+            raise InputError(
+                f"--rule {rule} is of a tower's own vectors, and the texts that {run} held out are known as an earlier "
+                "tower saw them: only --rule universal can be taken over. Leave out --rule, or give texts by --labels."
+            )
+        vectors = np.zeros((pairs.n_queries, model.dim), np.float32)
+        vectors[seen.rows] = seen.queries
+        before = rw.DualEncoder.from_vectors(pairs, vectors, seen.documents)
+        calibration = rw.calibrate(before, pairs.of_queries(seen.rows), **{**options, "rule": "universal"})
+        report = calibration.report.model_copy(update={"texts": "held-out", "note": _BEFORE})
+        calibration = replace(calibration, report=report, fingerprint=model.fingerprint())
     report = calibration.report
     results.deliver(report)
     results.draw(calibration.plot)
@@ -68,6 +91,13 @@ def calibrate(
             "more pairs or a lower floor, or --abstain to have it so."
         )
     results.say(f"Wrote {calibration.save(run)}; search --threshold auto uses it.")
+
+
+_TRAINED = (
+    "These are texts that {run} was trained on: the answer sets of other texts are worse than that, and may end "
+    "elsewhere. For these: rootward calibrate {run} --labels FILE"
+)
+_BEFORE = "measured with the tower as it was before it was trained on these texts too"
 
 
 def _aim(by: str | None) -> dict[str, Any]:

@@ -70,6 +70,5 @@ def construct(
         result |= {**noise, "against_true": true_recall}
     results.deliver(*shown, text=lambda: json.dumps(result, indent=2) + "\n")
     if out is not None:
-        true.save(out / PAIRS)
-        points.save(out, more_files=(PAIRS,))
+        points.save(out, more_files={PAIRS: true.save})
         results.say(f"\nThe model is in {out}. Next:\n  rootward evaluate {shlex.quote(str(out))}")

@@ -51,10 +51,11 @@ def diagnose(
     seed: Annotated[int | None, _probes("--seed N", "Of every random choice. Default: 0.")] = None,
     results: PlotFlags,
 ) -> None:
-    """Say why recall is poor, and what to try: sampling bias, capacity, under-training or wrong pairs.
+    """Say why recall is poor, and what to try: sampling bias, generalisation, capacity, under-training, wrong pairs.
 
     For a run, or for vectors of any library with their pairs. Where there is no other way to tell, copies of the
-    vectors are trained for a short while; inputs are not modified. Rows are in the order of the pairs' ids (of a
+    vectors are trained for a short while; inputs are not modified. A run with a classifier is judged by the texts that
+    it held out; texts that a run was trained on are never called healthy. Rows are in the order of the pairs' ids (of a
     table, of first appearance) unless --query-ids and --document-ids say otherwise.
 
     \b
@@ -80,10 +81,16 @@ def diagnose(
 
 
 def _of_run(run: Path, source: LabelFlags, encoder: str | None, progress: bool) -> dict[str, Any]:
-    """Arguments of `rootward.diagnose`: a run's vectors with its own pairs, or with others of the same ids."""
+    """Arguments of `rootward.diagnose`: a run's vectors with its own pairs, or with others of the same ids.
+
+    Of a run that held texts out, these, as its tower saw them before it was trained on them.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    from rootward.classification import HeldOut  # noqa: PLC0415
     from rootward.diagnosis.diagnose import known_of  # noqa: PLC0415
     from rootward.diagnosis.vectors import with_rows_of  # noqa: PLC0415
-    from rootward.evaluation.evaluate import queries_of  # noqa: PLC0415
+    from rootward.evaluation.evaluate import queries_of, texts_known  # noqa: PLC0415
     from rootward.training.run import pairs_in  # noqa: PLC0415
 
     model = rw.DualEncoder.load(run, encoder=encoder, progress=progress)
@@ -91,14 +98,28 @@ def _of_run(run: Path, source: LabelFlags, encoder: str | None, progress: bool) 
         raise InputError(f"The vectors are those of {run}, which has no encoder; leave out --encoder, or the run.")
     found = read_for_run(source, lambda: pairs_in(run, model))
     pairs = pairs_in(run, model) if found is None else found.pairs
+    about: dict[str, Any] = {"label": str(run), "known": known_of(run)}
+    if found is None and (seen := HeldOut.load(run)) is not None:
+        read = np.zeros((pairs.n_queries, model.dim), np.float32)
+        read[seen.rows] = seen.queries
+        held = pairs.of_queries(seen.rows)
+        label = f"{run}, its tower before it was trained on these texts too"
+        return {
+            **about,
+            "queries": read,
+            "documents": seen.documents,
+            "pairs": held,
+            "label": label,
+            "texts": "held-out",
+        }
+    about["texts"] = texts_known(model, pairs)
     if found is not None and model.reads_texts:  # other texts than those that training knew
         queries = queries_of(model, pairs)
         pairs = with_rows_of(pairs, pairs.query_ids, model.document_ids)
     else:
         queries = model.queries().vectors
         pairs = with_rows_of(pairs, model.query_ids, model.document_ids)
-    vectors = {"queries": queries, "documents": model.document_vectors()}
-    return {**vectors, "pairs": pairs, "label": str(run), "known": known_of(run)}
+    return {**about, "queries": queries, "documents": model.document_vectors(), "pairs": pairs}
 
 
 def _of_vectors(source: LabelFlags, vectors: VectorFlags) -> dict[str, Any]:

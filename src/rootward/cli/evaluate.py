@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import rootward as rw
-from rootward.cli.flags import STDOUT, EncoderAgain, PlotFlags, RunFolder, output, panel, provided, put
+from rootward.cli.flags import STDOUT, EncoderAgain, PlotFlags, RunFolder, output, panel, provided, put, show
 from rootward.cli.sources import LabelFlags, Source, read_for_run
 from rootward.errors import InputError
-from rootward.folders import CLASSIFIER, read_config
+from rootward.folders import CLASSIFIER, REPORT, add_file, read_config
 
 if TYPE_CHECKING:
+    from rootward.classification import Classifier
     from rootward.evaluation import Baselines
     from rootward.evaluation.intervals import Comparison
 
@@ -48,7 +49,8 @@ def evaluate(
     texts, and measures them on the texts of SOURCE or --labels.
 
     Exact and over all pairs that the run was trained on, or over those of SOURCE, such as held-out queries; over texts
-    labelled with the run's nodes by --labels without SOURCE. Documents that the model knows and the pairs do not still
+    labelled with the run's nodes by --labels without SOURCE. What a run with a classifier names is then measured of the
+    texts that it held out. Documents that the model knows and the pairs do not still
     compete. Text towers read queries that training did not know, and the report says how many those are.
 
     \b
@@ -68,47 +70,55 @@ def evaluate(
         raise InputError("--against compares by drawing queries again; give --bootstrap at least 1 or leave it out.")
     if baselines and (against is not None or bootstrap == 0):
         raise InputError("--baselines compares one run by drawing texts again; leave out --against and --bootstrap 0.")
-    from rootward.classification import Classifier  # noqa: PLC0415
     from rootward.encoders.towers import BaseTextTower  # noqa: PLC0415
+    from rootward.evaluation import NodeReport, named_queries, plot_recall  # noqa: PLC0415
     from rootward.evaluation import baselines as measure_baselines  # noqa: PLC0415
-    from rootward.evaluation import named_queries, plot_recall  # noqa: PLC0415
+    from rootward.evaluation.evaluate import texts_known  # noqa: PLC0415
     from rootward.retrieval.searcher import run_calibration, run_pairs  # noqa: PLC0415
-    from rootward.training.run import REPORT, no_report, pairs_in  # noqa: PLC0415
+    from rootward.training.run import About, no_report, pairs_in  # noqa: PLC0415
 
     progress = not results.quiet
-    model = rw.DualEncoder.load(run, encoder=encoder, progress=progress)
+    alone = source.source is None and source.labels is None
+    model, classifier = _opened(run, encoder, progress, alone)
     others = read_for_run(source, lambda: pairs_in(run, model))
     if others is not None:
         pairs = others
         results.say(*pairs.pairs.notes)
     else:
-        about = read_config(run).get("run", {})
-        if about.get("measured") and not (run / REPORT).is_file():
+        config = read_config(run)
+        about = About.read(run, config) if "run" in config else None
+        if about is not None and about.measured and not (run / REPORT).is_file():
             results.say(no_report(run))
-        pairs = Source(pairs_in(run, model), about.get("source"))
+        pairs = Source(pairs_in(run, model), None if about is None else about.source)
+        if model.reads_texts:
+            results.say(_whose(run, pairs.pairs))
     options = provided(seed=seed, bootstrap=bootstrap)
+    has_nodes = len(named_queries(pairs.pairs)) > 0
 
-    def measured(folder: Path, model: rw.DualEncoder) -> rw.Report:
+    def measured(folder: Path, model: rw.DualEncoder, classifier: Classifier | None) -> rw.Report:
         calibration, note = run_calibration(folder, model)
         results.say(*filter(None, [note]))
-
+        named = (folder / CLASSIFIER).is_dir() and has_nodes
         report = rw.evaluate(
             model,
             pairs.pairs,
             source=pairs.name,
             label=str(folder),
-            nodes=model.reads_texts,
-            trained=run_pairs(folder, model) if model.reads_texts else None,
+            nodes=model.reads_texts and not named,
+            trained=run_pairs(folder, model) if model.reads_texts and not named else None,
             thresholds=None if calibration is None else calibration.thresholds_among,
             progress=progress,
             **options,
         )
-        if report.nodes is None or others is None or not (folder / CLASSIFIER).is_dir():
-            return report
-        classifier = Classifier.load(folder, encoder=encoder)
-        nodes = classifier.measure(pairs.pairs, label=str(folder), texts=report.nodes.texts, **options)
-        results.say("Named nodes are those of the run's classifier; recall by distance is that of its tower.")
-        return report.model_copy(update={"nodes": nodes})
+        nodes = None
+        if named and classifier is not None:
+            texts = texts_known(model, pairs.pairs, named_queries(pairs.pairs))
+            nodes = classifier.measure(pairs.pairs, label=str(folder), texts=texts, **options)
+            results.say("Named nodes are those of the run's classifier; recall by distance is that of its tower.")
+        elif named and (folder / CLASSIFIER / REPORT).is_file():
+            nodes = NodeReport.load(folder / CLASSIFIER / REPORT)
+            nodes = nodes.model_copy(update={"label": str(folder), "note": _BEFORE})
+        return report if nodes is None else report.model_copy(update={"nodes": nodes})
 
     trained = run_pairs(run, model) if baselines else None
     if baselines and (trained is None or others is None or not len(named_queries(pairs.pairs))):
@@ -117,36 +127,78 @@ def evaluate(
             "--labels or a SOURCE of held-out texts with a document at distance 0, such as: rootward evaluate "
             f"{run} pairs:heldout.csv --baselines"
         )
-    reports = [measured(run, model)]
+    reports = [measured(run, model, classifier)]
     shown: list[object] = [*reports]
     text = reports[0].to_json
     if trained is not None:
         part = model.query_tower.encoder_part if isinstance(model.query_tower, BaseTextTower) else None
-        own = part.encoder.name if part is not None and part.encoder.instance is None else None
+        own = None if part is None else part.encoder
+        if classifier is not None:
+            own = classifier.evidence.encoder if classifier.tuned is None else classifier.tuned.base
         table = measure_baselines(
             trained, pairs.pairs, encoder=encoder or own, ours=reports[0].nodes, progress=progress, **options
         )
         shown.append(table)
         text = partial(_with_baselines, reports[0], table)
     if against is not None:
-        reports.append(measured(against, rw.DualEncoder.load(against, encoder=encoder, progress=progress)))
+        reports.append(measured(against, *_opened(against, encoder, progress, alone)))
         comparison = rw.compare(*reports, **options)
         shown += [comparison, _verdict(comparison)]
         text = partial(_both, reports, comparison)
-    results.deliver(*([] if markdown == STDOUT else shown), text=text)
+    if _is_own_report(run, results.json) and len(shown) == 1:  # the run's own, which its config has a checksum of
+        for each in [] if markdown == STDOUT else shown:
+            show(each)
+        add_file(run, REPORT, lambda path: path.write_text(text(), encoding="utf-8"), "rootward evaluate")
+    else:
+        results.deliver(*([] if markdown == STDOUT else shown), text=text)
     if markdown is not None:
         tables = [table] if trained is not None else []
         put("\n".join(each.to_markdown() for each in (*reports, *tables)), markdown)
     results.draw(partial(plot_recall, reports))
 
 
+_BEFORE = "measured before the run was trained again on all texts, these among them"
+
+
+def _opened(folder: Path, encoder: str | None, progress: bool, alone: bool) -> tuple[rw.DualEncoder, Classifier | None]:
+    """The model of a run, and its classifier where it has one and other texts than its own are measured."""
+    if alone or not (folder / CLASSIFIER).is_dir():
+        return rw.DualEncoder.load(folder, encoder=encoder, progress=progress), None
+    from rootward.classification import Classifier  # noqa: PLC0415
+
+    run = rw.Run.load(folder, encoder=encoder, progress=progress)
+    return run.model, Classifier.load(run, encoder=encoder)
+
+
+def _whose(run: Path, pairs: rw.Pairs) -> str:
+    """Whose figures those without test texts are."""
+    n = f"{(pairs.sizes > 0).sum():,} texts"
+    others = f"for others: rootward evaluate {run} --labels FILE"
+    if (run / CLASSIFIER).is_dir():
+        return (
+            f"Recall by distance is of the {n} that {run} was trained on, which says little of other texts. Named "
+            f"nodes are of texts that were held out, {_BEFORE}; {others}"
+        )
+    return f"These are figures of the {n} that {run} was trained on, which say little of other texts; {others}"
+
+
+def _is_own_report(run: Path, json: Path | None) -> bool:
+    """Whether a report is to be written in the place of a run's own."""
+    return json is not None and json.name == REPORT and json.absolute().parent.resolve() == run.absolute().resolve()
+
+
 def _verdict(comparison: Comparison) -> str:
-    """Which run is the better one, in words."""
-    overall = comparison.overall
-    better = comparison.label_b if overall.value > 0 else comparison.label_a
-    if overall.low <= 0 <= overall.high:
-        return "overall: no difference that could not be chance; b - a above 0 would favour b"
-    return f"overall: {better} is better, by {abs(100 * overall.value):.2f} points"
+    """Which run is the better one, in words, by recall and by what texts name."""
+    rows = {"overall": comparison.overall}
+    rows |= {each.slice: each for each in comparison.nodes if each.slice in ("named node right", "hF")}
+    said = []
+    for name, row in rows.items():
+        better = comparison.label_b if row.value > 0 else comparison.label_a
+        if row.low <= 0 <= row.high:
+            said.append(f"{name}: no difference that could not be chance; b - a above 0 would favour b")
+        else:
+            said.append(f"{name}: {better} is better, by {abs(100 * row.value):.2f} points")
+    return "\n".join(said)
 
 
 def _with_baselines(report: rw.Report, table: Baselines) -> str:

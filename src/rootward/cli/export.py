@@ -1,4 +1,4 @@
-"""`rootward export`: a text run in, a folder for other libraries out."""
+"""`rootward export`: a run in, a folder for other libraries and databases out."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from rootward.errors import RunFolderError
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of a model that reads texts.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="A run folder; sentence-transformers and onnx need a model that reads texts."
+        ),
+    ],
     out: Annotated[Path, output("--out FOLDER", "A new folder.")],
     format: Annotated[
-        str | None, output("--format NAME", "sentence-transformers or onnx. Default: sentence-transformers.")
+        str | None,
+        output("--format NAME", "sentence-transformers, onnx or vectors. Default: sentence-transformers."),
     ] = None,
     encoder: EncoderAgain = None,
     report: Annotated[
@@ -25,14 +31,19 @@ def export(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write a trained text model for other libraries.
+    """Write a trained model for other libraries or databases.
 
-    The folder holds a model card (README.md) with recall by distance: of the queries that the run was trained on, or
-    those of --report. Documents keep their own tower where the run has one, and are a table of vectors otherwise.
+    A model for sentence-transformers or ONNX has a model card (README.md) with recall by distance: of the queries
+    that the run was trained on, or those of --report. Documents keep their own tower where the run has one, and are a
+    table of vectors otherwise.
+
+    --format vectors writes the vectors of any run with ids, names, heights, ancestors and thresholds, as .npy and
+    Parquet, and vectors.json, which says how answers are made of them.
 
     \b
       rootward export runs/words --out words
       rootward export runs/words --format onnx --out words.onnx
+      rootward export runs/words --format vectors --out words.vectors
       rootward evaluate runs/words pairs:heldout.csv --json heldout.json
       rootward export runs/words --report heldout.json --out words
     """
@@ -42,4 +53,7 @@ def export(
     shown = None if report is None else rw.Report.load(report)
     read = rw.Run.load(run, encoder=encoder, progress=not quiet)
     folder = rw.export(read, out, **provided(format=format), report=shown)
-    say(f"The model is in {folder}; {folder / 'README.md'} says how to use it.", quiet)
+    if format == "vectors":
+        say(f"The vectors are in {folder}; {folder / 'vectors.json'} says how answers are made of them.", quiet)
+    else:
+        say(f"The model is in {folder}; {folder / 'README.md'} says how to use it.", quiet)

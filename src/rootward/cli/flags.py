@@ -104,7 +104,7 @@ def show(value: Any) -> None:
 def put(text: str, target: Path) -> None:
     """Text to a file, whole or not at all; to standard output for "-"."""
     if target == STDOUT:
-        sys.stdout.write(text)
+        print(text, end="")
     else:
         write_text(target, text)
 

@@ -37,6 +37,9 @@ def index(
     changes: Annotated[
         list[str] | None, _index("--set NAME=VALUE", "An option of the engine: lists=4096; may be repeated.")
     ] = None,
+    wait: Annotated[
+        float, output("--wait SECONDS", "Wait so long for another process that writes --out. Default: 0.", min=0)
+    ] = 0.0,
     encoder: EncoderAgain = None,
     json: Annotated[bool, output("--json", "Print what was built as JSON.")] = False,
     quiet: Quiet = False,
@@ -93,6 +96,7 @@ def index(
         hierarchy=hierarchy,
         out=out,
         progress=not quiet,
+        wait=wait,
         **provided(engine=engine, recall=recall, k=k),
         **options,
     )
@@ -101,7 +105,7 @@ def index(
         say(note, quiet)
     if calibration is not None:
         built = built.calibrated(calibration)
-        built.commit()
+        built.commit(wait=wait)
     about: dict[str, Any] = {
         "index": None if out is None else str(out),
         "collection": collection,

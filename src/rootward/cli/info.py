@@ -5,14 +5,18 @@ from __future__ import annotations
 import json as json_format
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import BaseModel
 
 import rootward as rw
 from rootward.cli.flags import output, show
 from rootward.errors import InputError, RunFolderError
-from rootward.folders import CLASSIFIER, read_config
+from rootward.folders import CLASSIFIER, LOG, is_foreign, read_config, section
+
+if TYPE_CHECKING:
+    from rootward.growth.drift import Drift
 
 
 def info(
@@ -48,13 +52,13 @@ def info(
 
 def _about(folder: Path) -> dict[str, Any]:
     """What is told of a folder, as JSON values, in the order in which it is told."""
-    from rootward.training.run import LOG  # noqa: PLC0415
-
     if not (folder / "config.json").is_file():
         if (folder / "loading.json").is_file():
             raise RunFolderError(f"{folder} is an index that was cut off while it was built; build it again there.")
         if (folder / LOG).is_file():
             raise RunFolderError(f"{folder} is a training that was cut off before its first checkpoint; train again.")
+    if is_foreign(folder):
+        raise RunFolderError(f"{folder} holds a config.json that is of no run, model or index of rootward.")
     config = read_config(folder)
     made_by = config.get("made_by")
     files = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
@@ -62,14 +66,16 @@ def _about(folder: Path) -> dict[str, Any]:
         files["checkpoints/"] = sum(path.stat().st_size for path in (folder / "checkpoints").iterdir())
     here = shlex.quote(str(folder))
     if "index" in config:
-        index = config["index"]
+        from rootward.retrieval.storage import IndexFolder  # noqa: PLC0415
+
+        index = IndexFolder.read(folder, config)
         return {
             "is": f"an index of a run's documents; {made_by}",
-            "engine": index["name"],
-            "sizes": {"documents": _rows(folder / index["catalogue"][0])},
-            "settings": index["settings"],
-            "tuned": index.get("tuned"),
-            "model": f"fingerprint {index['fingerprint']}",
+            "engine": index.name,
+            "sizes": {"documents": _rows(folder / index.catalogue[0])},
+            "settings": index.settings,
+            "tuned": None if index.tuned is None else index.tuned.to_dict(),
+            "model": f"fingerprint {index.fingerprint}",
             "files": files,
             "next": [f"rootward search RUN --index {here} TEXT"],
         }
@@ -81,16 +87,22 @@ def _about(folder: Path) -> dict[str, Any]:
     if "run" in config:
         about = _run(folder, config)
         commands += [f"rootward calibrate {here}", f"rootward grow {here} SOURCE --out {here}-2"]
-        commands = commands if config["run"]["finished"] else [f"rootward train --resume {here}"]
-    elif made := config.get("construction"):
-        margin, separated = made["separation"]["margin"], 100 * made["separation"]["separated"]
+        from rootward.training.run import About  # noqa: PLC0415
+
+        if not About.read(folder, config).finished:
+            commands = [f"rootward train --resume {here}"]
+    elif "construction" in config:
+        made = section(folder, config, "construction", _Constructed)
+        margin, separated = made.separation.margin, 100 * made.separation.separated
         about["is"] = f"a constructed model, made without training; {made_by}"
-        about["recipe"] = f"construction {made['method']}: margin {margin:.3g}, {separated:.3g} % of queries separated"
-        about["dim"] = made["dim"]
+        about["recipe"] = f"construction {made.method}: margin {margin:.3g}, {separated:.3g} % of queries separated"
+        about["dim"] = made.dim
     if (folder / CLASSIFIER).is_dir():
         commands.insert(0, f"rootward predict {here} FILE --text COLUMN")
-    towers = {side: _tower(config["towers"][side]) for side in ("query", "document")}
-    figures = _figures(folder, config.get("growth")) if "run" in config else {}
+    from rootward.encoders.storage import Towers  # noqa: PLC0415
+
+    towers = {side: _tower(settings) for side, settings in Towers.read(folder, config).items()}
+    figures = _figures(folder, _growth(folder, config)) if "run" in config else {}
     return about | {"sizes": sizes, "tower": towers, "figures": figures, "files": files, "next": commands}
 
 
@@ -100,9 +112,8 @@ def _run(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
 
     about = About.read(folder, config)
     state = "a finished run" if about.finished else "an unfinished run, interrupted"
-    growth = config.get("growth")
-    if growth:
-        state = f"a grown run ({len(growth['steps'])} step(s) since it was trained; drift: {growth['verdict']})"
+    if growth := _growth(folder, config):
+        state = f"a grown run ({len(growth.steps)} step(s) since it was trained; drift: {growth.verdict})"
     lengths = ", then ".join(f"{stage.name} ({stage.steps:,} steps)" for stage in about.recipe.stages if stage.steps)
     return {
         "is": f"{state}; {config.get('made_by')}, {about.date}",
@@ -112,16 +123,34 @@ def _run(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+class _Separation(BaseModel):
+    margin: float
+    separated: float
+
+
+class _Constructed(BaseModel):
+    """The section "construction" of a config, as far as it is told."""
+
+    method: str
+    dim: int
+    separation: _Separation
+
+
 def _tower(settings: dict[str, Any]) -> str:
     """'lookup', or 'frozen on all-MiniLM-L6-v2'."""
-    encoder = settings.get("encoder") or settings.get("frozen", {}).get("encoder")
+    frozen = settings.get("frozen")
+    encoder = settings.get("encoder") or (frozen.get("encoder") if isinstance(frozen, dict) else None)
     return f"{settings['kind']} on {encoder}" if encoder else str(settings["kind"])
 
 
 def _rows(table: Path) -> int:
+    import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    rows: int = pq.read_metadata(table).num_rows
+    try:
+        rows: int = pq.read_metadata(table).num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise RunFolderError(f"{table} cannot be read: {error}") from error
     return rows
 
 
@@ -138,7 +167,14 @@ def _sizes(folder: Path) -> dict[str, Any]:
     return {"queries": pairs.n_queries, "documents": pairs.n_documents, "pairs": len(pairs)}
 
 
-def _figures(folder: Path, growth: dict[str, Any] | None) -> dict[str, Any]:
+def _growth(folder: Path, config: dict[str, Any]) -> Drift | None:
+    """The drift of a grown run since it was trained; None of another."""
+    from rootward.growth.drift import Drift  # noqa: PLC0415
+
+    return section(folder, config, "growth", Drift) if "growth" in config else None
+
+
+def _figures(folder: Path, growth: Drift | None) -> dict[str, Any]:
     """What was measured, each with the queries that it is of."""
     from rootward.calibration.calibrate import NAME  # noqa: PLC0415
     from rootward.evaluation.naming import NodeReport  # noqa: PLC0415
@@ -149,7 +185,7 @@ def _figures(folder: Path, growth: dict[str, Any] | None) -> dict[str, Any]:
         report = rw.Report.load(folder / REPORT)
         whose = f"the {report.n_queries:,} queries that it was trained on; none were held out"
         if growth:
-            whose = f"the {report.n_queries:,} queries of the grown run, {len(growth['added']):,} of them added since"
+            whose = f"the {report.n_queries:,} queries of the grown run, {len(growth.added):,} of them added since"
         elif report.n_unseen:
             whose = f"{report.n_queries:,} queries, {report.n_unseen:,} of them unknown to training"
         whose += " (a sample of all)" if report.extras.get("sampled_queries") else ""
@@ -160,7 +196,7 @@ def _figures(folder: Path, growth: dict[str, Any] | None) -> dict[str, Any]:
         figures["named node"] = {"right": named.accuracy.value, "hierarchical F1": named.f1.value, "of": whose}
     if (folder / NAME).is_file():
         sets = rw.Calibration.load(folder).report
-        whose = f"{sets.n_queries:,} held-out queries that were not calibrated on"
+        whose = f"{sets.queries} that were not calibrated on" + (f"; {sets.note}" if sets.note else "")
         figures["answer sets"] = {"f1": sets.figures.f1, "of": whose}
     return figures
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ import rootward as rw
 from rootward.cli.flags import panel, provided, typed
 from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
 from rootward.errors import InputError, PairsError, did_you_mean
+
+if TYPE_CHECKING:
+    from rootward.growth.diff import Lineage
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Kind:
             found = {name: explained.get(name, setting) for name, setting in found.items()}
         of_pairs = settings_of(rw.Hierarchy.pairs, leave_out=("labels",))
         if self.reader == "Labels.read":
-            return {name: found[name] for name in found if name != "weight"} | {"unknown": of_pairs["unknown"]}
+            return found | {"unknown": of_pairs["unknown"]}
         if not self.is_hierarchy:
             return found if self.reader == "Pairs.from_esci" else found | {"max_distance": of_pairs["max_distance"]}
         file = descriptions(rw.Hierarchy.with_synonyms.__doc__)["thesaurus"].partition("; or ")[2]
@@ -116,7 +119,7 @@ class SourceFlags:
     @property
     def is_given(self) -> bool:
         """Whether a source was named; --read without one is an error."""
-        if self.source is None and self.read:
+        if self.source is None and self.read and getattr(self, "labels", None) is None:
             raise InputError("--read says how a source is read, and there is none; name the source too.")
         return self.source is not None
 
@@ -132,6 +135,11 @@ class LabelFlags(SourceFlags):
     node: Annotated[str | None, panel("Source")("--node COLUMN", "Of nodes: id, name or path. Default: node.")] = None
 
     @property
+    def weight_column(self) -> str | None:
+        """The name of the column that says how much each label counts; None where all count alike."""
+        return None
+
+    @property
     def reads_texts(self) -> bool:
         """Whether what is read are texts that people labelled, with or without a hierarchy."""
         return self.labels is not None or (self.source or "").startswith("labels:")
@@ -145,9 +153,9 @@ class LabelFlags(SourceFlags):
         """The labels, if there are any.
 
         Raises:
-            InputError: --text or --node without --labels; what `Labels.read` refuses.
+            InputError: --text, --node or --weight without --labels; what `Labels.read` refuses.
         """
-        columns = provided(text=self.text, node=self.node)
+        columns = provided(text=self.text, node=self.node, weight=self.weight_column)
         if self.labels is None:
             if columns:
                 raise InputError(f"--{next(iter(columns))} names a column of --labels FILE; give that file too.")
@@ -155,8 +163,22 @@ class LabelFlags(SourceFlags):
         try:
             return rw.Labels.read(self.labels, **columns)
         except InputError as error:
-            error.args = (re.sub(r"\b(text|node)=", r"--\1", str(error)), *error.args[1:])
+            error.args = (re.sub(r"\b(text|node|weight)=", r"--\1", str(error)), *error.args[1:])
             raise
+
+
+@dataclass(frozen=True)
+class WeightedLabelFlags(LabelFlags):
+    """Labels that are trained on, and how much each counts."""
+
+    weight: Annotated[
+        str | None, panel("Source")("--weight COLUMN", "How much each label counts, above 0. Default: all alike.")
+    ] = None
+
+    @property
+    def weight_column(self) -> str | None:
+        """The name of the column of weights."""
+        return self.weight
 
 
 @dataclass(frozen=True)
@@ -219,7 +241,7 @@ def read_source(flags: SourceFlags, like: rw.Pairs | None = None) -> Source:
     """The pairs of the source.
 
     `like` are pairs of an older version: a hierarchy's pairs are made by the settings that made these, unless the user
-    sets one of them, or these are no hierarchy's.
+    sets one of them, and have their labelled texts, too; unless these are no hierarchy's.
     """
     from rootward.hierarchy import NAMED  # noqa: PLC0415
 
@@ -231,7 +253,10 @@ def read_source(flags: SourceFlags, like: rw.Pairs | None = None) -> Source:
             raise InputError(f"--read {flags.read[0]}: {file} comes with its own settings; leave out --read.")
         settings = parse_settings(flags.read, "--read", known, of=file, listed_by=_LISTED)
         with _in_flags([_UNKNOWN]):
-            return Source(NAMED[file].pairs(labels=labels, **settings), file)
+            named = NAMED[file]
+            if (older := _lineage_of(like)) is None:
+                return Source(named.pairs(labels=labels, **settings), file)
+            return Source(older.pairs(named.load(), labels=labels, **settings, **named.settings), file)
     settings = parse_settings(flags.read, "--read", KINDS[kind].settings(), of=f"{kind}:", listed_by=_LISTED)
     if labels is not None and not KINDS[kind].is_hierarchy:
         raise InputError(
@@ -263,27 +288,24 @@ def read_for_run(flags: LabelFlags, known: Callable[[], rw.Pairs]) -> Source | N
 
     labels = flags.read_labels()
     assert labels is not None
-    settings = parse_settings(
-        flags.read, "--read", {_UNKNOWN: KINDS["edges"].settings()[_UNKNOWN]}, of="--labels", listed_by=_LISTED
-    )
     with _in_flags([_UNKNOWN]):
-        return Source(labelled_alone(known(), labels, **settings))
+        return Source(labelled_alone(known(), labels, **unknown_setting(flags)))
+
+
+def unknown_setting(flags: LabelFlags) -> dict[str, Any]:
+    """The one setting of labels without a source: --read unknown=skip."""
+    known = {_UNKNOWN: KINDS["edges"].settings()[_UNKNOWN]}
+    return parse_settings(flags.read, "--read", known, of="--labels", listed_by=_LISTED)
 
 
 def _pairs_of_hierarchy(
     kind: str, file: str, settings: dict[str, Any], like: rw.Pairs | None, labels: rw.Labels | None
 ) -> rw.Pairs:
-    from rootward.growth.diff import lineage  # noqa: PLC0415
     from rootward.hierarchy import NAMED  # noqa: PLC0415
-    from rootward.hierarchy.node_names import node_pairs  # noqa: PLC0415
 
     thesauri = settings.pop("thesaurus", ())
     of_pairs = {name: settings.pop(name) for name in _OF_PAIRS if name in settings}
     of_labels = {"labels": labels} | provided(unknown=settings.pop(_UNKNOWN, None))
-    known = None
-    if like is not None and not of_pairs:
-        with suppress(PairsError):
-            known = lineage(node_pairs(like))
     operands: list[Any] = [Path(file)]
     if names := KINDS[kind].numbers:
         operands = [int(number) for number in file.split(",") if number.strip().isdecimal()]
@@ -293,7 +315,17 @@ def _pairs_of_hierarchy(
     tree: rw.Hierarchy = KINDS[kind].read(*operands, **settings)
     for thesaurus in thesauri:
         tree = tree.with_synonyms(NAMED[thesaurus].load() if thesaurus in NAMED else thesaurus)
-    return tree.pairs(**of_pairs, **of_labels) if known is None else known.pairs(tree, **of_labels)
+    known = _lineage_of(like)
+    return tree.pairs(**of_pairs, **of_labels) if known is None else known.pairs(tree, **of_pairs, **of_labels)
+
+
+def _lineage_of(like: rw.Pairs | None) -> Lineage | None:
+    """What made the pairs of an older version; None without one, or where these are no hierarchy's."""
+    from rootward.growth.diff import lineage  # noqa: PLC0415
+
+    with suppress(PairsError):
+        return None if like is None else lineage(like)
+    return None
 
 
 def _labelled(file: str, settings: dict[str, Any]) -> rw.Pairs:

@@ -14,7 +14,7 @@ from typer.core import TyperCommand
 import rootward as rw
 from rootward.cli.flags import ResultFlags, output, panel, provided, refuse_run_folder
 from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
-from rootward.cli.sources import LabelFlags, read_source, stem_of
+from rootward.cli.sources import WeightedLabelFlags, read_source, stem_of
 from rootward.cli.towers import AUTO, LABELLED, TowerFlags, model_for, pairs_for, refuse_tower, tower_settings
 from rootward.errors import InputError, PairsError
 from rootward.folders import read_config
@@ -68,7 +68,7 @@ class TrainCommand(TyperCommand):
 
 
 def train(
-    source: LabelFlags,
+    source: WeightedLabelFlags,
     tower: TowerFlags,
     recipe: RecipeFlags,
     machine: MachineFlags,
@@ -79,8 +79,7 @@ def train(
 ) -> None:
     """Train a dual encoder on a source and measure it.
 
-    Every node and every labelled text is a query; its node and all above are its answers. Prints recall, or with
-    labels figures of held-out texts. Ctrl-C stops at the next step; --resume goes on.
+    Every node and labelled text is a query. Prints recall, or with labels figures of held-out texts.
 
     \b
       rootward train wordnet --dim 64 --out runs/wordnet
@@ -120,7 +119,7 @@ def train(
 
 
 def _trained(
-    source: LabelFlags,
+    source: WeightedLabelFlags,
     tower: TowerFlags,
     flags: RecipeFlags,
     machine: MachineFlags,
@@ -157,7 +156,7 @@ def _trained(
 
 def _classified(
     pairs: rw.Pairs,
-    source: LabelFlags,
+    source: WeightedLabelFlags,
     tower: TowerFlags,
     flags: RecipeFlags,
     recipe: rw.Recipe,
@@ -173,7 +172,7 @@ def _classified(
     if flags.minutes is not None:
         raise InputError("--minutes is the time of one tower; name it, such as --tower static, or leave out --minutes.")
     try:
-        held_out_rows(pairs, *labelled_texts(pairs), flags.seed or 0)
+        held_out = held_out_rows(pairs, *labelled_texts(pairs), flags.seed or 0)
     except PairsError as error:
         results.say(f"{error} A {LABELLED} tower is trained here; nothing is held out.")
         return None
@@ -186,7 +185,9 @@ def _classified(
     if flags.steps is None and flags.epochs is None:
         recipe = recipe.with_(steps=STEPS, epochs=None)
     options = provided(dim=tower.dim, seed=flags.seed, source=source.name)
-    return Classifier.fit(pairs, encoder=encoder, recipe=recipe, out=out, settings=settings, **options)
+    return Classifier.fit(
+        pairs, encoder=encoder, recipe=recipe, out=out, settings=settings, held_out=held_out, **options
+    )
 
 
 def _settings(machine: MachineFlags, values: dict[str, Any], quiet: bool) -> rw.Settings:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rootward.csr import levels_of
-from rootward.diagnosis.diagnosis import RECOVERED, Diagnosis, is_biased, is_healthy, verdict
+from rootward.diagnosis.diagnosis import RECOVERED, Diagnosis, generalises_badly, is_biased, is_healthy, verdict
 from rootward.diagnosis.facts import (
     Contradictions,
     Facts,
@@ -27,13 +27,15 @@ from rootward.diagnosis.facts import (
 )
 from rootward.diagnosis.probe import probe
 from rootward.errors import InputError, PairsError
-from rootward.evaluation import Ranks, rank_pairs, recall
-from rootward.folders import read_config
+from rootward.evaluation import Ranks, Report, rank_pairs, recall
+from rootward.evaluation.naming import TextsOf
+from rootward.folders import REPORT, read_config
 from rootward.pairs import Pairs
 from rootward.progress import Progress
 from rootward.rng import stream
 from rootward.scoring import checked
-from rootward.training.run import About, read_log
+from rootward.training.log import read_log
+from rootward.training.run import About
 
 MEASURED_SCORES = 2_000_000_000  # at most: 24,000 queries of WordNet, about 5 s
 ANSWERED_SCORES = 20_000_000  # of the pass that tries corrections: 240 queries of WordNet
@@ -49,6 +51,7 @@ def diagnose(
     *,
     probes: bool = True,
     known: Known | None = None,
+    texts: TextsOf | None = None,
     label: str = "",
     seed: int = 0,
     progress: bool = False,
@@ -65,6 +68,9 @@ def diagnose(
         probes: train copies of the vectors a little to tell too little training from too few dimensions; made only
             where recall is poor and not explained already.
         known: what is known of the training.
+        texts: whether training knew the answers of these texts, where queries are texts: those that it was trained on
+            tell nothing of others, and are never called healthy; of held-out ones no copies are trained where it is
+            known that those trained on are found.
         label: what to call it in headings.
         seed: of every random choice; the same seed gives the same diagnosis.
         progress: show a bar, where standard error is a terminal.
@@ -79,8 +85,8 @@ def diagnose(
     sides = _checked(queries, documents, pairs)
     with Progress(progress) as bar:
         bar.begin("Measuring")
-        facts = _facts(*sides, pairs, known, seed)
-        if probes and not is_healthy(facts) and not is_biased(facts):
+        facts = _facts(*sides, pairs, known, texts, seed)
+        if probes and not (is_healthy(facts) or is_biased(facts) or generalises_badly(facts)):
             facts = _probed(facts, *sides, pairs, seed, bar)
     seconds = round(time.perf_counter() - began, 2)
     return Diagnosis(label=label, facts=facts, verdict=verdict(facts), seed=seed, seconds=seconds)
@@ -105,7 +111,9 @@ def _checked(queries: npt.ArrayLike | Tensor, documents: npt.ArrayLike | Tensor,
     return found
 
 
-def _facts(queries: Tensor, documents: Tensor, pairs: Pairs, known: Known | None, seed: int) -> Facts:
+def _facts(
+    queries: Tensor, documents: Tensor, pairs: Pairs, known: Known | None, texts: TextsOf | None, seed: int
+) -> Facts:
     measured = _some(pairs, max(1_000, MEASURED_SCORES // pairs.n_documents), seed, "measured")
     ranks = rank_pairs(queries, documents, measured)
     answered = np.flatnonzero(measured.sizes)
@@ -137,6 +145,7 @@ def _facts(queries: Tensor, documents: Tensor, pairs: Pairs, known: Known | None
         contradictions=_contradictions(pairs, measured, ranks, seed),
         alignment=alignment(*as_arrays, pairs, stream(seed, "diagnosis", "alignment")),
         known=known,
+        texts=texts,
     )
 
 
@@ -221,4 +230,5 @@ def known_of(folder: Path) -> Known | None:
         far_only=last.sampler == "heavy_tail" or (last.regular_share is not None and last.regular_share < 0.5),
         finished=about.finished,
         rise=None if len(recalls) < 5 else recalls[-1] - recalls[-1 - max(1, len(recalls) // 5)],
+        recall=Report.load(folder / REPORT).overall.value if (folder / REPORT).is_file() else None,
     )

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from rootward.diagnosis.facts import Facts, Group, Probe
+from rootward.evaluation.naming import texts_in_words
 from rootward.evaluation.results import Result, Value, plain_table
 from rootward.plots import figure_at, save_figure
 
-Cause: TypeAlias = Literal["healthy", "data", "sampling bias", "under-training", "capacity", "unclear"]
+Cause: TypeAlias = Literal[
+    "healthy", "data", "sampling bias", "generalisation", "under-training", "capacity", "unclear"
+]
 
 VERSION = 1
 
@@ -55,7 +58,7 @@ class Diagnosis(Result):
 
     @property
     def cause(self) -> Cause:
-        """ "healthy", "data", "sampling bias", "under-training", "capacity" or "unclear"."""
+        """ "healthy", "data", "sampling bias", "generalisation", "under-training", "capacity" or "unclear"."""
         return self.verdict.cause
 
     def __repr__(self) -> str:
@@ -64,8 +67,9 @@ class Diagnosis(Result):
     def __str__(self) -> str:
         f, v = self.facts, self.verdict
         some = "" if f.n_measured == f.n_queries else f", measured on {f.n_measured:,} of them"
+        kind = texts_in_words(f.texts) if f.texts else "queries"
         head = (
-            f"{f'{self.label}: ' if self.label else ''}{f.n_queries:,} queries{some}, {f.n_documents:,} documents, "
+            f"{f'{self.label}: ' if self.label else ''}{f.n_queries:,} {kind}{some}, {f.n_documents:,} documents, "
             f"{f.n_pairs:,} pairs, dim {f.dim}\nrecall at |S(q)|: {percent(f.overall)}"
         )
         blocks = [head]
@@ -122,7 +126,7 @@ class Diagnosis(Result):
 
 def verdict(facts: Facts) -> Verdict:
     """The first cause that the facts show, in the order in which to fix them."""
-    unclear = _unclear(facts)
+    unclear = _memorised(facts) if is_healthy(facts) else _unclear(facts)
     found = [(cause, words(facts)) for cause, shows, words in _CAUSES if shows(facts)] or [("unclear", unclear)]
     first, words = found[0]
     evidence = [line for _, each in found for line in each.evidence] or unclear.evidence
@@ -159,9 +163,17 @@ def is_biased(facts: Facts) -> bool:
     return not is_healthy(facts) and (against or towards) and mended >= MENDED
 
 
+def generalises_badly(facts: Facts) -> bool:
+    """Of texts that training did not know, most of what is missed would be found had it known them."""
+    if facts.texts not in ("held-out", "partly held-out") or facts.known is None or facts.known.recall is None:
+        return False
+    missed = 1 - facts.overall
+    return not is_healthy(facts) and not is_biased(facts) and facts.known.recall - facts.overall >= missed / 2
+
+
 def is_undertrained(facts: Facts) -> bool:
     """A little more training finds much of what is missed; without a probe, the run's own record tells."""
-    if is_healthy(facts) or is_biased(facts):
+    if is_healthy(facts) or is_biased(facts) or generalises_badly(facts):
         return False
     if facts.same_dim is not None:
         return facts.same_dim.recovered >= RECOVERED
@@ -171,7 +183,7 @@ def is_undertrained(facts: Facts) -> bool:
 
 def lacks_dimensions(facts: Facts) -> bool:
     """More dimensions find what more training does not; without a probe, fewer dimensions than documents a query."""
-    if is_healthy(facts) or is_biased(facts) or is_undertrained(facts):
+    if is_healthy(facts) or is_biased(facts) or generalises_badly(facts) or is_undertrained(facts):
         return False
     if facts.same_dim is not None and facts.wide_dim is not None:
         return facts.wide_dim.recovered >= max(0.0, facts.same_dim.recovered) + CAPACITY
@@ -184,6 +196,33 @@ class _Words(NamedTuple):
     finding: str
     evidence: list[str]
     advice: list[str]
+
+
+def _memorised(facts: Facts) -> _Words:
+    found = percent(facts.overall)
+    return _Words(
+        f"Unclear: {found} of the relevant documents are found, for texts that it was trained on.",
+        ["how other texts fare, these cannot tell"],
+        ["Diagnose with texts that it was not trained on: rootward diagnose RUN --labels FILE."],
+    )
+
+
+def _generalisation(facts: Facts) -> _Words:
+    assert facts.known is not None and facts.known.recall is not None
+    known, found = percent(facts.known.recall), percent(facts.overall)
+    return _Words(
+        "Generalisation: what it was trained on is found, other texts are not.",
+        [
+            f"recall {found} for {texts_in_words(facts.texts or 'held-out')}, {known} for what it was trained on",
+            f"recall by distance: {_line(facts.by_distance)}",
+        ],
+        [
+            "Give more labelled texts, first for nodes with few; names and synonyms of nodes count too.",
+            "Read with a sentence encoder as well, which knows words that no label has: rootward train ... --labels "
+            "FILE with rootward[minilm], or --tower joint --encoder NAME.",
+            "More dimensions or longer training will not help.",
+        ],
+    )
 
 
 def _healthy(facts: Facts) -> _Words:
@@ -303,8 +342,9 @@ def _unclear(facts: Facts) -> _Words:
 
 _CAUSES: tuple[tuple[Cause, Callable[[Facts], bool], Callable[[Facts], _Words]], ...] = (
     ("data", lambda facts: is_misaligned(facts) or has_wrong_pairs(facts), _data),
-    ("healthy", is_healthy, _healthy),
+    ("healthy", lambda facts: is_healthy(facts) and facts.texts != "trained on", _healthy),
     ("sampling bias", is_biased, _bias),
+    ("generalisation", generalises_badly, _generalisation),
     ("under-training", is_undertrained, _training),
     ("capacity", lacks_dimensions, _capacity),
 )

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rootward.csr import expand
 from rootward.evaluation import Ranks
+from rootward.evaluation.naming import TextsOf
 from rootward.evaluation.results import Value
 from rootward.ids import Rows
 from rootward.pairs import Pairs
@@ -151,6 +152,7 @@ class Known(Value):
         far_only: whether its last stage draws mostly far pairs (heavy-tail or rebalanced sampling).
         finished: False where it was interrupted.
         rise: recall gained in the last fifth of the last stage's validations; None where there are too few.
+        recall: of what it was trained on, at its end; None where that is unknown.
     """
 
     recipe: str
@@ -158,6 +160,7 @@ class Known(Value):
     far_only: bool
     finished: bool
     rise: float | None = None
+    recall: float | None = None
 
 
 class Facts(Value):
@@ -173,6 +176,7 @@ class Facts(Value):
             so many hops away, and for documents relevant to so many queries.
         same_dim, wide_dim: probes; None where none was made.
         known: None for vectors without a run.
+        texts: whether training knew the answers of the queries' texts; None where queries are looked up, or unknown.
         The rest: see their classes.
     """
 
@@ -196,6 +200,7 @@ class Facts(Value):
     same_dim: Probe | None = None
     wide_dim: Probe | None = None
     known: Known | None = None
+    texts: TextsOf | None = None
 
 
 SAME_WAY = 0.99  # cosine with the mean vector, above which a vector has collapsed

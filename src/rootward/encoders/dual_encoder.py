@@ -357,10 +357,17 @@ class DualEncoder:
         Raises:
             UnknownIdError: nothing is called so; the message names what is close.
         """
+        return self._lookup().find(text)
+
+    def meanings(self, text: str) -> list[str]:
+        """As `find`; [] where nothing is called so, without a search for what is close."""
+        return self._lookup().meanings(text)
+
+    def _lookup(self) -> NameLookup:
         names = self._names
         if names is None or names.ids is not self.query_ids or names.texts is not self.query_texts:
             names = self._names = NameLookup(self.query_ids, self.query_texts)
-        return names.find(text)
+        return names
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that change whenever a vector or an id does.
@@ -424,14 +431,23 @@ class DualEncoder:
     # -- on disk ---------------------------------------------------------------------------------------------
 
     def save(
-        self, folder: str | Path, *, config: Mapping[str, Any] | None = None, more_files: tuple[str, ...] = ()
+        self,
+        folder: str | Path,
+        *,
+        config: Mapping[str, Any] | None = None,
+        more_files: Mapping[str, Callable[[Path], object] | None] | None = None,
     ) -> Path:
         """Write the encoder as a folder (see `rootward.encoders.storage` for its files) and return it.
 
         Args:
-            folder: made if it is not there; files of the same names are replaced, each in one step.
+            folder: made if it is not there; files of the same names are replaced, all of them in one step.
             config: further sections for `config.json`, JSON values only.
-            more_files: names of files already in the folder whose checksums `config.json` shall hold.
+            more_files: names of further files of the folder: what writes each at a path, or None for one that is in
+                the folder already.
+
+        Raises:
+            InUseError: another process writes the folder.
+            WriteError: no room, or no permission.
         """
         folder = Path(folder)
         tensors = {
@@ -442,7 +458,7 @@ class DualEncoder:
         }
         ids = {"query": self.query_ids, "document": self.document_ids}
         texts = {"query": self.query_texts, "document": self.document_texts}
-        write_model(folder, Stored(tensors, ids, texts, self.settings()), config or {}, more_files)
+        write_model(folder, Stored(tensors, ids, texts, self.settings()), config or {}, more_files or {})
         return folder
 
     @classmethod
@@ -471,7 +487,7 @@ class DualEncoder:
         """
         stored, options = read_model(Path(folder)), LoadOptions(encoder, cache, progress, online)
         return cls(
-            *towers_from(stored.towers, stored.tensors, stored.ids, stored.texts, options),
+            *towers_from(stored.towers, stored.tensors, stored.ids, stored.texts, options, Path(folder)),
             stored.ids["query"],
             stored.ids["document"],
             stored.tensors["generality"].numpy(),

@@ -209,7 +209,7 @@ class FullTower(BaseTextTower):
         shapes = {name: each.shape for name, each in model.named_parameters()}
         tokens = model.preprocess([readable(self.texts[row]) or "." for row in rows.tolist()])
         named = {name: weights[name].reshape(shape) for name, shape in shapes.items()}
-        groups = _alike(tokens, len(rows)) if device.type == "cpu" else [(torch.arange(len(rows)), tokens)]
+        groups = alike(tokens, len(rows)) if device.type == "cpu" else [(torch.arange(len(rows)), tokens)]
         made: list[Tensor] = []
         for _, group in groups:
             moved = {name: each.to(device) if isinstance(each, Tensor) else each for name, each in group.items()}
@@ -219,7 +219,7 @@ class FullTower(BaseTextTower):
         return outputs.to(self.head[0].dtype)
 
 
-def _alike(tokens: Mapping[str, Any], n: int) -> list[tuple[Tensor, Mapping[str, Any]]]:
+def alike(tokens: Mapping[str, Any], n: int) -> list[tuple[Tensor, Mapping[str, Any]]]:
     """Tokens of texts in groups of like length, each padded to its own longest, as (places, tokens).
 
     All in one group where that spares little, and where tokens are not as a Transformer of sentence-transformers has

@@ -6,6 +6,7 @@ A new kind of text tower is a subclass of `BaseTextTower` in a file of its own, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -27,7 +28,8 @@ from rootward.encoders.towers import (
     Tower,
     random_directions,
 )
-from rootward.errors import InputError, RunFolderError
+from rootward.errors import InputError, RootwardError, RunFolderError
+from rootward.folders import CONFIG
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.pairs.query_texts import TextCheck, notes_on, refuse_empty
@@ -102,13 +104,34 @@ def towers_from(
     ids: Mapping[str, Ids],
     texts: Mapping[str, Texts | None],
     options: LoadOptions,
+    where: Path,
 ) -> tuple[Tower, Tower]:
     """Both towers from what `DualEncoder.tensors` and `Tower.settings` gave, rows in the order of `ids`.
 
+    `where` is the folder that they are from, for messages.
+
     Raises:
-        RunFolderError: a tensor is missing or has other rows, or a kind of tower that this version does not know.
+        RunFolderError: a tensor is missing or does not fit, or a kind of tower that this version does not know.
         InputError, MissingExtraError: an encoder that is needed and cannot be used.
     """
+    try:
+        return _towers_from(settings, tensors, ids, texts, options)
+    except RootwardError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, OverflowError) as error:
+        raise RunFolderError(
+            f"{where}: the section 'towers' of {CONFIG} and the model's tensors do not make towers "
+            f"({type(error).__name__}: {error}). Restore the run's files or train again."
+        ) from error
+
+
+def _towers_from(
+    settings: Mapping[str, Mapping[str, Any]],
+    tensors: Mapping[str, Tensor],
+    ids: Mapping[str, Ids],
+    texts: Mapping[str, Texts | None],
+    options: LoadOptions,
+) -> tuple[Tower, Tower]:
     saved = {
         side: SavedTower(name, settings[side], tensors, what_is_read(ids[side], texts[side]), options)
         for side, name in (("query", "queries"), ("document", "documents"))

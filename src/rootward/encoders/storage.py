@@ -16,7 +16,7 @@ texts.parquet      side, row, name, synonyms, definition; only where the source 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,24 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
+from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from rootward.errors import RunFolderError
-from rootward.files import atomic_write
-from rootward.folders import CONFIG, check_files, checksums, read_config, write_config
+from rootward.errors import InputError, RunFolderError
+from rootward.folders import (
+    CONFIG,
+    RUN_FOLDER,
+    Generation,
+    check_files,
+    file_of,
+    read_whole,
+    section,
+    sections_in,
+    writing_to,
+)
 from rootward.ids import Ids, MappedIds
 from rootward.texts import Texts
 
@@ -49,21 +60,65 @@ class Stored:
     towers: Mapping[str, Mapping[str, Any]]
 
 
-def write_model(folder: Path, stored: Stored, config: Mapping[str, Any], more_files: tuple[str, ...] = ()) -> None:
-    """Write a model folder, as `DualEncoder.save` does: files to temporary names first, `config.json` last."""
-    atomic_write(folder / MODEL, lambda path: save_file(stored.tensors, path))
-    mapped = {side: labels for side, labels in stored.ids.items() if isinstance(labels, MappedIds)}
-    if len(mapped) == len(stored.ids):
-        names = [MODEL, *(name for side, labels in mapped.items() for name in labels.copy_to(folder, MAPPED[side]))]
-    else:
-        table = _ids_table(stored.ids)
-        atomic_write(folder / IDS, lambda path: pq.write_table(table, path, compression="zstd"))
-        names = [MODEL, IDS]
-    if any(texts is not None for texts in stored.texts.values()):
-        texts_table = _texts_table(stored.texts)
-        atomic_write(folder / TEXTS, lambda path: pq.write_table(texts_table, path, compression="zstd"))
-        names.append(TEXTS)
-    write_config(folder, {**config, "towers": stored.towers}, checksums(folder, (*names, *more_files)))
+class TowerSettings(BaseModel):
+    """Settings of a tower in `config.json`; each kind of tower has more of its own."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    kind: str
+
+
+class Towers(BaseModel):
+    """The section "towers" of `config.json`."""
+
+    model_config = ConfigDict(frozen=True)
+    query: TowerSettings
+    document: TowerSettings
+
+    @classmethod
+    def read(cls, folder: Path, config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """The settings of both towers by side.
+
+        Raises:
+            RunFolderError: there are none, or none of towers.
+        """
+        found: dict[str, dict[str, Any]] = section(folder, config, "towers", cls).model_dump()
+        return found
+
+
+def write_model(
+    folder: Path,
+    stored: Stored,
+    config: Mapping[str, Any],
+    more_files: Mapping[str, Callable[[Path], object] | None],
+) -> None:
+    """Write the next generation of a model folder, as `DualEncoder.save` does.
+
+    Raises:
+        InUseError: another process writes it.
+        RunFolderError: it holds an index, pairs or a classifier.
+    """
+    with writing_to(folder, "DualEncoder.save"), Generation(folder) as new:
+        held = sections_in(folder)
+        for what in ("index", "pairs", "classifier"):
+            if what in held:
+                raise RunFolderError(f"{folder} holds the {what} of a model; a model needs a folder of its own.")
+        new.write(MODEL, lambda path: save_file(stored.tensors, path))
+        mapped = {side: labels for side, labels in stored.ids.items() if isinstance(labels, MappedIds)}
+        if len(mapped) == len(stored.ids):
+            for side, labels in mapped.items():
+                labels.copy(MAPPED[side], new.write)
+        else:
+            table = _ids_table(stored.ids)
+            new.write(IDS, lambda path: pq.write_table(table, path, compression="zstd"))
+        if any(texts is not None for texts in stored.texts.values()):
+            texts_table = _texts_table(stored.texts)
+            new.write(TEXTS, lambda path: pq.write_table(texts_table, path, compression="zstd"))
+        for name, write in more_files.items():
+            if write is None:
+                new.keep(name)
+            else:
+                new.write(name, write)
+        new.commit({**config, "towers": stored.towers})
 
 
 def read_model(folder: Path) -> Stored:
@@ -72,51 +127,77 @@ def read_model(folder: Path) -> Stored:
     Raises:
         RunFolderError: see `read_config` and `check_files`; or tensors and ids that do not belong together.
     """
-    config = read_config(folder)
+    return read_whole(folder, RUN_FOLDER, lambda config: _read_model(folder, config))
+
+
+def _read_model(folder: Path, config: Mapping[str, Any]) -> Stored:
     check_files(folder, config)
-    files = config.get("files", {})
-    mapped = all(f"{name}.arrow" in files for name in MAPPED.values())
+    files = config["files"]
+    mapped = all(f"{name}{suffix}" in files for name in MAPPED.values() for suffix in (".arrow", ".npy"))
     for name in (MODEL,) if mapped else (MODEL, IDS):
         if name not in files or "towers" not in config:
             raise RunFolderError(f"{folder} holds no trained model yet ({name} is not listed in {CONFIG}).")
+    towers = Towers.read(folder, config)
+
+    def there(name: str) -> Path:
+        return file_of(folder, config, name)
+
     try:
-        tensors = load_file(folder / MODEL)
+        tensors = load_file(there(MODEL))
         if mapped:
-            ids: dict[str, Ids] = {side: MappedIds(folder, name) for side, name in MAPPED.items()}
+            ids: dict[str, Ids] = {
+                side: MappedIds(there(f"{name}.arrow"), there(f"{name}.npy")) for side, name in MAPPED.items()
+            }
         else:
-            table = pq.read_table(folder / IDS)
+            table = pq.read_table(there(IDS))
             old = json.loads((table.schema.metadata or {}).get(_OLD_IDS, b"{}"))
             ids = {side: Ids(_rows_of(table, side)["id"].to_pylist(), old=old.get(side)) for side in MAPPED}
-    except (SafetensorError, pa.ArrowInvalid, OSError) as error:
+    except (SafetensorError, pa.ArrowException, OSError, InputError, *_UNFIT) as error:
         raise RunFolderError(f"{folder} cannot be read: {error}") from error
-    towers = config["towers"]
     for side, name in (("query", "queries"), ("document", "documents")):
-        if towers[side]["kind"] == "lookup" and (name not in tensors or len(tensors[name]) != len(ids[side])):
+        if towers[side]["kind"] == "lookup" and (
+            name not in tensors or tensors[name].ndim != 2 or len(tensors[name]) != len(ids[side])
+        ):
             raise RunFolderError(
                 f"{folder}: {MODEL} has no {name!r} with one row for each of the {len(ids[side])} ids."
             )
+    needed = {"generality": ("document", torch.int64), "heights": ("document", torch.float32)}
+    for name, (side, kind) in needed.items():
+        if name not in tensors or tensors[name].shape != (len(ids[side]),) or tensors[name].dtype != kind:
+            raise RunFolderError(f"{folder}: {MODEL} has no {name!r} ({kind}) with a number for each {side}.")
+    thresholds = tensors.get("thresholds")
+    if thresholds is None or thresholds.shape != (len(ids["query"]),) or not thresholds.is_floating_point():
+        raise RunFolderError(f"{folder}: {MODEL} has no 'thresholds' with a number for each query.")
     return Stored(tensors, ids, read_texts(folder, config, ids), towers)
+
+
+_UNFIT = (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, OverflowError)
+"""What Python raises where values of a file are not what code expects: names, types, sizes."""
 
 
 def read_texts(folder: Path, config: Mapping[str, Any], ids: Mapping[str, Ids]) -> dict[str, Texts | None]:
     """The texts of a model folder by side, None where it has none; `check_files` comes before.
 
     Raises:
-        RunFolderError: texts of other ids.
+        RunFolderError: no texts, or texts of other ids.
     """
     found: dict[str, Texts | None] = dict.fromkeys(MAPPED)
     if TEXTS not in config["files"]:
         return found
-    table = pq.read_table(folder / TEXTS)
-    present = set(table["side"].unique().to_pylist())
-    for side in MAPPED:
-        if "both" in present and side == "document":
-            found[side] = found["query"]
-        elif present & {side, "both"}:
-            found[side] = Texts.from_table(_rows_of(table, "both" if "both" in present else side))
-        texts = found[side]
+    path = file_of(folder, config, TEXTS)
+    try:
+        table = pq.read_table(path)
+        present = set(table["side"].unique().to_pylist())
+        for side in MAPPED:
+            if "both" in present and side == "document":
+                found[side] = found["query"]
+            elif present & {side, "both"}:
+                found[side] = Texts.from_table(_rows_of(table, "both" if "both" in present else side))
+    except (pa.ArrowException, OSError, *_UNFIT) as error:
+        raise RunFolderError(f"{path} cannot be read: {error}") from error
+    for side, texts in found.items():
         if texts is not None and len(texts) != len(ids[side]):
-            raise RunFolderError(f"{folder / TEXTS} has {len(texts)} {side} texts for {len(ids[side])} ids.")
+            raise RunFolderError(f"{path} has {len(texts)} {side} texts for {len(ids[side])} ids.")
     return found
 
 

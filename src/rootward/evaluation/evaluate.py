@@ -108,10 +108,6 @@ def evaluate(
     if nodes and len(rows := named_queries(pairs)):
         wanted, told = in_rows_of(model, pairs), None if trained is None else in_rows_of(model, trained)
         closure = closure_in(wanted if told is None else told)
-        texts: TextsOf | None = None
-        if isinstance(model, DualEncoder) and model.reads_texts:
-            n_new = n_unseen(model, pairs, rows)
-            texts = "held-out" if n_new == len(rows) else "partly held-out" if n_new else "trained on"
         named = measure_nodes(
             predict_nodes(
                 *vectors,
@@ -127,7 +123,7 @@ def evaluate(
             if told is None
             else np.bincount(told.documents[told.distances == 0], minlength=told.n_documents),
             label=label,
-            texts=texts,
+            texts=texts_known(model, pairs, rows),
             note="answer sets: the |S(q)| best documents, a number known beforehand"
             if thresholds is None
             else "answer sets: what reaches the threshold of its text",
@@ -144,6 +140,7 @@ def evaluate(
         wall_seconds=round(time.perf_counter() - start, 3),
         extras=extras,
         n_unseen=n_unseen(model, pairs),
+        texts=texts_known(model, pairs),
     )
     return report.model_copy(update={"nodes": named})
 
@@ -226,6 +223,15 @@ def n_unseen(model: Encoder, pairs: Pairs, used: Ints | None = None) -> int:
     used = np.flatnonzero(pairs.sizes) if used is None else used
     rows = _rows_known(pairs.query_ids, model.query_ids, used)[used]
     return int(np.count_nonzero(rows < 0) + np.count_nonzero(model.unseen(rows[rows >= 0])))
+
+
+def texts_known(model: Encoder, pairs: Pairs, used: Ints | None = None) -> TextsOf | None:
+    """Whether training knew the answers of the texts of these queries (all that have pairs); None if it reads none."""
+    if not (isinstance(model, DualEncoder) and model.reads_texts):
+        return None
+    used = np.flatnonzero(pairs.sizes) if used is None else used
+    n = n_unseen(model, pairs, used)
+    return "held-out" if n == len(used) else "partly held-out" if n else "trained on"
 
 
 def documents_of(model: Encoder) -> Tensor:

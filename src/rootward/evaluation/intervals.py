@@ -102,7 +102,7 @@ class Difference:
     """One figure of two runs, as shares from 0 to 1.
 
     Attributes:
-        slice: "0", "1", ... for a distance, "min" or "overall".
+        slice: "0", "1", ... for a distance, "min", "overall", or what is compared of named nodes.
         a, b: what each run has.
         low, high: 95 % interval of b - a.
         p: two-sided p-value of no difference.
@@ -130,6 +130,8 @@ class Comparison:
         rows: every distance that has pairs, then "min" and "overall".
         n_queries: how many queries were drawn from.
         n_draws: how often.
+        nodes: of the node that each text names: how often it is right, MRR, hierarchical F1 (hF), ...; empty where
+            that was not measured for both.
     """
 
     label_a: str
@@ -137,6 +139,7 @@ class Comparison:
     rows: tuple[Difference, ...]
     n_queries: int
     n_draws: int
+    nodes: tuple[Difference, ...] = ()
 
     @property
     def overall(self) -> Difference:
@@ -145,12 +148,17 @@ class Comparison:
 
     def __str__(self) -> str:
         lines = [f"a: {self.label_a}", f"b: {self.label_b}"]
-        lines.append(f"{'distance':>8} {'a':>7} {'b':>7} {'b - a':>7}   {'95 % interval':^17} {'p':>7}")
-        lines += [
-            f"{row.slice:>8} {100 * row.a:7.2f} {100 * row.b:7.2f} {100 * row.value:+7.2f}   "
-            f"{100 * row.low:+7.2f} to {100 * row.high:+6.2f} {row.p:7.3f}"
-            for row in self.rows
-        ]
+        for title, rows in (("distance", self.rows), ("named node", self.nodes)):
+            width = max((len(row.slice) for row in rows), default=0)
+            width = max(width, len(title))
+            if rows:
+                head = f"{title:>{width}} {'a':>7} {'b':>7} {'b - a':>7}   {'95 % interval':^17} {'p':>7}"
+                lines.append(head)
+            lines += [
+                f"{row.slice:>{width}} {100 * row.a:7.2f} {100 * row.b:7.2f} {100 * row.value:+7.2f}   "
+                f"{100 * row.low:+7.2f} to {100 * row.high:+6.2f} {row.p:7.3f}"
+                for row in rows
+            ]
         lines.append(f"{self.n_draws:,} draws of {self.n_queries:,} queries; p of no difference, two-sided")
         return "\n".join(lines)
 

@@ -36,6 +36,12 @@ CANDIDATES = 10
 
 TextsOf: TypeAlias = Literal["held-out", "trained on", "partly held-out"]
 
+
+def texts_in_words(texts: TextsOf) -> str:
+    """'held-out texts', 'partly held-out texts' or 'texts it was trained on'."""
+    return "texts it was trained on" if texts == "trained on" else f"{texts} texts"
+
+
 LABEL_BUCKETS = {0: "0", 1: "1-3", 4: "4-15", 16: "16-63", 64: "64+"}
 """Nodes by how many labels training had for them: the least of each bucket, and its name."""
 
@@ -386,7 +392,7 @@ class NodeReport(TableResult):
     @property
     def title(self) -> str:
         """'runs/shop: 1,310 held-out texts, 300 nodes of 2,121'."""
-        kind = f"{self.texts} texts" if self.texts else "texts"
+        kind = texts_in_words(self.texts) if self.texts else "texts"
         name = f"{self.label}: " if self.label else ""
         return f"{name}{self.n_queries:,} {kind}, {self.n_nodes:,} nodes of {self.n_documents:,}"
 

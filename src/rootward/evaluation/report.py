@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
@@ -14,7 +15,7 @@ from rich.text import Text
 from rootward.errors import InputError, visible
 from rootward.evaluation.intervals import Comparison, bootstrap, compare_ranks, interval
 from rootward.evaluation.metrics import LISTED, AnswerOrder, Shares, answer_order, query_sums, recall
-from rootward.evaluation.naming import NodeReport
+from rootward.evaluation.naming import NodeReport, TextsOf, compare_nodes, texts_in_words
 from rootward.evaluation.ranks import Ranks
 from rootward.evaluation.results import Figure, Scalar, TableResult, Value, percent
 from rootward.plots import figure_at, save_figure
@@ -61,6 +62,7 @@ class Report(TableResult):
         dim: width of the vectors.
         n_queries: how many queries have pairs; the others are in no average.
         n_unseen: how many of them were read, for training did not know their answers; 0 where queries are looked up.
+        texts: whether training knew the answers of the queries' texts; None where queries are looked up, or unknown.
         n_documents: how many documents competed.
         n_pairs: how many pairs were measured.
         slices: one a distance that has pairs.
@@ -82,6 +84,7 @@ class Report(TableResult):
     dim: int
     n_queries: int
     n_unseen: int = 0
+    texts: TextsOf | None = None
     n_documents: int
     n_pairs: int
     slices: tuple[Slice, ...]
@@ -115,6 +118,7 @@ class Report(TableResult):
         wall_seconds: float | None = None,
         extras: dict[str, Scalar] | None = None,
         n_unseen: int = 0,
+        texts: TextsOf | None = None,
     ) -> Report:
         """Every figure, derived from ranks. `bootstrap_draws=0`, or more than 1,000 distances, leaves intervals out.
 
@@ -149,6 +153,7 @@ class Report(TableResult):
             dim=dim,
             n_queries=len(ranks.answered),
             n_unseen=n_unseen,
+            texts=texts,
             n_documents=ranks.n_documents,
             n_pairs=len(ranks),
             slices=slices,
@@ -210,6 +215,8 @@ class Report(TableResult):
                 lines.append(f"{name}: {percent(shown)} % as shown, {percent(by_score)} % by score alone")
         if self.n_unseen:
             lines.insert(0, f"unseen queries, read as a search reads them: {self.n_unseen:,}")
+        if self.texts is not None:
+            lines.insert(0, f"recall of {texts_in_words(self.texts)}")
         lines += [visible(f"{other.label}: {other.note}") for other in self.beside if other.note]
         if told := [_in_words(key, value) for key, value in self.extras.items()]:
             lines.append(visible(", ".join(filter(None, told))))
@@ -247,6 +254,8 @@ class Report(TableResult):
 def compare(a: Report | Ranks, b: Report | Ranks, *, bootstrap: int = 1_000, seed: int = 0) -> Comparison:
     """Two runs measured on the same pairs, slice by slice: b - a with a 95 % interval and a p-value.
 
+    Of reports that both know which node each text names, these figures too.
+
     Args:
         a, b: reports just made, or ranks, also loaded ones.
         bootstrap: how many draws of queries, the same ones for both.
@@ -265,7 +274,24 @@ def compare(a: Report | Ranks, b: Report | Ranks, *, bootstrap: int = 1_000, see
                 "report.ranks.save(path) and compare Ranks.load(path)."
             )
         ranks.append(found)
-    return compare_ranks(*ranks, labels=(labels[0], labels[1]), bootstrap_draws=bootstrap, seed=seed)
+    compared = compare_ranks(*ranks, labels=(labels[0], labels[1]), bootstrap_draws=bootstrap, seed=seed)
+    named = [each.nodes for each in (a, b) if isinstance(each, Report) and each.nodes is not None]
+    if len(named) < 2 or any(each.sums is None for each in named):
+        return compared
+    nodes = compare_nodes(named[0], named[1], bootstrap=bootstrap, seed=seed)
+    return replace(compared, nodes=tuple(replace(nodes[name], slice=told) for name, told in _NAMED.items()))
+
+
+_NAMED = {
+    "accuracy": "named node right",
+    "macro": "the same, mean over nodes",
+    "mrr": "MRR",
+    "precision": "hP",
+    "recall": "hR",
+    "f1": "hF",
+    "exact": "answer set exact",
+}
+"""What is compared of named nodes, in words."""
 
 
 def _in_words(key: str, value: Scalar) -> str:

@@ -63,7 +63,7 @@ class Constructed(DualEncoder):
         made: dict[str, Any] = {"method": self.method, "dim": self.dim, "seed": self.seed}
         return {**made, "separation": self.separation.to_dict(), "in_float32": self.in_float32.to_dict()}
 
-    def save(self, folder: str | Path, *, config: Any = None, more_files: tuple[str, ...] = ()) -> Path:
+    def save(self, folder: str | Path, *, config: Any = None, more_files: Any = None) -> Path:
         """Write the folder of a `DualEncoder`, with what was measured in the section `construction` of its config."""
         return super().save(folder, config={"construction": self.to_dict(), **(config or {})}, more_files=more_files)
 

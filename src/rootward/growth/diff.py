@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -15,14 +16,17 @@ from rootward.errors import HierarchyError, PairsError, did_you_mean
 from rootward.evaluation.results import Result
 from rootward.files import write_text
 from rootward.hierarchy import Hierarchy
+from rootward.hierarchy.node_names import NodeNames, node_pairs
+from rootward.ids import Rows
 from rootward.pairs import Labels, Pairs
-from rootward.pairs.labels import Unknown
-from rootward.texts import Texts
+from rootward.pairs.labels import Unknown, label_queries, with_labels
+from rootward.texts import Texts, normal_form, what_is_read
 
 SHOWN = 5
 VERSION = 1
 
 Edge = tuple[str, str]
+Labelled = tuple[str, str]
 
 
 class NodeTexts(NamedTuple):
@@ -40,6 +44,8 @@ class Diff(Result):
         added, removed: node ids.
         added_edges, removed_edges: (child id, parent id), those of added and removed nodes among them.
         texts: of added nodes that have any, and of nodes whose name, synonyms or definition are others now.
+        texts_before: of the latter, as they were.
+        added_labels, removed_labels: (text, node id), labelled texts of pairs.
     """
 
     noun = "change"
@@ -49,9 +55,13 @@ class Diff(Result):
     added_edges: tuple[Edge, ...] = ()
     removed_edges: tuple[Edge, ...] = ()
     texts: dict[str, NodeTexts] = Field(default_factory=dict)
+    texts_before: dict[str, NodeTexts] = Field(default_factory=dict)
+    added_labels: tuple[Labelled, ...] = ()
+    removed_labels: tuple[Labelled, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.added_edges or self.removed_edges or self.texts)
+        edges = self.added_edges or self.removed_edges
+        return bool(self.added or self.removed or edges or self.texts or self.added_labels or self.removed_labels)
 
     @property
     def moved(self) -> tuple[str, ...]:
@@ -62,16 +72,48 @@ class Diff(Result):
 
     @property
     def renamed(self) -> tuple[str, ...]:
-        """Nodes of both versions with another name, synonyms or definition."""
-        added = set(self.added)
-        return tuple(node for node in self.texts if node not in added)
+        """Nodes of both versions with another name."""
+        added, before = set(self.added), self.texts_before
+        return tuple(
+            node
+            for node, texts in self.texts.items()
+            if node not in added and (node not in before or before[node].name != texts.name)
+        )
+
+    @property
+    def texts_gained(self) -> tuple[Labelled, ...]:
+        """(text, node) of synonyms and definitions that nodes of both versions got, and of labelled texts."""
+        return (*self._texts_changed(self.texts, self.texts_before), *self.added_labels)
+
+    @property
+    def texts_lost(self) -> tuple[Labelled, ...]:
+        """(text, node) of synonyms and definitions that nodes of both versions lost, and of labelled texts."""
+        return (*self._texts_changed(self.texts_before, self.texts), *self.removed_labels)
+
+    def _texts_changed(self, now: dict[str, NodeTexts], then: dict[str, NodeTexts]) -> list[Labelled]:
+        """Texts besides names that a node has in `now` and not in `then`."""
+        nodes = [node for node in self.texts_before if node in now and node in then]
+        found = []
+        for node in nodes:
+            has, had = now[node], {*then[node].synonyms, then[node].definition, ""}
+            found += [(text, node) for text in (*has.synonyms, has.definition) if text not in had]
+        return found
 
     def __str__(self) -> str:
+        before = self.texts_before
         kinds = (
             ("added", self.added),
             ("removed", self.removed),
             ("moved", self.moved),
-            ("renamed", self.renamed),
+            (
+                "renamed",
+                [
+                    f"{node}: {before[node].name} -> {self.texts[node].name}" if node in before else node
+                    for node in self.renamed
+                ],
+            ),
+            ("texts gained", [f"{text} ({node})" for text, node in self.texts_gained]),
+            ("texts lost", [f"{text} ({node})" for text, node in self.texts_lost]),
             ("edges added", [f"{child} -> {parent}" for child, parent in self.added_edges]),
             ("edges removed", [f"{child} -> {parent}" for child, parent in self.removed_edges]),
         )
@@ -125,21 +167,27 @@ def diff(old: Hierarchy | Pairs, new: Hierarchy | Pairs) -> Diff:
     """Compare two versions of a hierarchy.
 
     Args:
-        old, new: hierarchies, or pairs of one; their links are then the pairs at distance 1.
+        old, new: hierarchies, or pairs of one, whose links are then the pairs at distance 1. Labelled texts of pairs
+            are compared too.
 
     Raises:
-        PairsError: pairs of queries and documents that are not the same nodes.
+        PairsError: pairs whose first queries are not the documents.
     """
+    were, are = (set(_labelled(each)[1]) if isinstance(each, Pairs) else set[Labelled]() for each in (old, new))
     old, new = (links(each) if isinstance(each, Pairs) else each for each in (old, new))
     was, now = set(old.edges()), set(new.edges())
     before, after = texts_of(old.ids, old.texts), texts_of(new.ids, new.texts)
     nothing = NodeTexts()
+    texts = {node: texts for node, texts in after.items() if texts != before.get(node, nothing)}
     return Diff(
         added=tuple(node for node in new.ids if node not in old.ids),
         removed=tuple(node for node in old.ids if node not in new.ids),
         added_edges=tuple(edge for edge in new.edges() if edge not in was),
         removed_edges=tuple(edge for edge in old.edges() if edge not in now),
-        texts={node: texts for node, texts in after.items() if texts != before.get(node, nothing)},
+        texts=texts,
+        texts_before={node: before.get(node, nothing) for node in texts if node in old.ids},
+        added_labels=tuple(sorted(are - were)),
+        removed_labels=tuple(sorted(were - are)),
     )
 
 
@@ -159,36 +207,129 @@ def columns_of(ids: Iterable[str], texts: dict[str, NodeTexts]) -> Texts:
 
 @dataclass(frozen=True, eq=False)
 class Lineage:
-    """A hierarchy, and the settings that made pairs of it.
+    """A hierarchy, and what made pairs of it: settings, labelled texts, and names as queries.
 
     Attributes:
         hierarchy: without the edges of documents that are left out of every answer, which pairs do not have.
         max_distance: the bound on distances; None where all ancestors are relevant.
         leave_out: ids that are relevant to nothing.
+        made: the pairs.
+        without: labelled texts of them that are not wanted, (text, node) each.
     """
 
     hierarchy: Hierarchy
     max_distance: int | None
     leave_out: tuple[str, ...]
+    made: Pairs
+    without: frozenset[Labelled] = frozenset()
 
-    def pairs(self, newer: Hierarchy, *, labels: Labels | None = None, unknown: Unknown = "error") -> Pairs:
-        """The pairs of another version of the hierarchy, by the same settings; labels as for `Hierarchy.pairs`."""
-        leave_out = [node for node in self.leave_out if node in newer.ids]
-        return newer.pairs(max_distance=self.max_distance, leave_out=leave_out, labels=labels, unknown=unknown)
+    @cached_property
+    def labels(self) -> Labels | None:
+        """The labelled texts of the pairs, nodes by their ids; None without any."""
+        rows, found = _labelled(self.made)
+        kept = [place for place, each in enumerate(found) if each not in self.without]
+        weights = None if self.made.query_weights is None else self.made.query_weights[rows[kept]]
+        return Labels.of([found[place] for place in kept], weights) if kept else None
+
+    def without_labels(self, labels: Iterable[Labelled]) -> Lineage:
+        """The same without these labelled texts, (text, node) each."""
+        return replace(self, without=self.without | set(labels))
+
+    @cached_property
+    def naming(self) -> dict[str, bool] | None:
+        """Arguments of `Pairs.by_name` that made queries of names; None where only nodes and labels are queries.
+
+        Raises:
+            PairsError: no arguments do.
+        """
+        nodes, wanted = self.pairs(self.hierarchy), list(self.made.query_ids)
+        if list(nodes.query_ids) == wanted:
+            return None
+        for options in ({}, {"glosses": True}, {"unambiguous": False}, {"glosses": True, "unambiguous": False}):
+            if list(nodes.by_name(**options).query_ids) == wanted:
+                return options
+        raise PairsError(
+            f"{self.made!r} has queries that are neither nodes, labelled texts nor names of a hierarchy, so a change "
+            "of it cannot be applied to them. Give the newer pairs themselves: grow(model, before, after)."
+        )
+
+    def pairs(
+        self, newer: Hierarchy, *, labels: Labels | None = None, unknown: Unknown = "error", **settings: Any
+    ) -> Pairs:
+        """The pairs of another version of the hierarchy, with the labelled texts that these had.
+
+        Args:
+            newer: the other version.
+            labels: more of them; a text that has others here loses its old ones.
+            unknown: as for `Hierarchy.pairs`. Old labels of nodes that are gone are left out, and a note counts them.
+            settings: `max_distance`, `keep_roots` and `leave_out` of `Hierarchy.pairs` in place of those that made
+                these pairs.
+
+        Raises:
+            UnknownIdError, PairsError, TableError, InputError: as `Hierarchy.pairs`.
+        """
+        usual = {
+            "max_distance": self.max_distance,
+            "leave_out": [node for node in self.leave_out if node in newer.ids],
+        }
+        made = newer.pairs(**(settings or usual))
+        names = NodeNames(newer.ids, newer.texts, newer.parent_offsets, newer.parents)
+        found = None if labels is None else label_queries(labels, names.find, names.explain, unknown=unknown)
+        if self.labels is not None:
+            told: set[str] = set() if found is None else set(map(normal_form, found.texts))
+            old = [row for row, text in enumerate(self.labels.texts) if normal_form(text) not in told]
+            kept = [
+                row for row in old if self.labels.nodes[row] in newer.ids or self.labels.nodes[row] in newer.ids.old
+            ]
+            if kept:
+                made = with_labels(made, label_queries(self.labels.take(kept), names.find, unknown="error"))
+            if gone := len(old) - len(kept):
+                labelled = "1 labelled text is" if gone == 1 else f"{gone:,} labelled texts are"
+                made = replace(made, notes=(*made.notes, f"{labelled} left out, as their nodes are gone."))
+        return made if found is None else with_labels(made, found)
 
 
-def links(pairs: Pairs) -> Hierarchy:
-    """The hierarchy whose edges are the pairs at distance 1.
+def _nodes_in(pairs: Pairs) -> Pairs:
+    """The pairs of the nodes alone, with their names and synonyms.
 
     Raises:
-        PairsError: queries and documents are not the same nodes, or the links run in a circle.
+        PairsError: the first queries are not the documents.
     """
-    if pairs.query_ids != pairs.document_ids:
+    if pairs.query_ids == pairs.document_ids:
+        return pairs
+    try:
+        nodes = node_pairs(pairs)
+    except PairsError as error:
         raise PairsError(
             f"These pairs have {pairs.n_queries:,} queries and {pairs.n_documents:,} documents that are not the same "
             f"nodes, so they have no hierarchy. Give the newer pairs themselves: grow(model, before, after)."
-        )
-    up = pairs.keep(pairs.distances == 1)
+        ) from error
+    return replace(nodes, query_texts=nodes.document_texts)
+
+
+def _labelled(pairs: Pairs) -> tuple[Rows, list[Labelled]]:
+    """Query row, and (text, node), of labelled texts: queries behind the nodes that are no synonym or gloss of one."""
+    n = pairs.n_documents
+    if pairs.query_ids == pairs.document_ids:
+        return np.empty(0, np.int64), []
+    derived = set(_nodes_in(pairs).by_name(unambiguous=False, glosses=True).query_ids[n:])
+    texts = what_is_read(pairs.query_ids, pairs.query_texts)
+    exact = np.flatnonzero((pairs.distances == 0) & (pairs.query_of >= n))
+    rows, nodes = pairs.query_of[exact], pairs.documents[exact]
+    own = np.array([pairs.query_ids[row] not in derived for row in rows.tolist()], np.bool_)
+    rows, nodes = rows[own], nodes[own]
+    found = zip(rows.tolist(), nodes.tolist(), strict=True)
+    return rows, [(texts[row], pairs.document_ids[node]) for row, node in found]
+
+
+def links(pairs: Pairs) -> Hierarchy:
+    """The hierarchy whose edges are the pairs at distance 1, of the nodes alone.
+
+    Raises:
+        PairsError: the first queries are not the documents, or the links run in a circle.
+    """
+    nodes = _nodes_in(pairs)
+    up = nodes.keep(nodes.distances == 1)
     try:
         return Hierarchy(up.query_ids, up.offsets, up.documents, up.query_texts)
     except HierarchyError as error:
@@ -201,16 +342,16 @@ def lineage(pairs: Pairs) -> Lineage:
     Raises:
         PairsError: the pairs are not those of a hierarchy.
     """
-    tree = links(pairs)
-    unused = np.flatnonzero((pairs.sizes == 0) & (pairs.generality == 0))
-    leave_out = tuple(pairs.query_ids[row] for row in unused.tolist())
-    farthest = pairs.max_distance
+    nodes, tree = _nodes_in(pairs), links(pairs)
+    unused = np.flatnonzero((nodes.sizes == 0) & (nodes.generality == 0))
+    leave_out = tuple(nodes.query_ids[row] for row in unused.tolist())
+    farthest = nodes.max_distance
     beyond = tree.pairs(max_distance=farthest + 1, leave_out=leave_out)
     again = beyond.near(farthest)
     arrays = ("offsets", "documents", "distances")
-    if not all(np.array_equal(getattr(again, name), getattr(pairs, name)) for name in arrays):
+    if not all(np.array_equal(getattr(again, name), getattr(nodes, name)) for name in arrays):
         raise PairsError(
-            f"These {len(pairs):,} pairs are not all ancestors in a hierarchy (their links make {len(again):,}), so a "
+            f"These {len(nodes):,} pairs are not all ancestors in a hierarchy (their links make {len(again):,}), so a "
             "change of parents cannot be applied to them. Give the newer pairs themselves: grow(model, before, after)."
         )
-    return Lineage(tree, farthest if beyond.max_distance > farthest else None, leave_out)
+    return Lineage(tree, farthest if beyond.max_distance > farthest else None, leave_out, pairs)

@@ -17,7 +17,7 @@ from rootward.evaluation import answer_thresholds, rank_pairs
 from rootward.growth.diff import Diff, NodeTexts, columns_of, lineage, links, texts_of
 from rootward.growth.solve import Effort, intruded, solve, start
 from rootward.ids import Ids, Rows
-from rootward.pairs import Pairs
+from rootward.pairs import Labels, Pairs
 from rootward.texts import Texts, what_is_read
 
 
@@ -66,7 +66,7 @@ def grow(
             documents with vectors of their own are solved for.
         before: the pairs it was trained on, or grown to.
         after: the new pairs, matched by id; or a change of the hierarchy that `before` came from, which is then read
-            back from its distances, with its bound on distances and what it leaves out.
+            back from its distances, with its bound on distances, what it leaves out and its labelled texts.
         seed: of every random choice.
         effort: how much work is done for new rows.
 
@@ -79,13 +79,7 @@ def grow(
     began = time.perf_counter()
     _check(model, before)
     if isinstance(after, Diff):
-        known = lineage(before)  # without edges of what is left out of every answer: pairs do not have them
-        added, removed = (
-            tuple(edge for edge in edges if not set(edge) & set(known.leave_out))
-            for edges in (after.added_edges, after.removed_edges)
-        )
-        change = after.model_copy(update={"added_edges": added, "removed_edges": removed})
-        after = known.pairs(change.apply(known.hierarchy))
+        after = changed_pairs(before, after)
     after = replace(
         after,
         query_texts=_texts(model.query_ids, model.query_texts, after.query_ids, after.query_texts),
@@ -112,6 +106,24 @@ def grow(
         time.perf_counter() - began,
         _labels(after.document_ids, moved_documents),
     )
+
+
+def changed_pairs(before: Pairs, change: Diff) -> Pairs:
+    """The pairs of a hierarchy after a change, made by the settings that made those before, with its labelled texts.
+
+    Raises:
+        PairsError: pairs that are not those of a hierarchy.
+        HierarchyError: a change that does not fit it.
+    """
+    known = lineage(before)  # without edges of what is left out of every answer: pairs do not have them
+    added, removed = (
+        tuple(edge for edge in edges if not set(edge) & set(known.leave_out))
+        for edges in (change.added_edges, change.removed_edges)
+    )
+    fitting = change.model_copy(update={"added_edges": added, "removed_edges": removed})
+    labels = Labels.of(change.added_labels) if change.added_labels else None
+    made = known.without_labels(change.removed_labels).pairs(fitting.apply(known.hierarchy), labels=labels)
+    return made if known.naming is None else made.by_name(**known.naming)
 
 
 def _solved(

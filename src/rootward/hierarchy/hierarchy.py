@@ -577,8 +577,12 @@ class NamedSource:
 
     def pairs(self, *, labels: Labels | None = None, unknown: Unknown = "error") -> Pairs:
         """Read the hierarchy and make its pairs, with a query for each labelled text as `Hierarchy.pairs`."""
-        own: Any = {"max_distance": self.max_distance, "keep_roots": self.keep_roots, "leave_out": self.leave_out}
-        return self.load().pairs(**own, labels=labels, unknown=unknown)
+        return self.load().pairs(**self.settings, labels=labels, unknown=unknown)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of its pairs."""
+        return {"max_distance": self.max_distance, "keep_roots": self.keep_roots, "leave_out": self.leave_out}
 
 
 NAMED: dict[str, NamedSource] = {

@@ -1,10 +1,9 @@
-"""`export`: a trained text model as a folder that other libraries load."""
+"""`export`: a trained model as a folder that other libraries and databases load."""
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 from pathlib import Path
 from typing import Literal, get_args
@@ -17,8 +16,10 @@ from rootward.encoders.dual_encoder import usual_lean
 from rootward.encoders.towers import BaseTextTower, TiedTower
 from rootward.errors import InputError, RunFolderError, visible
 from rootward.evaluation import Report
+from rootward.files import locked, sha256, sync_folder, writing
 from rootward.integrations.onnx import write_graph
 from rootward.integrations.sentence_transformers import reads_documents, write_modules
+from rootward.integrations.vectors import write_vectors
 from rootward.texts import LONGEST, what_is_read
 from rootward.training import Run
 
@@ -30,7 +31,9 @@ def export(
     *,
     report: Report | None = None,
 ) -> Path:
-    """Write a text model for other libraries, with a model card (README.md) that shows its recall by distance.
+    """Write a model for other libraries or databases.
+
+    The first two formats are of models that read texts, with a model card (README.md) that shows recall by distance.
 
     sentence-transformers: `SentenceTransformer(folder)` gives the vectors of `encode_queries(texts, lean=0)` by
     `encode_query` and the documents' by `encode_document`: documents="text" are read by their own tower, others are a
@@ -42,6 +45,12 @@ def export(
     `rootward.integrations.onnx.features_of` makes them of texts), to vectors; beside it `documents.safetensors` (tensor
     `documents`) and `documents.json` (their ids, row by row), and of an encoder `tokenizer.json`.
 
+    vectors: of any model, `documents` and `queries`, each as .npy (float32, n x dim) and Parquet: ids, names, heights,
+    ancestors, thresholds of answer sets, vectors; `vectors.json` says how they make answers. docs/databases.md loads
+    them into Qdrant, pgvector, Elasticsearch and Milvus.
+
+    `SHA256SUMS` has the checksum of every file, as other libraries check none: `sha256sum --check SHA256SUMS`.
+
     Args:
         trained: a run, whose report goes into the card, or a model.
         folder: to be made and returned; it must not be there yet, and is whole or not there.
@@ -50,10 +59,12 @@ def export(
             `rw.evaluate(run.model, split.test)`.
 
     Raises:
-        InputError: neither run nor model, no such format, a model that reads no texts or has a tower of one's own, a
-            report that is none or of another model, or an encoder that cannot be written or gives other vectors than
-            its modules.
+        InputError: neither run nor model, no such format, a report that is none or of another model, or one for
+            vectors. For the first two formats: a model that reads no texts or has a tower of one's own, an encoder that
+            cannot be written or gives other vectors than its modules.
         RunFolderError: the folder is there already, or cannot be made.
+        InUseError: another process exports to it.
+        WriteError: no room, or no permission. Nothing is left.
         MissingExtraError: sentence-transformers or onnx is needed and not installed.
     """
     if not isinstance(trained, Run | DualEncoder):
@@ -64,24 +75,42 @@ def export(
     model, own = (trained.model, trained.report) if isinstance(trained, Run) else (trained, None)
     if format not in get_args(Format):
         raise InputError(f"format must be one of {', '.join(map(repr, get_args(Format)))}, got {format!r}.")
-    if not model.reads_texts:
+    if format != "vectors" and not model.reads_texts:
         raise InputError(
-            "This model looks its queries up and reads no texts, so there is nothing to export but its tables; "
-            "model.query_vectors() and model.document_vectors() are these."
+            "This model looks its queries up and reads no texts, so there is nothing to export but its tables: "
+            "format='vectors' writes these."
         )
+    if report is not None and format == "vectors":
+        raise InputError("A report goes into a model card, and format='vectors' writes none; leave it out.")
     if report is not None:
         _check_report(report, model)
     folder = Path(folder)
     if folder.exists():
         raise RunFolderError(f"{folder} is there already; choose another folder to export to.")
 
-    temporary = folder.with_name(f".{secrets.token_hex(6)}.{folder.name}")
     try:
-        temporary.mkdir(parents=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunFolderError(f"{folder} cannot be made ({error.strerror}); choose another folder.") from error
+    # One writer at a time; what a killed one has left is removed, as everything until the folder is whole has one name.
+    with locked(folder.with_name(f".{folder.name}.rootward-lock"), "rootward export", folder), writing(folder):
+        if folder.exists():
+            raise RunFolderError(f"{folder} is there already; choose another folder to export to.")
+        _write(model, folder, format, own if report is None else report, trained)
+    return folder
+
+
+def _write(model: DualEncoder, folder: Path, format: Format, report: Report | None, trained: Run | DualEncoder) -> None:
+    """Write the folder, whole or not at all."""
+    temporary = folder.with_name(f".{folder.name}.rootward-export")
+    if temporary.exists() and not temporary.is_symlink():
+        shutil.rmtree(temporary)
     try:
-        if format == "sentence-transformers":
+        temporary.mkdir()
+        if format == "vectors":
+            pairs, run = (trained.pairs, trained.folder) if isinstance(trained, Run) else (None, None)
+            write_vectors(model, pairs, run, temporary)
+        elif format == "sentence-transformers":
             write_modules(model, temporary)
         else:
             write_graph(model.query_tower, what_is_read(model.query_ids, model.query_texts), temporary)
@@ -89,12 +118,29 @@ def export(
             save_file({"documents": documents}, temporary / "documents.safetensors")
             ids = json.dumps(list(model.document_ids), ensure_ascii=False)
             (temporary / "documents.json").write_text(ids, encoding="utf-8")
-        text = card(model, own if report is None else report, format)
-        (temporary / "README.md").write_text(text, encoding="utf-8")
+        if format != "vectors":
+            (temporary / "README.md").write_text(card(model, report, format), encoding="utf-8")
+        files = sorted(path.relative_to(temporary).as_posix() for path in temporary.rglob("*") if path.is_file())
+        sums = "".join(f"{sha256(temporary / name)}  {name}\n" for name in files)
+        (temporary / "SHA256SUMS").write_text(sums, encoding="utf-8")
+        _flush(temporary)
         os.replace(temporary, folder)
+        sync_folder(folder.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return folder
+
+
+def _flush(folder: Path) -> None:
+    """Give all files below a folder the mode of any new file, and flush them to the disk."""
+    mode = (folder / "SHA256SUMS").stat().st_mode & 0o777
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb+") as file:
+                os.chmod(path, mode)
+                os.fsync(file.fileno())
+        else:
+            sync_folder(path)
+    sync_folder(folder)
 
 
 def _check_report(report: Report, model: DualEncoder) -> None:
@@ -110,7 +156,7 @@ def _check_report(report: Report, model: DualEncoder) -> None:
         )
 
 
-Format = Literal["sentence-transformers", "onnx"]
+Format = Literal["sentence-transformers", "onnx", "vectors"]
 
 _HEAD = """---
 library_name: {library}

@@ -32,6 +32,8 @@ class PairArrays:
         distances: int32 hops, 0 for the exact match, one a pair.
         query_texts, document_texts: names where the source has them, else None.
         notes: what the reader left out or noticed, a sentence each.
+        query_weights: float64, one a query, how much it counts in training, 1 for the usual; None where all count
+            alike. Nothing is measured by them.
         origin: the file that queries of a table were read from, where messages look up their rows; None elsewhere.
         folder: the folder of pairs on disk, whose arrays are mapped; None in memory.
 
@@ -48,6 +50,7 @@ class PairArrays:
     document_texts: Texts | None = None
     notes: tuple[str, ...] = ()
     origin: Origin | None = None
+    query_weights: npt.NDArray[np.float64] | None = None
     folder: Path | None = field(default=None, init=False)  # so that slices do not inherit it
 
     def __post_init__(self) -> None:
@@ -59,6 +62,10 @@ class PairArrays:
             )
         if n_distances != n_pairs:
             raise PairsError(f"{n_pairs} documents need as many distances, got {n_distances}.")
+        if (weights := self.query_weights) is not None and not (
+            weights.shape == (n_queries,) and np.isfinite(weights).all() and (weights > 0).all()
+        ):
+            raise PairsError(f"query_weights needs a finite number above 0 for each of {n_queries} queries.")
 
     @classmethod
     def from_arrays(
@@ -72,6 +79,7 @@ class PairArrays:
         query_texts: Texts | None = None,
         document_texts: Texts | None = None,
         notes: tuple[str, ...] = (),
+        query_weights: npt.NDArray[np.float64] | None = None,
     ) -> Self:
         """Pairs from one (query row, document row, distance) per pair, in any order.
 
@@ -116,7 +124,7 @@ class PairArrays:
             )
         offsets = offsets_of(np.bincount(q, minlength=len(query_ids)))
         arrays = (offsets, d.astype(np.int32), hops.astype(np.int32))
-        return cls(query_ids, document_ids, *arrays, query_texts, document_texts, notes)
+        return cls(query_ids, document_ids, *arrays, query_texts, document_texts, notes, query_weights=query_weights)
 
     # -- sizes -----------------------------------------------------------------------------------------------
 
@@ -148,6 +156,13 @@ class PairArrays:
     def sizes(self) -> npt.NDArray[np.int64]:
         """|S(q)| of every query (int64, n_queries)."""
         return np.diff(self.offsets)
+
+    @cached_property
+    def is_graph(self) -> bool:
+        """Whether pairs tell what stands above each document: a document is also a query, by the same id."""
+        if self.query_ids == self.document_ids:
+            return True
+        return bool((self.query_ids.find(self.document_ids) >= 0).any()) and self.max_distance > 0
 
     @cached_property
     def generality(self) -> npt.NDArray[np.int64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -35,12 +35,11 @@ class Labels:
     Attributes:
         texts: one a row, as in the source.
         nodes: one a row, as in the source.
-        weights: float64, one a row, how much it counts; None where all count alike. Pairs made of labels do not have
-            them.
+        weights: float64, one a row, how much it counts in training; None where all count alike.
         table: the table they were read from, to name its rows in messages; None elsewhere.
 
     Raises:
-        InputError: not as many nodes or weights as texts.
+        InputError: not as many nodes or weights as texts, a weight that is no finite number above 0.
     """
 
     texts: tuple[str, ...]
@@ -52,6 +51,9 @@ class Labels:
         n, weights = len(self.texts), len(self.texts) if self.weights is None else len(self.weights)
         if not n == len(self.nodes) == weights:
             raise InputError(f"{n} texts need as many nodes and weights, got {len(self.nodes)} and {weights}.")
+        if self.weights is not None and not (np.isfinite(self.weights).all() and (self.weights > 0).all()):
+            wrong = int(np.flatnonzero(~(np.isfinite(self.weights) & (self.weights > 0)))[0])
+            raise InputError(f"Weights are finite numbers above 0; label {wrong + 1} has {self.weights[wrong]}.")
 
     @classmethod
     def read(
@@ -85,6 +87,12 @@ class Labels:
         columns = read_columns(source, names, format=format, delimiter=delimiter, hint=hint)
         weights = None if weight is None else _weights(columns, weight)
         return cls(tuple(columns[text].to_pylist()), tuple(columns[node].to_pylist()), weights, columns)
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[str, str]], weights: npt.NDArray[np.float64] | None = None) -> Labels:
+        """Labels of (text, node) each, in memory."""
+        listed = list(rows)
+        return cls(tuple(text for text, _ in listed), tuple(node for _, node in listed), weights)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -120,7 +128,8 @@ class Labels:
         found = label_queries(self, lambda label: [rows.setdefault(as_id(label), len(rows))], unknown=unknown)
         ids = Ids(map(as_id, found.texts))
         distances = np.zeros(len(found.nodes), np.int64)
-        return Pairs.from_arrays(ids, Ids(rows), found.queries, found.nodes, distances, notes=found.notes)
+        about: Any = {"notes": found.notes, "query_weights": found.weights}
+        return Pairs.from_arrays(ids, Ids(rows), found.queries, found.nodes, distances, **about)
 
 
 class LabelQueries(NamedTuple):
@@ -131,12 +140,14 @@ class LabelQueries(NamedTuple):
         queries: int64, the text of each labelling.
         nodes: int64, its node.
         notes: what was left out.
+        weights: float64, one a text: those of rows with one node added up, the mean over its nodes; None without any.
     """
 
     texts: tuple[str, ...]
     queries: Rows
     nodes: Rows
     notes: tuple[str, ...]
+    weights: npt.NDArray[np.float64] | None = None
 
 
 def label_queries(
@@ -164,7 +175,7 @@ def label_queries(
         raise InputError(f"unknown={unknown!r} is not known; it is 'error' or 'skip'.")
     row_of: dict[str, int] = {}
     texts: list[str] = []
-    pairs: dict[tuple[int, int], None] = {}
+    pairs: dict[tuple[int, int], float] = {}  # to its weight
     means: dict[str, list[int]] = {}
     skipped: defaultdict[str, list[int]] = defaultdict(list)
     kept = 0
@@ -190,15 +201,20 @@ def label_queries(
         if query == len(texts):
             texts.append(text)
         kept += 1
-        pairs[query, nodes[0]] = None
+        weight = 1.0 if labels.weights is None else float(labels.weights[row])
+        pairs[query, nodes[0]] = pairs.get((query, nodes[0]), 0.0) + weight
     notes = tuple(_left_out(labels, reason, rows) for reason, rows in skipped.items())
     if not pairs:
         raise InputError(" ".join(["No labelled text is left.", *notes]))
     if more := kept - len(pairs):
         one = "1 row of labels repeats" if more == 1 else f"{more:,} rows of labels repeat"
-        notes += (f"{one} a text and its node; each counts once.",)
+        counts = "each counts once" if labels.weights is None else "their weights are added up"
+        notes += (f"{one} a text and its node; {counts}.",)
     queries, nodes_of = np.array(list(pairs), np.int64).T
-    return LabelQueries(tuple(texts), queries, nodes_of, notes)
+    weights = None
+    if labels.weights is not None:
+        weights = np.bincount(queries, list(pairs.values())) / np.bincount(queries)
+    return LabelQueries(tuple(texts), queries, nodes_of, notes, weights)
 
 
 _SKIP = ' unknown="skip" leaves such rows out.'
@@ -246,6 +262,10 @@ def with_labels(nodes: Pairs, found: LabelQueries) -> Pairs:
     more, m = labelled_pairs(nodes, found), nodes.n_queries
     texts, added = nodes.query_texts or Texts(("",) * m, ((),) * m, ("",) * m), more.query_texts
     assert added is not None
+    weights = None
+    if nodes.query_weights is not None or found.weights is not None:
+        sides = ((nodes.query_weights, m), (found.weights, more.n_queries))
+        weights = np.concatenate([np.ones(n) if known is None else known for known, n in sides])
     return replace(
         nodes,
         query_ids=Ids([*nodes.query_ids, *more.query_ids], old=nodes.query_ids.old),
@@ -256,6 +276,7 @@ def with_labels(nodes: Pairs, found: LabelQueries) -> Pairs:
             texts.names + added.names, texts.synonyms + added.synonyms, texts.definitions + added.definitions
         ),
         notes=nodes.notes + more.notes,
+        query_weights=weights,
     )
 
 

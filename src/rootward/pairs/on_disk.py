@@ -18,7 +18,8 @@ import pyarrow.parquet
 
 from rootward.csr import counts_of
 from rootward.errors import InputError, MissingExtraError, TableError
-from rootward.folders import CONFIG
+from rootward.files import writing
+from rootward.folders import CONFIG, PAIRS_FOLDER, is_foreign, read_config, sections_in, writing_to
 from rootward.ids import MappedIds, Rows, note_on_spaced, write_labels
 from rootward.pairs.arrays import heights
 from rootward.pairs.storage import SIDES, finish, is_folder, read_about
@@ -49,7 +50,13 @@ Say = Callable[[str], object]
 
 
 def table_to_folder(
-    folder: Path, table: PairTable, *, progress: bool = False, rows: int = BLOCK_ROWS, memory: str = MEMORY
+    folder: Path,
+    table: PairTable,
+    *,
+    progress: bool = False,
+    rows: int = BLOCK_ROWS,
+    memory: str = MEMORY,
+    wait: float = 0.0,
 ) -> None:
     """Write the pairs of a table to a folder, unless they are there; `Pairs.from_table` says what is read and refused.
 
@@ -59,23 +66,18 @@ def table_to_folder(
         progress: show how far it is.
         rows: about so many are in memory at a time.
         memory: what DuckDB may use besides, such as "1GB".
+        wait: seconds to wait for another process that writes the folder.
 
     Raises:
+        InUseError: another process writes the folder.
         TableError, PairsError, InputError: as `Pairs.from_table`; the folder holds other pairs, or something else.
         MissingExtraError: DuckDB is not installed.
     """
-    if is_folder(folder):
-        there, wanted = read_about(folder)["source"], source_state(table)
-        if wanted is None:
-            raise TableError(f"{folder} holds pairs already. Open them with Pairs.load({str(folder)!r}), or delete it.")
-        changed = [name for name, value in wanted.items() if there is None or there.get(name) != value]
-        if changed:
-            raise TableError(
-                f"{folder} holds the pairs of another table, or of another state of it: "
-                f"{', '.join(name.replace('_ns', '') for name in changed)} differ. Choose another folder, or delete it."
-            )
+    if _is_there(folder, table):
         return
     if folder.is_file() or (folder / CONFIG).exists():
+        if folder.is_dir() and not is_foreign(folder) and not sections_in(folder):
+            read_config(folder, PAIRS_FOLDER)  # says what is wrong with it
         raise TableError(f"{folder} holds something else; pairs on disk need a folder of their own.")
     try:
         import duckdb  # noqa: PLC0415
@@ -83,22 +85,46 @@ def table_to_folder(
         raise MissingExtraError("Pairs on disk", "disk") from error
     table = table._replace(levels=check_levels(table.levels, table.drop_others))
     state, scratch = source_state(table), folder / SCRATCH
-    shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
-    scratch.mkdir(parents=True)
     threads = min(_THREADS, os.cpu_count() or 1)
     settings: Any = {"memory_limit": memory, "temp_directory": str(scratch / "spilled"), "threads": threads}
-    try:
-        with (
-            Progress(progress) as shown,
-            closing(duckdb.connect(str(scratch / "tables.duckdb"), config=settings)) as database,
-        ):
-            notes = _Builder(database, scratch, table, rows, shown.begin).build()
-            shown.begin("checksums")
-            finish(scratch, folder, state, notes)
-    except duckdb.Error as error:
-        raise InputError(f"The pairs cannot be sorted in {folder}: {error}. Is there room on that disk?") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with writing_to(folder, "Pairs.from_table(on_disk=...)", wait=wait):
+        if _is_there(folder, table):  # another process has made it meanwhile
+            return
+        shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
+        with writing(scratch):
+            scratch.mkdir(parents=True)
+        try:
+            with (
+                Progress(progress) as shown,
+                closing(duckdb.connect(str(scratch / "tables.duckdb"), config=settings)) as database,
+            ):
+                notes = _Builder(database, scratch, table, rows, shown.begin).build()
+                shown.begin("checksums")
+                finish(scratch, folder, state, notes)
+        except duckdb.Error as error:
+            raise InputError(f"The pairs cannot be sorted in {folder}: {error}. Is there room on that disk?") from error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _is_there(folder: Path, table: PairTable) -> bool:
+    """Whether a folder has the pairs of a table.
+
+    Raises:
+        TableError: it has other pairs.
+    """
+    if not is_folder(folder):
+        return False
+    there, wanted = read_about(folder).source, source_state(table)
+    if wanted is None:
+        raise TableError(f"{folder} holds pairs already. Open them with Pairs.load({str(folder)!r}), or delete it.")
+    changed = [name for name, value in wanted.items() if there is None or there.get(name) != value]
+    if changed:
+        raise TableError(
+            f"{folder} holds the pairs of another table, or of another state of it: "
+            f"{', '.join(name.replace('_ns', '') for name in changed)} differ. Choose another folder, or delete it."
+        )
+    return True
 
 
 def source_state(table: PairTable) -> dict[str, Any] | None:
@@ -126,7 +152,7 @@ class _Builder:
         dropped = self.write_pairs(columns)
         self.say("heights")
         offsets, documents, distances = (np.load(self.scratch / f"{name}.npy", mmap_mode="r") for name in _ARRAYS)
-        counts = counts_of(documents, len(MappedIds(self.scratch, "document_ids")))
+        counts = counts_of(documents, len(_mapped_ids(self.scratch, "document_ids")))
         np.save(self.scratch / "generality.npy", counts)
         np.save(self.scratch / "heights.npy", heights(offsets, documents, distances, counts))
         spaced = tuple(note for side in ("query", "document") for note in self.spaced(side))
@@ -213,10 +239,14 @@ class _Builder:
     def refuse(self, columns: Columns, rows: _SortedRows, contrary: tuple[int, int]) -> None:
         """Raise the error for a pair with two distances."""
         first, later = contrary
-        query_ids, document_ids = (MappedIds(self.scratch, side) for side in SIDES)
+        query_ids, document_ids = (_mapped_ids(self.scratch, side) for side in SIDES)
         pair = f"({query_ids[int(rows.queries[first])]!r}, {document_ids[int(rows.documents[first])]!r})"
         places, hops = ((int(each[first]), int(each[later])) for each in (rows.places, rows.hops))
         raise two_distances(columns, pair, places, hops)
+
+
+def _mapped_ids(folder: Path, name: str) -> MappedIds:
+    return MappedIds(folder / f"{name}.arrow", folder / f"{name}.npy")
 
 
 class _SortedRows(NamedTuple):

@@ -42,6 +42,7 @@ class Pairs(PairArrays):
         delimiter: str | None = None,
         on_disk: str | os.PathLike[str] | None = None,
         progress: bool = False,
+        wait: float = 0.0,
     ) -> Pairs:
         """Pairs from a table with one row a pair, such as clicks or annotations; no graph is needed.
 
@@ -63,6 +64,7 @@ class Pairs(PairArrays):
                 the same; of several faults another may be named. A folder that holds the pairs of this very file is
                 used as it is. Slices (`keep`, `near`, `split`, ...) are in memory.
             progress: show how far it is, with `on_disk`.
+            wait: seconds to wait for another process that writes `on_disk`; if it makes the same pairs, they are used.
 
         Raises:
             TableError: a file or row that cannot be read, an empty id, a distance or label that means nothing; the
@@ -70,10 +72,11 @@ class Pairs(PairArrays):
             PairsError: one pair with two distances; the message names both rows.
             InputError: a format or levels that cannot be used.
             MissingExtraError: `on_disk` needs DuckDB.
+            InUseError: another process writes `on_disk`.
         """
         table = PairTable(source, query, document, distance, levels, drop_others, format, delimiter)
         if on_disk is not None:
-            table_to_folder(Path(on_disk), table, progress=progress)
+            table_to_folder(Path(on_disk), table, progress=progress, wait=wait)
             pairs = cls.load(on_disk)
         else:
             pairs = cls.from_arrays(**table.read()._asdict())
@@ -117,14 +120,19 @@ class Pairs(PairArrays):
         return write_pairs(path, self)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Pairs:
+    def load(cls, path: str | os.PathLike[str], *, verify: bool | None = None) -> Pairs:
         """The pairs that `save` wrote, or in a folder of `from_table(..., on_disk=...)`.
+
+        Args:
+            path: of the file or folder.
+            verify: of a folder: None compares the checksums of all files, but of pairs of more than 1 GiB; those are
+                read, and compared, when a training starts. True compares all of them now, False none but of the ids.
 
         Raises:
             TableError: no such file or folder, not written by us, damaged, or from a newer version.
         """
         if Path(path).is_dir():
-            found = read_folder(Path(path))
+            found = read_folder(Path(path), verify)
             pairs = cls(*found[:5], notes=found.notes)
             vars(pairs).update(folder=Path(path), generality=found.generality, heights=found.heights)
             return pairs

@@ -62,6 +62,7 @@ def by_name(pairs: P, unambiguous: bool, glosses: bool) -> P:
         documents=pairs.documents[index],
         distances=pairs.distances[index],
         query_texts=Texts(names, ((),) * len(names), (*texts.definitions, *([""] * len(new)))),
+        query_weights=None if pairs.query_weights is None else pairs.query_weights[nodes],
         notes=(*pairs.notes, *notes),
     )
 

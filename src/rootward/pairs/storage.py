@@ -7,12 +7,12 @@ One row a query, then one row a document; where both sides are the same nodes, o
     id          the user's label
     documents   of a query: the rows of its relevant set S(q), nearest first
     distances   of a query: their hops, in the same order
+    weight      of a query, how much it counts in training; only where some count more than others
     name, synonyms, definition     the texts, where there are any
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -23,19 +23,27 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
+from pydantic import BaseModel, ConfigDict
 
-from rootward.errors import TableError
-from rootward.files import atomic_write
+from rootward.csr import check_offsets
+from rootward.errors import InputError, TableError
+from rootward.files import atomic_write, sha256_of
 from rootward.folders import (
     CONFIG,
     PAIRS_FOLDER,
     check_files,
+    checked_as,
     checksums,
+    file_of,
+    is_foreign,
+    parse_json,
     read_config,
-    read_object,
+    read_whole,
+    section,
+    sections_in,
     write_config,
 )
-from rootward.ids import Ids, MappedIds
+from rootward.ids import Ids, MappedIds, check_rows, load_npy
 from rootward.pairs.arrays import PairArrays
 from rootward.readers.labels import SAVED_KEY, LabelledPairs
 from rootward.readers.limits import check_parquet, reading_arrow
@@ -50,12 +58,19 @@ def write_pairs(path: str | os.PathLike[str], pairs: PairArrays) -> Path:
     """Write `pairs` to one Parquet file, whole or not at all."""
     # Sources with one kind of node share their tables; so does what is read back.
     one_table = pairs.query_ids == pairs.document_ids and pairs.query_texts == pairs.document_texts
-    sets = {"documents": _ragged(pairs.offsets, pairs.documents), "distances": _ragged(pairs.offsets, pairs.distances)}
+    sets: dict[str, Any] = {
+        "documents": _ragged(pairs.offsets, pairs.documents),
+        "distances": _ragged(pairs.offsets, pairs.distances),
+    }
+    if pairs.query_weights is not None:
+        sets["weight"] = pa.array(pairs.query_weights)
     if one_table:
         table = _nodes("both", pairs.query_ids, pairs.query_texts, sets)
     else:
         none = np.zeros(pairs.n_documents + 1, np.int64)
-        no_sets = dict.fromkeys(sets, _ragged(none, np.empty(0, np.int32)))
+        no_sets: dict[str, Any] = dict.fromkeys(sets, _ragged(none, np.empty(0, np.int32)))
+        if "weight" in sets:
+            no_sets["weight"] = pa.nulls(pairs.n_documents, pa.float64())
         queries = _nodes("query", pairs.query_ids, pairs.query_texts, sets)
         documents = _nodes("document", pairs.document_ids, pairs.document_texts, no_sets)
         table = pa.concat_tables([queries, documents])
@@ -97,21 +112,47 @@ def _pairs_of(path: Path, table: Any) -> LabelledPairs:
         raise TableError(
             f"{path.name} was not written by Pairs.save; read a table of labelled pairs with Pairs.from_table."
         )
-    about: dict[str, Any] = json.loads(found)
-    if about["version"] > VERSION:
+    then = "It is damaged, or was not written by Pairs.save."
+    try:
+        values = parse_json(found)
+    except ValueError as error:
+        raise TableError(f"{path.name} cannot be read: {error}. {then}") from error
+    version = values.get("version") if isinstance(values, dict) else None
+    if type(version) is int and version > VERSION:
         raise TableError(
-            f"{path.name} was written by a newer rootward (format {about['version']}, this one reads up to {VERSION}); "
+            f"{path.name} was written by a newer rootward (format {version}, this one reads up to {VERSION}); "
             f"update rootward to open it."
         )
-    old = about.get("old_ids", [None, None])
-    if about["one_table"]:
-        ids, texts = _side(path, table, "both", about["query_texts"], old[0])
-        both = LabelledPairs(ids, ids, *_triples(table), texts, texts)
-    else:
-        query_ids, query_texts = _side(path, table, "query", about["query_texts"], old[0])
-        document_ids, document_texts = _side(path, table, "document", about["document_texts"], old[1])
-        both = LabelledPairs(query_ids, document_ids, *_triples(table), query_texts, document_texts)
-    return both._replace(notes=tuple(about["notes"]))
+    about = checked_as(Saved, values, path.name, then, TableError)
+    old = about.old_ids
+    try:
+        if about.one_table:
+            ids, texts = _side(path, table, "both", about.query_texts, old[0])
+            both = LabelledPairs(ids, ids, *_triples(table), texts, texts)
+        else:
+            query_ids, query_texts = _side(path, table, "query", about.query_texts, old[0])
+            document_ids, document_texts = _side(path, table, "document", about.document_texts, old[1])
+            both = LabelledPairs(query_ids, document_ids, *_triples(table), query_texts, document_texts)
+    except TableError:
+        raise
+    except (pa.ArrowException, InputError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise TableError(f"{path.name} cannot be read: {error}. {then}") from error
+    weights = None
+    if "weight" in table.column_names:
+        weights = table["weight"].slice(0, len(both.query_ids)).to_numpy()
+    return both._replace(notes=about.notes, query_weights=weights)
+
+
+class Saved(BaseModel):
+    """What a file of pairs says of itself; `old_ids` has what `Ids.old` has, by side."""
+
+    model_config = ConfigDict(frozen=True)
+    version: int
+    one_table: bool
+    query_texts: bool
+    document_texts: bool
+    notes: tuple[str, ...]
+    old_ids: tuple[dict[str, str] | None, dict[str, str] | None] = (None, None)
 
 
 # -- arrays and columns ------------------------------------------------------------------------------------------
@@ -164,6 +205,18 @@ SIDES = ("query_ids", "document_ids")
 FILES = (*(f"{name}.npy" for name in (*MAPPED, *IN_MEMORY, *SIDES)), *(f"{name}.arrow" for name in SIDES))
 
 
+KINDS: dict[str, npt.DTypeLike] = {
+    "offsets": np.int64,
+    "documents": np.int32,
+    "distances": np.int32,
+    "generality": np.int64,
+    "heights": np.float32,
+}
+
+CHECKED_WHOLE = 1 << 30
+"""Bytes of pairs up to which opening a folder reads all of it to compare checksums: half a second."""
+
+
 class Mapped(NamedTuple):
     """The contents of a folder of pairs, mapped but for the two arrays with an entry a document."""
 
@@ -177,27 +230,91 @@ class Mapped(NamedTuple):
     notes: tuple[str, ...]
 
 
+class PairsFolder(BaseModel):
+    """The section "pairs" of `config.json`.
+
+    Attributes:
+        source: the file and options that the folder was made from; None where the source was no file.
+        notes: on what was left out.
+        fingerprint: of the contents of all files.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    source: dict[str, Any] | None
+    notes: tuple[str, ...]
+    fingerprint: str
+
+
 def is_folder(path: object) -> bool:
     """Whether this is the path of a complete folder of pairs, by its `config.json`."""
-    return isinstance(path, (str, os.PathLike)) and "pairs" in read_object(Path(path) / CONFIG)
+    return isinstance(path, (str, os.PathLike)) and "pairs" in sections_in(Path(path))
 
 
-def read_folder(folder: Path) -> Mapped:
-    """Open a folder of pairs. Lengths of files are checked, their checksums are not: that would read all of them.
+def read_folder(folder: Path, verify: bool | None = None) -> Mapped:
+    """Open a folder of pairs.
+
+    Ids are always verified: checksums are compared, and every entry is in range. So are the arrays of pairs up to
+    `CHECKED_WHOLE` bytes; of larger ones the lengths are compared, as that alone would read all of them.
+
+    Args:
+        folder: of the pairs.
+        verify: True verifies everything, whatever its size; False the arrays of pairs only by their lengths.
 
     Raises:
         TableError: it is none, incomplete, damaged, or from a newer version.
     """
-    about = read_about(folder)
-    check_files(folder, about, PAIRS_FOLDER, lengths_only=True)
-    sides = [MappedIds(folder, name) for name in SIDES]
-    mapped = [np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in MAPPED]
-    in_memory = [np.load(folder / f"{name}.npy") for name in IN_MEMORY]
-    return Mapped._make([*sides, *mapped, *in_memory, tuple(about["notes"])])
+    read_about(folder)
+    return read_whole(folder, PAIRS_FOLDER, lambda config: _read_folder(folder, config, verify))
 
 
-def read_about(folder: Path) -> dict[str, Any]:
-    """The `config.json` of a folder of pairs: "source", "notes", "files" and the "fingerprint" of these.
+def _read_folder(folder: Path, config: dict[str, Any], verify: bool | None) -> Mapped:
+    about = section(folder, config, "pairs", PairsFolder, PAIRS_FOLDER)
+    if lacking := sorted(set(FILES) - set(config["files"])):
+        raise TableError(f"{folder / CONFIG} does not list {lacking[0]}. {PAIRS_FOLDER.remedy}.")
+    arrays = [f"{name}.npy" for name in MAPPED]
+    if verify is None:
+        verify = sum(config["files"][name][0] for name in arrays) <= CHECKED_WHOLE
+    check_files(folder, config, PAIRS_FOLDER, lengths_only=() if verify else arrays)
+
+    def there(name: str) -> Path:
+        return file_of(folder, config, name, PAIRS_FOLDER)
+
+    try:
+        sides = [MappedIds(there(f"{name}.arrow"), there(f"{name}.npy")) for name in SIDES]
+        n_queries, n_documents = map(len, sides)
+        lengths = {"offsets": n_queries + 1, "generality": n_documents, "heights": n_documents}
+        loaded = {
+            name: load_npy(there(f"{name}.npy"), KINDS[name], lengths.get(name), mapped=name in MAPPED)
+            for name in (*MAPPED, *IN_MEMORY)
+        }
+        if len(loaded["documents"]) != len(loaded["distances"]):
+            raise InputError(f"{folder} has {len(loaded['documents']):,} documents for another number of distances.")
+        if verify:
+            check_offsets(loaded["offsets"], len(loaded["documents"]), str(there("offsets.npy")))
+            check_rows(there("documents.npy"), loaded["documents"], n_documents)
+            if len(loaded["distances"]) and loaded["distances"].min() < 0:
+                raise InputError(f"{there('distances.npy')} has a distance below 0.")
+        if not np.isfinite(loaded["heights"]).all() or loaded["generality"].min(initial=0) < 0:
+            raise InputError(f"{folder} has heights or generalities that are no such numbers.")
+    except InputError as error:
+        remedy = PAIRS_FOLDER.remedy
+        raise TableError(f"{folder} is damaged: {error} {remedy}.") from error
+    return Mapped._make([*sides, *loaded.values(), about.notes])
+
+
+def verify_large(folder: Path) -> None:
+    """Verify a folder of pairs that was too large to be verified when it was opened.
+
+    Raises:
+        TableError: it is damaged.
+    """
+    files = read_config(folder, PAIRS_FOLDER)["files"]
+    if sum(files[f"{name}.npy"][0] for name in MAPPED) > CHECKED_WHOLE:
+        read_folder(folder, verify=True)
+
+
+def read_about(folder: Path) -> PairsFolder:
+    """What the `config.json` of a folder of pairs says of it.
 
     Raises:
         TableError: it is no folder of pairs, incomplete, or from another version.
@@ -208,19 +325,20 @@ def read_about(folder: Path) -> dict[str, Any]:
             raise TableError(
                 f"{folder} is a folder; that of a run is {inside}. A whole run is loaded by rootward.Run.load."
             )
+        if (folder / CONFIG).exists() and not is_foreign(folder) and not sections_in(folder):
+            read_config(folder, PAIRS_FOLDER)  # says what is wrong with it
         state = "holds something else" if (folder / CONFIG).exists() else "is not whole"
         what = state if folder.is_dir() else "is no folder"
         raise TableError(
             f"{folder} {what}; needed are pairs as Pairs.from_table(table, on_disk={str(folder)!r}) writes them."
         )
-    config = read_config(folder, PAIRS_FOLDER)
-    return {**config["pairs"], "files": config["files"]}
+    return section(folder, read_config(folder, PAIRS_FOLDER), "pairs", PairsFolder, PAIRS_FOLDER)
 
 
 def finish(scratch: Path, folder: Path, source: dict[str, Any] | None, notes: tuple[str, ...]) -> None:
     """Move all files from another folder of the same disk, and write `config.json`, which makes the folder complete."""
     files = checksums(scratch, FILES)
     for name in FILES:
-        atomic_write(folder / name, lambda to, name=name: os.replace(scratch / name, to))  # type: ignore[misc]
-    fingerprint = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
+        atomic_write(folder / name, lambda to, name=name: os.replace(scratch / name, to), links=False)  # type: ignore[misc]
+    fingerprint = sha256_of([json.dumps(files, sort_keys=True).encode()])[:16]
     write_config(folder, {"pairs": {"source": source, "notes": notes, "fingerprint": fingerprint}}, files)

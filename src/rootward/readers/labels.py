@@ -43,6 +43,7 @@ class LabelledPairs(NamedTuple):
     query_texts: Texts | None = None
     document_texts: Texts | None = None
     notes: tuple[str, ...] = ()
+    query_weights: npt.NDArray[np.float64] | None = None
 
 
 class PairTable(NamedTuple):

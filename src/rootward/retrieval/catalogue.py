@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import torch
 from safetensors.torch import load_file, save_file
 
-from rootward.csr import expand, offsets_of
+from rootward.csr import check_offsets, expand, offsets_of
 from rootward.encoders import DualEncoder
-from rootward.errors import InputError, UnknownIdError
+from rootward.errors import InputError, RunFolderError, UnknownIdError
 from rootward.files import atomic_write
 from rootward.hierarchy import Hierarchy
-from rootward.ids import Ids, refuse_text
+from rootward.ids import Ids, check_rows, refuse_text
 from rootward.pairs import Pairs
 from rootward.scoring import Ints
 from rootward.texts import Texts
@@ -161,6 +161,9 @@ class Catalogue:
     def load(cls, folder: Path, files: tuple[str, ...]) -> Catalogue:
         """What `save` wrote."""
         table = pq.read_table(folder / files[0]).sort_by("row")
+        n = table.num_rows
+        if not np.array_equal(table["row"].to_numpy(), np.arange(n)):
+            raise RunFolderError(f"{folder / files[0]} must have the rows from 0 to {n - 1:,}, each once.")
         texts = ancestors = owners = None
         if "name" in table.column_names:
             texts = Texts.from_table(table)
@@ -168,9 +171,20 @@ class Catalogue:
             arrays = {name: part.numpy() for name, part in load_file(folder / file).items()}
             if file.startswith("owners"):
                 owners = arrays["owners"]
+                if owners.ndim != 1 or owners.dtype != np.int64:
+                    raise RunFolderError(f"{folder / file} must hold one row of int64 numbers.")
+                check_rows(folder / file, owners, n)
             else:
                 ancestors = Ancestors(**arrays)
+                if ancestors.depth.shape != (n,) or ancestors.offsets.shape != (n + 1,):
+                    raise RunFolderError(f"{folder / file} must hold the ancestors of {n:,} documents.")
+                check_offsets(ancestors.offsets, len(ancestors.rows), str(folder / file))
+                check_rows(folder / file, ancestors.rows, n)
+                if ancestors.hops.shape != ancestors.rows.shape or ancestors.hops.min(initial=0) < 0:
+                    raise RunFolderError(f"{folder / file} must hold hops of at least 0, one for each ancestor.")
         heights, gone = (table[name].to_numpy() for name in ("height", "gone"))
+        if heights.dtype != np.float32 or gone.dtype != np.bool_:
+            raise RunFolderError(f"{folder / files[0]} must have float32 heights and true or false for gone.")
         return cls(Ids(table["id"].to_pylist()), heights, gone, texts, ancestors, owners)
 
 

@@ -17,6 +17,7 @@ from rootward.calibration.calibrate import Calibration
 from rootward.encoders import DualEncoder, Queries
 from rootward.errors import InputError, number, whole_number
 from rootward.files import sha256_of
+from rootward.folders import writing_to
 from rootward.hierarchy import Hierarchy
 from rootward.ids import Ids, id_text, refuse_text
 from rootward.pairs import Pairs
@@ -64,6 +65,7 @@ class Index:
         tuned: effort of an approximate engine and the recall measured with it; None for others.
         folder: where it was saved or loaded, and `commit` writes; None until then.
         calibration: ends the answer sets of queries without a threshold of their own; see `calibrated`.
+        opened: the state of the folder as this index read or wrote it, a checksum; None until then.
     """
 
     engine: Engine
@@ -72,6 +74,7 @@ class Index:
     tuned: Tuned | None = None
     folder: Path | None = None
     calibration: Calibration | None = None
+    opened: str | None = None
 
     @classmethod
     def build(
@@ -87,6 +90,7 @@ class Index:
         owners: Iterable[Hashable] | None = None,
         out: str | Path | None = None,
         progress: bool = False,
+        wait: float = 0.0,
         **options: Any,
     ) -> Index:
         """An index over all documents of a model, as they are now.
@@ -106,6 +110,7 @@ class Index:
             owners: m document ids: whose vectors these are. Ids repeat, and every document of the model has a vector.
             out: a folder to save to. A build that was cut off continues when it is called again.
             progress: show a bar, or lines where standard error is no terminal.
+            wait: seconds to wait for another process that writes `out`.
             options: of the engine, such as lists= of "ivf". With uri="http://host:19530" and collection="name" the
                 documents go to a Milvus server ("exact", "ivf" or "ivf-sq8"; needs `pip install 'rootward[cluster]'`).
 
@@ -114,14 +119,36 @@ class Index:
                 without owners, or a document without a vector.
             UnknownIdError: an owner that is no document of the model.
             MissingExtraError: the engine's package is not installed.
+            InUseError: another process writes `out`.
             RunFolderError: `out` holds something else than an index.
         """
         k = whole_number(k, "k is how many documents to tune at and at least 1", 1)
+        if out is not None:
+            storage.existing_config(Path(out))
+            with writing_to(Path(out), "Index.build", wait=wait):
+                return cls._build(
+                    model, engine, pairs, k, recall, hierarchy, vectors, owners, Path(out), progress, **options
+                )
+        return cls._build(model, engine, pairs, k, recall, hierarchy, vectors, owners, None, progress, **options)
+
+    @classmethod
+    def _build(
+        cls,
+        model: DualEncoder,
+        engine: str,
+        pairs: Pairs | None,
+        k: int,
+        recall: float,
+        hierarchy: Hierarchy | Pairs | None,
+        vectors: Tensor | npt.ArrayLike | None,
+        owners: Iterable[Hashable] | None,
+        folder: Path | None,
+        progress: bool,
+        **options: Any,
+    ) -> Index:
+        """As `build`; the folder is locked."""
         if "uri" in options and engine != "milvus":
             engine, options = "milvus", {"kind": engine, **options}
-        folder = None if out is None else Path(out)
-        if folder is not None:
-            storage.existing_config(folder)
         if (vectors is None) != (owners is None):
             raise InputError("vectors= and owners= go together: an owner, the id of a document, for each vector.")
         ancestors = None if hierarchy is None else Ancestors.of(hierarchy, model.document_ids)
@@ -426,31 +453,48 @@ class Index:
         self.engine.delete(rows if catalogue.owners is None else catalogue.vectors_of(rows))
         self.catalogue = catalogue
 
-    def commit(self) -> None:
-        """Make all changes visible to every search, and write them to the index's folder, if it has one."""
+    def commit(self, *, wait: float = 0.0) -> None:
+        """Make all changes visible to every search, and write them to the index's folder, if it has one.
+
+        Args:
+            wait: seconds to wait for another process that writes the folder.
+
+        Raises:
+            InUseError: another process writes the folder.
+            ChangedError: the folder was changed by another process since this index was loaded or last committed.
+                Nothing was written: load it again and repeat the changes, or `save` this one to another folder.
+            WriteError: no room, or no permission.
+        """
         self.engine.commit()
         if isinstance(self.engine, Shared):
             self.engine.set_model(self.fingerprint)
         if self.folder is not None:
-            self._write(self.catalogue)
+            self._write(self.catalogue, wait)
 
     # -- on disk -----------------------------------------------------------------------------------------------
 
     def save(self, folder: str | Path) -> Path:
         """Write the index as a folder and return it; from then on `commit` writes there.
 
+        An index that another folder holds is replaced. Its own folder is written as by `commit`.
+
         Raises:
+            InUseError, ChangedError, WriteError: as `commit`.
             RunFolderError: the folder holds something else than an index.
         """
         self.engine.commit()
-        self.folder = Path(folder)
+        folder = Path(folder)
+        if self.folder is None or folder.absolute() != self.folder.absolute():
+            self.folder, self.opened = folder, None
         self._write(self.catalogue)
         return self.folder
 
-    def _write(self, catalogue: Catalogue) -> None:
+    def _write(self, catalogue: Catalogue, wait: float = 0.0) -> None:
         assert self.folder is not None
         about = {"fingerprint": self.fingerprint, "tuned": None if self.tuned is None else self.tuned.to_dict()}
-        storage.write_index(self.folder, self.engine, catalogue, about, self.calibration)
+        self.opened = storage.write_index(
+            self.folder, self.engine, catalogue, about, self.calibration, opened=self.opened, wait=wait
+        )
 
     @classmethod
     def load(cls, folder: str | Path, **settings: Any) -> Index:
@@ -463,9 +507,8 @@ class Index:
         Raises:
             RunFolderError: the folder is missing, damaged, half built, or from a newer version.
         """
-        engine, catalogue, calibration, about = storage.read_index(Path(folder), **settings)
-        tuned = None if about["tuned"] is None else Tuned(**about["tuned"])
-        return cls(engine, catalogue, about["fingerprint"], tuned, Path(folder), calibration)
+        engine, catalogue, calibration, about, opened = storage.read_index(Path(folder), **settings)
+        return cls(engine, catalogue, about.fingerprint, about.tuned, Path(folder), calibration, opened)
 
     def close(self) -> None:
         """Close the engine, such as its connection. The index is not used afterwards."""

@@ -11,6 +11,7 @@ from threading import RLock
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from rich.console import Group
 from torch import Tensor
@@ -20,16 +21,17 @@ from rootward.calibration.rules import ExpectedSize
 from rootward.classification import Classifier, Named
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
-from rootward.errors import InputError, UnknownIdError, as_json, number, quoted, visible, whole_number
+from rootward.errors import InputError, as_json, number, quoted, visible, whole_number
 from rootward.folders import CLASSIFIER
 from rootward.pairs import Pairs
 from rootward.pairs.storage import PAIRS
-from rootward.retrieval.catalogue import Ancestors
+from rootward.retrieval.catalogue import Ancestors, Catalogue
 from rootward.retrieval.engines.engine import Found
+from rootward.retrieval.engines.exact import Exact
 from rootward.retrieval.filters import Filter, check_filter
 from rootward.retrieval.hits import Hits, Listing
 from rootward.retrieval.index import Index
-from rootward.scoring import Floats
+from rootward.scoring import Floats, checked
 from rootward.training.run import WHERE, pairs_in
 
 _MEANINGS_SHOWN = 5
@@ -160,9 +162,28 @@ class Result:
         return (*unseen, *self.listing().remarks)
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """Ids of the right answers that were not returned, nearest first; () where right answers are unknown."""
+        pairs = None if self._batch is None else self._batch.searcher.pairs
+        if self._batch is None or pairs is None or self._batch.hits.hops is None:
+            return ()
+        right = pairs.documents[slice(*pairs.offsets[pairs.query_ids.row(self.query) :][:2].tolist())]
+        allowed, shown = self._batch.hits.allowed, self._batch.rows(self._place)
+        kept = ~np.isin(right, shown) & (True if allowed is None else np.isin(right, allowed))
+        return tuple(pairs.document_ids[row] for row in right[kept].tolist())
+
+    @property
     def ids(self) -> list[str]:
         """Ids of the documents."""
         return [] if self._batch is None else self._batch.hits.ids[self._place]
+
+    @property
+    def accepted(self) -> list[bool | None]:
+        """Whether each document reaches the query's threshold; None where that is unknown."""
+        if self._batch is None:
+            return []
+        flags: list[bool | None] = self._batch.hits.accepted[self._place].tolist()
+        return [None] * len(flags) if np.isnan(self._batch.hits.thresholds[self._place]) else flags
 
     @property
     def names(self) -> list[str]:
@@ -317,8 +338,13 @@ class Searcher:
         classifier: Classifier | None = None,
         notes: Sequence[str] = (),
     ) -> None:
-        self.model, self.pairs, self.notes, self.classifier = model, pairs, tuple(notes), classifier
+        self.model, self.notes, self.classifier = model, tuple(notes), classifier
         index = Index.build(model) if index is None else index
+        if pairs is not None:  # equal tables become one, so that no search compares them id by id
+            documents = index.document_ids if pairs.document_ids == index.document_ids else pairs.document_ids
+            queries = model.query_ids if pairs.query_ids == model.query_ids else pairs.query_ids
+            pairs = replace(pairs, document_ids=documents, query_ids=documents if queries == documents else queries)
+        self.pairs = pairs
         if index.fingerprint != model.fingerprint():
             raise InputError(
                 f"This index is of another model, or from before this one was trained further (fingerprint "
@@ -342,8 +368,8 @@ class Searcher:
 
         Args:
             run: a folder that `train` or `DualEncoder.save` wrote.
-            index: an index of it, or its folder, which then answers also where the run has a classifier; None builds an
-                exact one in memory.
+            index: an index of it, or its folder, which then answers also where the run has a classifier; None searches
+                the run's own vectors exactly, as they are mapped from its file: processes on one machine share them.
             calibration: "run" for the run's own, if it has one; or a calibration, or its file; None for none at all.
             encoder: path of the encoder, if the saved one is missing; see `DualEncoder.load`.
             progress: show progress of loading on standard error.
@@ -359,8 +385,13 @@ class Searcher:
         else:
             model = DualEncoder.load(run, encoder=encoder, progress=progress)
         opened = index if index is None or isinstance(index, Index) else Index.load(index)
+        if opened is None:
+            vectors = model.document_vectors().detach()
+            _, vectors = checked(vectors[:0], vectors)
+            engine = Exact.over(vectors, np.arange(len(vectors)))
+            opened = Index(engine, Catalogue.of(model, None), model.fingerprint())
         note = None
-        if calibration is None and opened is not None:
+        if calibration is None:
             opened = opened.calibrated(None)
         elif calibration == "run":
             calibration, note = run_calibration(Path(run), model)
@@ -389,6 +420,7 @@ class Searcher:
         where: Filter | None = None,
         nearest_first: bool = True,
         upward: bool = False,
+        cap: int | None = None,
         errors: Literal["raise", "keep"] = "raise",
     ) -> Results:
         """The documents of each text: the k best, or its answer set.
@@ -405,6 +437,7 @@ class Searcher:
             where: only documents that match: `Filter.below("footwear")`.
             nearest_first: accepted documents first, by their distance; False orders by score alone.
             upward: add what stands above accepted documents, see `Hits.repaired`.
+            cap: of an answer set find at most so many documents, the best by score; None finds all.
             errors: "raise" raises for the first text without an answer; "keep" keeps each error in its `Result`.
 
         Raises:
@@ -419,7 +452,7 @@ class Searcher:
         pairs, index = self.pairs, self.index if where is None or not where.needs_ancestors else self._with_ancestors()
         if self.classifier is not None:
             return self._classified(self.classifier, texts, k, threshold, where, nearest_first, errors)
-        if upward and (pairs is None or pairs.query_ids != pairs.document_ids):
+        if upward and (pairs is None or not pairs.is_graph):
             raise InputError(
                 "Adding ancestors needs a run of a hierarchy, in which documents are queries too; this one has no such "
                 "pairs. Leave out upward."
@@ -449,7 +482,7 @@ class Searcher:
             if threshold is None:
                 hits = index.search(batch, 10 if k is None else k, where=where, nearest_first=nearest_first)
             else:
-                hits = index.answers(batch, threshold=threshold, where=where, nearest_first=nearest_first)
+                hits = index.answers(batch, threshold=threshold, where=where, cap=cap, nearest_first=nearest_first)
                 hits = hits if k is None else hits.first(k)
             if pairs is not None and upward:
                 hits = hits.repaired(pairs)
@@ -531,11 +564,12 @@ class Searcher:
         try:
             if isinstance(text, bool) or not isinstance(text, str | int | np.integer):
                 raise InputError(f"{text!r} is a {type(text).__name__}; needed a text or an id.")
-            meanings = tuple(self.model.find(str(text)))
-            return Result(str(text), meanings[0], meanings)
+            meanings = tuple(self.model.meanings(str(text)))
+            if not meanings and not self.model.reads_texts:
+                self.model.find(str(text))  # raises, with what is spelled alike
+            return Result(str(text), meanings[0] if meanings else str(text), meanings)
         except InputError as error:
-            read = isinstance(error, UnknownIdError) and self.model.reads_texts
-            return Result(str(text), str(text), error=None if read else error)
+            return Result(str(text), str(text), error=error)
 
     # -- what is known of documents and queries ----------------------------------------------------------------
 
@@ -545,19 +579,38 @@ class Searcher:
         names = () if texts is None or query not in ids else texts.all_names(ids.row(query))
         return f"{query}: {', '.join(names)}" if names and names != (query,) else query
 
+    @property
+    def ancestors(self) -> Ancestors | None:
+        """Of the documents; None where the hierarchy is unknown."""
+        try:
+            return self._with_ancestors().catalogue.ancestors
+        except InputError:
+            return None
+
     def path_and_ancestors(self, row: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """(ids on a shortest path from the root to this document row, ids above it, nearest first); () if unknown."""
-        try:
-            known = self._with_ancestors().catalogue.ancestors
-        except InputError:
-            return (), ()
+        known = self.ancestors
         if known is None or known.depth[row] < 0:
             return (), ()
         label, path = self.index.document_ids, [row]
-        while len(parents := np.setdiff1d(known.above(path[-1], within=1), path[-1])):
-            path.append(int(parents[np.argmin(known.depth[parents])]))
+        while (above_it := int(self._highest_parents[path[-1]])) >= 0:
+            path.append(above_it)
         above = known.rows[known.offsets[row] + 1 : known.offsets[row + 1]].tolist()
         return tuple(label[each] for each in reversed(path)), tuple(label[each] for each in above)
+
+    @cached_property
+    def _highest_parents(self) -> npt.NDArray[np.int32]:
+        """int32, one a document: the row of its parent nearest to a root, the lowest of several; -1 where none."""
+        known = self.ancestors
+        assert known is not None
+        place = np.repeat(np.arange(len(known)), np.diff(known.offsets))
+        direct = known.hops == 1
+        child, parent = place[direct], known.rows[direct]
+        order = np.lexsort((parent, known.depth[parent], child))
+        children, first = np.unique(child[order], return_index=True)
+        found = np.full(len(known), -1, np.int32)
+        found[children] = parent[order][first]
+        return found
 
     def _with_ancestors(self) -> Index:
         """The index with the ancestors of its documents, which are read from the pairs when they are first needed.

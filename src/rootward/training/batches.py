@@ -90,6 +90,8 @@ class Batches:
         columns, log_counts = self._candidates(step, len(queries), documents, weights, hard[1])
         place = np.searchsorted(columns, documents)
         there = columns[np.minimum(place, len(columns) - 1)] == documents
+        if self.pairs.query_weights is not None:  # in the loss alone: what is drawn does not depend on them
+            weights = weights * self.pairs.query_weights[queries][rows]
         alone = None
         if self.mined is not None and self.stage.log_q:
             alone = torch.from_numpy(hard[0]), torch.from_numpy(np.searchsorted(columns, hard[1]))

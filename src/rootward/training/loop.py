@@ -14,37 +14,12 @@ from rootward.encoders.towers import sum_by_table
 from rootward.errors import TrainingError
 from rootward.rng import stream
 from rootward.training.batches import Batch, Batches, mine
+from rootward.training.log import LogRecord
 from rootward.training.losses import InPlaceLoss, loss_of
 from rootward.training.stage import Stage
 from rootward.training.state import State
 
 CHECKPOINT_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class LogRecord:
-    """One line of `log.jsonl`: the state of a training after a validation, and after the last step of a stage.
-
-    Attributes:
-        stage, step, steps: the stage's name, its steps done and in all.
-        loss: mean over the steps since the last report, of the mean over a batch's queries.
-        learning_rate, scale: at this step.
-        pairs_per_second: (query, target) pairs trained on since the last report.
-        recall: overall recall at |S(q)| of the validation queries, None where there was no validation.
-        by_distance: the same at distance 0, 1, ..., up to 1,000; None at a distance without pairs.
-        seconds: since training began, all stages and earlier processes counted, validation left out.
-    """
-
-    stage: str
-    step: int
-    steps: int
-    loss: float
-    learning_rate: float
-    scale: float
-    pairs_per_second: float
-    recall: float | None
-    by_distance: list[float | None] | None
-    seconds: float
 
 
 @dataclass(frozen=True)

@@ -6,28 +6,44 @@ pairs.parquet       what was trained on, so that a run can be measured and resum
                     pairs.json instead where pairs are on disk: the path and the fingerprint of their folder
 report.json         recall by distance, written when training is done
 log.jsonl           one line a validation
+diff.json           of a grown run: what changed
 checkpoints/        what `resume` starts from
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from rootward.encoders import DualEncoder
 from rootward.encoders.storage import IDS, MAPPED, MODEL, TEXTS
 from rootward.errors import InputError, RunFolderError, TableError, did_you_mean
 from rootward.evaluation import Report
-from rootward.files import write_text, writing
-from rootward.folders import CONFIG, REPORT, check_unused, read_config
+from rootward.files import atomic_write, refuse_link
+from rootward.folders import (
+    CONFIG,
+    LOG,
+    REPORT,
+    RUN_FOLDER,
+    check_files,
+    check_unused,
+    checked_as,
+    file_of,
+    parse_json,
+    read_whole,
+    section,
+    unseal,
+)
 from rootward.pairs import Pairs
 from rootward.pairs.storage import PAIRS, read_about
-from rootward.training.loop import BLOCK_BYTES, LogRecord
+from rootward.training.log import LogRecord, read_log, rewrite_log
+from rootward.training.loop import BLOCK_BYTES
 from rootward.training.stage import Recipe
 from rootward.training.state import CHECKPOINT
 
@@ -171,14 +187,7 @@ class About(BaseModel):
         """
         if "run" not in config:
             raise RunFolderError(f"{folder} holds a model but no run: it was not written by train.")
-        try:
-            return cls.model_validate(config["run"])
-        except ValidationError as error:
-            faults = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
-            raise RunFolderError(
-                f"{folder / CONFIG} does not say what this version needs of a run ({faults}). It was changed by hand "
-                f"or by another version ({config.get('made_by', 'unknown')}); train again."
-            ) from error
+        return section(folder, config, "run", cls)
 
 
 @dataclass(eq=False)
@@ -231,20 +240,25 @@ class Run:
             RunFolderError: the folder is missing, damaged, from a newer version, or holds a model but no run.
         """
         folder = Path(folder)
-        config = read_config(folder)
-        about = About.read(folder, config)
-        model = DualEncoder.load(folder, encoder=encoder, cache=cache, progress=progress, online=online)
-        return cls(
-            model=model,
-            pairs=pairs_in(folder, model),
-            recipe=about.recipe,
-            seed=about.seed,
-            history=read_log(folder),
-            report=Report.load(folder / REPORT) if (folder / REPORT).is_file() and about.measured else None,
-            finished=about.finished,
-            seconds=about.seconds,
-            folder=folder,
-        )
+
+        def read(config: dict[str, Any]) -> Run:
+            about = About.read(folder, config)
+            check_files(folder, config, only=(REPORT, LOG))
+            model = DualEncoder.load(folder, encoder=encoder, cache=cache, progress=progress, online=online)
+            report = file_of(folder, config, REPORT)
+            return cls(
+                model=model,
+                pairs=pairs_in(folder, model, config),
+                recipe=about.recipe,
+                seed=about.seed,
+                history=read_log(folder),
+                report=Report.load(report) if report.is_file() and about.measured else None,
+                finished=about.finished,
+                seconds=about.seconds,
+                folder=folder,
+            )
+
+        return read_whole(folder, RUN_FOLDER, read)
 
 
 def no_report(folder: Path) -> str:
@@ -261,7 +275,7 @@ def begin_folder(folder: Path, pairs: Pairs) -> None:
         RunFolderError: there is a run in it already, or other files.
     """
     check_run_folder(folder)
-    write_text(folder / LOG, "")  # first: a folder that holds it was begun by us
+    rewrite_log(folder, [])  # first: a folder that holds it was begun by us
     save_pairs(folder, pairs)
 
 
@@ -270,76 +284,87 @@ def save_pairs(folder: Path, pairs: Pairs) -> None:
     for name in (PAIRS, WHERE):  # of a training into this folder that was cut off before it was a run
         (folder / name).unlink(missing_ok=True)
     if pairs.folder is None:
+        refuse_link(folder / PAIRS)
         replace(pairs, query_texts=None, document_texts=None).save(folder / PAIRS)
         return
     where = pairs.folder.absolute()
-    write_text(folder / WHERE, json.dumps({"folder": str(where), "fingerprint": read_about(where)["fingerprint"]}))
+    text = Reference(folder=str(where), fingerprint=read_about(where).fingerprint).model_dump_json()
+    atomic_write(folder / WHERE, lambda to: to.write_text(text, encoding="utf-8"), links=False)
 
 
-def files_of_pairs(folder: Path) -> tuple[str, ...]:
+class Reference(BaseModel):
+    """`pairs.json`: the folder of the pairs on disk that a run was trained on, and their fingerprint."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+    folder: str
+    fingerprint: str
+
+    @classmethod
+    def read(cls, path: Path) -> Reference:
+        """What the file says.
+
+        Raises:
+            RunFolderError: it is a link, or says something else.
+        """
+        refuse_link(path)
+        then = "Write the folder of the pairs and their fingerprint there, as the run had them."
+        try:
+            values = parse_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"{path} cannot be read: {error}. {then}") from error
+        return checked_as(cls, values, str(path), then, RunFolderError)
+
+
+def files_of_pairs(folder: Path) -> dict[str, Callable[[Path], object] | None]:
     """The files of a run's pairs that `config.json` has checksums of; none of pairs on disk, which have their own."""
-    return () if (folder / WHERE).is_file() else (PAIRS,)
+    return {} if (folder / WHERE).is_file() else {PAIRS: None}
 
 
-def pairs_in(folder: Path, model: DualEncoder | None = None) -> Pairs:
-    """The pairs that a run was trained on, with the model's texts where it is given.
+def pairs_in(folder: Path, model: DualEncoder | None = None, config: Mapping[str, Any] | None = None) -> Pairs:
+    """The pairs that a run was trained on; `check_files` comes before.
+
+    Args:
+        folder: of the run.
+        model: whose texts the pairs take; None for none.
+        config: of the folder, where it was read already.
 
     Raises:
         RunFolderError: `pairs.parquet` is missing; pairs on disk are not where they were, or not the same.
     """
     reference = folder / WHERE
     if reference.is_file():
-        saved = json.loads(reference.read_text(encoding="utf-8"))
+        saved = Reference.read(reference)
         try:
-            found = read_about(Path(saved["folder"]))["fingerprint"]
-            pairs = Pairs.load(saved["folder"])
+            found = read_about(Path(saved.folder)).fingerprint
+            pairs = Pairs.load(saved.folder)
         except TableError as error:
             raise RunFolderError(
-                f"The run in {folder} was trained on pairs on disk, in {saved['folder']}: {error} Put them back, or "
+                f"The run in {folder} was trained on pairs on disk, in {saved.folder}: {error} Put them back, or "
                 f"write where they are now into {reference}."
             ) from error
-        if found != saved["fingerprint"]:
+        if found != saved.fingerprint:
             raise RunFolderError(
-                f"{saved['folder']} holds other pairs (fingerprint {found}) than the run in {folder} was trained on "
-                f"({saved['fingerprint']}). Make them again from the same table."
+                f"{saved.folder} holds other pairs (fingerprint {found}) than the run in {folder} was trained on "
+                f"({saved.fingerprint}). Make them again from the same table."
             )
         return pairs
-    if not (folder / PAIRS).is_file():
+    path = folder / PAIRS
+    if config is None and (folder / CONFIG).is_file():
+        with suppress(OSError, ValueError):
+            config = unseal((folder / CONFIG).read_bytes())
+    if config is not None:
+        path = file_of(folder, config, PAIRS)
+    if not path.is_file():
         raise RunFolderError(f"{folder / PAIRS} is missing; give the pairs themselves, or train again.")
-    pairs = Pairs.load(folder / PAIRS)
+    pairs = Pairs.load(path)
     if model is None:
         return pairs
     return replace(pairs, query_texts=model.query_texts, document_texts=model.document_texts)
 
 
-def append_log(folder: Path, record: LogRecord) -> None:
-    """Add a line to `log.jsonl`."""
-    with writing(folder / LOG), (folder / LOG).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(record)) + "\n")
-
-
-def read_log(folder: Path) -> list[LogRecord]:
-    """The records of `log.jsonl`; a line that was cut off in writing is left out."""
-    if not (folder / LOG).is_file():
-        return []
-    records = []
-    for line in (folder / LOG).read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(LogRecord(**json.loads(line)))
-        except ValueError:
-            break
-    return records
-
-
-def rewrite_log(folder: Path, records: list[LogRecord]) -> None:
-    """Replace `log.jsonl` by these records."""
-    text = "".join(json.dumps(asdict(record)) + "\n" for record in records)
-    write_text(folder / LOG, text)
-
-
-WHERE, LOG = "pairs.json", "log.jsonl"
+WHERE, DIFF = "pairs.json", "diff.json"
 _LINKED = {f"{name}{suffix}" for name in MAPPED.values() for suffix in (".arrow", ".npy")}
-_OURS = frozenset({CONFIG, MODEL, IDS, TEXTS, PAIRS, WHERE, REPORT, LOG, CHECKPOINT.parts[0], *_LINKED})
+_OURS = frozenset({CONFIG, MODEL, IDS, TEXTS, PAIRS, WHERE, REPORT, LOG, DIFF, CHECKPOINT.parts[0], *_LINKED})
 
 
 def check_run_folder(folder: Path) -> None:

@@ -8,8 +8,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,35 +21,36 @@ import torch
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
 from rootward.encoders.registry import towers_from
-from rootward.encoders.storage import TEXTS, read_texts
+from rootward.encoders.storage import TEXTS, Towers, read_texts
 from rootward.encoders.towers import LoadOptions
 from rootward.errors import InputError, RunFolderError, WriteError
 from rootward.evaluation import Report, answer_thresholds, evaluate, recall
-from rootward.evaluation.evaluate import ranks_of
+from rootward.evaluation.evaluate import ranks_of, texts_known
+from rootward.evaluation.naming import texts_in_words
 from rootward.evaluation.ranks import fingerprint_of
-from rootward.files import write_text
-from rootward.folders import CONFIG, REPORT, check_files, read_config
+from rootward.files import sha256, sha256_of
+from rootward.folders import CONFIG, LOG, REPORT, check_files, read_config, writing_to
 from rootward.ids import Rows
 from rootward.pairs import Pairs
+from rootward.pairs.storage import verify_large
 from rootward.progress import Progress
 from rootward.rng import stream
 from rootward.training import recipes
 from rootward.training.batches import Batches
 from rootward.training.defaults import costs_of, resolve
-from rootward.training.loop import LogRecord, Watcher, gradients, run_stage, seconds_per_step
+from rootward.training.log import LogRecord, append_log, rewrite_log
+from rootward.training.loop import Watcher, gradients, run_stage, seconds_per_step
 from rootward.training.losses import LOSSES, loss_of
 from rootward.training.run import (
     PAIRS,
+    WHERE,
     About,
     Machine,
     Run,
     Settings,
-    append_log,
     begin_folder,
     files_of_pairs,
     pairs_in,
-    read_log,
-    rewrite_log,
 )
 from rootward.training.stage import Recipe, Stage, refuse_unimportable
 from rootward.training.state import CHECKPOINT, Checkpoint, State
@@ -96,6 +98,7 @@ def train(
             what its protocol says, or that a run in `out` could not import again.
         PairsError: there are no pairs to train on, or none of the kind that a stage draws, or none to validate with.
         UnknownIdError: validation pairs of ids that the model does not know.
+        InUseError: another process writes `out`.
         RunFolderError: `out` holds a run already.
         WriteError: there is no room for the run; what is left can be resumed, or trained into again.
         TrainingError: the loss is no number any more.
@@ -119,11 +122,14 @@ def train(
     if validation is not None:
         validate(model, validated_pairs(validation, seed))  # refuses pairs that it cannot measure
     run = Run(model, pairs, chosen, seed, folder=None if out is None else Path(out))
-    if run.folder is not None:
-        begin_folder(run.folder, pairs)
-    model.thresholds = torch.full((len(model.query_ids),), torch.nan)  # those of other vectors
-    state.begin(0, chosen.stages[0])
-    return _Session(run, state, machine, settings, source, validation).go()
+    if pairs.folder is not None:
+        verify_large(pairs.folder)
+    with nullcontext() if run.folder is None else writing_to(run.folder, "rootward train"):
+        if run.folder is not None:
+            begin_folder(run.folder, pairs)
+        model.thresholds = torch.full((len(model.query_ids),), torch.nan)  # those of other vectors
+        state.begin(0, chosen.stages[0])
+        return _Session(run, state, machine, settings, source, validation).go()
 
 
 def resume(
@@ -147,11 +153,18 @@ def resume(
         encoder, cache: of a tower on an encoder; see `DualEncoder.load`.
 
     Raises:
+        InUseError: another process goes on with it, or writes the folder.
         RunFolderError: no run, no checkpoint, or one that is damaged.
         InputError: the run is finished already, was started with other validation pairs, or with a loss or sampler
             that cannot be imported.
     """
     settings, folder = settings or Settings(), Path(folder)
+    read_config(folder)  # refuses a folder that is none of ours before a lock is put there
+    with writing_to(folder, "rootward train --resume"):
+        return _resume(folder, validation, settings, LoadOptions(encoder, cache, settings.progress))
+
+
+def _resume(folder: Path, validation: Pairs | None, settings: Settings, options: LoadOptions) -> Run:
     config = read_config(folder)
     about = About.read(folder, config)
     if not about.finished:
@@ -167,20 +180,21 @@ def resume(
             f"with. Give the same ones: rootward.resume({str(folder)!r}, validation=...)."
         )
     check_files(folder, config, only=(PAIRS, TEXTS))
-    pairs = pairs_in(folder)
+    pairs = pairs_in(folder, config=config)
+    if pairs.folder is not None:
+        verify_large(pairs.folder)
     if pairs.folder is None:
         texts = read_texts(folder, config, {"query": pairs.query_ids, "document": pairs.document_ids})
         pairs = replace(pairs, query_texts=texts["query"], document_texts=texts["document"])
     saved = Checkpoint.read(folder)
-    model = _model_in(saved, config["towers"], pairs, about.dim, LoadOptions(encoder, cache, settings.progress))
+    model = _model_in(saved, Towers.read(folder, config), pairs, about.dim, options)
     machine = Machine.here(settings, about.machine)
     state = State.of(model, torch.device(machine.device))
     state.restore(saved, about.recipe.stages)
     run = Run(model, pairs, about.recipe, about.seed, folder=folder)
-    places = [stage.name for stage in about.recipe.stages]
-    run.history = [
-        record for record in read_log(folder) if (places.index(record.stage), record.step) <= (state.place, state.step)
-    ]
+    run.history = list(saved.numbers.history)
+    if saved.numbers.run != identity_of(run):
+        raise RunFolderError(f"{saved.path} is of another run. Restore this run's own, or train without --resume.")
     rewrite_log(folder, run.history)
     return _Session(run, state, machine, settings, about.source, validation).go(machine.unlike(about.machine))
 
@@ -195,8 +209,8 @@ def _model_in(
     """
     ids = {"query": pairs.query_ids, "document": pairs.document_ids}
     texts = {"query": pairs.query_texts, "document": pairs.document_texts}
-    query, document = towers_from(towers, saved.tensors, ids, texts, options)
     try:
+        query, document = towers_from(towers, saved.tensors, ids, texts, options, saved.path.parent.parent)
         model = DualEncoder.from_towers(pairs, query, document)
         if model.dim != dim:
             raise InputError(f"The model has {dim} dimensions.")
@@ -204,8 +218,19 @@ def _model_in(
         raise RunFolderError(
             f"{saved.path} holds tables of another size than the model's. Train without --resume."
         ) from error
+    for name, own in (("generality", model.generality), ("heights", model.heights)):
+        held = saved.tensors.get(name)
+        if held is None or held.numpy().shape != own.shape or held.numpy().dtype != own.dtype:
+            raise RunFolderError(f"{saved.path} has no {name!r} with a number for each document.")
     model.generality, model.heights = (saved.tensors[name].numpy() for name in ("generality", "heights"))
     return model
+
+
+def identity_of(run: Run) -> str:
+    """Sixteen hex digits of what a run is: seed, recipe and pairs. Its checkpoint has them too."""
+    assert run.folder is not None
+    pairs = sha256(run.folder / (WHERE if (run.folder / WHERE).is_file() else PAIRS))
+    return sha256_of([f"{run.seed} {run.recipe.model_dump_json()} {pairs}".encode()])[:16]
 
 
 def _checked(model: Any, pairs: Any, recipe: Any) -> Recipe:
@@ -338,10 +363,18 @@ class _Session:
         display.say(what + how)
 
     def _reported(self, display: Display, record: LogRecord) -> None:
+        if self.run.model.reads_texts and record.recall is not None:
+            known = None if self.validation is None else texts_known(self.run.model, self.validation)
+            record = replace(record, texts=known or "trained on")
         self.run.history.append(record)
         display.reported(record)
         if self.run.folder is not None:
-            append_log(self.run.folder, record)
+            append_log(self.run.folder, record, len(self.run.history) - 1)
+
+    @cached_property
+    def identity(self) -> str:
+        """See `identity_of`."""
+        return identity_of(self.run)
 
     def _model(self) -> DualEncoder:
         """The model with what was trained copied into its own tables, wherever training ran."""
@@ -350,7 +383,7 @@ class _Session:
 
     def _save(self) -> None:
         if self.run.folder is not None:
-            self.state.save(self.run.folder)
+            self.state.save(self.run.folder, self.identity, self.run.history)
 
     def _write(self) -> None:
         """Write the model with the report and, last, the config."""
@@ -359,9 +392,11 @@ class _Session:
         if run.folder is None:
             return
         files = files_of_pairs(run.folder)
+        if run.finished:
+            files[LOG] = None
         if run.report is not None:
-            write_text(run.folder / REPORT, run.report.to_json())
-            files = (*files, REPORT)
+            text = run.report.to_json()
+            files[REPORT] = lambda path: path.write_text(text, encoding="utf-8")
         about = About(
             recipe=run.recipe,
             seed=run.seed,
@@ -470,16 +505,21 @@ class Display(Progress):
     def reported(self, record: LogRecord) -> None:
         """Show a validation."""
         recall = "..." if record.recall is None else f"{100 * record.recall:.1f} %"
-        self.validated = f"recall {recall}  {record.pairs_per_second:,.0f} pairs/s"
+        whose = "" if record.texts is None else f" of {texts_in_words(record.texts)}"
+        self.validated = f"recall{whose} {recall}  {record.pairs_per_second:,.0f} pairs/s"
         self.update(record.step, text=f"loss {record.loss:.3f}  {self.validated}")
+
+
+STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""Signals that stop a training."""
 
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C stop a training at the end of a step; a second one interrupts at once.
+    """Let Ctrl-C, SIGTERM or SIGHUP stop a training at the end of a step; a second one interrupts at once.
 
-    Yields a function that says whether a stop was asked for. Outside the main thread, where signals cannot be
-    caught, Ctrl-C works as before.
+    A signal that is ignored stays so, as SIGHUP is behind `nohup`. Yields a function that says whether a stop was asked
+    for. Outside the main thread, where signals cannot be caught, they work as before.
     """
     wanted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -491,8 +531,13 @@ def stoppable() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         wanted.set()
 
-    before = signal.signal(signal.SIGINT, want)
+    before = {each: signal.getsignal(each) for each in STOPPING}
+    for each, handler in before.items():
+        if each == signal.SIGINT or handler != signal.SIG_IGN:
+            signal.signal(each, want)
     try:
         yield wanted.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            if handler is not None:  # one that Python did not set
+                signal.signal(each, handler)

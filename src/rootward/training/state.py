@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -18,8 +17,9 @@ from torch import Tensor
 from rootward.encoders import DualEncoder, Table
 from rootward.encoders.towers import TableGradient
 from rootward.errors import RunFolderError
-from rootward.files import atomic_write, sha256_of
+from rootward.files import atomic_write, refuse_link, sha256_of
 from rootward.training.batches import Mined
+from rootward.training.log import LogRecord
 from rootward.training.optimizers import Optimizer, optimizer_of
 from rootward.training.stage import Stage
 
@@ -101,8 +101,14 @@ class State:
             for name, table in model.tables().items():
                 table.rows.copy_(self.tables[name].rows)
 
-    def save(self, folder: Path) -> None:
-        """Write the checkpoint of a run folder; the one before stays until this one is whole."""
+    def save(self, folder: Path, run: str, history: list[LogRecord]) -> None:
+        """Write the checkpoint of a run folder; the one before stays until this one is whole.
+
+        Args:
+            folder: of the run.
+            run: what a checkpoint of another run differs by.
+            history: validations until now.
+        """
         tensors = {
             **self.model.tensors(),
             "generality": torch.from_numpy(np.ascontiguousarray(self.model.generality)),
@@ -114,10 +120,14 @@ class State:
         if self.mined is not None:
             rows = {f"mined.{field.name}": getattr(self.mined, field.name) for field in fields(Mined)}
             tensors |= {name: torch.from_numpy(each) for name, each in rows.items()}
-        numbers = {"place": self.place, "step": self.step, "seconds": self.seconds, "best": self.best}
+        numbers = Counters(
+            place=self.place, step=self.step, seconds=self.seconds, best=self.best, run=run, history=tuple(history)
+        )
         held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        about = {"state": json.dumps(numbers), "sha256": _digest(held)}
-        atomic_write(folder / CHECKPOINT, lambda path: save_file(held, path, about))
+        state = numbers.model_dump_json()
+        about = {"state": state, "sha256": _digest(held, state)}
+        refuse_link((folder / CHECKPOINT).parent)
+        atomic_write(folder / CHECKPOINT, lambda path: save_file(held, path, about), links=False)
 
     def restore(self, saved: Checkpoint, stages: tuple[Stage, ...]) -> None:
         """Restore what `save` wrote except the model's own tensors, which it was made from already.
@@ -126,15 +136,16 @@ class State:
             RunFolderError: a checkpoint that does not fit these stages.
         """
         numbers, path = saved.numbers, saved.path
-        if numbers["place"] >= len(stages):
+        if numbers.place >= len(stages) or numbers.step > (stages[numbers.place].steps or 0):
             raise RunFolderError(f"{path} is of a recipe with more stages than this run's. Train without --resume.")
-        self.begin(numbers["place"], stages[numbers["place"]])
-        self.step, self.seconds, self.best = numbers["step"], numbers["seconds"], numbers["best"]
+        self.begin(numbers.place, stages[numbers.place])
+        self.step, self.seconds, self.best = numbers.step, numbers.seconds, numbers.best
         for table, optimizer in self.optimizers.items():
             for name, tensor in optimizer.state().items():
-                if f"{table}.{name}" not in saved.tensors:
+                held = saved.tensors.get(f"{table}.{name}")
+                if held is None or held.shape != tensor.shape:
                     raise RunFolderError(f"{path} is of another optimiser than this run's. Train without --resume.")
-                tensor.copy_(saved.tensors[f"{table}.{name}"])
+                tensor.copy_(held)
         mined = [saved.tensors.get(f"mined.{field.name}") for field in fields(Mined)]
         if mined[0] is not None and mined[1] is not None:
             self.mined = Mined(mined[0].numpy(), mined[1].numpy())
@@ -152,12 +163,12 @@ class Checkpoint:
     Attributes:
         path: of the file.
         tensors: those of the model, of the optimisers and of the best moment, by name.
-        numbers: place, step, seconds and best of the `State`.
+        numbers: place, step, seconds and best of the `State`, and the validations until then.
     """
 
     path: Path
     tensors: dict[str, Tensor]
-    numbers: dict[str, Any]
+    numbers: Counters
 
     @classmethod
     def read(cls, folder: Path) -> Checkpoint:
@@ -167,6 +178,8 @@ class Checkpoint:
             RunFolderError: there is none, or one that is damaged.
         """
         path = folder / CHECKPOINT
+        refuse_link(path.parent)
+        refuse_link(path)
         if not path.is_file():
             raise RunFolderError(
                 f"{folder} has no {CHECKPOINT}, so there is nothing to resume. Train without --resume."
@@ -175,13 +188,38 @@ class Checkpoint:
             with safe_open(path, "pt") as file:
                 about = file.metadata() or {}
                 saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            if about["sha256"] != _digest(saved):
+            if about["sha256"] != _digest(saved, about["state"]):
                 raise ValueError("its checksum is not the one it was written with")
-            return cls(path, saved, json.loads(about["state"]))
-        except (SafetensorError, KeyError, ValueError) as error:
+            return cls(path, saved, Counters.model_validate_json(about["state"]))
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
             raise RunFolderError(f"{path} is damaged ({error}). Train again without --resume.") from error
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    named = sorted(tensors.items())
-    return sha256_of(chunk for name, tensor in named for chunk in (name.encode(), tensor.reshape(-1).numpy().data))
+class Counters(BaseModel):
+    """What a checkpoint holds beside tensors.
+
+    Attributes:
+        place, step, seconds, best: of the `State`.
+        run: what a checkpoint of another run differs by.
+        history: validations until then.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    place: int = Field(ge=0)
+    step: int = Field(ge=0)
+    seconds: float = Field(ge=0)
+    best: float
+    run: str
+    history: tuple[LogRecord, ...]
+
+
+def _digest(tensors: Mapping[str, Tensor], state: str) -> str:
+    """Over names, types, sizes and numbers of all tensors, and what stands beside them."""
+
+    def chunks() -> Iterator[bytes | memoryview]:
+        yield state.encode()
+        for name, tensor in sorted(tensors.items()):
+            yield f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode()
+            yield tensor.reshape(-1).view(torch.uint8).numpy().data
+
+    return sha256_of(chunks())

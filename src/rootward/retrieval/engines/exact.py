@@ -107,4 +107,9 @@ class Exact(Engine):
     @classmethod
     def load(cls, folder: Path, files: tuple[str, ...], settings: Settings) -> Self:
         tensors = load_file(folder / files[0])
-        return cls(tensors["documents"], tensors["rows"].numpy())
+        rows, documents = tensors["rows"].numpy(), tensors["documents"]
+        if documents.ndim != 2 or rows.shape != (len(documents),) or rows.dtype != np.int64:
+            raise ValueError(f"{folder / files[0]} must hold a matrix, and a row number (int64) for each of its rows")
+        if len(rows) and (rows[0] < 0 or (np.diff(rows) <= 0).any()):
+            raise ValueError(f"{folder / files[0]} has row numbers that do not ascend from 0")
+        return cls(documents, rows)

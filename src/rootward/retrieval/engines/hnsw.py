@@ -146,7 +146,10 @@ class Hnsw(Engine):
     @classmethod
     def load(cls, folder: Path, files: tuple[str, ...], settings: Settings) -> Self:
         graph, rows = files
-        return cls(faiss_files.read(folder / graph), load_file(folder / rows)["rows"].numpy(), settings["efSearch"])
+        index, held = faiss_files.read(folder / graph), load_file(folder / rows)["rows"].numpy()
+        if held.dtype != np.int64 or held.shape != (index.ntotal,) or held.min(initial=-1) < -1:
+            raise ValueError(f"{folder / rows} must hold a row number (int64) for each of {index.ntotal:,} nodes")
+        return cls(index, held, settings["efSearch"])
 
 
 def _empty(dim: int, links: int, breadth: int) -> Any:

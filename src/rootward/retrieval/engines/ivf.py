@@ -7,6 +7,7 @@ With pairs, documents go to lists around the queries that they are relevant to i
 from __future__ import annotations
 
 import builtins
+import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +20,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rootward import rng
+from rootward.csr import check_offsets
 from rootward.errors import InputError
-from rootward.files import atomic_write
+from rootward.files import atomic_write, reserve
+from rootward.ids import check_rows
 from rootward.retrieval.catalogue import Ancestors
 from rootward.retrieval.engines import faiss_files
 from rootward.retrieval.engines.engine import Engine, Found, Settings, Where, as_documents, as_queries, best_first
@@ -306,7 +309,15 @@ class Ivf(Engine):
             tensors = load_file(folder / files[1])
             assignment = Assignment(tensors["offsets"].numpy(), tensors["lists"].numpy())
             unlisted = Exact(tensors["vectors"], tensors["rows"].numpy())
-        return cls(faiss_files.read(folder / files[0]), settings["probes"], assignment, unlisted)
+        index = faiss_files.read(folder / files[0])
+        if assignment is not None and unlisted is not None:
+            check_offsets(assignment.offsets, len(assignment.lists), str(folder / files[1]))
+            check_rows(folder / files[1], assignment.lists, index.nlist)
+            if unlisted.dim != index.d:
+                raise ValueError(f"{folder / files[1]} has vectors of another width")
+        if not 1 <= settings["probes"] <= index.nlist:
+            raise ValueError(f"probes must be 1 to {index.nlist}, got {settings['probes']}")
+        return cls(index, settings["probes"], assignment, unlisted)
 
 
 def lists_for(n: int) -> int:
@@ -484,10 +495,17 @@ class Vectors:
         rows = np.flatnonzero(self._place >= 0)
 
         def write(temporary: Path) -> None:
-            out = np.lib.format.open_memmap(temporary, "w+", np.float32, (len(rows), self._mapped.shape[1]))
+            shape = len(rows), self._mapped.shape[1]
+            header = io.BytesIO()
+            np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
+            reserve(temporary, header.tell() + 4 * shape[0] * shape[1])  # a full disk is an error here, not a signal
+            with temporary.open("r+b") as file:
+                file.write(header.getvalue())
+            out = np.memmap(temporary, np.float32, "r+", header.tell(), shape) if len(rows) else np.empty(shape)
             for start in range(0, len(rows), block):
                 out[start : start + block] = self.take(rows[start : start + block])
-            out.flush()
+            if isinstance(out, np.memmap):
+                out.flush()
 
         atomic_write(path, write)
         return Vectors.load(path, rows)
@@ -495,4 +513,7 @@ class Vectors:
     @classmethod
     def load(cls, path: Path, rows: Ints) -> Vectors:
         """What `saved` wrote, mapped; `rows` ascending, as many as the file has."""
-        return cls(np.asarray(np.load(path, mmap_mode="r" if len(rows) else None)), rows)
+        mapped = np.asarray(np.load(path, mmap_mode="r" if len(rows) else None))
+        if mapped.dtype != np.float32 or mapped.ndim != 2 or len(mapped) != len(rows):
+            raise ValueError(f"{path} must hold {len(rows):,} float32 vectors, got {mapped.dtype} {mapped.shape}")
+        return cls(mapped, rows)
