@@ -1,13 +1,17 @@
-"""CSR: offsets of ragged rows, gathering, counting and blocks."""
+"""CSR: offsets of ragged rows, gathering, counting and blocks; arrays from .npy files."""
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rootward.errors import InputError
+from rootward.errors import InputError, TableError
 
 PAIRS_AT_A_TIME = 1 << 22
 """Pairs in a block where arrays may be larger than memory: about a hundred megabytes."""
@@ -68,6 +72,23 @@ def counts_of(rows: npt.NDArray[np.integer], n: int) -> npt.NDArray[np.int64]:
     return counts
 
 
+def levels_of(values: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(the different values, ascending; which of them each entry is), both int64: [5, 0, 5] gives [0, 5], [1, 0, 1].
+
+    Of whole numbers from 0. Memory follows the number of entries, never the size of a value: a distance may be 10^9.
+    """
+    highest = int(values.max()) if len(values) else -1
+    if highest < _SMALL:  # counting is ten times quicker than sorting
+        there = counts_of(values, highest + 1) > 0
+        place = np.cumsum(there) - 1
+        return np.flatnonzero(there), place[values]
+    levels, places = np.unique(values, return_inverse=True)
+    return levels.astype(np.int64), places.astype(np.int64).reshape(-1)
+
+
+_SMALL = 1 << 16
+
+
 def sums_of(sizes: npt.NDArray[np.int64], values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """The sums of rows with these sizes: [2, 0, 1] of [1, 2, 5] are [3, 0, 5]."""
     return np.asarray(np.bincount(np.repeat(np.arange(len(sizes)), sizes), values, len(sizes)), np.float64)
@@ -84,3 +105,36 @@ def spans(offsets: npt.NDArray[np.int64], at_most: int) -> Iterator[tuple[slice,
         end = max(begin + 1, fit)
         yield slice(begin, end), slice(int(offsets[begin]), int(offsets[end]))
         begin = end
+
+
+def load_array(path: str | os.PathLike[str], *, mapped: bool = False) -> npt.NDArray[Any]:
+    """The array in an .npy file; its header is compared with the file's length before memory is asked for.
+
+    Args:
+        path: of the file.
+        mapped: map it for reading in place of reading it.
+
+    Raises:
+        TableError: no array of numbers as NumPy writes one, or of another length than its header says.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+            room, needed = path.stat().st_size - file.tell(), math.prod(shape) * dtype.itemsize
+        if version > (3, 0) or dtype.hasobject or dtype.kind not in "biuf" or min(shape, default=0) < 0:
+            raise TableError(f"{path.name} holds {dtype} in shape {shape}; an array of numbers is needed.")
+        if room != needed:
+            raise TableError(
+                f"{path.name} has {room:,} bytes for its numbers and needs {needed:,} for {dtype} in shape {shape}; "
+                "it is damaged, or was cut off."
+            )
+        found: npt.NDArray[Any] = np.load(path, mmap_mode="r" if mapped and needed else None, allow_pickle=False)
+        return found
+    except TableError:
+        raise
+    except Exception as error:  # a header is parsed as Python, whose tokenizer has errors of its own
+        reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+        raise TableError(f"{path.name} cannot be read as npy: {reason}.") from error

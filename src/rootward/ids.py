@@ -52,6 +52,21 @@ def refuse_text(labels: object, what: str = "ids") -> None:
         raise InputError(f"Needed a list of {what}, got the text {labels!r}. Write [{labels!r}].")
 
 
+def refuse_surrogates(texts: Iterable[str], what: str) -> None:
+    """Raise an InputError for a text that holds half a character (a lone surrogate), which no file can hold."""
+    held = texts if isinstance(texts, tuple) else tuple(texts)
+    try:
+        "".join(held).encode()
+    except UnicodeEncodeError:
+        broken = next((text for text in held if _SURROGATE.search(text)), "".join(held[:3]))
+        raise InputError(
+            f"The {what} {broken!a:.80} holds half a character (a surrogate), which no file can hold; write it anew."
+        ) from None
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 class Ids(Sequence[str]):
     """Immutable table of unique ids; row i holds the i-th id, as text.
 
@@ -62,7 +77,7 @@ class Ids(Sequence[str]):
     and `rows` know them. They are no ids of the table: `in`, `find` and all comparisons leave them out.
 
     Raises:
-        InputError: an id is empty or missing, or two ids are the same text.
+        InputError: an id is empty or missing, or two ids are the same text, or one holds half a character.
     """
 
     old: Mapping[str, str] = {}
@@ -71,6 +86,7 @@ class Ids(Sequence[str]):
 
     def __init__(self, labels: Iterable[Hashable], *, what: str = "id", old: Mapping[str, str] | None = None) -> None:
         self._labels: Sequence[str] = tuple(label if type(label) is str else id_text(label) for label in labels)
+        refuse_surrogates(self._labels, what)
         if len(self._row_of) != len(self._labels):
             first_row: dict[str, int] = {}
             for row, label in enumerate(self._labels):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rootward.errors import InputError, MissingExtraError
+from rootward.errors import InputError, MissingExtraError, visible
 from rootward.files import atomic_write
 
 
@@ -53,7 +53,20 @@ def plain_ticks(axis: Any, values: Sequence[int] | None = None) -> None:
         axis.set_major_formatter("{x:,g}")
 
 
+def _show_as_written(figure: Any) -> None:
+    """Texts of a figure are shown as they stand: a dollar is no formula, a control character is written as \\x1b."""
+    named = [*figure.texts, *([figure._suptitle] if figure._suptitle else [])]
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        named += [axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts]
+        named += [] if legend is None else [*legend.get_texts(), legend.get_title()]
+    for text in named:
+        text.set_parse_math(False)
+        text.set_text(visible(text.get_text(), lines=True))
+
+
 def save_figure(figure: Any, path: str | os.PathLike[str]) -> Path:
     """The figure as the file that the suffix names, whole or not at all."""
     suffix = Path(path).suffix.lower().removeprefix(".")
+    _show_as_written(figure)
     return atomic_write(path, lambda to: figure.savefig(to, format=suffix, dpi=150))

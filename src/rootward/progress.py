@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from rootward.errors import visible
+
 LINE_SECONDS = 2.0
 """Between two lines where there is no terminal, at least; the last one of a task comes at once."""
 
@@ -58,6 +60,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print a line."""
+        text = visible(text, lines=True)
         if self.terminal:
             self._bar.console.print(text, highlight=False, markup=False)
         elif self.shown:

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from scipy import stats
 
 from rootward.evaluation.intervals import bootstrap, interval
@@ -53,8 +52,10 @@ def _row(scale: str, trainings: Path | None, *, source: str, dim: int, method: s
     folder = training_folder(trainings, scale, source, dim, method, seed)
     found = trained(pairs, recipes.decoupled(**length), dim, seed, folder=folder)
     recall, ranks = measured(found.model, pairs)
-    (draws,) = bootstrap((query_sums(ranks),), seed=seed)
-    by_distance = [interval(column) if np.isfinite(column).any() else None for column in draws.by_distance.T]
+    sums = query_sums(ranks)
+    (draws,) = bootstrap((sums,), seed=seed)
+    drawn = dict(zip(sums.distances.tolist(), draws.by_distance.T, strict=True))
+    by_distance = [interval(drawn[k]) if k in drawn else None for k in range(max(drawn) + 1)]
     yield {
         **recall,
         "intervals": by_distance,

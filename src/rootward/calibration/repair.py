@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from rootward.csr import expand
-from rootward.errors import InputError
+from rootward.errors import InputError, whole_number
 from rootward.hierarchy import Hierarchy
 from rootward.ids import Ids
 from rootward.pairs import Pairs
@@ -37,8 +37,8 @@ def missing_above(
     Raises:
         InputError: `above` knows none of the documents, or a negative distance.
     """
-    if max_distance is not None and max_distance < 0:
-        raise InputError(f"max_distance is a number of hops from 0 up, got {max_distance}; None takes all.")
+    if max_distance is not None:
+        max_distance = whole_number(max_distance, "max_distance is a number of hops from 0 up; None takes all")
     some, which = np.unique(documents, return_inverse=True)
     below, higher = _pairs_above(above, document_ids, some, max_distance)
     entry, index = expand(np.searchsorted(below, np.arange(len(some) + 1)), which)

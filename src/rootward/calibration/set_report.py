@@ -14,6 +14,7 @@ from torch import Tensor
 from rootward.calibration.repair import Graph, missing_above
 from rootward.calibration.rules import AnyRule, Array, to_float64
 from rootward.calibration.top_documents import SHARE, Flags, TopDocuments, pair_index, top_documents
+from rootward.csr import levels_of
 from rootward.evaluation.metrics import AnswerSets
 from rootward.evaluation.naming import TextsOf, texts_in_words
 from rootward.evaluation.results import Result, Value, percent, plain_table
@@ -235,18 +236,19 @@ class SetReport(Result):
 
 def set_slices(pairs: Pairs, sets: AnswerSets, accepted: Flags) -> tuple[SetSlice, ...]:
     """Recall by distance, and the sets of the queries that reach just so far."""
-    there, found = pairs.shares(), pairs.shares(pairs.weights * accepted)
-    n_pairs = np.bincount(pairs.distances)
+    distances, levels = levels_of(pairs.distances)
+    there, found = (np.bincount(levels, each, len(distances)) for each in (pairs.weights, pairs.weights * accepted))
+    n_pairs = np.bincount(levels)
     farthest = pairs.depths[sets.rows]
     out = []
-    for distance in n_pairs.nonzero()[0].tolist():
+    for i, distance in enumerate(distances.tolist()):
         some = farthest == distance
         figures = SetFigures.of(sets, some) if some.any() else None
         out.append(
             SetSlice(
                 distance=distance,
-                n_pairs=int(n_pairs[distance]),
-                recall=float(min(1.0, found[distance] / there[distance])),
+                n_pairs=int(n_pairs[i]),
+                recall=float(min(1.0, found[i] / there[i])),
                 n_queries=int(some.sum()),
                 precision=None if figures is None else figures.precision,
                 f1=None if figures is None else figures.f1,

@@ -31,7 +31,7 @@ from rootward.cli.search import search
 from rootward.cli.serve import serve
 from rootward.cli.sources import sources
 from rootward.cli.train import TrainCommand, settings, train
-from rootward.errors import InputError, RootwardError
+from rootward.errors import InputError, RootwardError, visible
 from rootward.files import FULL
 
 _WRONG_PATH = (PermissionError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError)
@@ -63,7 +63,7 @@ class Guarded(TyperGroup):
             if type(error) is OSError and error.errno in FULL and error.filename is None:  # not of a file of ours
                 message = f"Standard output could not be written: {error.strerror}."
                 _drop_output()
-            print(f"Error: {message}", file=sys.stderr)
+            print(f"Error: {visible(message, lines=True)}", file=sys.stderr)
             raise typer.Exit(status) from None
         return result
 
@@ -122,6 +122,10 @@ def _rootward(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    online: Annotated[
+        bool,
+        typer.Option("--online", help="Ask a hub for the encoder that a saved run names; otherwise none is asked."),
+    ] = False,
 ) -> None:
     """Answer a text with the right node and everything above it, as many as are right.
 
@@ -139,6 +143,10 @@ def _rootward(
       rootward train edges:taxonomy.csv --read child=category
       rootward info runs/taxonomy
     """
+    if online:
+        from rootward.encoders.pretrained import asks_hubs  # noqa: PLC0415
+
+        asks_hubs.set(True)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
@@ -166,5 +174,6 @@ def main() -> None:
             signal.signal(getattr(signal, name), _end)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal without ✓ shows ? instead of failing
+            # A terminal without some letter shows \\u2713 in its place: ids stay different from each other.
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="rootward")

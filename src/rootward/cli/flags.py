@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from rootward.errors import InputError, MissingExtraError
+from rootward.errors import InputError, MissingExtraError, visible
 from rootward.files import obstacle, write_text
 
 
@@ -87,7 +87,7 @@ FAILURE, INPUT, INTERRUPTED = 1, 2, 130  # exit statuses; 0 is all well
 def say(text: str, quiet: bool) -> None:
     """A remark for the person, on standard error, unless they want quiet."""
     if not quiet:
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text, lines=True), file=sys.stderr, flush=True)
 
 
 def show(value: Any) -> None:
@@ -95,9 +95,10 @@ def show(value: Any) -> None:
     if sys.stdout.isatty():
         from rich.console import Console  # noqa: PLC0415
 
-        Console().print(value)
+        rich = hasattr(value, "__rich__")
+        Console(markup=False).print(value if rich else visible(str(value), lines=True), highlight=rich)
     else:
-        print(value)
+        print(visible(str(value), lines=True))
 
 
 def put(text: str, target: Path) -> None:

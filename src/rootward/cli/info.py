@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel
 
 import rootward as rw
-from rootward.cli.flags import output
+from rootward.cli.flags import output, show
 from rootward.errors import InputError, RunFolderError
 from rootward.folders import CLASSIFIER, LOG, is_foreign, read_config, section
 
@@ -40,14 +40,14 @@ def info(
     if json:
         print(json_format.dumps(about, indent=2))
         return
-    print(f"{run}: {about.pop('is')}")
+    show(f"{run}: {about.pop('is')}")
     following = about.pop("next")
     for title, value in about.items():
         if isinstance(value, dict):
             value = "\n".join(f"{name}: {_text(each)}" for name, each in value.items())
         head, *more = _text(value).splitlines() or ["none"]
-        print(f"  {title:10} {head}", *(f"  {'':10} {line}" for line in more), sep="\n")
-    print("Next:", *(f"  {command}" for command in following), sep="\n")
+        show("\n".join([f"  {title:10} {head}", *(f"  {'':10} {line}" for line in more)]))
+    show("\n".join(["Next:", *(f"  {command}" for command in following)]))
 
 
 def _about(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rootward.cli.flags import EncoderAgain, Quiet, output, panel, refuse_files, say
-from rootward.errors import InputError
+from rootward.errors import InputError, as_json
 from rootward.files import atomic_write
 from rootward.progress import Progress
 
@@ -64,17 +64,17 @@ def predict(
 
     if out is None:
         for answer in answers():
-            sys.stdout.write(_line(answer))
+            sys.stdout.write(_line(answer, sys.stdout.encoding or "utf-8"))
     else:
         write = {".jsonl": _write_lines, ".csv": _write_csv, ".parquet": _write_parquet}[out.suffix]
         atomic_write(out, lambda path: write(path, answers()))
         say(f"Predictions are in {out}.", quiet)
 
 
-def _line(answer: Answer) -> str:
+def _line(answer: Answer, encoding: str = "utf-8") -> str:
     """One JSON object and a line end."""
     found = {"node": answer.node, "answers": answer.answers, "ranked": answer.ranked}
-    return json.dumps({**found, "probability": round(answer.probability, 6)}, ensure_ascii=False) + "\n"
+    return as_json({**found, "probability": round(answer.probability, 6)}, encoding=encoding) + "\n"
 
 
 def _write_lines(path: Path, answers: Iterator[Answer]) -> None:

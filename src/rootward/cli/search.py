@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 import re
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import typer
 
 import rootward as rw
 from rootward.cli.flags import INPUT, EncoderAgain, RunFolder, output, panel, say, show
-from rootward.errors import InputError
+from rootward.errors import InputError, as_json, visible
 
 _answers, _filters = panel("Answers"), panel("Filters")
 
@@ -104,7 +103,7 @@ def search(
             print()
         if result is None or error is not None:
             message = f"{place}: {error}"
-            print(_as_json({"text": text, "query": text, "error": message}) if json else message)
+            print(_as_json({"text": text, "query": text, "error": message}) if json else visible(message, lines=True))
         elif json:
             print(_as_json(result.to_dict(brief=True)))
         else:
@@ -115,7 +114,7 @@ def search(
 
 
 def _as_json(values: dict[str, object]) -> str:
-    return json_format.dumps(values, ensure_ascii=False)
+    return as_json(values, encoding=sys.stdout.encoding or "utf-8")
 
 
 def _queries(texts: list[str]) -> Iterator[tuple[str, str, InputError | None]]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from rootward.csr import levels_of
 from rootward.diagnosis.diagnosis import RECOVERED, Diagnosis, generalises_badly, is_biased, is_healthy, verdict
 from rootward.diagnosis.facts import (
     Contradictions,
@@ -165,14 +166,14 @@ def _groups(ranks: Ranks, values: npt.NDArray[np.integer], edges: list[int] | No
     """The recall of the pairs with each value, or with values between two edges; a pair weighs 1 / |S(q)|."""
     weights = 1.0 / ranks.sizes[ranks.query_of]
     bins = values if edges is None else np.searchsorted(edges, values, side="right") - 1
+    levels, of = levels_of(bins)
+    n_pairs, weighed, hit = np.bincount(of), np.bincount(of, weights), np.bincount(of, weights * ranks.hits)
     groups = []
-    for which in np.unique(bins).tolist():
-        inside = bins == which
+    for i, which in enumerate(levels.tolist()):
         name = str(which)
         if edges is not None:  # "3-9", or "100+" for the last
             name = f"{edges[which]:,}" + (f"-{edges[which + 1] - 1:,}" if which + 1 < len(edges) else "+")
-        share = float((weights * ranks.hits)[inside].sum() / weights[inside].sum())
-        groups.append(Group(name=name, n_pairs=int(inside.sum()), recall=min(1.0, share)))
+        groups.append(Group(name=name, n_pairs=int(n_pairs[i]), recall=min(1.0, float(hit[i] / weighed[i]))))
     return tuple(groups)
 
 

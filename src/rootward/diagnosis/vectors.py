@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
+from rootward.csr import load_array
 from rootward.encoders.pretrained import opened_by_name
 from rootward.errors import InputError, TableError, UnknownIdError, did_you_mean
 from rootward.ids import Ids
@@ -40,8 +41,8 @@ def read_vectors(path: str | os.PathLike[str], side: Side, tensor: str | None = 
     if not path.is_file():
         raise TableError(f"There is no file {path} to read {side} vectors from.")
     try:
-        found = np.load(path, allow_pickle=False) if path.suffix == ".npy" else _tensor(path, side, tensor)
-    except (SafetensorError, ValueError, EOFError, OSError) as error:
+        found = load_array(path) if path.suffix == ".npy" else _tensor(path, side, tensor)
+    except (SafetensorError, ValueError, TypeError, LookupError, MemoryError, EOFError, OSError) as error:
         if isinstance(error, InputError):
             raise
         raise TableError(f"{path.name} cannot be read as {path.suffix.removeprefix('.')}: {error}") from error

@@ -463,7 +463,13 @@ class DualEncoder:
 
     @classmethod
     def load(
-        cls, folder: str | Path, *, encoder: Any = None, cache: str | Path | None = None, progress: bool = False
+        cls,
+        folder: str | Path,
+        *,
+        encoder: Any = None,
+        cache: str | Path | None = None,
+        progress: bool = False,
+        online: bool = False,
     ) -> DualEncoder:
         """Read an encoder that `save` or `train` wrote; every file's checksum is checked.
 
@@ -472,12 +478,14 @@ class DualEncoder:
             encoder: of a tower on one, where it is no longer found by its name: as `DualEncoder.text` takes it.
             cache: folder of a frozen encoder's outputs; None for the model's own, or where that is gone, as for `text`.
             progress: show how far a frozen encoder has read, where outputs are not kept.
+            online: ask a hub for the encoder that the folder names. Otherwise nothing is asked of the network: the
+                encoder is a folder, in a package, or was fetched before.
 
         Raises:
             RunFolderError: the folder is missing, damaged, or from a newer version.
             InputError, MissingExtraError: an encoder that is needed and cannot be opened, or is another one.
         """
-        stored, options = read_model(Path(folder)), LoadOptions(encoder, cache, progress)
+        stored, options = read_model(Path(folder)), LoadOptions(encoder, cache, progress, online)
         return cls(
             *towers_from(stored.towers, stored.tensors, stored.ids, stored.texts, options, Path(folder)),
             stored.ids["query"],

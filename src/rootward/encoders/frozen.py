@@ -97,7 +97,7 @@ class FrozenTower(BaseTextTower):
     def restore(cls, saved: SavedTower) -> FrozenTower:
         """As saved; what is not kept in the cache any more is encoded again."""
         settings, options = saved.settings, saved.options
-        encoder = Encoder.from_settings(settings, options.encoder)
+        encoder = Encoder.from_settings(settings, options.encoder, options.online)
         cache = options.cache if options.cache is not None else settings.get("cache")
         if options.cache is None and cache is not None and not os.access(cache, os.R_OK | os.W_OK | os.X_OK):
             cache = None  # of another machine, or deleted

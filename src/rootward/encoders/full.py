@@ -103,7 +103,7 @@ class FullTower(BaseTextTower):
     @classmethod
     def restore(cls, saved: SavedTower) -> FullTower:
         """As saved: the encoder is opened for how it reads, its weights are the saved ones."""
-        encoder = Encoder.from_settings(saved.settings, saved.options.encoder)
+        encoder = Encoder.from_settings(saved.settings, saved.options.encoder, saved.options.online)
         weights = {name: saved.tensor(f"weights.{name}", len(rows)) for name, rows in weights_of(encoder).items()}
         how = {name: saved.settings[name] for name in ("drop", "chunk", "pace")}
         return cls(encoder, weights, saved.head(), saved.texts, saved.tensor("anchors"), **how)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
@@ -17,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from rootward.csr import load_array
 from rootward.errors import InputError, MissingExtraError, RunFolderError
 from rootward.files import atomic_write, sha256_of
 from rootward.progress import bar
@@ -28,6 +31,11 @@ Outputs = npt.NDArray[np.float32]
 ENCODER_HINT = "DualEncoder.load(folder, encoder=...), or --encoder on the command line"
 """How to say where a model's encoder is now, for error messages."""
 
+
+ONLINE_HINT = (
+    "No hub is asked for a name that a saved model holds, unless you say so: DualEncoder.load(folder, online=True), on "
+    "the command line rootward --online ..."
+)
 
 _READS_OTHERWISE = (
     " Its weights are the right ones, but it reads otherwise: with another prompt, pooling, length or tokenizer, or in "
@@ -46,12 +54,14 @@ class Encoder:
         instance: that object, anything with `encode(list of str) -> n x width`; None for one that goes by its name.
         expected: the fingerprint of the encoder that it has to be, None for any; once it is open, the one that it has.
         folder: whether the name is known to be that of a folder, so that no hub is asked for it.
+        offline: whether no hub is asked for any name: a saved model says it, and nobody here has typed it.
     """
 
     name: str
     instance: Any = None
     expected: str | None = None
     folder: bool = False
+    offline: bool = False
 
     @classmethod
     def of(cls, encoder: Any, expected: str | None = None) -> Encoder:
@@ -80,8 +90,10 @@ class Encoder:
         return {**found, "folder": True} if self.folder else found
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any], encoder: Any = None) -> Encoder:
+    def from_settings(cls, settings: Mapping[str, Any], encoder: Any = None, online: bool = False) -> Encoder:
         """The encoder of these settings, by its name, or this one in its place.
+
+        A hub is asked for a name in `settings` only where `online`, or `rootward --online`, says so.
 
         Raises:
             InputError: this one has another fingerprint, or the saved one was an object and none is passed.
@@ -93,7 +105,8 @@ class Encoder:
             )
         found = cls.of(settings["encoder"] if encoder is None else encoder, settings["fingerprint"])
         if encoder is None:
-            return replace(found, folder=found.folder or settings.get("folder", False))
+            offline = not (online or asks_hubs.get())
+            return replace(found, folder=found.folder or settings.get("folder", False), offline=offline)
         _ = found.model
         return found
 
@@ -105,7 +118,7 @@ class Encoder:
             MissingExtraError: sentence-transformers is not installed.
             InputError: it cannot be opened, or is another one.
         """
-        opened = opened_by_name(self.name, self.folder) if self.instance is None else self.instance
+        opened = opened_by_name(self.name, self.folder, self.offline) if self.instance is None else self.instance
         found = fingerprint_of(opened)
         if found is None:
             return opened
@@ -161,10 +174,15 @@ def _packaged(name: str) -> str | None:
     return str(folder) if folder is not None and folder.is_dir() else None
 
 
-def opened_by_name(name: str, folder: bool = False) -> Any:
+asks_hubs: ContextVar[bool] = ContextVar("asks_hubs", default=False)
+"""Whether a hub may be asked for the encoders that saved models name: `rootward --online`."""
+
+
+def opened_by_name(name: str, folder: bool = False, offline: bool = False) -> Any:
     """A sentence-transformers model, by its name on a hub or by its folder.
 
-    No hub is asked where `folder` says that it is one, or where the name can only be the path of one.
+    No hub is asked where `folder` says that it is one, or where the name can only be the path of one. With `offline`
+    none is asked at all, and a name is that of a model which was fetched before.
 
     Raises:
         MissingExtraError: sentence-transformers is not installed.
@@ -178,8 +196,10 @@ def opened_by_name(name: str, folder: bool = False) -> Any:
         raise MissingExtraError("A pretrained text encoder", "text") from error
     try:
         with without_bars():
-            return SentenceTransformer(_packaged(name) or name)
+            return SentenceTransformer(_packaged(name) or name, **({"local_files_only": True} if offline else {}))
     except (OSError, ValueError, RuntimeError, KeyError) as error:
+        if offline:
+            raise _not_loaded(name, f"it is not on this machine. {ONLINE_HINT}") from error
         raise _not_loaded(name, str(error).strip().partition("\n")[0]) from error
 
 
@@ -339,7 +359,7 @@ def encode_cached(
     places = np.array([rows.setdefault(readable(text), len(rows)) if normal_form(text) else -1 for text in texts])
     distinct = list(rows)
     kept = cache is not None and encoder.fingerprint is not None
-    folder = cache / "outputs" / str(encoder.fingerprint) if kept and cache is not None else None
+    folder = cache / "outputs" / _folder_name(str(encoder.fingerprint)) if kept and cache is not None else None
     blocks = []
     with bar(f"encoding {len(distinct):,} texts", len(distinct), progress) as encoded:
         for start in range(0, len(distinct), BLOCK):
@@ -350,19 +370,34 @@ def encode_cached(
     return EncodedTexts(blocks, places.astype(np.int64), width)
 
 
+def _folder_name(fingerprint: str) -> str:
+    """The fingerprint where it is of our form; else its hash, for it may come from a file and hold any path."""
+    return (
+        fingerprint if _FINGERPRINT.fullmatch(fingerprint) else sha256_of([fingerprint.encode("utf-8", "replace")])[:32]
+    )
+
+
+_FINGERPRINT = re.compile(rf"[0-9a-f]{{{_DIGITS}}}(-[0-9a-f]{{{_DIGITS}}})?")
+
+
 def _block(encoder: Encoder, texts: list[str], folder: Path | None) -> Outputs:
-    """The outputs of a block of texts, mapped from its file, which is written where there is none or none of ours."""
-    if folder is None:
+    """The outputs of a block of texts, mapped from its file, which is written where there is none or none of ours.
+
+    Nothing is read or written through a link within the cache: who may make one there need not be who may write here.
+    """
+    if folder is None or any(each.is_symlink() for each in (folder, folder.parent)):
         return encoder.encode(texts)
     written = (text.encode("utf-8", "surrogatepass") for text in texts)
     path = folder / f"{sha256_of(len(each).to_bytes(8, 'little') + each for each in written)[:32]}.npy"
-    with suppress(OSError, ValueError, EOFError):
-        found: Outputs = np.load(path, mmap_mode="r", allow_pickle=False)
+    if path.is_symlink():
+        return encoder.encode(texts)
+    with suppress(InputError, OSError):
+        found: Outputs = load_array(path, mapped=True)
         if found.ndim == 2 and len(found) == len(texts) and found.dtype == np.float32:
             return found
     outputs = encoder.encode(texts)
     atomic_write(path, lambda to: np.save(to, outputs))
-    return np.load(path, mmap_mode="r") if len(outputs) else outputs
+    return load_array(path, mapped=True) if len(outputs) else outputs
 
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")

@@ -248,6 +248,7 @@ class LoadOptions:
     encoder: Any = None
     cache: str | Path | None = None
     progress: bool = False
+    online: bool = False
 
 
 @dataclass(frozen=True)

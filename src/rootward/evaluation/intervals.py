@@ -27,7 +27,7 @@ class Draws:
     """Figures of every draw of queries.
 
     Attributes:
-        by_distance: float64, n_draws x (max distance + 1); NaN where a draw has no pair at that distance.
+        by_distance: float64, n_draws x (distances that have pairs); NaN where a draw has no pair at one.
         overall: float64, n_draws.
     """
 
@@ -169,7 +169,8 @@ def compare_ranks(
     """Two runs measured on the same pairs, with the queries drawn for both at once.
 
     Raises:
-        InputError: they were measured on different pairs, or among another number of documents.
+        InputError: they were measured on different pairs, or among another number of documents; pairs with more
+            than 1,000 different distances.
         PairsError: there are no pairs.
     """
     if a.fingerprint != b.fingerprint or a.n_documents != b.n_documents:
@@ -181,7 +182,8 @@ def compare_ranks(
     draws = bootstrap(sums, n=bootstrap_draws, seed=seed)
     figures = [_figures(each) for each in sums]
     differences: dict[str, npt.NDArray[np.float64]] = {
-        str(k): draws[1].by_distance[:, k] - draws[0].by_distance[:, k] for k in sums[0].present.tolist()
+        str(k): draws[1].by_distance[:, i] - draws[0].by_distance[:, i]
+        for i, k in enumerate(sums[0].distances.tolist())
     }
     differences["min"] = draws[1].minimum - draws[0].minimum
     differences["overall"] = draws[1].overall - draws[0].overall
@@ -195,5 +197,5 @@ def compare_ranks(
 def _figures(sums: QuerySums) -> dict[str, float]:
     """Slice to figure, over all queries as they are."""
     missed, weights = sums.missed.sum(0), sums.weights.sum(0)
-    out = {str(k): float(1 - missed[k] / weights[k]) for k in sums.present.tolist()}
+    out = {str(k): float(1 - missed[i] / weights[i]) for i, k in enumerate(sums.distances.tolist())}
     return out | {"min": min(out.values()), "overall": float(1 - missed.sum() / weights.sum())}

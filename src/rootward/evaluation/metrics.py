@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from rootward.csr import levels_of
 from rootward.errors import InputError, PairsError
 from rootward.evaluation.ranks import Ranks, comparable
 from rootward.pairs import Pairs
@@ -24,19 +24,24 @@ from rootward.scoring import BLOCK_BYTES, Counter, Floats, Ints, checked, score_
 
 Shares = npt.NDArray[np.float64]
 
+LISTED = 1_000
+"""The largest distance of lists that have an entry for every distance from 0 on, and how many slices have intervals."""
+
 
 @dataclass(frozen=True, eq=False)
 class Recall:
     """Recall by distance.
 
     Attributes:
-        by_distance: float64, one a distance 0..max; NaN at a distance with no pairs.
-        shares: float64, the weight of each distance; adds up to 1.
-        n_pairs: int64, how many pairs each distance has.
+        distances: int64, the distances that have pairs, ascending.
+        slices: float64, the recall at each of them; NaN at one that a sample has missed.
+        shares: float64, the weight of each of them; adds up to 1.
+        n_pairs: int64, how many pairs each of them has.
         overall: the mean over queries of each query's recall; equally, the slices weighed by their shares.
     """
 
-    by_distance: Shares
+    distances: Ints
+    slices: Shares
     shares: Shares
     n_pairs: Ints
     overall: float
@@ -44,7 +49,15 @@ class Recall:
     @property
     def minimum(self) -> float:
         """The lowest slice, the paper's "min"."""
-        return float(np.nanmin(self.by_distance))
+        return float(np.nanmin(self.slices))
+
+    @property
+    def by_distance(self) -> Shares:
+        """Recall at distance 0, 1, ... (float64), NaN at one with no pairs; none beyond `LISTED`, see `distances`."""
+        near = self.distances <= LISTED
+        listed = np.full(int(self.distances[near].max(initial=-1)) + 1, np.nan)
+        listed[self.distances[near]] = self.slices[near]
+        return listed
 
 
 def recall(ranks: Ranks, *, k: int | None = None) -> Recall:
@@ -144,17 +157,14 @@ class QuerySums:
     """What each answered query adds to every slice: enough to draw queries again without looking at pairs.
 
     Attributes:
-        missed: float64, n_answered x (max distance + 1); the weight 1 / |S(q)| of its misses at each distance.
+        distances: int64, the distances that have pairs, ascending.
+        missed: float64, n_answered x len(distances); the weight 1 / |S(q)| of its misses at each distance.
         weights: the same for all its pairs; each row adds up to 1.
     """
 
+    distances: Ints
     missed: Shares
     weights: Shares
-
-    @cached_property
-    def present(self) -> Ints:
-        """The distances that have pairs."""
-        return np.flatnonzero(self.weights.any(0))
 
 
 def query_sums(ranks: Ranks, *, k: int | None = None) -> QuerySums:
@@ -162,29 +172,34 @@ def query_sums(ranks: Ranks, *, k: int | None = None) -> QuerySums:
 
     Raises:
         PairsError: there are no pairs.
-        InputError: k below 1.
+        InputError: k below 1; more than `LISTED` different distances.
     """
     _check_any(ranks)
-    n_slices = int(ranks.distances.max()) + 1
+    distances, slices = levels_of(ranks.distances)
+    if len(distances) > LISTED:
+        raise InputError(
+            f"The pairs have {len(distances):,} different distances; figures of drawn queries by distance are made for "
+            f"up to {LISTED:,}. Are these hops? Otherwise put them into fewer steps."
+        )
     place = np.repeat(np.arange(len(ranks.answered)), ranks.sizes[ranks.answered])
-    cell = place * n_slices + ranks.distances
+    cell = place * len(distances) + slices
     share = 1.0 / ranks.sizes[ranks.query_of]
-    shape = (len(ranks.answered), n_slices)
+    shape = (len(ranks.answered), len(distances))
     missed, weights = (_sums(cell, each, math.prod(shape)) for each in (share * ~_hits(ranks, k), share))
-    return QuerySums(missed.reshape(shape), weights.reshape(shape))
+    return QuerySums(distances, missed.reshape(shape), weights.reshape(shape))
 
 
 def _recall(ranks: Ranks, index: Ints, weights: Shares, hits: npt.NDArray[np.bool_]) -> Recall:
     """Recall over the pairs `index`, each with its weight."""
-    distances, hit = ranks.distances[index], hits[index]
-    n_slices = int(ranks.distances.max()) + 1
-    found, missed = (_sums(distances[some], weights[some], n_slices) for some in (hit, ~hit))
+    distances, levels = levels_of(ranks.distances)
+    n_slices, slices, hit = len(distances), levels[index], hits[index]
+    found, missed = (_sums(slices[some], weights[some], n_slices) for some in (hit, ~hit))
     # found / (found + missed) is exactly 1 where nothing is missed, whatever the rounding of the sums
     with np.errstate(invalid="ignore"):
-        by_distance = found / (found + missed)
+        by_slice = found / (found + missed)
         overall = float(found.sum() / (found.sum() + missed.sum()))
-    shares = _sums(distances, weights, n_slices)
-    return Recall(by_distance, shares, np.bincount(distances, minlength=n_slices), overall)
+    shares = _sums(slices, weights, n_slices)
+    return Recall(distances, by_slice, shares, np.bincount(slices, minlength=n_slices), overall)
 
 
 def _sums(cells: npt.NDArray[np.integer], weights: Shares, n: int) -> Shares:

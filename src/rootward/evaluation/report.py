@@ -10,10 +10,11 @@ from pathlib import Path
 from pydantic import Field
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
-from rootward.errors import InputError
+from rootward.errors import InputError, visible
 from rootward.evaluation.intervals import Comparison, bootstrap, compare_ranks, interval
-from rootward.evaluation.metrics import AnswerOrder, Shares, answer_order, query_sums, recall
+from rootward.evaluation.metrics import LISTED, AnswerOrder, Shares, answer_order, query_sums, recall
 from rootward.evaluation.naming import NodeReport, TextsOf, compare_nodes, texts_in_words
 from rootward.evaluation.ranks import Ranks
 from rootward.evaluation.results import Figure, Scalar, TableResult, Value, percent
@@ -119,7 +120,7 @@ class Report(TableResult):
         n_unseen: int = 0,
         texts: TextsOf | None = None,
     ) -> Report:
-        """Every figure, derived from ranks. `bootstrap_draws=0` leaves the intervals out.
+        """Every figure, derived from ranks. `bootstrap_draws=0`, or more than 1,000 distances, leaves intervals out.
 
         Raises:
             PairsError: there are no pairs.
@@ -128,6 +129,7 @@ class Report(TableResult):
         if bootstrap_draws < 0:
             raise InputError(f"bootstrap is a number of draws, 0 for no intervals, got {bootstrap_draws}.")
         found = recall(ranks)
+        bootstrap_draws = bootstrap_draws if len(found.distances) <= LISTED else 0
         drawn = bootstrap((query_sums(ranks),), n=bootstrap_draws, seed=seed)[0] if bootstrap_draws else None
 
         def figure(value: float, draws: Shares | None) -> Figure:
@@ -138,12 +140,12 @@ class Report(TableResult):
 
         slices = tuple(
             Slice(
-                distance=k,
-                n_pairs=int(found.n_pairs[k]),
-                share=float(found.shares[k]),
-                recall=figure(float(found.by_distance[k]), None if drawn is None else drawn.by_distance[:, k]),
+                distance=distance,
+                n_pairs=int(found.n_pairs[i]),
+                share=float(found.shares[i]),
+                recall=figure(float(found.slices[i]), None if drawn is None else drawn.by_distance[:, i]),
             )
-            for k in found.n_pairs.nonzero()[0].tolist()
+            for i, distance in enumerate(found.distances.tolist())
         )
         return cls(
             label=label,
@@ -174,7 +176,7 @@ class Report(TableResult):
     @property
     def title(self) -> str:
         """'wordnet, dim 64: 82,114 queries, 82,115 documents, 593,042 pairs'."""
-        name = self.label or self.source or "report"
+        name = visible(self.label or self.source or "report")
         return (
             f"{name}, dim {self.dim}: {self.n_queries:,} queries, {self.n_documents:,} documents, "
             f"{self.n_pairs:,} pairs"
@@ -194,7 +196,7 @@ class Report(TableResult):
             for row, figure in zip(rows, figures, strict=True):
                 row.append(f"{percent(figure.low)} to {percent(figure.high)}")
         for other in self.beside:
-            header.append(f"{other.label} %")
+            header.append(f"{visible(other.label)} %")
             known = dict(enumerate(other.by_distance))
             values = [*(known.get(each.distance) for each in self.slices), other.minimum, other.overall]
             for row, value in zip(rows, values, strict=True):
@@ -215,9 +217,9 @@ class Report(TableResult):
             lines.insert(0, f"unseen queries, read as a search reads them: {self.n_unseen:,}")
         if self.texts is not None:
             lines.insert(0, f"recall of {texts_in_words(self.texts)}")
-        lines += [f"{other.label}: {other.note}" for other in self.beside if other.note]
+        lines += [visible(f"{other.label}: {other.note}") for other in self.beside if other.note]
         if told := [_in_words(key, value) for key, value in self.extras.items()]:
-            lines.append(", ".join(filter(None, told)))
+            lines.append(visible(", ".join(filter(None, told))))
         if self.wall_seconds is not None:
             lines.append(f"measured in {self.wall_seconds:.1f} s")
         return lines
@@ -230,11 +232,12 @@ class Report(TableResult):
 
     def __rich__(self) -> Group:
         header, rows = self.cells()
-        table = Table(title=self.title, caption="\n".join(self.remarks()), caption_justify="left", title_style="bold")
+        caption = Text("\n".join(self.remarks()))
+        table = Table(title=Text(self.title), caption=caption, caption_justify="left", title_style="bold")
         for name in header:
             style = {"recall %": "bold green", "95 % interval": "dim"}.get(name)
-            style = "cyan" if name in {f"{other.label} %" for other in self.beside} else style
-            table.add_column(name, justify="right", style=style)
+            style = "cyan" if name in {f"{visible(other.label)} %" for other in self.beside} else style
+            table.add_column(Text(name), justify="right", style=style)
         for row in rows:
             table.add_row(*row, end_section=row[0] == str(self.slices[-1].distance))
         return Group(table, *([] if self.nodes is None else [self.nodes]))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.table import Table
+from rich.text import Text
 
-from rootward.errors import InputError
+from rootward.errors import InputError, visible
 from rootward.files import write_text
 
 Scalar: TypeAlias = str | int | float | bool | None
@@ -105,18 +107,19 @@ class TableResult(Result):
 
     def __rich__(self) -> Any:
         header, rows = self.cells()
-        table = Table(title=self.title, caption="\n".join(self.remarks()), caption_justify="left", title_style="bold")
+        caption = Text("\n".join(self.remarks()))
+        table = Table(title=Text(self.title), caption=caption, caption_justify="left", title_style="bold")
         for place, name in enumerate(header):
             style = {"%": "bold green", "95 % interval": "dim"}.get(name)
-            table.add_column(name, justify="right" if place else "left", style=style)
+            table.add_column(Text(name), justify="right" if place else "left", style=style)
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))
         return table
 
     def to_markdown(self) -> str:
         """The table and what stands below it, for a README or an issue."""
-        lines = [f"**{self.title}**", "", markdown_table(*self.cells()), ""]
-        return "\n".join([*lines, *(f"- {remark}" for remark in self.remarks())]) + "\n"
+        lines = [f"**{markdown_text(self.title)}**", "", markdown_table(*self.cells()), ""]
+        return "\n".join([*lines, *(f"- {markdown_text(remark)}" for remark in self.remarks())]) + "\n"
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write `to_json` or `to_markdown`, by the suffix .json or .md; whole or not at all.
@@ -158,7 +161,16 @@ def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
+_MARKDOWN = re.compile(r"[\\`*\[\]<>]|^#|(?<!\w)_|_(?!\w)")
+
+
+def markdown_text(text: str) -> str:
+    """A text that Markdown shows as it stands: no links, HTML, code or headings of a label's own."""
+    return _MARKDOWN.sub(r"\\\g<0>", visible(text).replace("&", "&amp;"))
+
+
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A GitHub table."""
-    lines = [header, ["---:"] * len(header), *rows]
+    shown = [[markdown_text(cell).replace("|", "\\|") for cell in line] for line in (header, *rows)]
+    lines = [shown[0], ["---:"] * len(header), *shown[1:]]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -228,11 +228,10 @@ def measured(
             found[kind, name] = len(np.unique(query[old & which])), value
 
     measure("all", "", old)
-    for distance in range(wanted.max_distance + 1):
-        measure("distance", str(distance), wanted.distances == distance)
-    depth = wanted.depths
-    for level in range(wanted.max_distance + 1):
-        measure("depth", str(level), depth[query] == level)
+    depth = wanted.depths[query]
+    for kind, values in (("distance", wanted.distances), ("depth", depth)):
+        for value in np.unique(values).tolist():
+            measure(cast(Kind, kind), str(value), values == value)
     branch = branches(pairs)
     counted = branch[np.unique(query)]
     rows, counts = np.unique(counted[counted >= 0], return_counts=True)

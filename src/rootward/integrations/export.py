@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from rootward.encoders import DualEncoder, Tower
 from rootward.encoders.dual_encoder import usual_lean
 from rootward.encoders.towers import BaseTextTower, TiedTower
-from rootward.errors import InputError, RunFolderError
+from rootward.errors import InputError, RunFolderError, visible
 from rootward.evaluation import Report
 from rootward.files import locked, sha256, sync_folder, writing
 from rootward.integrations.onnx import write_graph
@@ -253,7 +253,8 @@ def _described(tower: BaseTextTower) -> str:
     words = [] if tower.token_table is None else ["words and character n-grams, summed"]
     if (part := tower.encoder_part) is not None:
         name, how = part.encoder.name.rstrip("/").rpartition("/")[2], "trained on" if part.weights else "frozen"
-        words.append(f"the encoder `{name}`, {how}, and a trained head")
+        shown = visible(name).replace("`", "'")
+        words.append(f"the encoder `{shown}`, {how}, and a trained head")
     return ", and ".join(words) + (", in equal shares" if len(words) > 1 else "")
 
 

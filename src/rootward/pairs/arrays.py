@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rootward.csr import PAIRS_AT_A_TIME, counts_of, expand, is_sorted, offsets_of, spans
-from rootward.errors import PairsError
-from rootward.ids import Ids, Rows
+from rootward.errors import InputError, PairsError
+from rootward.ids import Ids, Rows, refuse_text
 from rootward.readers.labels import Origin
 from rootward.texts import Texts
 
@@ -70,8 +70,8 @@ class PairArrays:
     @classmethod
     def from_arrays(
         cls,
-        query_ids: Ids,
-        document_ids: Ids,
+        query_ids: Ids | Iterable[Hashable],
+        document_ids: Ids | Iterable[Hashable],
         queries: npt.ArrayLike,
         documents: npt.ArrayLike,
         distances: npt.ArrayLike,
@@ -83,12 +83,25 @@ class PairArrays:
     ) -> Self:
         """Pairs from one (query row, document row, distance) per pair, in any order.
 
+        Args:
+            query_ids, document_ids: `Ids`, or a list that they are made of.
+            queries, documents: whole numbers, rows of these tables, one a pair.
+            distances: hops, whole numbers from 0 to 2^31 - 1, one a pair.
+            query_texts, document_texts: names, a row for each id.
+            notes: what was left out, for people to read.
+
         Raises:
-            PairsError: a row outside its table, a distance that is no whole number from 0, or one pair given twice.
+            PairsError: a row outside its table, a distance that is no whole number from 0, or one pair given twice;
+                other than one list of numbers each.
+            InputError: ids that are no list of different ids.
         """
-        q, d = (np.asarray(rows, np.int64) for rows in (queries, documents))
-        hops_given = np.asarray(distances)
-        hops = hops_given.astype(np.int64)
+        query_ids, document_ids = (
+            _as_ids(ids, side) for ids, side in ((query_ids, "query"), (document_ids, "document"))
+        )
+        q, d = (_whole(rows, side) for rows, side in ((queries, "queries"), (documents, "documents")))
+        hops_given = _numbers(distances, "distances")
+        with np.errstate(invalid="ignore"):
+            hops = hops_given.astype(np.int64)
         if not len(q) == len(d) == len(hops):
             raise PairsError(
                 f"Each pair needs a query, a document and a distance, got {len(q)}, {len(d)} and {len(hops)} of them."
@@ -212,7 +225,15 @@ class PairArrays:
         """The share of each distance 0..max_distance (float64) under these weights of pairs, such as a sampler's.
 
         None is regular sampling. Adds up to what the weights add up to, 1 for those of a sampler.
+
+        Raises:
+            PairsError: a distance above 1,000,000; the list has an entry for each.
         """
+        if self.max_distance > _MOST_LISTED:
+            raise PairsError(
+                f"The largest distance is {self.max_distance:,}; shares are listed for distances up to "
+                f"{_MOST_LISTED:,}. Leave out the farther pairs: pairs.near({_MOST_LISTED})."
+            )
         chances = self.weights if weights is None else weights
         return np.bincount(self.distances, chances, self.max_distance + 1).astype(np.float64)
 
@@ -284,6 +305,44 @@ class PairArrays:
         arrays = (queries[nearest], above[nearest], hops[nearest])
         return self.from_arrays(self.query_ids, self.document_ids, *arrays, **texts, notes=self.notes)
 
+
+def _as_ids(ids: Ids | Iterable[Hashable], side: str) -> Ids:
+    """A table of ids, made of a list where it is none yet."""
+    if isinstance(ids, Ids):
+        return ids
+    refuse_text(ids)
+    if not isinstance(ids, Iterable):
+        raise InputError(f"The {side} ids are {type(ids).__name__}; needed Ids, or a list of ids.")
+    return Ids(ids, what=f"{side} id")
+
+
+def _numbers(values: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
+    """A list of numbers as an array; an empty list is one of whole numbers.
+
+    Raises:
+        PairsError: something else.
+    """
+    try:
+        found = np.asarray(values)
+    except (TypeError, ValueError, OverflowError):
+        found = np.empty((), object)
+    if found.ndim != 1 or (len(found) and found.dtype.kind not in "biuf"):
+        raise PairsError(f"The {what} must be one list of numbers, one a pair, got {values!r:.60}.")
+    return found if len(found) else np.empty(0, np.int64)
+
+
+def _whole(values: npt.ArrayLike, what: str) -> npt.NDArray[np.int64]:
+    """A list of whole numbers as int64; 2.0 is one."""
+    found = _numbers(values, what)
+    with np.errstate(invalid="ignore"):
+        rows = found.astype(np.int64)
+    wrong = np.flatnonzero(rows != found)
+    if len(wrong):
+        raise PairsError(f"The {what} are rows, whole numbers from 0; pair {wrong[0]} has {found[wrong[0]]}.")
+    return rows
+
+
+_MOST_LISTED = 1_000_000
 
 ROUNDS = 20
 TIE_BREAK = 0.3

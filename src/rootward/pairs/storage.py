@@ -46,6 +46,7 @@ from rootward.folders import (
 from rootward.ids import Ids, MappedIds, check_rows, load_npy
 from rootward.pairs.arrays import PairArrays
 from rootward.readers.labels import SAVED_KEY, LabelledPairs
+from rootward.readers.limits import check_parquet, reading_arrow
 from rootward.texts import Texts
 
 VERSION = 1
@@ -95,10 +96,17 @@ def read_pairs(path: str | os.PathLike[str]) -> LabelledPairs:
     path = Path(path)
     if not path.is_file():
         raise TableError(f"There is no file {path} to load pairs from.")
-    try:
-        table = pyarrow.parquet.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise TableError(f"{path.name} cannot be read as Parquet: {error}") from error
+    with reading_arrow(path.name):
+        with pyarrow.parquet.ParquetFile(path) as parquet:
+            check_parquet(parquet.metadata, path.stat().st_size, path.name)
+            table = parquet.read()
+        table.validate(full=True)
+    with reading_arrow(path.name, "saved pairs", " Save the pairs again."):
+        return _pairs_of(path, table)
+
+
+def _pairs_of(path: Path, table: Any) -> LabelledPairs:
+    """The pairs of a table that `write_pairs` made."""
     found = (table.schema.metadata or {}).get(SAVED_KEY)
     if found is None:
         raise TableError(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rootward.errors import HierarchyError, InputError, UnknownIdError, did_you_mean
-from rootward.ids import CONTROL, Ids
+from rootward.ids import CONTROL, Ids, refuse_surrogates
+from rootward.readers.limits import LOOKED_AT
 from rootward.readers.nodes import NodeSource, Notes, read_nodes
 from rootward.readers.tables import MISSING, TEXT, Format, as_arrow, delimited, read_ids
 from rootward.readers.text_files import FilePath
@@ -73,6 +75,8 @@ class EdgeList:
             "", "old id leads to the node that replaced it", "old ids lead to nodes that replaced them", known
         )
         synonyms, definitions = synonyms or {}, definitions or {}
+        for each in (names.values(), chain.from_iterable(synonyms.values()), definitions.values()):
+            refuse_surrogates(each, "text")
         others = ((name, dict.fromkeys(synonyms.get(node, ()))) for node, name in names.items())
         texts = Texts(
             tuple(names.values()),
@@ -121,7 +125,10 @@ def not_implied(
         for low, up in pairs:
             above.setdefault(low, set()).add(up)
 
+    looked_at = 0
+
     def reached(starts: Iterable[str], above: dict[str, set[str]], never: str) -> set[str]:
+        nonlocal looked_at
         found: set[str] = set()
         todo = list(starts)
         while todo:
@@ -129,21 +136,30 @@ def not_implied(
             if node != never and node not in found:
                 found.add(node)
                 todo += above.get(node, ())
+        looked_at += len(found)
+        if looked_at > LOOKED_AT:
+            raise HierarchyError(
+                f"Its definitions add edges so deep that which are told already takes more than {LOOKED_AT:,} steps to "
+                "find. Read stated edges alone, or write the hierarchy as edges."
+            )
         return found
 
-    kept, circular = [], []
-    told: dict[str, set[str]] = {}
+    ups_of: dict[str, list[str]] = {}
     for low, up in candidates:
-        if (low, up) in stated:
-            continue
-        if low not in told:
-            grandparents = {node for parent in of_all[low] - {low} for node in of_all.get(parent, ())}
-            told[low] = reached(grandparents, of_all, low)
-        if low in reached([up], of_stated, "") and low != up:
-            circular.append((low, up))
-        elif up not in told[low]:
-            kept.append((low, up))
-    return kept, circular
+        if (low, up) not in stated:
+            ups_of.setdefault(low, []).append(up)
+    is_told: set[tuple[str, str]] = set()
+    is_circular: set[tuple[str, str]] = set()
+    for low, ups in ups_of.items():
+        grandparents = {node for parent in of_all[low] - {low} for node in of_all.get(parent, ())}
+        told = reached(grandparents, of_all, low)
+        for up in ups:
+            if low != up and low in reached([up], of_stated, ""):
+                is_circular.add((low, up))
+            elif up in told:
+                is_told.add((low, up))
+    added = [pair for pair in candidates if pair not in stated and pair not in is_told]
+    return [pair for pair in added if pair not in is_circular], [pair for pair in added if pair in is_circular]
 
 
 def read_edges(

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from rootward.errors import InputError, TableError, did_you_mean
 from rootward.ids import Ids, Rows
 from rootward.readers.labels import LabelledPairs, Origin, check_levels
+from rootward.readers.limits import BROKEN, check_parquet, reading_arrow, reason_of
 from rootward.texts import Texts, normal_form
 
 Locale = Literal["us", "es", "jp"]
@@ -43,6 +44,13 @@ def read_esci(
             there = ", ".join(map(repr, get_args(known)))
             raise InputError(f"{name}={value!r} is not known; it must be one of {there}.")
     hops_of = _levels(levels)
+    with reading_arrow(str(folder), "the tables of ESCI", " Are these the official files?"):
+        return _pairs_of(folder, part, locale, version, hops_of)
+
+
+def _pairs_of(
+    folder: str | os.PathLike[str], part: Part, locale: Locale, version: Version, hops_of: Mapping[str, int]
+) -> LabelledPairs:
     examples = _read(Path(folder) / EXAMPLES, (*_EXAMPLE_COLUMNS, f"{version}_version"), locale)
     examples = examples.filter(pc.equal(examples[f"{version}_version"], 1))
     products = _read(Path(folder) / PRODUCTS, _PRODUCT_COLUMNS, locale)
@@ -94,17 +102,25 @@ def _read(path: Path, columns: tuple[str, ...], locale: str) -> Any:
     if not path.is_file():
         raise TableError(f"There is no file {path}. {HOW}")
     try:
-        there = pq.read_schema(path).names
+        with pq.ParquetFile(path) as parquet:
+            check_parquet(parquet.metadata, path.stat().st_size, path.name)
+            there = parquet.schema_arrow.names
         missing = [name for name in columns if name not in there]
         if missing:
             raise TableError(
                 f"{path.name} has no column {missing[0]!r}; it has {', '.join(there)}.{did_you_mean(missing[0], there)}"
             )
-        return pq.read_table(path, columns=list(columns), filters=[("product_locale", "=", locale)])
-    except pa.ArrowInvalid as error:
+        table = pq.read_table(path, columns=list(columns), filters=[("product_locale", "=", locale)])
+        table.validate(full=True)
+        return table
+    except BROKEN as error:
+        if isinstance(error, InputError):
+            raise
         pointer = path.stat().st_size < 1_000 and path.read_bytes().startswith(b"version https://git-lfs")
         what = (
-            "is a pointer of Git LFS: run git lfs pull in that folder" if pointer else f"is no Parquet file ({error})"
+            "is a pointer of Git LFS: run git lfs pull in that folder"
+            if pointer
+            else f"is no Parquet file ({reason_of(error)})"
         )
         raise TableError(f"{path} {what}.") from error
 

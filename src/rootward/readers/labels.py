@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
 from rootward.errors import InputError, PairsError, TableError, did_you_mean
 from rootward.ids import Ids, Rows, holds_control, spaced
 from rootward.readers.edges import whole_numbers
+from rootward.readers.limits import BROKEN
 from rootward.readers.tables import MISSING, Columns, Format, Source, column_blocks, read_columns, shown
 from rootward.texts import Texts
 
@@ -287,5 +287,5 @@ def is_saved(source: object) -> bool:
         return isinstance(source, (str, os.PathLike)) and SAVED_KEY in (
             pyarrow.parquet.read_schema(source).metadata or {}
         )
-    except (pa.ArrowException, OSError):
+    except BROKEN:
         return False

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from rootward.errors import HierarchyError, InputError
 from rootward.ids import id_text
 from rootward.readers.edges import EdgeList, counted, read_edges
+from rootward.readers.limits import check_levels
 from rootward.readers.nodes import columns_of, split_synonyms, table_of_records
 from rootward.readers.text_files import FilePath, existing_file, read_json, refuse_others
 
@@ -175,6 +176,7 @@ def _nodes_of(
     stack = [("", node) for node in reversed(_level(content, layout, keys, ()))]
     while stack:
         above, (path, fields, children) = stack.pop()
+        check_levels(len(path), "The nested JSON")
         yield above, path, fields
         node = _id(path, fields, keys, ids, separator)
         stack.extend((node, child) for child in reversed(_level(children, layout, keys, path)))

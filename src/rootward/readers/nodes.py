@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rootward.errors import HierarchyError
-from rootward.ids import id_text, refuse_text
+from rootward.errors import HierarchyError, TableError
+from rootward.ids import id_text, refuse_surrogates, refuse_text
 from rootward.readers.tables import MISSING, TEXT, Columns, Format, as_arrow, column_names, delimited, read_ids
 from rootward.readers.text_files import FilePath
 from rootward.texts import Texts
@@ -85,10 +85,15 @@ def read_nodes(
             prefix="edges",
         )
         columns = replace(found, texts={role: found[name] for role, name in roles.items() if name in found})
+        for role in ("id", "name", "definition"):
+            if role in columns and not pa.types.is_large_string(columns[role].type):
+                raise TableError(f"Column {roles[role]!r} of {columns.source} holds lists; needed a text in each row.")
         labels = columns["id"]
     else:
         refuse_text(source)
-        labels = pa.array([id_text(node) for node in source], TEXT)
+        listed = [id_text(node) for node in source]
+        refuse_surrogates(listed, "id")
+        labels = pa.array(listed, TEXT)
 
     def name_node(row: int) -> str:
         return f"Node {row + 1}" + (f" ({columns.where(row)})" if columns is not None else "")
@@ -163,7 +168,7 @@ def split_synonyms(cells: Sequence[Any]) -> tuple[tuple[tuple[str, ...], ...], s
         if isinstance(cell, str):
             words = None
             if cell.lstrip().startswith("["):
-                with suppress(ValueError):
+                with suppress(ValueError, RecursionError):
                     words = json.loads(cell)
             words = words if isinstance(words, list) else re.split(between, cell)
         return tuple(dict.fromkeys(filter(None, (str(word).strip() for word in words or () if word is not None))))

@@ -28,7 +28,7 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(\w*)')
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", "t": "\t", "W": " "}
 _MODIFIER = r'[^{}"=,]+=(?:"(?:[^"\\]|\\.)*"|[^{}",]*)'
-_UNQUOTED = re.compile(rf"(.*?)(?:\s*(?<!\\)\{{{_MODIFIER}(?:,{_MODIFIER})*\}})?(?:\s+!(?:\s.*)?)?")
+_AFTER_NAME = re.compile(rf"(?<!\\)(\{{{_MODIFIER}(?:,{_MODIFIER})*\}}(?:\s+!(?:\s.*)?)?)$|\s!(?:\s.*)?$")
 _AFTER_ID = re.compile(r"(?<!\\)\{|\s!|!\s")
 _OLD_SYNONYMS = {f"{scope.lower()}_synonym": scope for scope in ALL_SCOPES}  # tags of OBO 1.0
 _LISTS = {"equivalent_to": "equal", "alt_id": "alternative", "replaced_by": "replaced_by"}
@@ -280,11 +280,11 @@ def _add_clause(term: _Term, row: int, tag: str, value: str, relations: Wanted, 
     elif tag == "is_a" and "is_a" in relations:
         term.parents.append((row, _bare(value)))
     elif tag == "relationship":
-        relation, *parent = value.split(None, 1)
+        relation, *parent = value.split(None, 1) or [""]
         if relation in relations:
             term.parents.append((row, _bare("".join(parent))))
     elif tag == "intersection_of":
-        first, *rest = _bare(value).split()
+        first, *rest = _bare(value).split() or [""]
         if (first if rest else "is_a") in relations:
             term.genera.append((row, rest[0] if rest else first))
     elif tag == "union_of" and "is_a" in relations:
@@ -314,8 +314,8 @@ def _bare(value: str) -> str:
 
 def _unquoted(value: str) -> str:
     """A text without quotation marks, such as a name, without the trailing '{key=value}' and ' ! comment'."""
-    found = _UNQUOTED.fullmatch(value)
-    return value if found is None else found[1].rstrip()
+    found = _AFTER_NAME.search(value)
+    return (value if found is None else value[: found.start()]).rstrip()
 
 
 def _unescaped(text: str) -> str:

@@ -26,6 +26,7 @@ import pyarrow as pa
 from rootward.errors import HierarchyError, InputError, TableError, UnknownIdError, did_you_mean
 from rootward.ids import id_text
 from rootward.readers.edges import EdgeList, left_out
+from rootward.readers.limits import LEVELS, check_path
 from rootward.readers.tables import MISSING, Delimited, as_arrow, column_names, delimited, read_columns, shown
 from rootward.readers.text_files import PACKED, FilePath, existing_file, read_json, refuse_others, text_lines
 
@@ -38,7 +39,7 @@ _SEPARATORS = (
     *SEPARATORS, " » ", "»", " › ", "›", " → ", "→", " ► ", "►", " ▸ ", "▸", "＞", " &gt; ", "&gt;", " -> ", "->",
     " --> ", "-->", " >> ", ">>", " => ", "=>", " >>> ", ">>>", " - ", " – ", ": ", ",",
 )  # fmt: skip
-_TIGHT = re.compile(r"\s*(?<!-)>\s*")  # an arrow, '->', is another separator
+_TIGHT = re.compile(r"(?:(?<!\s)\s+)?(?<!-)>\s*")  # an arrow, '->', is another separator
 _ID_ENDS = {"google-with-ids": " - ", "shopify": " : "}
 _EXAMPLE = {
     "google-with-ids": "'187 - Apparel & Accessories > Shoes'",
@@ -332,7 +333,7 @@ def _by_look(lines: list[Line], separator: str | None, where: str) -> tuple[list
     if len(body) > 1:
         first, rest = body[0][1].strip(), body[1:]
         for look in (_TABLE_ROW, _ID_LAST):
-            found = [match[1] for _, line in rest if (match := look.match(line))]
+            found = [match[1] for _, line in rest if (match := look.match(line[:500]))]
             if 10 * len(found) >= 9 * len(rest) and sum(">" in line for _, line in rest):
                 header, *cells = (line.split(found[0]) for _, line in body)
                 there = [name for name, *column in zip(header, *cells, strict=False) if any(">" in c for c in column)]
@@ -385,6 +386,8 @@ def _outline(lines: list[Line]) -> list[Path_]:
 
 def _categories(path: str, separator: str, row: int, where: str) -> tuple[str, ...]:
     """The categories of one path, the highest first."""
+    if len(path) > LEVELS:
+        check_path(path, separator, row, where)
     categories = tuple(name.strip() for name in path.split(separator))
     if "" in categories:
         raise HierarchyError(f"Row {row}{where}: {path!r} has an empty category between two {separator!r}.")
@@ -492,12 +495,15 @@ def _shopify_json(source: FilePath) -> EdgeList:
             f"{file_name} lacks {error}; layout='shopify-json' needs "
             '{"verticals": [{"categories": [{"id": ..., "name": ..., "parent_id": ...}]}]}.'
         ) from None
+    odd = next((parent for _, _, parent in categories if not isinstance(parent, str | int | None)), None)
+    if odd is not None:
+        raise TableError(f"{file_name} has the parent_id {odd!r:.80}; needed the id of a category, or null.")
     names: dict[str, str] = {}
     for node, name, _ in categories:
         if node in names:
             raise HierarchyError(f"{file_name}: the id {node!r} stands there twice. Keep one.")
         names[node] = name
-    edges = [(node, parent) for node, _, parent in categories if parent is not None]
+    edges = [(node, str(parent)) for node, _, parent in categories if parent is not None]
     for node, parent in edges:
         if parent not in names:
             raise UnknownIdError(

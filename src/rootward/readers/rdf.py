@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import Any, TypeAlias
 
 from rootward.errors import InputError, MissingExtraError, TableError
 from rootward.readers.edges import EdgeList, counted, not_implied
+from rootward.readers.limits import check_contexts, check_entities
 from rootward.readers.text_files import (
     FOREIGN,
     PACKED,
@@ -22,6 +24,7 @@ from rootward.readers.text_files import (
     is_wide,
     kind_of,
     open_bytes,
+    unpacking,
     without_preamble,
 )
 
@@ -37,6 +40,9 @@ _SYNTAX = {
     ".nq": "nquads",
 }
 _OF_SEVERAL_GRAPHS = ("trig", "nquads")
+
+_XML = ("xml", "application/rdf+xml", "pretty-xml", "rdf", "rdf+xml", "trix", "application/trix", "text/xml")
+_JSON = ("json-ld", "application/ld+json", "jsonld")
 _OBO_IN_OWL = "http://www.geneontology.org/formats/oboInOwl#"
 _OBO = "http://purl.obolibrary.org/obo/"
 _XL = "http://www.w3.org/2008/05/skos-xl#"
@@ -210,11 +216,8 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
     path = existing_file(source)
     suffix = Path(path.name.lower().removesuffix(PACKED)).suffix
     kind = _SYNTAX.get(suffix) if syntax is None else syntax
-    try:
-        with open_bytes(path) as file:
-            begin = file.read(_LOOKED_AT)
-    except (OSError, EOFError) as error:
-        raise TableError(f"{path.name} cannot be unpacked as gzip: {error}.") from error
+    with unpacking(path.name), open_bytes(path) as file:
+        begin = file.read(_LOOKED_AT)
     start = without_preamble(begin.decode("utf-8-sig", "replace"))
     for name, begins in FOREIGN.items():
         if begins.match(start):
@@ -224,7 +227,8 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
                 "it as RDF/XML."
             )
     seen = kind_of(path)
-    if seen is not None and seen.prefix not in ("skos", "owl") and not (is_wide(begin) and kind == "xml"):
+    other = seen is not None and seen.prefix not in ("skos", "owl") and not (is_wide(begin) and kind == "xml")
+    if other and seen is not None and not (kind in _JSON and b"@context" in begin):
         raise TableError(seen.said_of(path))
     if syntax is None and kind not in _OF_SEVERAL_GRAPHS:
         if TURTLE.match(start) or (TRIPLE.match(start) and kind not in ("turtle", "nt")):
@@ -243,8 +247,18 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
     level = log.level
     log.setLevel(logging.ERROR)  # rdflib logs a traceback for each date or number that is none
     try:
+        if kind in _XML:
+            with open_bytes(path) as file:
+                check_entities(file, path.name)
         with open_bytes(path) as file:
-            graph.parse(file, format=kind)
+            if kind in _JSON:
+                content = json.loads(file.read().decode("utf-8-sig"))
+                check_contexts(content, path.name)
+                graph.parse(data=content, format=kind)
+            else:
+                graph.parse(file, format=kind)
+    except InputError:
+        raise
     except Exception as error:  # every rdflib parser has exceptions of its own
         # A parser that runs past the end of the text raises these, with a message that says nothing of the file.
         unclear = isinstance(error, LookupError | AttributeError | TypeError) or not str(error)

@@ -27,7 +27,8 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from rootward.errors import InputError, TableError, did_you_mean
-from rootward.ids import id_text
+from rootward.ids import id_text, refuse_surrogates
+from rootward.readers.limits import BROKEN, check_parquet, reason_of
 from rootward.readers.text_files import PACKED, existing_file, open_bytes, undecodable, unpacking, what_else
 
 Format: TypeAlias = Literal["csv", "tsv", "parquet"]
@@ -177,14 +178,17 @@ def _batches(
             return
         try:
             with pyarrow.parquet.ParquetFile(path) as parquet:
+                check_parquet(parquet.metadata, path.stat().st_size, path.name)
                 wanted = _wanted(parquet.schema_arrow.names, names, optional, path.name, hint)
                 at_once = rows is None or not parquet.metadata.num_rows
                 batches = [parquet.read(wanted)] if at_once else parquet.iter_batches(rows, columns=wanted)
                 for batch in batches:
+                    batch.validate(full=True)  # texts are UTF-8, offsets rise
                     yield path.name, _from_one, batch
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).rstrip(". ")
-            other = what_else(path, hints[1])
+        except BROKEN as error:
+            if isinstance(error, InputError):
+                raise
+            reason, other = reason_of(error), what_else(path, hints[1])
             raise TableError(f"{path.name} cannot be read as Parquet: {reason}. Is format= right?{other}") from error
         return
     source = as_arrow(source)
@@ -245,12 +249,16 @@ def _table_of(values: Iterable[Any], names: Sequence[str], begin: int) -> pa.Tab
             )
         for column, value in zip(columns, row, strict=True):
             column.append(value)
-    arrays = [
-        pa.array([each if isinstance(each, list) else [id_text(each)] for each in column], pa.list_(TEXT))
-        if any(isinstance(each, list) for each in column)
-        else pa.array(_texts_of(column), TEXT)
-        for column in columns
-    ]
+    arrays = []
+    for column in columns:
+        if any(isinstance(each, list) for each in column):
+            lists = [each if isinstance(each, list) else [id_text(each)] for each in column]
+            refuse_surrogates((word for words in lists for word in words if isinstance(word, str)), "text")
+            arrays.append(pa.array(lists, pa.list_(TEXT)))
+        else:
+            texts = _texts_of(column)
+            refuse_surrogates(texts, "text")
+            arrays.append(pa.array(texts, TEXT))
     return pa.table(dict(zip(names, arrays, strict=True)))
 
 
@@ -368,7 +376,7 @@ def column_names(source: Any, format: str | None, delimiter: str | None, known: 
             return next((fields for _, fields in file.records()), [])
     try:
         return list(pyarrow.parquet.read_schema(source).names)
-    except (pa.ArrowException, OSError):
+    except BROKEN:
         return []
 
 

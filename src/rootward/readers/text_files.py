@@ -11,9 +11,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeAlias, cast
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from rootward.errors import InputError, TableError, did_you_mean
+from rootward.readers.limits import LINE, check_line, open_unpacked
 
 FilePath: TypeAlias = str | os.PathLike[str]
 
@@ -41,7 +42,7 @@ def existing_file(source: FilePath) -> Path:
 
 def open_bytes(path: Path) -> BinaryIO:
     """Open a file for reading bytes; one whose name ends in .gz is unpacked."""
-    return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == PACKED else path.open("rb")
+    return open_unpacked(path) if path.suffix.lower() == PACKED else path.open("rb")
 
 
 @contextmanager
@@ -78,17 +79,24 @@ def is_wide(start: bytes) -> str:
     return "UTF-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") or every_other else ""
 
 
-def text_lines(source: FilePath) -> Iterator[tuple[int, str]]:
-    """(row, line) of a UTF-8 text file, rows from 1, without line ends, which may be those of any system.
+def text_lines(source: FilePath, *, whole: bool = False) -> Iterator[tuple[int, str]]:
+    """(row, line) of a UTF-8 text file, rows from 1, without line ends, which may be those of any
+    system.
+
+    Args:
+        source: the file.
+        whole: it is one text, as JSON is, and its lines may have any length.
 
     Raises:
-        TableError: no such file, or a row that is not UTF-8.
+        TableError: no such file, or a row that is not UTF-8, or longer than any text (`rootward.readers.limits`).
     """
     path = existing_file(source)
     row = 0
     with unpacking(path.name), open_bytes(path) as file:
         for line in file:
             row += 1
+            if len(line) > LINE and not whole:
+                check_line(line, row, path.name)
             try:
                 text = line.decode("utf-8-sig" if row == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
@@ -118,7 +126,7 @@ def read_json(source: FilePath) -> Any:
             raise TableError(f"{name} holds the key {twice!r} twice in one object, of which JSON keeps one. Keep one.")
         return found
 
-    text = "\n".join(line for _, line in text_lines(source))
+    text = "\n".join(line for _, line in text_lines(source, whole=True))
     try:
         return json.loads(text, object_pairs_hook=once)
     except json.JSONDecodeError as error:
@@ -126,6 +134,10 @@ def read_json(source: FilePath) -> Any:
             with suppress(json.JSONDecodeError):
                 return [json.loads(line, object_pairs_hook=once) for line in text.splitlines() if line.strip()]
         raise TableError(f"Row {error.lineno} of {name} is not JSON: {error.msg}.") from None
+    except ValueError as error:  # a number of thousands of digits
+        if isinstance(error, InputError):
+            raise
+        raise TableError(f"{name} cannot be read as JSON: {error}.") from None
     except RecursionError:
         raise TableError(f"{name} is nested too deeply for JSON; write it as an edge list.") from None
 

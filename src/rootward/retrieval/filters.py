@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rootward.errors import InputError
+from rootward.errors import InputError, whole_number
 from rootward.hierarchy import Hierarchy
 from rootward.hierarchy.closure import within
 from rootward.ids import Ids, id_text, refuse_text
@@ -100,7 +100,7 @@ class Filter:
         Raises:
             InputError: within below 0. An unknown node is an error of the search.
         """
-        return cls((_Near("below", str(node), _hops(within), of),))
+        return cls((_Near("below", id_text(node), _hops(within), of),))
 
     @classmethod
     def above(cls, node: Hashable, *, within: int | None = None, of: Hierarchy | None = None) -> Filter:
@@ -109,7 +109,7 @@ class Filter:
         Raises:
             InputError: within below 0. An unknown node is an error of the search.
         """
-        return cls((_Near("above", str(node), _hops(within), of),))
+        return cls((_Near("above", id_text(node), _hops(within), of),))
 
     @classmethod
     def levels(cls, first: int = 0, last: int | None = None, *, of: Hierarchy | None = None) -> Filter:
@@ -118,7 +118,9 @@ class Filter:
         Raises:
             InputError: levels that end before they begin.
         """
-        if last is not None and last < max(first, 0):
+        first = whole_number(first, "Levels are numbers of hops from a root, 0 for the root")
+        last = None if last is None else whole_number(last, "Levels are numbers of hops from a root, 0 for the root")
+        if last is not None and last < first:
             raise InputError(f"Levels run from the first to the last, such as levels(1, 3); got {first} to {last}.")
         return cls((_Levels(first, last, of),))
 
@@ -130,6 +132,8 @@ class Filter:
             InputError: one text in place of a list. An unknown id is an error of the search.
         """
         refuse_text(ids)
+        if not isinstance(ids, Iterable):
+            raise InputError(f"only takes a list of ids, got {ids!r:.80}.")
         return cls((_Only(tuple(map(id_text, ids))),))
 
     def __and__(self, other: Filter) -> Filter:
@@ -155,10 +159,14 @@ class Filter:
         return Where(allowed, None if None in conditions else known)
 
 
+def check_filter(where: object) -> None:
+    """Raise an InputError for a `where` that is neither a filter nor None."""
+    if where is not None and not isinstance(where, Filter):
+        raise InputError(f"where is a Filter, such as Filter.below('footwear'), got {where!r:.80}.")
+
+
 def _hops(within: int | None) -> int | None:
-    if within is not None and within < 0:
-        raise InputError(f"within is a number of hops from 0 up, got {within}; None is any number.")
-    return within
+    return None if within is None else whole_number(within, "within is a number of hops from 0 up")
 
 
 def _stored(ancestors: Ancestors | None) -> Ancestors:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from rich.text import Text
 
 from rootward.calibration.repair import Graph, missing_above
 from rootward.csr import offsets_of
-from rootward.errors import InputError, UnknownIdError
+from rootward.errors import InputError, UnknownIdError, as_json, visible, whole_number
 from rootward.ids import Ids
 from rootward.pairs import Pairs
 from rootward.retrieval.engines.engine import Flags, Found
@@ -106,8 +105,7 @@ class Hits:
         Raises:
             InputError: k below 1.
         """
-        if k < 1:
-            raise InputError(f"k is how many documents to keep and at least 1, got {k}.")
+        k = whole_number(k, "k is how many documents to keep and at least 1", 1)
         kept = self.found.among_first(k)
         return replace(
             self,
@@ -213,7 +211,7 @@ class Hits:
 
     def to_json(self) -> str:
         """`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, indent=2) + "\n"
+        return as_json(self.to_dict(), indent=2) + "\n"
 
     def n_missing(self, i: int) -> int:
         """How many right answers of query i are not among those shown; 0 until `marked`."""
@@ -296,27 +294,33 @@ class Listing:
     remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        widths = [max(map(len, (name, *cells))) for name, cells in self.columns.items()]
-        lines = [self._line(list(self.columns), widths)]
-        for i, row in enumerate(zip(*self.columns.values(), strict=True)):
+        columns = self._shown
+        widths = [max(map(len, (name, *cells))) for name, cells in columns.items()]
+        lines = [self._line(list(columns), widths)]
+        for i, row in enumerate(zip(*columns.values(), strict=True)):
             if self._ends_before(i):
                 lines.append("-" * len(lines[0]))
             lines.append(self._line(row, widths))
         if not self.accepted:
             lines.append("(nothing)")
-        return "\n".join([self.title, *lines, *self.remarks])
+        return "\n".join([visible(self.title), *lines, *map(visible, self.remarks)])
+
+    @property
+    def _shown(self) -> dict[str, list[str]]:
+        """The columns as they are printed."""
+        return {name: list(map(visible, cells)) for name, cells in self.columns.items()}
 
     def __rich__(self) -> Table:
         table = Table(
-            title=Text(self.title, "bold"),
+            title=Text(visible(self.title), "bold"),
             title_justify="left",
-            caption=Text("\n".join(self.remarks)) if self.remarks else None,
+            caption=Text("\n".join(map(visible, self.remarks))) if self.remarks else None,
             caption_justify="left",
         )
         for name in self.columns:
             style = {"id": "cyan", "": "green"}.get(name)
             table.add_column(name, justify="left" if name in _TO_THE_LEFT else "right", style=style)
-        for i, row in enumerate(zip(*self.columns.values(), strict=True)):
+        for i, row in enumerate(zip(*self._shown.values(), strict=True)):
             if self._ends_before(i):
                 table.add_section()
             table.add_row(*map(Text, row), style=None if self.accepted[i] else "dim")

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rootward.calibration.calibrate import Calibration
 from rootward.encoders import DualEncoder, Queries
-from rootward.errors import InputError
+from rootward.errors import InputError, number, whole_number
 from rootward.files import sha256_of
 from rootward.folders import writing_to
 from rootward.hierarchy import Hierarchy
@@ -30,13 +30,15 @@ from rootward.retrieval.engines.engine import (
     Tunable,
     Where,
     as_documents,
+    as_matrix,
     as_queries,
+    check_lengths,
     engine_class,
     uses_relevance,
 )
 from rootward.retrieval.engines.exact import Exact
 from rootward.retrieval.engines.lists import Relevance
-from rootward.retrieval.filters import Filter
+from rootward.retrieval.filters import Filter, check_filter
 from rootward.retrieval.hits import Hits, display_order
 from rootward.retrieval.several import Merged
 from rootward.retrieval.storage import load_documents
@@ -120,6 +122,7 @@ class Index:
             InUseError: another process writes `out`.
             RunFolderError: `out` holds something else than an index.
         """
+        k = whole_number(k, "k is how many documents to tune at and at least 1", 1)
         if out is not None:
             storage.existing_config(Path(out))
             with writing_to(Path(out), "Index.build", wait=wait):
@@ -153,7 +156,8 @@ class Index:
         if owners is None:
             owner_rows, documents, above = None, model.document_vectors().detach(), ancestors
         else:
-            found, documents = _owner_rows(model, owners), torch.as_tensor(vectors).detach().float()
+            found, documents = _owner_rows(model, owners), as_matrix(vectors).float()
+            check_lengths(documents, model.document_ids, found)
             as_documents(np.arange(len(found)), documents, model.dim)
             order = np.argsort(found, kind="stable")
             owner_rows, documents = found[order], documents[torch.from_numpy(order).to(documents.device)]
@@ -161,6 +165,7 @@ class Index:
             # a load that was cut off continues with the same vectors only
             digest = sha256_of([owner_rows.data, documents.numpy(force=True).data])[:16]
             loaded_as = f"{fingerprint}+{digest}"
+        check_lengths(documents, model.document_ids, owner_rows)
         catalogue = Catalogue.of(model, ancestors, owner_rows)
 
         def queries_to_tune_with() -> Sample:
@@ -278,8 +283,7 @@ class Index:
             InputError: another model's queries, vectors that cannot be scored, k below 1.
             UnknownIdError: a filter names a node that is not there.
         """
-        if k < 1:
-            raise InputError(f"k is how many documents to return and at least 1, got {k}.")
+        k = whole_number(k, "k is how many documents to return and at least 1", 1)
         batch, allowed = self._encoded(queries), self._where(where)
         _, vectors, thresholds = batch
         if not nearest_first or np.isnan(thresholds).all():
@@ -316,7 +320,7 @@ class Index:
                 where there is no calibration.
         """
         ids, vectors, thresholds = self._encoded(queries)
-        if threshold == "auto":
+        if isinstance(threshold, str) and threshold == "auto":
             unknown = np.flatnonzero(np.isnan(thresholds))
             if len(unknown):
                 raise InputError(
@@ -324,12 +328,12 @@ class Index:
                     f"{ids[unknown[0]]!r}: training finds them, for queries with pairs. For others, calibrate: "
                     f"index.calibrated(rootward.calibrate(model, pairs)). Or give one number: threshold=0.5."
                 )
-        elif isinstance(threshold, str) or np.isnan(threshold):
-            raise InputError(f"threshold is a score or 'auto', got {threshold!r}.")
         else:
-            thresholds = np.full(len(ids), threshold, np.float32)
-        if cap is not None and cap < 1:
-            raise InputError(f"cap is how many documents to return at most and at least 1, got {cap}.")
+            lowest = number(threshold, "threshold is a score or 'auto'")
+            with np.errstate(over="ignore"):
+                thresholds = np.full(len(ids), lowest, np.float32)
+        if cap is not None:
+            cap = whole_number(cap, "cap is how many documents to return at most and at least 1", 1)
         allowed = self._where(where)
         found = self.finder.range(vectors, thresholds, allowed, cap)
         return self._hits((ids, vectors, thresholds), found, allowed, nearest_first)
@@ -346,8 +350,8 @@ class Index:
             ids, vectors, thresholds = queries.ids, queries.vectors, queries.thresholds.numpy(force=True)
         else:
             try:
-                vectors = torch.as_tensor(queries)
-            except (TypeError, ValueError, RuntimeError):
+                vectors = as_matrix(queries)
+            except InputError:
                 raise InputError(
                     "search takes encoded queries, model.queries(['an id', ...]), or a matrix of vectors; got "
                     f"{type(queries).__name__} that is neither."
@@ -370,6 +374,7 @@ class Index:
         return ids, vectors, thresholds
 
     def _where(self, where: Filter | None) -> Where | None:
+        check_filter(where)
         return None if where is None else where.where(self.document_ids, self.catalogue.ancestors)
 
     def _hits(self, queries: _Encoded, found: Found, where: Where | None, nearest_first: bool) -> Hits:
@@ -418,7 +423,9 @@ class Index:
         several = self.catalogue.owners is not None
         refuse_text(ids)
         labels = list(map(id_text, ids)) if several else list(Ids(ids))
-        matrix = torch.as_tensor(vectors)
+        matrix = as_matrix(vectors)
+        if len(matrix) == len(labels):
+            check_lengths(matrix, labels)
         as_documents(np.arange(len(labels)), matrix, self.engine.dim)
         catalogue, documents = self.catalogue.put(list(dict.fromkeys(labels)), heights, names, hierarchy)
         rows, unused = documents, documents[:0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,14 +21,14 @@ from rootward.calibration.rules import ExpectedSize
 from rootward.classification import Classifier, Named
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
-from rootward.errors import InputError, quoted
+from rootward.errors import InputError, as_json, number, quoted, visible, whole_number
 from rootward.folders import CLASSIFIER
 from rootward.pairs import Pairs
 from rootward.pairs.storage import PAIRS
 from rootward.retrieval.catalogue import Ancestors, Catalogue
 from rootward.retrieval.engines.engine import Found
 from rootward.retrieval.engines.exact import Exact
-from rootward.retrieval.filters import Filter
+from rootward.retrieval.filters import Filter, check_filter
 from rootward.retrieval.hits import Hits, Listing
 from rootward.retrieval.index import Index
 from rootward.scoring import Floats, checked
@@ -254,7 +253,7 @@ class Result:
         return replace(listing, remarks=(*listing.remarks, also))
 
     def __str__(self) -> str:
-        return f"{self.text}\n{self.error}" if self._batch is None else str(self.listing())
+        return visible(f"{self.text}\n{self.error}", lines=True) if self._batch is None else str(self.listing())
 
     def __rich__(self) -> Any:
         return str(self) if self._batch is None else self.listing().__rich__()
@@ -303,7 +302,7 @@ class Results(tuple[Result, ...]):
 
     def to_json(self) -> str:
         """`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, indent=2) + "\n"
+        return as_json(self.to_dict(), indent=2) + "\n"
 
 
 class Searcher:
@@ -446,6 +445,10 @@ class Searcher:
             InputError: a text of which the text tower knows no part, something that is no text, k below 1, "auto" for a
                 query without threshold or calibration, a filter or `upward` where the hierarchy is unknown.
         """
+        k = None if k is None else whole_number(k, "k is how many documents to return and at least 1", 1)
+        if threshold is not None and threshold != "auto":
+            threshold = number(threshold, "threshold is a score or 'auto'")
+        check_filter(where)
         pairs, index = self.pairs, self.index if where is None or not where.needs_ancestors else self._with_ancestors()
         if self.classifier is not None:
             return self._classified(self.classifier, texts, k, threshold, where, nearest_first, errors)

@@ -28,7 +28,7 @@ class LogRecord:
         learning_rate, scale: at this step.
         pairs_per_second: (query, target) pairs trained on since the last report.
         recall: overall recall at |S(q)| of the validation queries, None where there was no validation.
-        by_distance: the same by distance, None at a distance without pairs.
+        by_distance: the same at distance 0, 1, ..., up to 1,000; None at a distance without pairs.
         seconds: since training began, all stages and earlier processes counted, validation left out.
         texts: whether training knows the answers of the texts that recall is of; None where queries are looked up.
     """

@@ -226,7 +226,13 @@ class Run:
 
     @classmethod
     def load(
-        cls, folder: str | Path, *, encoder: Any = None, cache: str | Path | None = None, progress: bool = False
+        cls,
+        folder: str | Path,
+        *,
+        encoder: Any = None,
+        cache: str | Path | None = None,
+        progress: bool = False,
+        online: bool = False,
     ) -> Run:
         """Read a run folder; every file's checksum is checked. The rest as `DualEncoder.load` takes it.
 
@@ -238,7 +244,7 @@ class Run:
         def read(config: dict[str, Any]) -> Run:
             about = About.read(folder, config)
             check_files(folder, config, only=(REPORT, LOG))
-            model = DualEncoder.load(folder, encoder=encoder, cache=cache, progress=progress)
+            model = DualEncoder.load(folder, encoder=encoder, cache=cache, progress=progress, online=online)
             report = file_of(folder, config, REPORT)
             return cls(
                 model=model,

@@ -423,7 +423,7 @@ def validated_pairs(pairs: Pairs, seed: int) -> Pairs:
 
 
 def validate(model: DualEncoder, pairs: Pairs) -> tuple[float, list[float | None]]:
-    """Overall recall and recall by distance, None at a distance without pairs.
+    """Overall recall and recall at distance 0, 1, ... up to 1,000, None at a distance without pairs.
 
     Queries that training does not know are measured by their own vectors, where `evaluate` lets them lean on the
     nearest that it does, as a search would: all of those would have to be encoded anew for every validation.

@@ -6,8 +6,7 @@ Ids, thresholds and display order belong to the index. A new engine is a file in
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
@@ -278,21 +277,76 @@ def uses_relevance(name: str) -> bool:
     return "relevance" in signature(engine_class(name).prepared).parameters
 
 
+LONGEST = {torch.float32: 1e15, torch.float64: 1e150}
+"""The longest vector of each type: the product of two, and what engines add up of such, is a number of that type."""
+
+
+def as_matrix(vectors: Any) -> Tensor:
+    """What a user gives as vectors, as a tensor of numbers.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        found = torch.as_tensor(vectors).detach()
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        found = None
+    if found is None or found.dtype == torch.bool or found.is_complex():
+        raise InputError(f"Vectors are a matrix of numbers, a row each; got {type(vectors).__name__} that is none.")
+    return found
+
+
+def check_lengths(
+    vectors: Tensor, ids: Sequence[str] | None = None, rows: Ints | None = None, what: str = "document"
+) -> None:
+    """Refuse vectors that are NaN, infinite, or so long that their scores are no numbers.
+
+    Args:
+        vectors: n x dim.
+        ids: whose they are, to name the first one at fault; None names its row alone.
+        rows: which of the ids each vector is of; None is one after the other.
+        what: they are.
+
+    Raises:
+        InputError: there are some.
+    """
+    if vectors.ndim != 2:
+        return
+    most = LONGEST.get(vectors.dtype, LONGEST[torch.float32])
+    wrong: list[int] = []
+    for start in range(0, len(vectors), _LENGTHS):
+        lengths = torch.linalg.vector_norm(vectors[start : start + _LENGTHS].double(), dim=1)
+        wrong += (start + torch.nonzero(~(lengths <= most)).flatten()).tolist()
+    if wrong:
+        row = wrong[0]
+        name = "" if ids is None else f" ({ids[row if rows is None else int(rows[row])]!r})"
+        some = f"1 {what} vector has" if len(wrong) == 1 else f"{len(wrong):,} {what} vectors have"
+        raise InputError(
+            f"{some} entries that are NaN or infinite, or a length above {most:.0e}; the first is in row {row}{name}. "
+            "Scores need finite numbers: make the vectors shorter, such as of length 1."
+        )
+
+
+_LENGTHS = 65_536  # vectors whose lengths are computed at a time
+
+
 def as_queries(queries: Tensor, dim: int, dtype: torch.dtype = torch.float32) -> npt.NDArray[Any]:
     """Queries on the CPU, contiguous, in this type, as NumPy has them.
 
     Raises:
-        InputError: another width, or entries that are NaN or infinite.
+        InputError: another width, or entries that are NaN, infinite or huge.
     """
     if queries.ndim != 2 or queries.shape[1] != dim:
         raise InputError(
             f"Queries must be a matrix with {dim} columns, as the documents have; got shape {tuple(queries.shape)}."
         )
     vectors = np.ascontiguousarray((queries if queries.dtype == dtype else queries.to(dtype)).numpy(force=True))
-    # One product tells finite from not in a tenth of the time of a look at each entry; a sum may overflow, though.
+    # One product tells finite from not in a tenth of the time of a look at each entry.
     flat = vectors.ravel()
-    if not math.isfinite(flat @ flat) and not np.isfinite(flat).all():
-        raise InputError("Query vectors have entries that are NaN or infinite; scores need finite numbers.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = float(flat @ flat)
+    if not squares <= LONGEST[dtype] ** 2:
+        check_lengths(torch.from_numpy(vectors), what="query")
     return vectors
 
 
@@ -308,6 +362,7 @@ def as_documents(rows: npt.ArrayLike, vectors: Tensor, dim: int) -> tuple[Ints, 
     if numbers.shape != (len(vectors),):
         raise InputError(f"{len(vectors):,} vectors need one row number each, got {numbers.size:,}.")
     _, vectors = checked(vectors[:0], vectors)
+    check_lengths(vectors)
     order = np.argsort(numbers, kind="stable")
     numbers = numbers[order]
     if len(numbers) and numbers[0] < 0:
