@@ -228,7 +228,7 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
             )
     seen = kind_of(path)
     other = seen is not None and seen.prefix not in ("skos", "owl") and not (is_wide(begin) and kind == "xml")
-    if other and seen is not None and not (kind in _JSON and b"@context" in begin):
+    if other and seen is not None and not (kind in _JSON and b"context" in begin):
         raise TableError(seen.said_of(path))
     if syntax is None and kind not in _OF_SEVERAL_GRAPHS:
         if TURTLE.match(start) or (TRIPLE.match(start) and kind not in ("turtle", "nt")):
