@@ -1,6 +1,6 @@
 """Attacks on every folder that rootward writes: writers are killed, two of them race, files are damaged.
 
-    python benchmarks/attack.py [--scale 0.1] [--seed 0] [--part kills --part races --part corruptions]
+    python benchmarks/attack.py [--scale 0.1] [--seed 0] [--part kills --part races --part corruptions --part readers]
 
 Every case runs in a process of its own, forked from one that has everything loaded, and ends as one of
 
@@ -12,7 +12,7 @@ Every case runs in a process of its own, forked from one that has everything loa
     hang         nothing after 20 seconds
 
 The last four are faults: each is printed with what repeats it, and the exit status is 1. At scale 1 there are 500
-kills, 4 races of every pair of writing verbs, and 5,000 corruptions.
+kills, 4 races of every pair of writing verbs, 5,000 corruptions, and 20,000 mutants of files for every reader.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import torch
+from fuzz_readers import READERS, fuzz
 
 import rootward as rw
 from rootward import folders
@@ -584,11 +585,24 @@ def judged(ended: Ended, before: dict[str, str | None]) -> tuple[str, str]:
     return ("WRONG", f"other answers: {', '.join(other)}") if other else ("harmless", "")
 
 
+def readers(shop: Shop, scale: float, rng: random.Random) -> tuple[Counter[str], list[Fault]]:
+    """20,000 mutants of small valid files for every reader: read, or refused by an error of ours."""
+    counts: Counter[str] = Counter()
+    faults: list[Fault] = []
+    seed = rng.randrange(1 << 30)
+    for reader in READERS:
+        found = fuzz(reader, max(1, round(20_000 * scale)), seed)
+        counts += found.outcomes
+        faults += [(how, f"{reader}, mutant {number} of seed {seed}", why) for number, how, why in found.fell]
+    return counts, faults
+
+
 # A part takes the artefacts, the scale and random numbers, and gives counts by outcome and its faults.
 PARTS: dict[str, Callable[[Shop, float, random.Random], tuple[Counter[str], list[Fault]]]] = {
     "kills": kills,
     "races": races,
     "corruptions": corruptions,
+    "readers": readers,
 }
 
 
