@@ -277,10 +277,10 @@ def _refuse_another_separator(paths: list[str], given: str | None, separator: st
     if 2 * counts[likely] < len(paths) or (given is None and likely.strip() == ">"):
         return
     held = "No path" if not n_held else f"Only {n_held:,} of {len(paths):,} paths"
-    names = " If it is part of names, say layout='plain'." if given is None else ""
+    names = "If it is part of names, say layout='plain'. " if given is None else ""
     raise TableError(
         f"{held}{where} hold{'s' if n_held < 2 else ''} the separator {separator!r}, and {counts[likely]:,} of "
-        f"{len(paths):,} hold {likely!r}. Say so with separator={likely!r}.{names}"
+        f"{len(paths):,} hold {likely!r}. {names}Say so with separator={likely!r}."
     )
 
 
