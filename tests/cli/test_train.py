@@ -177,7 +177,10 @@ def test_every_format_with_its_options(rootward, tmp_path):
         (["--resume", "nowhere", "--dim", "4"], "leave out --dim"),
         (["--resume", "nowhere"], "nowhere does not exist"),
         (["obo:shop.obo", "--read", "relations=is_b"], "--read relations= names 'is_b', which no term of shop.obo has"),
-        (["paths:paths.txt"], "1 of 1 hold '/'. If it is part of names, say --read layout='plain'. Say so with --read separator='/'."),
+        (
+            ["paths:paths.txt"],
+            "1 of 1 hold '/'. If it is part of names, say --read layout='plain'. Say so with --read separator='/'.",
+        ),
         (["edges:excel.csv"], "It looks separated by ';': say so with --read delimiter=';'."),
         (
             ["pairs:clicks.csv", "--read", "levels=exact=0"],
