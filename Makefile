@@ -1,6 +1,7 @@
 # make quickstart   an environment, then a dual encoder for all nouns of WordNet, measured and searched
 # make test         an environment, then style, types and tests
 # make test-slow    the proofs at full size
+# make docs         the documentation as pages, in docs/_build/html; a warning is an error
 # make attack       writers killed and racing, files damaged: a tenth of the full size (SEED=n, SCALE=1)
 # make bench        every benchmark, its figures to benchmarks/results
 # make paper        the paper's tables and figures and the studies around it, on two cores: a day; resumes where it stopped
@@ -16,7 +17,7 @@ BENCHMARKS := sources full_softmax hierarchies wordnet hpo_synonyms wordnet_glos
 STUDIES := best figure3 table1 figure4 tableC1 figureC1 figureE1 figureD1 losses scarce irregular incomplete order cost baselines figure2 noise margins
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test test-slow attack bench paper report clean
+.PHONY: quickstart test test-slow docs attack bench paper report clean
 
 quickstart: $(VENV)/.base
 	rm -rf runs/quickstart
@@ -31,6 +32,9 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow
+
+docs: $(VENV)/.dev
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
 attack: $(VENV)/.dev
 	$(BIN)/python benchmarks/attack.py --scale $(SCALE) --seed $(SEED)

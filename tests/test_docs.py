@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -124,3 +126,22 @@ def test_links_of_a_page_lead_to_files(page) -> None:
 
 def test_the_readme_is_a_front_page() -> None:
     assert len(README.read_text(encoding="utf-8").split()) <= 1000
+
+
+def test_the_documentation_builds_as_pages_without_a_warning(tmp_path) -> None:
+    """In a process of its own, as `make docs` does."""
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-b",
+        "html",
+        ROOT / "docs",
+        tmp_path / "html",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "rootward.Searcher" in (tmp_path / "html" / "api.html").read_text(encoding="utf-8")

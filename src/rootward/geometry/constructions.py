@@ -81,6 +81,7 @@ def construct(
     gaussian: the paper's Algorithm 1 (arXiv 2509.16411, section 3). Documents are random directions, a query is the
         normalised sum of its relevant documents. Separates all queries with one threshold when dim is large enough: see
         `guaranteed_dimension` for a bound and `plan` for the dimension that really is. float32.
+
     one_hot: a dimension for every document; exact. float64.
     moment_curve: exact for any sets, in 2 max|S(q)| dimensions, with a tiny margin (arXiv 2601.20844). float64.
     arcs: exact for trees and forests with all their ancestors, in 3 dimensions. float64.
