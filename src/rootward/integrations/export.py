@@ -85,16 +85,13 @@ def export(
     if report is not None:
         _check_report(report, model)
     folder = Path(folder)
-    if folder.exists():
-        raise RunFolderError(f"{folder} is there already; choose another folder to export to.")
-
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunFolderError(f"{folder} cannot be made ({error.strerror}); choose another folder.") from error
     # One writer at a time; what a killed one has left is removed, as everything until the folder is whole has one name.
     with locked(folder.with_name(f".{folder.name}.rootward-lock"), "rootward export", folder), writing(folder):
-        if folder.exists():
+        if folder.exists():  # looked for here, so that the lock of a writer that was killed at its end goes, too
             raise RunFolderError(f"{folder} is there already; choose another folder to export to.")
         _write(model, folder, format, own if report is None else report, trained)
     return folder
