@@ -378,3 +378,12 @@ def test_pairs_of_arrays_take_lists_of_ids_and_refuse_the_rest_at_once():
     ):
         with pytest.raises(InputError):
             Pairs.from_arrays(*arguments)
+
+
+def test_a_header_that_pyarrow_splits_otherwise_is_our_error(tmp_path, monkeypatch):
+    def other(*_, **__):
+        raise pa.ArrowKeyError("Column 'child' in include_columns does not exist in CSV file")
+
+    monkeypatch.setattr("pyarrow.csv.read_csv", other)
+    with pytest.raises(TableError, match=r"The header of edges\.csv is not plain"):
+        Hierarchy.from_edges(file_of(tmp_path, "edges.csv", "child,parent\na,b\n"))

@@ -465,6 +465,11 @@ class Delimited:
                             yield self.name, self.lines, batch
             except pa.ArrowInvalid as error:
                 raise self.refusal(error) from error
+            except pa.ArrowKeyError as error:  # a header that the csv module and pyarrow split otherwise
+                raise TableError(
+                    f"The header of {self.name} is not plain: a quote or a control character stands in it. Write it as "
+                    f"the names of the columns with {self.delimiter!r} between them."
+                ) from error
 
     def check(self, names: Sequence[str], optional: Sequence[str], hints: tuple[str, str]) -> list[str]:
         """The columns to read; refuses files that pyarrow would misread without an error.
