@@ -127,3 +127,10 @@ def test_what_cannot_be_filtered_is_refused():
     clicks = Pairs.from_arrays(Ids(["a click"]), tree.ids, [0], [3], [0])
     with pytest.raises(InputError, match="no query is a document"):
         Ancestors.of(clicks, tree.ids)
+
+
+def test_conditions_that_are_given_are_joined():
+    assert Filter.joined() is None
+    assert Filter.joined(below="shoes") == Filter.below("shoes")
+    wanted = Filter.below("shoes", within=2) & Filter.above("boots", within=2) & Filter.levels(1, None)
+    assert Filter.joined(below="shoes", above="boots", levels=(1, None), within=2) == wanted

@@ -6,8 +6,6 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import reduce
-from operator import and_
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -142,12 +140,11 @@ def _filter(below: str | None, above: str | None, within: int | None, levels: st
     """All filters together; None for none."""
     if within is not None and below is None and above is None:
         raise InputError("--within says how far from a document; give --below ID or --above ID with it.")
-    filters = [] if below is None else [rw.Filter.below(below, within=within)]
-    filters += [] if above is None else [rw.Filter.above(above, within=within)]
+    wanted = None
     if levels is not None:  # 2..4, 2.., ..3, 2
         found = re.fullmatch(r"\s*(\d*)\s*(\.\.)?\s*(\d*)\s*", levels)
         if found is None or not (found[1] or found[3]):
             raise InputError(f"--levels is A..B, such as 2..4, 2.. or ..3 (0 is a root); got {levels!r}.")
         first = int(found[1] or 0)
-        filters.append(rw.Filter.levels(first, first if found[2] is None else int(found[3]) if found[3] else None))
-    return reduce(and_, filters) if filters else None
+        wanted = first, first if found[2] is None else int(found[3]) if found[3] else None
+    return rw.Filter.joined(below=below, above=above, levels=wanted, within=within)

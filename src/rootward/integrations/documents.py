@@ -112,13 +112,7 @@ def filter_of(below: str | None, above: str | None, levels: Levels, hops: int | 
     """
     if hops is not None and below is None and above is None:
         raise InputError(f"hops={hops} says how far from a document; set below or above to its id as well.")
-    parts = [] if below is None else [Filter.below(below, within=hops)]
-    parts += [] if above is None else [Filter.above(above, within=hops)]
-    parts += [] if levels is None else [Filter.levels(*levels)]
-    where = None
-    for part in parts:
-        where = part if where is None else where & part
-    return where
+    return Filter.joined(below=below, above=above, levels=levels, within=hops)
 
 
 def checked(changes: dict[str, Any]) -> dict[str, Any]:

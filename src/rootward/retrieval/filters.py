@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import reduce
+from operator import and_
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -135,6 +136,30 @@ class Filter:
         if not isinstance(ids, Iterable):
             raise InputError(f"only takes a list of ids, got {ids!r:.80}.")
         return cls((_Only(tuple(map(id_text, ids))),))
+
+    @classmethod
+    def joined(
+        cls,
+        *,
+        below: Hashable | None = None,
+        above: Hashable | None = None,
+        levels: tuple[int, int | None] | None = None,
+        within: int | None = None,
+    ) -> Filter | None:
+        """All of these conditions that are given as one filter; None without any.
+
+        Args:
+            below, above: as for the classmethods of these names, with `within` hops.
+            levels: (first, last) for `levels`.
+            within: with below or above; without them it says nothing.
+
+        Raises:
+            InputError: as the classmethods.
+        """
+        parts = [] if below is None else [cls.below(below, within=within)]
+        parts += [] if above is None else [cls.above(above, within=within)]
+        parts += [] if levels is None else [cls.levels(*levels)]
+        return reduce(and_, parts) if parts else None
 
     def __and__(self, other: Filter) -> Filter:
         """Only documents that match both."""

@@ -61,10 +61,7 @@ class Question:
         """
         if self.hops is not None and self.below is None and self.above is None:
             raise InputError("hops says how far from a document; give below or above with it.")
-        tests = [] if self.below is None else [Filter.below(self.below, within=self.hops)]
-        tests += [] if self.above is None else [Filter.above(self.above, within=self.hops)]
-        tests += [] if self.levels is None else [Filter.levels(*self.levels)]
-        return None if not tests else Filter(tuple(test for each in tests for test in each.tests))
+        return Filter.joined(below=self.below, above=self.above, levels=self.levels, within=self.hops)
 
 
 @dataclass(frozen=True, eq=False)
