@@ -187,16 +187,23 @@ class HeldOut:
 
         def read(config: dict[str, Any]) -> HeldOut | None:
             about = section(folder, config, "classifier", _Section, CLASSIFIER_FOLDER)
-            if HELD_OUT not in config["files"] or about.model != _model_of(Path(run)):
+            if about.model != _model_of(Path(run)):
                 return None
             check_files(folder, config, CLASSIFIER_FOLDER)
-            path = file_of(folder, config, HELD_OUT, CLASSIFIER_FOLDER)
-            try:
-                return cls(**{name: tensor.numpy() for name, tensor in load_file(path).items()})
-            except (SafetensorError, TypeError, ValueError) as error:
-                raise RunFolderError(f"{path} cannot be read: {error}. Train that run again.") from error
+            return cls.read(folder, config)
 
         return read_whole(folder, CLASSIFIER_FOLDER, read)
+
+    @classmethod
+    def read(cls, folder: Path, config: dict[str, Any]) -> HeldOut | None:
+        """Those in a classifier's folder, whose files were checked already; None where it has none."""
+        if HELD_OUT not in config["files"]:
+            return None
+        path = file_of(folder, config, HELD_OUT, CLASSIFIER_FOLDER)
+        try:
+            return cls(**{name: tensor.numpy() for name, tensor in load_file(path).items()})
+        except (SafetensorError, TypeError, ValueError) as error:
+            raise RunFolderError(f"{path} cannot be read: {error}. Train that run again.") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -522,9 +529,8 @@ class Classifier:
                 raise RunFolderError(f"{folder / EVIDENCE} does not fit its run: {error}. Train it again.") from error
             path = file_of(folder, config, REPORT, CLASSIFIER_FOLDER)
             report = NodeReport.load(path) if REPORT in config["files"] else None
-            seen = HeldOut.load(run_folder)
-            how: dict[str, Any] = {"held_out": seen, "tuned": tuned}
-            return cls(evidence, about.weights, loaded.pairs, report, about.about, loaded, **how)
+            seen = HeldOut.read(folder, config)
+            return cls(evidence, about.weights, loaded.pairs, report, about.about, loaded, seen, tuned)
 
         return read_whole(folder, CLASSIFIER_FOLDER, read)
 
