@@ -143,6 +143,9 @@ def test_a_search_by_the_classifier_shows_what_is_less_likely_below_the_answer_s
     assert [(match.id, match.hops) for match in known] == [("boots", 0), ("shoes", 1)]
     (many,) = searcher.search("rubber work boot", threshold=0.0)
     assert set(many.ids) == set(PARENT)
+    (two,) = searcher.search("rubber work boot", threshold=0.0, cap=2)
+    assert sorted(two.scores) == sorted(many.scores)[-2:]
+    assert two.to_dict()["truncated"]
 
 
 def test_blocks_of_texts_give_the_answers_of_single_ones(shop):

@@ -101,7 +101,7 @@ def tune(
 
     Returns:
         The tuned encoder. None where it cannot be tuned (no model of sentence-transformers, more than 50 million
-        weights, fewer than two nodes with two texts), or where held-out texts do not gain.
+        weights, fewer than two nodes with two texts), or where held-out texts lose by it.
     """
     model = base.model
     if not (isinstance(model, torch.nn.Module) and callable(getattr(model, "preprocess", None))):
@@ -130,15 +130,7 @@ def tune(
     size = min(BATCH, len(several))
     with bar("tuning the sentence encoder", steps, progress) as done:
         for step in range(steps):
-            drawn: dict[int, None] = {}
-            while len(drawn) < size:
-                at = int(draws.choice(len(several), p=share))
-                start = max(0, min(at - NEAR // 2, len(several) - NEAR))
-                near = several[start : start + NEAR] if len(drawn) < size // 2 else []
-                for node in (several[at], *near)[: size - len(drawn) + 1]:
-                    if len(drawn) < size:
-                        drawn[node] = None
-            chosen = list(drawn)
+            chosen = _batch(several, share, size, draws)
             two = [draws.choice(of[node], 2, replace=False) for node in chosen]
             vectors = _vectors(model, [texts[place] for pair in two for place in pair])
             scores = SCALE * vectors[0::2] @ vectors[1::2].T
@@ -153,13 +145,24 @@ def tune(
             torch.autograd.backward(value)
             optimizer.step()
             done(1)
-    tuned = TunedEncoder(base, {name: each.detach().half() for name, each in trained.items()})
+    tuned = TunedEncoder(base, {name: each.detach().half() for name, each in trained.items() if each.grad is not None})
     finite = all(bool(torch.isfinite(each).all()) for each in tuned.weights.values())
     return tuned if finite and _nearest_right(tuned.encoder.model, *pairs) >= before else None
 
 
+def _batch(nodes: list[int], share: npt.NDArray[np.float64], size: int, draws: np.random.Generator) -> list[int]:
+    """Different nodes: half of them stand around a drawn one in the taxonomy, the others are drawn alone."""
+    found: dict[int, None] = {}
+    while len(found) < size:
+        at = int(draws.choice(len(nodes), p=share))
+        start = max(0, min(at - NEAR // 2, len(nodes) - NEAR))
+        near = nodes[start : start + NEAR] if len(found) < size // 2 else []
+        found |= dict.fromkeys((nodes[at], *near))
+    return list(found)[:size]
+
+
 def _trained(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    """The parameters that are trained, by name; the others are frozen: embeddings, and the lowest layers."""
+    """The parameters that may be trained, by name; the others are frozen: embeddings, and the lowest layers."""
     layer = {name: re.search(r"\.layers?\.(\d+)\.", name) for name, _ in model.named_parameters()}
     n_layers = 1 + max((int(found[1]) for found in layer.values() if found), default=-1)
     trained = {}

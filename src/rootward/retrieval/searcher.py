@@ -450,14 +450,17 @@ class Searcher:
             threshold = number(threshold, "threshold is a score or 'auto'")
         check_filter(where)
         pairs, index = self.pairs, self.index if where is None or not where.needs_ancestors else self._with_ancestors()
+        results = [self._named(text) for text in ([texts] if isinstance(texts, str | int) else texts)]
         if self.classifier is not None:
-            return self._classified(self.classifier, texts, k, threshold, where, nearest_first, errors)
+            for result in results:
+                if errors == "raise" and result.error is not None:
+                    raise result.error
+            return self._classified(self.classifier, results, k, threshold, where, cap, nearest_first)
         if upward and (pairs is None or not pairs.is_graph):
             raise InputError(
                 "Adding ancestors needs a run of a hierarchy, in which documents are queries too; this one has no such "
                 "pairs. Leave out upward."
             )
-        results = [self._named(text) for text in ([texts] if isinstance(texts, str | int) else texts)]
         groups = {True: [i for i, each in enumerate(results) if each.meanings]}
         groups[False] = [i for i, each in enumerate(results) if each.unseen]
         queries = {}
@@ -497,37 +500,37 @@ class Searcher:
     def _classified(
         self,
         classifier: Classifier,
-        texts: str | int | Iterable[str | int],
+        results: list[Result],
         k: int | None,
         threshold: float | Literal["auto"] | None,
         where: Filter | None,
+        cap: int | None,
         nearest_first: bool,
-        errors: Literal["raise", "keep"],
     ) -> Results:
         """`search` by a classifier: answers are closed upwards, so nothing has to be added to them."""
-        if k is not None and k < 1:
-            raise InputError(f"k is how many documents to keep and at least 1, got {k}.")
-        results = [self._named(text) for text in ([texts] if isinstance(texts, str | int) else texts)]
-        for result in results:
-            if errors == "raise" and result.error is not None:
-                raise result.error
         allowed = None
         if where is not None:
-            allowed = where.where(self.model.document_ids, self._with_ancestors().catalogue.ancestors).rows
-        floor = classifier.weights.floor if threshold in (None, "auto") else float(threshold)
+            ancestors = self._with_ancestors().catalogue.ancestors if where.needs_ancestors else None
+            allowed = where.where(self.model.document_ids, ancestors).rows
+        floor = classifier.weights.floor if threshold is None or threshold == "auto" else threshold
+        most = cap if threshold is not None else None
         for known in (True, False):
             places = [i for i, each in enumerate(results) if each.error is None and bool(each.meanings) is known]
             if not places:
                 continue
             with self._lock:
                 named = classifier.read([self._words(results[i]) for i in places])
-            rows, scores = [], []
+            rows, scores, cut_off = [], [], list[bool]()
             for place in range(len(places)):
                 found, chances = named.holding(place, 0.0 if threshold is None else floor)
                 kept = np.ones(len(found), np.bool_) if allowed is None else np.isin(found, allowed)
                 if threshold is not None and not named.fits[place]:
                     kept[:] = False
                 found, chances = found[kept], chances[kept]
+                cut_off.append(most is not None and len(found) > most)
+                if cut_off[-1]:
+                    likeliest = np.sort(np.argsort(-chances, kind="stable")[:most])
+                    found, chances = found[likeliest], chances[likeliest]
                 first = (chances >= floor) & named.fits[place] & nearest_first
                 order = np.lexsort((np.where(first, 0, -chances), ~first))  # stable: the nearest come first
                 order = order[: k if k is not None else 10 if threshold is None else None]
@@ -535,7 +538,12 @@ class Searcher:
                 scores.append(chances[order].astype(np.float32))
             hits = Hits(
                 tuple(results[i].query for i in places),
-                Found(offsets_of(np.array(list(map(len, rows)))), np.concatenate(rows), np.concatenate(scores)),
+                Found(
+                    offsets_of(np.array(list(map(len, rows)))),
+                    np.concatenate(rows),
+                    np.concatenate(scores),
+                    truncated=np.array(cut_off) if any(cut_off) else None,
+                ),
                 np.where(named.fits, floor, np.inf).astype(np.float32),
                 self.model.document_ids,
                 self.model.document_texts,
