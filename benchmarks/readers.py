@@ -199,7 +199,8 @@ CASES = [
          "cc71c8e064859e912aac8b11ec06e6bc53255b6a", "CC BY-SA 3.0", Hierarchy.from_owl, owl),
     Case("schemaorg-types.csv", GITHUB + "schemaorg/schemaorg data/releases/30.0/schemaorg-all-https-types.csv",
          "cc71c8e064859e912aac8b11ec06e6bc53255b6a", "CC BY-SA 3.0", edges_of("id", "subTypeOf"), schema_table),
-    Case("iab-content.tsv", GITHUB + "InteractiveAdvertisingBureau/Taxonomies Content Taxonomy 3.1.tsv",
+    Case("iab-content.tsv",
+         GITHUB + "InteractiveAdvertisingBureau/Taxonomies Content Taxonomies/Content Taxonomy 3.1.tsv",
          "b7acdcaa30d4c389d0fe022e93865ca59a4299e6", "CC BY 3.0", edges_of("Unique ID", "Parent"), iab),
 ]  # fmt: skip
 

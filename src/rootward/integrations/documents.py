@@ -115,6 +115,22 @@ def filter_of(below: str | None, above: str | None, levels: Levels, hops: int | 
     return Filter.joined(below=below, above=above, levels=levels, within=hops)
 
 
+def fields_of(retriever: Any) -> dict[str, Any]:
+    """The search fields of a retriever, by name."""
+    return {name: getattr(retriever, name) for name in SEARCH_FIELDS}
+
+
+def as_values(fields: dict[str, Any]) -> dict[str, Any]:
+    """Settings as JSON values."""
+    return {**fields, "levels": None if fields["levels"] is None else list(fields["levels"])}
+
+
+def as_fields(values: dict[str, Any]) -> dict[str, Any]:
+    """Settings as retrievers take them, from what `as_values` gave."""
+    levels = values.get("levels")
+    return {**values, "levels": None if levels is None else tuple(levels)}
+
+
 def checked(changes: dict[str, Any]) -> dict[str, Any]:
     """Changes of a retriever's search fields.
 

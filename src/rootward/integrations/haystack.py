@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from rootward.errors import MissingExtraError
-from rootward.integrations.documents import SEARCH_FIELDS, Found, Levels, Threshold, filter_of, opened, search
+from rootward.integrations.documents import (
+    Found,
+    Levels,
+    Threshold,
+    as_fields,
+    as_values,
+    fields_of,
+    filter_of,
+    opened,
+    search,
+)
 from rootward.retrieval import Searcher
 
 try:
@@ -75,17 +85,14 @@ class RootwardRetriever:
 
     def to_dict(self) -> dict[str, Any]:
         """Its settings as JSON values."""
-        fields = {name: getattr(self, name) for name in SEARCH_FIELDS}
-        fields["levels"] = None if self.levels is None else list(self.levels)
+        fields = as_values(fields_of(self))
         saved: dict[str, Any] = default_to_dict(self, run=self.folder, **fields, index=self.index, encoder=self.encoder)
         return saved
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> RootwardRetriever:
         """The retriever of such settings."""
-        fields = dict(data.get("init_parameters", {}))
-        if fields.get("levels") is not None:
-            fields["levels"] = tuple(fields["levels"])
+        fields = as_fields(data.get("init_parameters", {}))
         made: RootwardRetriever = default_from_dict(cls, {**data, "init_parameters": fields})
         return made
 
@@ -105,10 +112,9 @@ class RootwardRetriever:
         """
         self.warm_up()
         assert self._searcher is not None
-        fields = {name: getattr(self, name) for name in SEARCH_FIELDS}
         changes = {"k": k, "threshold": threshold, "below": below}
-        fields |= {name: value for name, value in changes.items() if value is not None}
-        (found,) = search(self._searcher, [query], **fields)
+        changes = {name: value for name, value in changes.items() if value is not None}
+        (found,) = search(self._searcher, [query], **(fields_of(self) | changes))
         return {"documents": [_document(each) for each in found]}
 
     @component.output_types(documents=list[Document])

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, PrivateAttr
 
 from rootward.errors import InputError, MissingExtraError
-from rootward.integrations.documents import SEARCH_FIELDS, Found, Levels, Threshold, checked, opened, search
+from rootward.integrations.documents import Found, Levels, Threshold, checked, fields_of, opened, search
 from rootward.retrieval import Searcher
 
 try:
@@ -85,8 +85,7 @@ class RootwardRetriever(BaseRetriever):
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **changes: Any
     ) -> list[Document]:
-        fields = {name: getattr(self, name) for name in SEARCH_FIELDS} | checked(changes)
-        (found,) = search(self._searcher, [query], **fields)
+        (found,) = search(self._searcher, [query], **(fields_of(self) | checked(changes)))
         return [_document(each) for each in found]
 
     async def _aget_relevant_documents(

@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from rootward.errors import MissingExtraError
-from rootward.integrations.documents import SEARCH_FIELDS, Found, Levels, Threshold, filter_of, opened, search
+from rootward.integrations.documents import (
+    Found,
+    Levels,
+    Threshold,
+    as_fields,
+    as_values,
+    fields_of,
+    filter_of,
+    opened,
+    search,
+)
 
 try:
     from llama_index.core.base.base_retriever import BaseRetriever
@@ -70,22 +80,19 @@ class RootwardRetriever(BaseRetriever):
 
     def to_dict(self) -> dict[str, Any]:
         """Its settings as JSON values."""
-        fields = {name: getattr(self, name) for name in ("run", *SEARCH_FIELDS, "index", "encoder")}
-        return {**fields, "levels": None if self.levels is None else list(self.levels)}
+        return {"run": self.run, **as_values(fields_of(self)), "index": self.index, "encoder": self.encoder}
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> RootwardRetriever:
         """The retriever of such settings; opens the run."""
-        levels = fields.get("levels")
-        return cls(**{**fields, "levels": None if levels is None else tuple(levels)})
+        return cls(**as_fields(fields))
 
     def __reduce__(self) -> Any:
         return type(self).from_dict, (self.to_dict(),)
 
     def retrieve_batch(self, queries: Sequence[str]) -> list[list[NodeWithScore]]:
         """The nodes of each text, found by one search; without LlamaIndex's callbacks."""
-        fields = {name: getattr(self, name) for name in SEARCH_FIELDS}
-        return [[_node(each) for each in found] for found in search(self._searcher, queries, **fields)]
+        return [[_node(each) for each in found] for found in search(self._searcher, queries, **fields_of(self))]
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         return self.retrieve_batch([query_bundle.query_str])[0]
