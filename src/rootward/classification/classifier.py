@@ -460,8 +460,8 @@ class Classifier:
             said.append(f"Seconds: {seconds}.")
         elif self.about.get("held_out") == 0:
             said.append(
-                "No text was held out, so nothing is measured: the weights are the usual ones, the probabilities are not "
-                "calibrated, and every text with a letter or digit gets a node."
+                "No text was held out, so nothing is measured: the weights are the usual ones, the probabilities are "
+                "not calibrated, and every text with a letter or digit gets a node."
             )
         return tuple(said)
 
