@@ -191,13 +191,15 @@ def test_rows_with_unknown_nodes_are_refused_or_left_out(rootward, shop, files, 
         (["tree:2,2", "--text", "title"], "--text names a column of --labels FILE"),
         (["tree:2,2", "--labels", "titles.csv"], "has no column 'text'"),
         (["tree:2,2", "--labels", "gone.csv"], "gone.csv"),
+        (["tree:2,2", "--labels", "none.csv"], "leave them out, and say --tower auto"),
         (["tree:2,2", "--read", "unknown=skip"], "--read unknown=skip is for labels"),
         (["labels:titles.csv"], "--read text= and --read node="),
         (["labels:titles.csv", "--labels", "new.csv"], "--labels are of nodes of a hierarchy"),
         (["tree:2,2", "--labels", "new.csv", "--tower", "lookup", "--word-pairs"], "belongs to --tower static"),
     ],
 )
-def test_what_does_not_fit_is_refused(rootward, files, flags, message):
+def test_what_does_not_fit_is_refused(rootward, files, tmp_path, flags, message):
+    (tmp_path / "none.csv").write_text("text,node\n")
     result = rootward("train", *flags, "--out", "run")
     assert result.exit_code == 2
     assert message in result.stderr

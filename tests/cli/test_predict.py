@@ -88,9 +88,13 @@ def test_lines_go_to_standard_output(rootward, folder):
         (["new.csv"], "--text"),
         (["none.csv", "--text", "title"], "none.csv"),
         (["new.csv", "--text", "title", "--out", "said.txt"], ".jsonl, .csv, .parquet"),
+        (["semicolons.csv"], "It looks separated by ';': save it with commas, or with tabs as .tsv."),
+        (["texts.txt"], "it must end in .csv, .tsv or .parquet"),
     ],
 )
 def test_what_cannot_be_read_or_written_is_refused(rootward, folder, arguments, message):
+    (folder / "semicolons.csv").write_text("text;price\nmud wellie;3\n")
+    (folder / "texts.txt").write_text("mud wellie\n")
     result = rootward("predict", folder / "run", folder / arguments[0], *arguments[1:])
     assert result.exit_code == 2
     assert message in result.stderr
@@ -124,6 +128,8 @@ def test_labels_too_few_to_hold_some_out_name_nodes_and_say_that_nothing_is_meas
         result = rootward(*command, "run")
         assert result.exit_code == 0, result.stderr
         assert "held-out texts" not in result.stdout
+        assert "were held out, measured before" not in result.stderr
+    assert "no text: there were too few to hold some out" in rootward("info", "run").stdout
     (tmp_path / "newer.csv").write_text("child,parent\nt,f\nb,f\nz,f\n")
     grown = rootward("grow", "run", "edges:newer.csv", "--out", "grown")
     assert grown.exit_code == 0, grown.stderr

@@ -175,7 +175,7 @@ def _whose(run: Path, pairs: rw.Pairs) -> str:
     """Whose figures those without test texts are."""
     n = f"{(pairs.sizes > 0).sum():,} texts"
     others = f"for others: rootward evaluate {run} --labels FILE"
-    if (run / CLASSIFIER).is_dir():
+    if (run / CLASSIFIER / REPORT).is_file():
         return (
             f"Recall by distance is of the {n} that {run} was trained on, which says little of other texts. Named "
             f"nodes are of texts that were held out, {_BEFORE}; {others}"

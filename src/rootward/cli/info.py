@@ -194,6 +194,8 @@ def _figures(folder: Path, growth: Drift | None) -> dict[str, Any]:
         named = NodeReport.load(folder / CLASSIFIER / REPORT)
         whose = f"{named.n_queries:,} held-out texts; then everything was trained again on all texts"
         figures["named node"] = {"right": named.accuracy.value, "hierarchical F1": named.f1.value, "of": whose}
+    elif (folder / CLASSIFIER).is_dir():
+        figures["named node"] = {"of": "no text: there were too few to hold some out"}
     if (folder / NAME).is_file():
         sets = rw.Calibration.load(folder).report
         whose = f"{sets.queries} that were not calibrated on" + (f"; {sets.note}" if sets.note else "")

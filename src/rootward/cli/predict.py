@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rootward.cli.flags import EncoderAgain, Quiet, output, panel, refuse_files, say
+from rootward.cli.sources import told_of_table
 from rootward.errors import InputError, as_json
 from rootward.files import atomic_write
 from rootward.progress import Progress
@@ -51,7 +52,11 @@ def predict(
     if out is not None and out.suffix not in _SUFFIXES:
         raise InputError(f"--out {out}: predictions are written as {', '.join(_SUFFIXES)}; give one of these suffixes.")
     blocks = column_blocks(file, [text], rows=_AT_A_TIME, hint=" Name the column with --text.")
-    first = next(blocks)  # a table that cannot be read is refused before the model is loaded
+    try:
+        first = next(blocks)  # a table that cannot be read is refused before the model is loaded
+    except InputError as error:
+        error.args = (told_of_table(str(error)), *error.args[1:])
+        raise
     classifier = Classifier.load(run, encoder=encoder)
 
     def answers() -> Iterator[Answer]:

@@ -163,8 +163,19 @@ class LabelFlags(SourceFlags):
         try:
             return rw.Labels.read(self.labels, **columns)
         except InputError as error:
-            error.args = (re.sub(r"\b(text|node|weight)=", r"--\1", str(error)), *error.args[1:])
+            message = re.sub(r"\b(text|node|weight)=", r"--\1", told_of_table(str(error)))
+            if message.startswith("There are no rows"):
+                message += (
+                    " A taxonomy whose nodes have names can do without labels: leave them out, and say --tower auto."
+                )
+            error.args = (message, *error.args[1:])
             raise
+
+
+def told_of_table(message: str) -> str:
+    """What a reader says of a table that no --read belongs to, so that its delimiter and format cannot be said."""
+    message = re.sub(r": say so with delimiter=.*\.$", ": save it with commas, or with tabs as .tsv.", message)
+    return re.sub(r"; say format= one of [^.]*\.", "; it must end in .csv, .tsv or .parquet.", message)
 
 
 @dataclass(frozen=True)
