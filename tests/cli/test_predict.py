@@ -259,8 +259,11 @@ def test_calibrate_and_diagnose_take_the_held_out_texts(rootward, folder):
     refused = rootward("calibrate", "run", "--rule", "size")
     assert refused.exit_code == 2
     assert "--rule universal" in refused.stderr
+    assert "search --index uses it with --threshold auto" in result.stderr
     told = rootward("diagnose", "run", "--quick").stdout
     assert "20 held-out texts" in told
+    facts = json.loads(rootward("diagnose", "run", "--quick", "--json", "-").stdout)
+    assert facts["facts"]["queries"]["norm_mean"] == pytest.approx(1, abs=1e-3)  # of the 20 texts alone
     shutil.rmtree("run/classifier")
     told = rootward("calibrate", "run", "--abstain")
     assert "texts it was trained on that were not calibrated on" in told.stdout

@@ -513,7 +513,8 @@ class Classifier:
         loaded = run if isinstance(run, Run) else Run.load(run)
         if loaded.folder is None or not (loaded.folder / CLASSIFIER).is_dir():
             raise RunFolderError(
-                f"{loaded.folder or 'The run'} has no classifier; rootward train SOURCE --labels FILE makes one."
+                f"{loaded.folder or 'The run'} has no classifier; rootward train SOURCE --labels FILE makes one, of "
+                "texts of two nodes or more and with no other --tower than auto."
             )
         folder, run_folder = loaded.folder / CLASSIFIER, loaded.folder
         refuse_link(folder)

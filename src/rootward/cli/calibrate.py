@@ -10,6 +10,7 @@ import rootward as rw
 from rootward.cli.flags import EncoderAgain, PlotFlags, RunFolder, panel, provided
 from rootward.cli.sources import LabelFlags, read_for_run
 from rootward.errors import InputError
+from rootward.folders import CLASSIFIER
 
 _calibration = panel("Calibration")
 
@@ -38,9 +39,9 @@ def calibrate(
     Half of the queries are fitted to, a quarter decides between rules, a quarter is measured on. The queries are those
     of SOURCE, or texts labelled with the run's nodes; without either the texts that the run held out, as its tower saw
     them before it was trained on them too, where it held some out, else what it was trained on. The result goes into
-    the run's folder, where search --threshold auto finds it for queries without a threshold of their own. A precision
-    out of reach is an error and changes nothing. Rules: universal, one threshold; predicted, one for each query; size,
-    how many answers to expect.
+    the run's folder, where search --threshold auto finds it for queries without a threshold of their own (of a run with
+    a classifier, search --index). A precision out of reach is an error and changes nothing. Rules: universal, one
+    threshold; predicted, one for each query; size, how many answers to expect.
 
     \b
       rootward calibrate runs/wordnet
@@ -90,7 +91,10 @@ def calibrate(
             f"No answer sets keep a precision of {report.floor:g}: every query would abstain. {left} Give "
             "more pairs or a lower floor, or --abstain to have it so."
         )
-    results.say(f"Wrote {calibration.save(run)}; search --threshold auto uses it.")
+    uses = "search --threshold auto uses it"
+    if (run / CLASSIFIER).is_dir():
+        uses = "search --index uses it with --threshold auto. Without an index the classifier answers, which needs none"
+    results.say(f"Wrote {calibration.save(run)}; {uses}.")
 
 
 _TRAINED = (

@@ -13,6 +13,7 @@ from rootward.cli.flags import PlotFlags, panel, provided
 from rootward.cli.sources import LabelFlags, read_for_run, read_source
 from rootward.cli.towers import ON_ENCODER
 from rootward.errors import InputError
+from rootward.ids import Ids
 
 _vectors, _probes = panel("Vectors"), panel("Probes")
 
@@ -85,8 +86,6 @@ def _of_run(run: Path, source: LabelFlags, encoder: str | None, progress: bool) 
 
     Of a run that held texts out, these, as its tower saw them before it was trained on them.
     """
-    import numpy as np  # noqa: PLC0415
-
     from rootward.classification import HeldOut  # noqa: PLC0415
     from rootward.diagnosis.diagnose import known_of  # noqa: PLC0415
     from rootward.diagnosis.vectors import with_rows_of  # noqa: PLC0415
@@ -100,16 +99,13 @@ def _of_run(run: Path, source: LabelFlags, encoder: str | None, progress: bool) 
     pairs = pairs_in(run, model) if found is None else found.pairs
     about: dict[str, Any] = {"label": str(run), "known": known_of(run)}
     if found is None and (seen := HeldOut.load(run)) is not None:
-        read = np.zeros((pairs.n_queries, model.dim), np.float32)
-        read[seen.rows] = seen.queries
-        held = pairs.of_queries(seen.rows)
-        label = f"{run}, its tower before it was trained on these texts too"
+        held = Ids([pairs.query_ids[row] for row in seen.rows.tolist()])
         return {
             **about,
-            "queries": read,
+            "queries": seen.queries,
             "documents": seen.documents,
-            "pairs": held,
-            "label": label,
+            "pairs": with_rows_of(pairs.of_queries(seen.rows), held, None),
+            "label": f"{run}, its tower before it was trained on these texts too",
             "texts": "held-out",
         }
     about["texts"] = texts_known(model, pairs)
