@@ -153,6 +153,11 @@ class Weights(BaseModel):
     familiar: float = 0.0
     sureness: tuple[float, float, float] = (1.0, 1.0, 0.0)
 
+    @classmethod
+    def usual(cls, measures: tuple[str, ...]) -> Weights:
+        """Those of all these measures where no held-out text tells others."""
+        return cls(measures=measures, weights=tuple(_USUAL[name][0] for name in measures))
+
     def calibrated(self, chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The probabilities that named nodes are right, from those of the softmax."""
         found: npt.NDArray[np.float64] = expit(_log_odds(chances) @ np.array(self.sureness))
@@ -264,7 +269,8 @@ class Classifier:
             settings: device, memory, progress.
             cache: where the encoder's outputs are kept, as for `DualEncoder.text`.
             source: named in the run.
-            held_out: query rows to measure on, such as `held_out_rows` gives; None draws them.
+            held_out: query rows to measure on, such as `held_out_rows` gives; None draws them. Where it is empty,
+                nothing is measured: the measures have their usual weights, and there is no report.
 
         Raises:
             PairsError: fewer than 20 labelled texts that can be held out, or texts of one node alone.
@@ -287,9 +293,10 @@ class Classifier:
         if encoder is not None:
             opened, mine = Encoder.of(encoder), keep[rows]
             kept, other = ([texts[row] for row in some.tolist()] for some in (rows[mine], rows[~mine]))
-            tuned = tune(
-                opened, kept, nodes[mine], closure, (other, nodes[~mine]), seed=seed, progress=settings.progress
-            )
+            if len(held):  # else nothing would tell whether it helped
+                tuned = tune(
+                    opened, kept, nodes[mine], closure, (other, nodes[~mine]), seed=seed, progress=settings.progress
+                )
             seconds["tuning"] = time.perf_counter() - began
             start = time.perf_counter()
             if tuned is not None:
@@ -315,29 +322,28 @@ class Classifier:
                 learnt_from["weights"] = pairs.query_weights[rows[mine]]
             return Evidence.learn(model, rows[mine], nodes[mine], closure, **learnt_from)
 
-        start = time.perf_counter()
-        trial = learnt(keep, None)
-        seconds["trial"] = time.perf_counter() - start
-        start = time.perf_counter()
-        asked = [texts[row] for row in held.tolist()]
-        found = trial.candidates(asked, None if outputs is None else _unit_outputs(outputs, held))
-        weighing = _Weighing.of(trial, found, held, pairs, closure, seed)
-        weights = weighing.weights
-        labels = n_labels_in(pairs)
-        report = measure_nodes(
-            weighing.predictions, pairs, closure=closure, n_labels=labels, label="rootward", texts="held-out", seed=seed
-        )
-        seen = HeldOut(
-            held, trial.model.encode_queries(asked).vectors.cpu().numpy(), trial.model.document_vectors().cpu().numpy()
-        )
-        seconds["weighing"] = time.perf_counter() - start
+        weighing, report, seen = None, None, None
+        if len(held):
+            start = time.perf_counter()
+            trial = learnt(keep, None)
+            seconds["trial"] = time.perf_counter() - start
+            start = time.perf_counter()
+            asked = [texts[row] for row in held.tolist()]
+            found = trial.candidates(asked, None if outputs is None else _unit_outputs(outputs, held))
+            weighing = _Weighing.of(trial, found, held, pairs, closure, seed)
+            about = {"label": "rootward", "texts": "held-out", "n_labels": n_labels_in(pairs), "seed": seed}
+            report = measure_nodes(weighing.predictions, pairs, closure=closure, **about)
+            read = trial.model.encode_queries(asked).vectors.cpu().numpy()
+            seen = HeldOut(held, read, trial.model.document_vectors().cpu().numpy())
+            seconds["weighing"] = time.perf_counter() - start
         start = time.perf_counter()
         evidence = learnt(np.ones(pairs.n_queries, np.bool_), out)
         seconds["training"] = time.perf_counter() - start
+        weights = Weights.usual(evidence.measures) if weighing is None else weighing.weights
         about = {
             "held_out": len(held),
-            "expected_calibration_error": weighing.calibration_error,
-            "tried": weighing.tried,
+            "expected_calibration_error": None if weighing is None else weighing.calibration_error,
+            "tried": {} if weighing is None else weighing.tried,
             "tuned": tuned is not None,
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
         }
@@ -452,6 +458,11 @@ class Classifier:
             said.append(f"Expected calibration error on them: {self.about['expected_calibration_error']:.1%}.")
             seconds = ", ".join(f"{name} {value:.0f}" for name, value in self.about["seconds"].items())
             said.append(f"Seconds: {seconds}.")
+        elif self.about.get("held_out") == 0:
+            said.append(
+                "No text was held out, so nothing is measured: the weights are the usual ones, the probabilities are "
+                "not calibrated, and every text with a letter or digit gets a node."
+            )
         return tuple(said)
 
     def __str__(self) -> str:
@@ -617,7 +628,7 @@ def held_out_rows(pairs: Pairs, rows: Ints, nodes: Ints, seed: int) -> Ints:
     if len(found) < _FEWEST_HELD_OUT:
         raise PairsError(
             f"Only {len(found)} labelled texts can be held out, and {_FEWEST_HELD_OUT} are needed to measure a "
-            "classifier: give more labelled texts, two or more for a node, or choose a tower, such as --tower static."
+            "classifier: give more labelled texts, two or more for a node."
         )
     return found
 
