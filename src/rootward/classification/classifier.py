@@ -308,7 +308,7 @@ class Classifier:
 
         runs: list[Run] = []
 
-        def learnt(keep: npt.NDArray[np.bool_], folder: str | Path | None) -> Evidence:
+        def learnt(keep: npt.NDArray[np.bool_], folder: str | Path | None, start: Evidence | None = None) -> Evidence:
             own = pairs if keep.all() else pairs.keep(keep[pairs.query_of])
             model = DualEncoder.text(own, "static", dim=dim, word_pairs=True, seed=seed, progress=settings.progress)
             how = settings if folder is not None else Settings(**{**vars(settings), "measure": False})
@@ -317,12 +317,12 @@ class Classifier:
                 raise KeyboardInterrupt
             mine = keep[rows]
             vectors = None if outputs is None else _unit_outputs(outputs, rows[mine])
-            learnt_from: dict[str, Any] = {"outputs": vectors, "encoder": opened, "seed": seed}
+            learnt_from: dict[str, Any] = {"outputs": vectors, "encoder": opened, "seed": seed, "start": start}
             if pairs.query_weights is not None:
                 learnt_from["weights"] = pairs.query_weights[rows[mine]]
             return Evidence.learn(model, rows[mine], nodes[mine], closure, **learnt_from)
 
-        weighing, report, seen = None, None, None
+        trial, weighing, report, seen = None, None, None, None
         if len(held):
             start = time.perf_counter()
             trial = learnt(keep, None)
@@ -337,7 +337,7 @@ class Classifier:
             seen = HeldOut(held, read, trial.model.document_vectors().cpu().numpy())
             seconds["weighing"] = time.perf_counter() - start
         start = time.perf_counter()
-        evidence = learnt(np.ones(pairs.n_queries, np.bool_), out)
+        evidence = learnt(np.ones(pairs.n_queries, np.bool_), out, trial)
         seconds["training"] = time.perf_counter() - start
         weights = Weights.usual(evidence.measures) if weighing is None else weighing.weights
         about = {

@@ -22,7 +22,7 @@ SCALE = 20.0
 PENALTY = 6e-4
 _ROUNDING = 1e-6  # of the largest eigenvalue of a float32 Gram matrix
 STEPS = 40
-FEWER_STEPS = 15
+FEWER_STEPS = 12
 """From a similar start."""
 
 
