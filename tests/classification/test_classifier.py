@@ -12,15 +12,12 @@ import rootward as rw
 from rootward.classification import Classifier, tuning
 from rootward.classification import linear as linear_module
 from rootward.classification.classifier import (
-    Weights,
-    _fitted,
-    calibration_error,
     held_out_rows,
     labelled_texts,
-    sureness,
 )
 from rootward.classification.linear import fit_linear, principal_directions
 from rootward.classification.tuning import TunedEncoder, _in_tree_order, tune
+from rootward.classification.weights import Weights, calibration_error, fitted_weights, sureness
 from rootward.encoders.pretrained import Encoder, new_encoder
 from rootward.errors import PairsError, RunFolderError
 from rootward.evaluation.naming import closure_in
@@ -189,13 +186,13 @@ def test_weights_follow_the_measure_that_is_right():
     values = rng.standard_normal((400, 6, 2)).astype(np.float32)
     right = np.zeros((400, 6), np.bool_)
     right[np.arange(400), values[:, :, 0].argmax(1)] = True  # the first measure knows
-    weights = _fitted(values, right, ("trained", "encoder"))
+    weights = fitted_weights(values, right, ("trained", "encoder"))
     assert weights[0] > 5
     assert abs(weights[1]) < weights[0] / 10
 
 
 def test_weights_without_texts_to_fit_on_are_the_usual_ones():
-    weights = _fitted(np.zeros((3, 2, 1), np.float32), np.zeros((3, 2), np.bool_), ("linear",))
+    weights = fitted_weights(np.zeros((3, 2, 1), np.float32), np.zeros((3, 2), np.bool_), ("linear",))
     np.testing.assert_allclose(weights, [0.6])
 
 
