@@ -1,0 +1,118 @@
+"""A category tree and labelled texts: train, measure beside simple methods, predict a file, label the least sure next.
+
+    python examples/shop.py [FOLDER]     # default: tutorial-shop
+
+The data are real: things to wear, to drink and to sit on, as WordNet describes them. Its larger groups are the
+categories, what is below them are the products. It needs the extra `sklearn` and no network.
+docs/tutorial-shop.md shows what it prints.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import shlex
+import sys
+from collections import Counter
+from pathlib import Path
+
+import rootward as rw
+from rootward.classification import Classifier
+from rootward.cli import app
+
+DEPARTMENTS = ("clothing.n.01", "footwear.n.02", "beverage.n.01", "furniture.n.01")
+CATEGORY = 12
+"""So many products below it make a node of WordNet a category."""
+
+STEPS = 200
+FIRST, NEXT = 300, 150
+"""How many texts are labelled at first, and how many after that."""
+
+
+def rootward(*words: str) -> None:
+    """Show a command and run it in this process."""
+    print(f"\n$ rootward {shlex.join(words)}", flush=True)
+    app(list(words), standalone_mode=False)
+
+
+def products_of(department: rw.Hierarchy) -> tuple[list[str], list[tuple[str, str]]]:
+    """The paths of a department's categories, and its products: (name and description, path of the category)."""
+    above = {node: department.parents_of(node) for node in department.ids}
+    size: Counter[str] = Counter()
+    chain_of: dict[str, list[str]] = {}
+    for node in department.ids:
+        chain = [node]
+        while above[chain[-1]]:
+            chain.append(above[chain[-1]][0])
+        chain_of[node] = chain[::-1]
+        size.update(chain[1:])
+    name_of = dict(zip(department.ids, department.texts.names, strict=True))
+    text_of = dict(zip(department.ids, department.texts.definitions, strict=True))
+    paths, products = [], []
+    for node, chain in chain_of.items():
+        path = " > ".join(name_of[each] for each in chain if size[each] >= CATEGORY)
+        if size[node] >= CATEGORY:
+            paths.append(path)
+        else:
+            products.append((f"{name_of[node]}: {text_of[node]}", path))
+    return paths, products
+
+
+def write_csv(path: str, rows: list[tuple[str, str]]) -> None:
+    """Write texts and their categories."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("title", "category"), *rows])
+
+
+def train(labelled: list[tuple[str, str]], out: str) -> Classifier:
+    """What `rootward train paths:categories.txt --labels ...` does, without a sentence encoder and with fewer steps."""
+    tree = rw.Hierarchy.from_paths("categories.txt")
+    pairs = tree.pairs(labels=rw.Labels.read(labelled)).by_name()
+    recipe = rw.recipes.decoupled(steps=STEPS)
+    settings = rw.Settings(progress=False)
+    return Classifier.fit(pairs, recipe=recipe, out=out, settings=settings)
+
+
+def main(folder: str = "tutorial-shop") -> None:
+    """Run the tutorial in a folder."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)
+    wordnet = rw.Hierarchy.wordnet()
+    paths: list[str] = []
+    products: list[tuple[str, str]] = []
+    for department in DEPARTMENTS:
+        found = products_of(wordnet.below(department))
+        paths += found[0]
+        products += found[1]
+    products = list(dict(products).items())
+    random.Random(0).shuffle(products)
+    test, labelled, pool = products[:250], products[250 : 250 + FIRST], products[250 + FIRST :]
+    Path("categories.txt").write_text("\n".join(paths) + "\n", encoding="utf-8")
+    for name, rows in (("titles.csv", labelled), ("new.csv", pool), ("test.csv", test)):
+        write_csv(name, rows)
+    print(f"categories.txt: {len(paths)}; titles.csv: {len(labelled)}; new.csv: {len(pool)}; test.csv: {len(test)}")
+
+    print(train(labelled, "runs/first").report)
+    test_labels = ("--labels", "test.csv", "--text", "title", "--node", "category")
+    rootward("search", "runs/first", "a warm coat with a hood", "-k", "4")
+    rootward("evaluate", "runs/first", *test_labels, "--baselines", "--quiet")
+    rootward("predict", "runs/first", "new.csv", "--text", "title", "--out", "predictions.csv", "--quiet")
+
+    with open("predictions.csv", encoding="utf-8", newline="") as file:
+        predicted = list(csv.DictReader(file))
+    for row in predicted[:3]:
+        print(row["text"], "|", row["node"], row["probability"], json.loads(row["answers"]))
+    least_sure = sorted(range(len(pool)), key=lambda i: float(predicted[i]["probability"]))[:NEXT]
+    drawn = random.Random(1).sample(range(len(pool)), NEXT)
+    for name, places in (("least-sure", least_sure), ("drawn", drawn)):
+        classifier = train(labelled + [pool[i] for i in places], f"runs/{name}")
+        right = sum(
+            answer.node == category for answer, (_, category) in zip(classifier.answers(t for t, _ in test), test, strict=True)
+        )
+        print(name, right, len(test))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
