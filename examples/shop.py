@@ -3,14 +3,13 @@
     python examples/shop.py [FOLDER]     # default: tutorial-shop
 
 The data are real: things to wear, to drink and to sit on, as WordNet describes them. Its larger groups are the
-categories, what is below them are the products. It needs the extra `sklearn` and no network.
+categories, what is below them are the products. It needs the extras `sklearn` and `plots`, and no network.
 docs/tutorial-shop.md shows what it prints.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import os
 import random
 import shlex
@@ -18,15 +17,18 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+
 import rootward as rw
 from rootward.classification import Classifier
 from rootward.cli import app
+from rootward.plots import figure_at, save_figure
 
 DEPARTMENTS = ("clothing.n.01", "footwear.n.02", "beverage.n.01", "furniture.n.01")
 CATEGORY = 12
 """So many products below it make a node of WordNet a category."""
 
-STEPS = 200
+STEPS = 100
 FIRST, NEXT = 300, 150
 """How many texts are labelled at first, and how many after that."""
 
@@ -88,30 +90,48 @@ def main(folder: str = "tutorial-shop") -> None:
         products += found[1]
     products = list(dict(products).items())
     random.Random(0).shuffle(products)
-    test, labelled, pool = products[:250], products[250 : 250 + FIRST], products[250 + FIRST :]
+    test, labelled, new = products[:250], products[250 : 250 + FIRST], products[250 + FIRST :]
     Path("categories.txt").write_text("\n".join(paths) + "\n", encoding="utf-8")
-    for name, rows in (("titles.csv", labelled), ("new.csv", pool), ("test.csv", test)):
+    for name, rows in (("titles.csv", labelled), ("new.csv", new), ("test.csv", test)):
         write_csv(name, rows)
-    print(f"categories.txt: {len(paths)}; titles.csv: {len(labelled)}; new.csv: {len(pool)}; test.csv: {len(test)}")
+    print(f"categories.txt: {len(paths)}; titles.csv: {len(labelled)}; new.csv: {len(new)}; test.csv: {len(test)}")
 
-    print(train(labelled, "runs/first").report)
-    test_labels = ("--labels", "test.csv", "--text", "title", "--node", "category")
+    train(labelled, "runs/first")
+    test_file = ("--labels", "test.csv", "--text", "title", "--node", "category")
     rootward("search", "runs/first", "a warm coat with a hood", "-k", "4")
-    rootward("evaluate", "runs/first", *test_labels, "--baselines", "--quiet")
+    rootward("evaluate", "runs/first", *test_file, "--baselines", "--quiet")
     rootward("predict", "runs/first", "new.csv", "--text", "title", "--out", "predictions.csv", "--quiet")
 
     with open("predictions.csv", encoding="utf-8", newline="") as file:
-        predicted = list(csv.DictReader(file))
-    for row in predicted[:3]:
-        print(row["text"], "|", row["node"], row["probability"], json.loads(row["answers"]))
-    least_sure = sorted(range(len(pool)), key=lambda i: float(predicted[i]["probability"]))[:NEXT]
-    drawn = random.Random(1).sample(range(len(pool)), NEXT)
-    for name, places in (("least-sure", least_sure), ("drawn", drawn)):
-        classifier = train(labelled + [pool[i] for i in places], f"runs/{name}")
-        right = sum(
-            answer.node == category for answer, (_, category) in zip(classifier.answers(t for t, _ in test), test, strict=True)
-        )
-        print(name, right, len(test))
+        rows = list(csv.DictReader(file))
+    print("\nThe surest of predictions.csv, and the least sure, of which some are not named at all:")
+    order = sorted(range(len(rows)), key=lambda i: float(rows[i]["probability"]))
+    for i in (*order[:-4:-1], *order[:3]):
+        print(f"{float(rows[i]['probability']):.2f}  {rows[i]['node'] or '-':40}  {rows[i]['text'][:60]}")
+
+    print(f"\n{NEXT} more labels, of {len(new)} new titles: nodes right in test.csv")
+    drawn = random.Random(0).sample(range(len(new)), NEXT)
+    for name, places in (("none", []), ("the least sure", order[:NEXT]), ("drawn at random", drawn)):
+        folder = "runs/" + name.replace(" ", "-")
+        run = Classifier.load("runs/first") if not places else train(labelled + [new[i] for i in places], folder)
+        answers = run.answers(title for title, _ in test)
+        right = sum(answer.node == category for answer, (_, category) in zip(answers, test, strict=True))
+        print(f"  {name:16} {right} of {len(test)}")
+    draw(rows, new, Path("sure.svg"))
+
+
+def draw(rows: list[dict[str, str]], new: list[tuple[str, str]], path: Path) -> None:
+    """How often a prediction is right, by the probability that it was given."""
+    given = np.array([float(row["probability"]) for row in rows])
+    right = np.array([row["node"] == category for row, (_, category) in zip(rows, new, strict=True)])
+    figure, axes = figure_at(path, size=(4.8, 3.6))
+    groups = np.array_split(np.argsort(given), 8)
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    axes.plot([given[group].mean() for group in groups], [right[group].mean() for group in groups], marker="o")
+    axes.set(
+        xlabel="probability of the named node", ylabel="share that is right", title=f"{len(new)} new titles in 8 groups"
+    )
+    save_figure(figure, path)
 
 
 if __name__ == "__main__":
