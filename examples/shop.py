@@ -2,7 +2,7 @@
 
     python examples/shop.py [FOLDER]     # default: tutorial-shop
 
-The data are real: things to wear, to drink and to sit on, as WordNet describes them. Its larger groups are the
+The data are real: clothes, shoes and furniture, as WordNet describes them. Its larger groups are the
 categories, what is below them are the products. It needs the extras `sklearn` and `plots`, and no network.
 docs/tutorial-shop.md shows what it prints.
 """
@@ -24,13 +24,13 @@ from rootward.classification import Classifier
 from rootward.cli import app
 from rootward.plots import figure_at, save_figure
 
-DEPARTMENTS = ("clothing.n.01", "footwear.n.02", "beverage.n.01", "furniture.n.01")
+DEPARTMENTS = ("clothing.n.01", "footwear.n.02", "furniture.n.01")
 CATEGORY = 12
 """So many products below it make a node of WordNet a category."""
 
 STEPS = 100
-FIRST, NEXT = 300, 150
-"""How many texts are labelled at first, and how many after that."""
+TEST, FIRST, NEXT = 200, 200, 100
+"""How many texts are measured on, labelled at first, and labelled after that."""
 
 
 def rootward(*words: str) -> None:
@@ -90,7 +90,7 @@ def main(folder: str = "tutorial-shop") -> None:
         products += found[1]
     products = list(dict(products).items())
     random.Random(0).shuffle(products)
-    test, labelled, new = products[:250], products[250 : 250 + FIRST], products[250 + FIRST :]
+    test, labelled, new = products[:TEST], products[TEST : TEST + FIRST], products[TEST + FIRST :]
     Path("categories.txt").write_text("\n".join(paths) + "\n", encoding="utf-8")
     for name, rows in (("titles.csv", labelled), ("new.csv", new), ("test.csv", test)):
         write_csv(name, rows)
