@@ -120,7 +120,7 @@ def main(folder: str = "tutorial-backend") -> None:
         train(vehicles, models / "tuesday")
         print(f"\nmodels/tuesday: {vehicles!r}")
         end = time.monotonic() + 60
-        while requests.done[-1][2] != 2 and time.monotonic() < end:
+        while max((each[2] for each in requests.done), default=0) < 2 and time.monotonic() < end:
             time.sleep(0.1)
         time.sleep(1)
         requests.stopped.set()
@@ -128,14 +128,14 @@ def main(folder: str = "tutorial-backend") -> None:
         statuses = [status for _, status, _ in requests.done]
         of = [generation for _, _, generation in requests.done]
         print(f"{len(of)} requests meanwhile, {sum(status != 200 for status in statuses)} of them failed")
-        print(f"answered by generation 1: {of.count(1)}, by generation 2: {of.count(2)}")
+        print(f"answered by generation 1: {of.count(1)}, by newer ones: {sum(each > 1 for each in of)}")
         show(client, "electric automobile")
         metrics = client.get("/metrics").text
         print(*re.findall(r"^rootward_takeovers_total.*$", metrics, flags=re.MULTILINE), sep="\n")
 
     path = Path(folder) / "takeover.svg"
     figure, axes = figure_at(path, size=(6.4, 2.8))
-    for generation in (1, 2):
+    for generation in sorted(set(of)):
         drawn = [(i, 1000 * seconds) for i, (seconds, _, own) in enumerate(requests.done) if own == generation]
         axes.plot(*zip(*drawn, strict=True), ".", markersize=3, label=f"generation {generation}")
     axes.set(xlabel="request", ylabel="milliseconds", yscale="log", title="Answers before and after the takeover")

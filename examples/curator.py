@@ -17,6 +17,7 @@ from pathlib import Path
 
 import rootward as rw
 from rootward.cli import app
+from rootward.texts import normal_form
 
 NEW = ("swine_influenza.n.01", "hepatitis_delta.n.01")
 """Terms that only the newer file has."""
@@ -43,7 +44,7 @@ def write_obo(tree: rw.Hierarchy, path: str, synonyms: dict[str, list[str]]) -> 
 
 
 def write_files() -> None:
-    """diseases.obo without the terms in NEW, diseases-new.obo, and phrases.csv: two synonyms in five, in neither."""
+    """Write diseases.obo, without NEW, diseases-new.obo, and phrases.csv: two synonyms in five, which neither has."""
     tree = rw.Hierarchy.wordnet().below("disease.n.01")
     rng = random.Random(0)
     kept: dict[str, list[str]] = {}
@@ -53,6 +54,10 @@ def write_files() -> None:
         out = {synonym for synonym in synonyms if node not in NEW and rng.random() < 0.4}
         kept[node] = [synonym for synonym in synonyms if synonym not in out]
         phrases += [(synonym, node) for synonym in synonyms if synonym in out]
+    known = {
+        normal_form(text) for node, name in zip(tree.ids, tree.texts.names, strict=True) for text in (name, *kept[node])
+    }
+    phrases = [(text, node) for text, node in phrases if normal_form(text) not in known]
     write_obo(tree.induced(older), "diseases.obo", kept)
     write_obo(tree, "diseases-new.obo", kept)
     with open("phrases.csv", "w", encoding="utf-8", newline="") as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -96,7 +97,8 @@ def test_backend_takes_a_newer_run_over_and_no_request_fails(printed) -> None:
     assert "electric" not in names[1]
     assert names[2] == ["electric", *car[1:]]
     assert re.search(r"^[1-9]\d* requests meanwhile, 0 of them failed$", output, flags=re.MULTILINE)
-    assert "answered by generation 1: 0" not in output
+    assert "answered by generation 1: 0," not in output
+    assert "by newer ones: 0" not in output
     assert "the server ended with status 0" in output
     assert (folder / "takeover.svg").is_file()
 
@@ -139,3 +141,26 @@ def test_every_example_is_on_a_page_of_the_documentation() -> None:
     pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
     for path in [*EXAMPLES.glob("*.py"), *EXAMPLES.glob("*.ipynb")]:
         assert f"examples/{path.name}" in pages
+
+
+TUTORIALS = ("curator", "shop", "researcher", "backend")
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_code_that_a_tutorial_shows_is_that_of_its_script(name) -> None:
+    page = (ROOT / "docs" / f"tutorial-{name}.md").read_text(encoding="utf-8")
+    script = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+    shown = re.findall(r"^```py\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    assert bool(shown) == (name in ("researcher", "backend"))
+    assert all(code in script for code in shown)
+
+
+@pytest.mark.parametrize("name", ["curator", "shop"])
+def test_commands_that_a_tutorial_shows_are_those_of_its_script(name, printed) -> None:
+    page = (ROOT / "docs" / f"tutorial-{name}.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^rootward .*", page, flags=re.MULTILINE)
+    run = [shlex.split(line) for line in re.findall(r"^\$ (rootward .*)", printed(name)[0], flags=re.MULTILINE)]
+    shown = [shlex.split(line) for line in lines]
+    by_hand = [words for words in shown if words not in run]
+    assert [words for words in run if words not in shown] == []
+    assert [words[1] for words in by_hand] == (["train"] if name == "shop" else [])  # the script calls Classifier.fit
