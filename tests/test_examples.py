@@ -46,7 +46,7 @@ def test_curator_finds_a_held_out_phrase_and_the_terms_of_the_newer_file(printed
     assert sets == ["runs/diseases", "runs/diseases-new"]
     with (folder / "phrases.csv").open(encoding="utf-8", newline="") as file:
         assert ["woolsorter's pneumonia", "pulmonary_anthrax.n.01"] in list(csv.reader(file))
-    assert "woolsorter" not in (folder / "diseases.obo").read_text(encoding="utf-8")
+    assert "woolsorter's pneumonia" not in (folder / "diseases.obo").read_text(encoding="utf-8")
     assert listed(output, "-k 5")[:3] == anthrax
     assert listed(output, "search runs/diseases-new")[:2] == ["swine_influenza.n.01", "influenza.n.01"]
     assert listed(output, "search runs/diseases-new")[-1] == "disease.n.01"
