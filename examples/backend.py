@@ -9,7 +9,6 @@ this machine's own. docs/tutorial-backend.md shows what it prints.
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -102,7 +101,8 @@ class Requests(threading.Thread):
 def main(folder: str = "tutorial-backend") -> None:
     """Run the tutorial in a folder."""
     models = Path(folder) / "models"
-    shutil.rmtree(models, ignore_errors=True)
+    if models.exists():
+        raise SystemExit(f"{models} is there already; remove it, or name another folder.")
     models.mkdir(parents=True)
     vehicles = rw.Hierarchy.wordnet().below("vehicle.n.01")
     older = vehicles.induced(node for node in vehicles.ids if node != MISSING)
@@ -137,7 +137,7 @@ def main(folder: str = "tutorial-backend") -> None:
     figure, axes = figure_at(path, size=(6.4, 2.8))
     for generation in sorted(set(of)):
         drawn = [(i, 1000 * seconds) for i, (seconds, _, own) in enumerate(requests.done) if own == generation]
-        axes.plot(*zip(*drawn, strict=True), ".", markersize=3, label=f"generation {generation}")
+        axes.plot(*zip(*drawn, strict=True), ".", markersize=5, label=f"generation {generation}")
     axes.set(xlabel="request", ylabel="milliseconds", yscale="log", title="Answers before and after the takeover")
     axes.legend(frameon=False)
     save_figure(figure, path)

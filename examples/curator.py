@@ -67,6 +67,8 @@ def write_files() -> None:
 
 def main(folder: str = "tutorial-curator") -> None:
     """Run the tutorial in a folder."""
+    if Path(folder, "runs").exists():
+        raise SystemExit(f"{folder} holds runs already; remove them, or name another folder.")
     Path(folder).mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
     write_files()

@@ -79,6 +79,8 @@ def train(labelled: list[tuple[str, str]], out: str) -> Classifier:
 
 def main(folder: str = "tutorial-shop") -> None:
     """Run the tutorial in a folder."""
+    if Path(folder, "runs").exists():
+        raise SystemExit(f"{folder} holds runs already; remove them, or name another folder.")
     Path(folder).mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
     wordnet = rw.Hierarchy.wordnet()

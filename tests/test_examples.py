@@ -137,6 +137,16 @@ def test_every_cell_of_a_notebook_runs(name, tmp_path, monkeypatch, capsys) -> N
         assert regular.slices[5].recall.value < 0.5
 
 
+@pytest.mark.parametrize(("name", "kept"), [("curator", "runs"), ("shop", "runs"), ("backend", "models")])
+def test_a_folder_with_runs_of_its_own_is_left_alone(name, kept, tmp_path) -> None:
+    (tmp_path / kept).mkdir()
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert ended.returncode == 1
+    assert "name another folder" in ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [kept]
+
+
 def test_every_example_is_on_a_page_of_the_documentation() -> None:
     pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
     for path in [*EXAMPLES.glob("*.py"), *EXAMPLES.glob("*.ipynb")]:
