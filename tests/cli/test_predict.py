@@ -157,14 +157,6 @@ def test_the_figures_of_a_named_tower_are_of_held_out_texts_too(rootward, shop, 
     assert "Holding out" not in told.stderr
 
 
-def test_a_resumed_run_says_that_it_has_no_classifier(rootward, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("rootward.resume", lambda run, **settings: Run.load(run))  # as if it had gone on to the end
-    shutil.copytree(folder / "run", "run")
-    assert "no classifier" not in rootward("train", "--resume", "run").stderr
-    shutil.rmtree("run/classifier")
-    assert "run has its tower alone, and no classifier for predict" in rootward("train", "--resume", "run").stderr
-
-
 def test_minutes_are_of_one_tower(rootward, shop, folder):
     labels = ["--labels", folder / "titles.csv", "--text", "title", "--node", "category"]
     result = rootward("train", f"edges:{shop}", *labels, "--minutes", "1", "--out", "run")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -18,7 +17,7 @@ from rootward.cli.settings import Setting, descriptions, parse_settings, setting
 from rootward.cli.sources import WeightedLabelFlags, read_source, stem_of
 from rootward.cli.towers import AUTO, LABELLED, TowerFlags, model_for, pairs_for, refuse_tower, tower_settings
 from rootward.errors import InputError, PairsError
-from rootward.folders import CLASSIFIER, REPORT, add_file, read_config
+from rootward.folders import REPORT, add_file, read_config
 
 if TYPE_CHECKING:
     from rootward.classification import Classifier
@@ -103,32 +102,30 @@ def train(
         known, of = machine_settings(), "a run that is resumed"
         values = parse_settings(recipe.changes, "--set", known, of=of, listed_by=_LISTED)
         settings = _settings(machine, values, results.quiet)
-        about = About.read(resume, read_config(resume))
         if machine.threads is None:
-            torch.set_num_threads(about.machine.threads)
-        run = rw.resume(resume, settings=settings, encoder=tower.encoder)
-        labelled = re.search("^labels:| with the labels of ", about.source or "")
-        if labelled and not (resume / CLASSIFIER).is_dir():
-            results.say(_NO_CLASSIFIER.format(run=resume))
+            torch.set_num_threads(About.read(resume, read_config(resume)).machine.threads)
+        from rootward.classification.classifier import Classifier, begun_with_classifier  # noqa: PLC0415
+
+        classifier = None
+        if begun_with_classifier(resume):
+            classifier = Classifier.resume(resume, settings=settings, encoder=tower.encoder)
+            assert classifier.run is not None
+            run = classifier.run
+        else:
+            run = rw.resume(resume, settings=settings, encoder=tower.encoder)
     else:
         run, settings, classifier = _trained(source, tower, recipe, machine, out, results)
-        if classifier is not None:
-            measured = classifier.report or run.report
-            if measured is not None:
-                results.deliver(measured)
-            results.say(*classifier.remarks, _what_next(run, predicts=True))
-            return
+    if classifier is not None:
+        measured = classifier.report or run.report
+        if measured is not None:
+            results.deliver(measured)
+        results.say(*classifier.remarks, _what_next(run, predicts=True))
+        return
     if not run.finished or (run.report is None and settings.measure):
         raise typer.Exit(130)
     if run.report is not None:
         results.deliver(run.report)
     results.say(_what_next(run))
-
-
-_NO_CLASSIFIER = (
-    "{run} has its tower alone, and no classifier for predict, which --resume does not make. If it was begun without "
-    "--tower or with --tower auto, train it again from the start."
-)
 
 
 def _trained(
