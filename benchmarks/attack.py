@@ -256,11 +256,13 @@ def digest(*values: Any) -> str:
 
 def answers(folder: Path) -> dict[str, str | None]:
     """What a folder of any kind answers, by part; None for a part that may be missing, and is."""
-    if (folder / "documents.onnx").exists() or (folder / "query.onnx").exists() or (folder / "SHA256SUMS").exists():
-        checked = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True)
+    if any((folder / name).exists() for name in (folders.SUMS, folders.SEAL, "query.onnx")):
+        command = ["sha256sum", "--check", "--strict", folders.SEAL, folders.SUMS]  # as docs/files.md tells users
+        checked = subprocess.run(command, cwd=folder, capture_output=True)
         if checked.returncode:
             raise RootwardError(checked.stdout.decode(errors="replace"))
-        return {"files": digest(*(path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()))}
+        names = sorted(path.name for path in folder.iterdir() if path.name not in (folders.SEAL, folders.SUMS))
+        return {"files": digest(names, *((folder / name).read_bytes() for name in names))}
     sections = folders.read_config(folder)
     if "index" in sections:
         return index_answers(folder)

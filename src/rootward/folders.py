@@ -39,6 +39,9 @@ CONFIG, REPORT, LOG = "config.json", "report.json", "log.jsonl"
 CLASSIFIER = "classifier"
 """The folder in that of a run which holds its classifier."""
 
+SUMS, SEAL = "SHA256SUMS", "SHA256SUMS.sha256"
+"""The list of checksums of an exported folder, and the file with the checksum of this list."""
+
 LOCK = ".rootward-lock"
 """The file that the writer of a folder holds locked; see `rootward.files.locked`."""
 
