@@ -527,6 +527,7 @@ def corruptions(shop: Shop, scale: float, rng: random.Random) -> tuple[Counter[s
         victim = shop.home / "damaged"
         place(folder, victim)
         what = damage(victim, rng)
+        folders._LARGE = rng.choice((1, 1 << 22))  # compared in a thread, as the files of large folders are
         ended = isolated(lambda victim=victim, folder=folder: whole_answers(shop, victim, folder))
         how, why = judged(ended, before[folder].what)
         counts[how] += 1

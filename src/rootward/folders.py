@@ -22,6 +22,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -340,6 +341,7 @@ def check_files(
     *,
     only: Container[str] | None = None,
     lengths_only: Container[str] = (),
+    known: bool = True,
 ) -> None:
     """Check that the files that `config.json` lists are there and unchanged.
 
@@ -347,6 +349,7 @@ def check_files(
         folder, config, kind: as for, and from, `read_config`.
         only: names to check; None is all but the derived ones. Derived ones may be missing.
         lengths_only: names whose lengths are compared and whose checksums, which read all of a file, are not.
+        known: as for `rootward.files.sha256`.
 
     Raises:
         RunFolderError: one is missing, or its bytes are not those that were written; of pairs a TableError.
@@ -366,8 +369,42 @@ def check_files(
             then = f"{again.get(name, 'Restore it')}; or delete the file, as the model is whole without it."
         if path.stat().st_size != length:
             raise kind.error(f"{path} is damaged: it has another length than it was written with. {then}")
-        if name not in lengths_only and sha256(path) != digest:
+        if name not in lengths_only and sha256(path, known=known) != digest:
             raise kind.error(f"{path} is damaged: its checksum is not the one in {CONFIG}. {then}")
+
+
+_LARGE = 1 << 22
+"""Bytes of a file from which comparing its checksum in a thread is worth its while."""
+
+
+@contextmanager
+def checking(folder: Path, config: Mapping[str, Any], kind: FolderKind = RUN_FOLDER) -> Iterator[None]:
+    """`check_files` around what reads them: large files of vectors are compared in a thread meanwhile.
+
+    These are tables of numbers, which are safe to open whatever is in them; everything else is compared before. What
+    the block reads is to be relied on only after it.
+
+    Raises:
+        RunFolderError: as `check_files`; it takes the place of what went wrong in the block.
+    """
+    large = {
+        name
+        for name, (length, _) in config["files"].items()
+        if length >= _LARGE and name.endswith((".safetensors", ".npy")) and name not in kind.derived
+    }
+    if not large:
+        check_files(folder, config, kind)
+        yield
+        return
+    with ThreadPoolExecutor(1) as thread:
+        tables = thread.submit(check_files, folder, config, kind, only=large)
+        check_files(folder, config, kind, only=config["files"].keys() - large - set(kind.derived))
+        try:
+            yield
+        except Exception:
+            tables.result()
+            raise
+        tables.result()
 
 
 READS = 10
