@@ -309,7 +309,7 @@ def _owner(descriptor: int) -> dict[str, Any]:
 
 
 def _boot() -> str:
-    """The id of the running kernel: the same in all containers of a machine, another after every start; "" elsewhere."""
+    """The id of the running kernel, one for all containers of a machine and a new one at every start; "" elsewhere."""
     with suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return ""
