@@ -306,7 +306,7 @@ def index_answers(folder: Path) -> dict[str, str | None]:
     return {"index": digest(*found, tuple(index.document_ids), index.heights, index.fingerprint)}
 
 
-TIMES = {"seconds", "wall_seconds", "train_seconds", "date"}
+TIMES = {"seconds", "wall_seconds", "train_seconds", "pairs_per_second", "date"}
 """Keys of JSON objects that differ by nature: what took how long, and when."""
 OVER_TIMES = {"sha256", "check", "files", "generation"}
 """Keys with checksums of files with times in them, and how often a folder was written."""

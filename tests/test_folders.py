@@ -253,6 +253,14 @@ def test_what_a_killed_writer_left_neither_stands_in_the_way_nor_stays(tmp_path)
     assert not [path.name for path in out.iterdir() if path.name.startswith(".")]
 
 
+def test_a_checkpoint_that_was_killed_half_written_does_not_stay_beside_the_next(copy):
+    folder = copy("half")
+    half = folder / "checkpoints" / ".0123456789ab.last.safetensors"
+    half.write_bytes(b"half")
+    resume(folder, settings=QUIET)
+    assert [path.name for path in (folder / "checkpoints").glob("*")] == ["last.safetensors"]
+
+
 def test_killed_between_the_config_and_the_names_the_new_files_are_read_and_named_later(copy):
     run = copy("run")
     before = rw.DualEncoder.load(run).fingerprint()

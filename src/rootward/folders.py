@@ -37,6 +37,8 @@ from rootward.files import atomic_write, fill, locked, refuse_link, sha256, sha2
 
 FORMAT = 3
 CONFIG, REPORT, LOG = "config.json", "report.json", "log.jsonl"
+CHECKPOINTS = "checkpoints"
+"""The folder in that of a run which holds the state of its training."""
 CLASSIFIER = "classifier"
 """The folder in that of a run which holds its classifier."""
 
@@ -496,6 +498,8 @@ def remove_left_over(folder: Path) -> None:
             ):
                 os.replace(path, folder / found[2])
             path.unlink(missing_ok=True)
+    if (folder / CHECKPOINTS).is_dir() and not (folder / CHECKPOINTS).is_symlink():
+        remove_left_over(folder / CHECKPOINTS)
 
 
 class Generation:

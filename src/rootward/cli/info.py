@@ -13,7 +13,7 @@ from pydantic import BaseModel
 import rootward as rw
 from rootward.cli.flags import output, show
 from rootward.errors import InputError, RunFolderError
-from rootward.folders import CLASSIFIER, LOG, SEAL, SUMS, is_foreign, read_config, section
+from rootward.folders import CHECKPOINTS, CLASSIFIER, LOG, SEAL, SUMS, is_foreign, read_config, section
 
 if TYPE_CHECKING:
     from rootward.growth.drift import Drift
@@ -65,8 +65,8 @@ def _about(folder: Path) -> dict[str, Any]:
     config = read_config(folder)
     made_by = config.get("made_by")
     files = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
-    if (folder / "checkpoints").is_dir():
-        files["checkpoints/"] = sum(path.stat().st_size for path in (folder / "checkpoints").iterdir())
+    if (folder / CHECKPOINTS).is_dir():
+        files[f"{CHECKPOINTS}/"] = sum(path.stat().st_size for path in (folder / CHECKPOINTS).iterdir())
     here = shlex.quote(str(folder))
     if "index" in config:
         from rootward.retrieval.storage import IndexFolder  # noqa: PLC0415
