@@ -23,6 +23,7 @@ from rootward.classification import classifier as classifier_module
 from rootward.errors import ChangedError, InputError, InUseError, RunFolderError, TableError, WriteError
 from rootward.files import locked, reserve, sha256
 from rootward.folders import CONFIG, LOCK, read_config, seal, writing_to
+from rootward.growth.runs import grow_run
 from rootward.ids import Ids
 from rootward.training import log as log_module
 from rootward.training import resume, train
@@ -251,6 +252,16 @@ def test_what_a_killed_writer_left_neither_stands_in_the_way_nor_stays(tmp_path)
         (out / name).write_bytes(b"")
     train(rw.DualEncoder.lookup(PAIRS, 8), PAIRS, RECIPE, out=out, settings=QUIET)
     assert not [path.name for path in out.iterdir() if path.name.startswith(".")]
+
+
+def test_a_growing_that_was_killed_can_be_repeated_into_the_same_folder(copy, tmp_path):
+    grown = tmp_path / "grown"
+    grown.mkdir()
+    for name in (".0001.model.safetensors", ".0001.diff.json", ".0001.held_out.safetensors"):
+        (grown / name).write_bytes(b"half")
+    grow_run(rw.Run.load(copy("run")), PAIRS, grown, progress=False)
+    assert rw.Run.load(grown).model.fingerprint()
+    assert not list(grown.glob(".*"))
 
 
 def test_a_checkpoint_that_was_killed_half_written_does_not_stay_beside_the_next(copy):

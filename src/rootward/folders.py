@@ -86,7 +86,8 @@ PAIRS_FOLDER = FolderKind("pairs", "Pairs.from_table", "Delete the folder and ma
 # -- names -------------------------------------------------------------------------------------------------------
 
 _OWN = re.compile(
-    r"(config|loading|pairs|report)\.json|log\.jsonl|(model|evidence|encoder|calibration|last)\.safetensors|"
+    r"(config|loading|pairs|report|diff)\.json|log\.jsonl|"
+    r"(model|evidence|encoder|held_out|calibration|last)\.safetensors|"
     r"(ids|texts|pairs)\.parquet|(query_ids|document_ids)\.(arrow|npy)|"
     r"(offsets|documents|distances|generality|heights)\.npy|"
     r"[\w-]{1,64}-(\d{4,9}|loading\d{1,12})\.(parquet|safetensors|faiss|npy)"
@@ -528,6 +529,7 @@ class Generation:
 
     def write(self, name: str, write: Callable[[Path], object]) -> None:
         """Let `write` make a file of the new generation, at the path that it gets."""
+        assert _OWN.fullmatch(name), f"{name} would not be known for a file of a killed writer"
         path = self.folder / _pending(self.number, name)
         self._written.append(name)
         with writing(self.folder / name):
