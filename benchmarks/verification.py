@@ -77,6 +77,7 @@ def compared(what: str, call: Callable[[], object], repeat: int, *, again: bool 
         row[f"{name}_s"] = round(median(one[place] for one, _ in both), 3)
         row[f"{name}_s_without"] = round(median(other[place] for _, other in both), 3)
         row[f"{name}_more_%"] = round(100 * (median(one[place] / other[place] for one, other in both) - 1), 1)
+    print(row, flush=True)
     return row
 
 
