@@ -259,9 +259,25 @@ def test_a_growing_that_was_killed_can_be_repeated_into_the_same_folder(copy, tm
     grown.mkdir()
     for name in (".0001.model.safetensors", ".0001.diff.json", ".0001.held_out.safetensors"):
         (grown / name).write_bytes(b"half")
+    (grown / "log.jsonl").write_bytes(b"")
+    (grown / "calibration.safetensors").write_bytes(b"of the one that was killed")
     grow_run(rw.Run.load(copy("run")), PAIRS, grown, progress=False)
-    assert rw.Run.load(grown).model.fingerprint()
+    assert rw.Calibration.load(grown).fingerprint == rw.Run.load(grown).model.fingerprint()
     assert not list(grown.glob(".*"))
+
+
+def test_no_grown_run_is_there_before_its_calibration_is(copy, tmp_path, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    run = rw.Run.load(copy("run"))
+    monkeypatch.setattr(rw.Calibration, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        grow_run(run, PAIRS, tmp_path / "grown", progress=False)
+    assert not (tmp_path / "grown" / CONFIG).exists()
+    monkeypatch.undo()
+    grow_run(run, PAIRS, tmp_path / "grown", progress=False)
+    assert rw.Calibration.load(tmp_path / "grown")
 
 
 def test_a_checkpoint_that_was_killed_half_written_does_not_stay_beside_the_next(copy):
