@@ -1,5 +1,10 @@
 """Named nodes from labelled texts: who is held out, what is answered, and what a saved classifier gives."""
 
+import itertools
+import os
+import signal
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,20 +15,18 @@ import rootward as rw
 from rootward.classification import Classifier, tuning
 from rootward.classification import linear as linear_module
 from rootward.classification.classifier import (
-    Weights,
-    _fitted,
-    calibration_error,
     held_out_rows,
     labelled_texts,
-    sureness,
 )
 from rootward.classification.linear import fit_linear, principal_directions
 from rootward.classification.tuning import TunedEncoder, _in_tree_order, tune
+from rootward.classification.weights import Weights, calibration_error, fitted_weights, sureness
 from rootward.encoders.pretrained import Encoder, new_encoder
-from rootward.errors import PairsError, RunFolderError
+from rootward.errors import InputError, PairsError, RunFolderError
 from rootward.evaluation.naming import closure_in
 from rootward.ids import Ids
 from rootward.texts import Texts, normal_form
+from rootward.training.session import Display
 
 PARENT = {"shoes": None, "boots": "shoes", "sandals": "shoes", "tools": None, "hammers": "tools", "saws": "tools"}
 WORDS = {
@@ -95,6 +98,29 @@ def test_one_label_a_node_cannot_be_measured():
     rows, nodes = labelled_texts(pairs_of(labels))
     with pytest.raises(PairsError, match="Only 4 labelled texts can be held out, and 20 are needed"):
         held_out_rows(pairs_of(labels), rows, nodes, seed=0)
+
+
+def test_a_classifier_that_was_interrupted_goes_on_to_the_same_answers(shop, tmp_path, monkeypatch):
+    settings, steps = rw.Settings(progress=False, measure=False), itertools.count(1)
+    how = {"recipe": rw.recipes.decoupled(steps=60), "dim": 16, "settings": settings}
+    last = 60 + 30  # the trial has 60 steps
+    monkeypatch.setattr(
+        Display, "stepped", lambda *_: os.kill(os.getpid(), signal.SIGINT) if next(steps) == last else None
+    )
+    with pytest.raises(KeyboardInterrupt):
+        Classifier.fit(pairs_of(shop_labels()), out=tmp_path / "run", **how)
+    assert not rw.Run.load(tmp_path / "run").finished
+    monkeypatch.undo()
+    with pytest.raises(RunFolderError, match="no classifier yet: its training was interrupted"):
+        rw.Searcher.open(tmp_path / "run")
+    again = Classifier.resume(tmp_path / "run", settings=settings)
+    for name in ("evidence.safetensors", "held_out.safetensors", "report.json"):
+        files = (run / "classifier" / name for run in (shop.run.folder, tmp_path / "run"))
+        assert len({path.read_bytes() for path in files}) == 1, name
+    assert again.weights == shop.weights
+    assert Classifier.load(tmp_path / "run").answer("rubber winter boot") == shop.answer("rubber winter boot")
+    with pytest.raises(InputError, match="is finished, and has its classifier"):
+        Classifier.resume(tmp_path / "run")
 
 
 def test_a_text_names_its_node_and_everything_above(shop):
@@ -187,13 +213,13 @@ def test_weights_follow_the_measure_that_is_right():
     values = rng.standard_normal((400, 6, 2)).astype(np.float32)
     right = np.zeros((400, 6), np.bool_)
     right[np.arange(400), values[:, :, 0].argmax(1)] = True  # the first measure knows
-    weights = _fitted(values, right, ("trained", "encoder"))
+    weights = fitted_weights(values, right, ("trained", "encoder"))
     assert weights[0] > 5
     assert abs(weights[1]) < weights[0] / 10
 
 
 def test_weights_without_texts_to_fit_on_are_the_usual_ones():
-    weights = _fitted(np.zeros((3, 2, 1), np.float32), np.zeros((3, 2), np.bool_), ("linear",))
+    weights = fitted_weights(np.zeros((3, 2, 1), np.float32), np.zeros((3, 2), np.bool_), ("linear",))
     np.testing.assert_allclose(weights, [0.6])
 
 
@@ -225,6 +251,34 @@ def test_doubling_the_weight_of_a_text_is_having_it_twice():
     alike = fit_linear(features, classes, closure, **to_the_end)
     assert np.allclose(weighted, twice, atol=0.01 * abs(twice).max())
     assert not np.allclose(weighted, alike, atol=0.03 * abs(twice).max())
+
+
+def test_from_where_it_ended_the_linear_classifier_stays():
+    features = np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32)
+    classes = np.array([0, 1, 2, 0, 1, 2])
+    closure = csr_array(np.array([[1, 0, 0, 2], [0, 1, 0, 2], [0, 0, 1, 0]], np.float32))
+    ended = fit_linear(features, classes, closure, steps=2_000, penalty=0.1)
+    further = fit_linear(features, classes, closure, steps=1, penalty=0.1, start=ended)
+    anew = fit_linear(features, classes, closure, steps=1, penalty=0.1)
+    assert np.allclose(further, ended, atol=1e-3 * abs(ended).max())
+    assert not np.allclose(anew, ended, atol=0.1 * abs(ended).max())
+
+
+def test_a_linear_classifier_moves_to_other_directions_and_classes(shop):
+    own = shop.evidence
+    assert own.linear is not None
+    assert own.directions is not None
+    turned = replace(own, directions=own.directions[:, ::-1].copy())
+    np.testing.assert_allclose(turned._linear_in(own), _reversed(own, own.linear), atol=2e-3 * abs(own.linear).max())
+    fewer = replace(own, classes=own.classes[1:], linear=own.linear[1:])
+    moved = fewer._linear_in(own)
+    assert not moved[0].any()
+    assert moved[1:].any(1).all()
+
+
+def _reversed(own, linear):
+    n = 0 if own.outputs is None else own.outputs.shape[1]
+    return np.hstack([linear[:, :n], linear[:, n:-1][:, ::-1], linear[:, -1:]])
 
 
 def test_a_node_learns_from_texts_below_its_siblings_parent():
