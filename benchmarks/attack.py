@@ -23,6 +23,7 @@ import json
 import os
 import pickle
 import random
+import re
 import resource
 import select
 import shutil
@@ -41,6 +42,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from fuzz_readers import READERS, fuzz
+from safetensors.torch import load_file
 
 import rootward as rw
 from rootward import folders
@@ -227,7 +229,8 @@ class Shop:
 
     def committed(self, folder: Path, name: str = "extra") -> None:
         index = rw.Index.load(folder)
-        index.upsert([f"{name} {i}" for i in range(5)], torch.randn(5, 8))
+        vectors = torch.randn(5, 8, generator=torch.Generator().manual_seed(len(name)))
+        index.upsert([f"{name} {i}" for i in range(5)], vectors)
         index.commit()
 
     def on_disk(self, out: Path) -> None:
@@ -256,11 +259,13 @@ def digest(*values: Any) -> str:
 
 def answers(folder: Path) -> dict[str, str | None]:
     """What a folder of any kind answers, by part; None for a part that may be missing, and is."""
-    if (folder / "documents.onnx").exists() or (folder / "query.onnx").exists() or (folder / "SHA256SUMS").exists():
-        checked = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True)
+    if any((folder / name).exists() for name in (folders.SUMS, folders.SEAL, "query.onnx")):
+        command = ["sha256sum", "--check", "--strict", folders.SEAL, folders.SUMS]  # as docs/files.md tells users
+        checked = subprocess.run(command, cwd=folder, capture_output=True)
         if checked.returncode:
             raise RootwardError(checked.stdout.decode(errors="replace"))
-        return {"files": digest(*(path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()))}
+        names = sorted(path.name for path in folder.iterdir() if path.name not in (folders.SEAL, folders.SUMS))
+        return {"files": digest(names, *((folder / name).read_bytes() for name in names))}
     sections = folders.read_config(folder)
     if "index" in sections:
         return index_answers(folder)
@@ -301,6 +306,38 @@ def index_answers(folder: Path) -> dict[str, str | None]:
     return {"index": digest(*found, tuple(index.document_ids), index.heights, index.fingerprint)}
 
 
+TIMES = {"seconds", "wall_seconds", "train_seconds", "pairs_per_second", "date"}
+"""Keys of JSON objects that differ by nature: what took how long, and when."""
+OVER_TIMES = {"sha256", "check", "files", "generation"}
+"""Keys with checksums of files with times in them, and how often a folder was written."""
+
+
+def bits(folder: Path) -> dict[str, str]:
+    """The bytes of every file by its name, without generations; of JSON without times, of a checkpoint its tensors."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file():
+            continue
+        name = re.sub(r"-\d{4,9}\.", ".", str(path.relative_to(folder)))
+        if path.suffix in (".json", ".jsonl"):
+            lines = path.read_text(encoding="utf-8").splitlines() if path.suffix == ".jsonl" else [path.read_bytes()]
+            found[name] = digest(*(without_times(json.loads(line)) for line in lines))
+        elif path.parent.name == "checkpoints":
+            found[name] = digest(*(value for pair in sorted(load_file(path).items()) for value in pair))
+        else:
+            found[name] = digest(path.read_bytes())
+    return found
+
+
+def without_times(value: Any) -> Any:
+    """A JSON value without what differs by nature; names of files without their generation."""
+    if isinstance(value, dict):
+        return {key: without_times(each) for key, each in sorted(value.items()) if key not in TIMES | OVER_TIMES}
+    if isinstance(value, list):
+        return [without_times(each) for each in value]
+    return re.sub(r"-\d{4,9}\.", ".", value) if isinstance(value, str) else value
+
+
 def left_over(folder: Path) -> list[str]:
     """Files that a finished writer should not have left."""
     here = [path.name for path in folder.rglob(".*")] if folder.is_dir() else []
@@ -313,7 +350,10 @@ Fault = tuple[str, str, str]
 
 
 def kills(shop: Shop, scale: float, rng: random.Random) -> tuple[Counter[str], list[Fault]]:
-    """Kill a writer, most often just before a rename, unlink or link; read; write again: the same as never killed."""
+    """Kill a writer, most often just before a rename, unlink or link; read; write again: the same bits as never killed.
+
+    Times and the number of the generation differ by nature; everything else must not: see `bits`.
+    """
     verbs: dict[str, tuple[Path | None, Callable[[Path], None]]] = {
         "train": (None, shop.trained),
         "resume": (shop.half, shop.resumed),
@@ -378,22 +418,20 @@ def dying(verb: Callable[[Path], None], folder: Path, at: int | None) -> int:
     return n
 
 
-def writes_of(shop: Shop, start: Path | None, verb: Callable[[Path], None]) -> tuple[int, float, dict[str, str | None]]:
-    """How many renames and the like a verb takes, how long, and what the folder answers then."""
+def writes_of(shop: Shop, start: Path | None, verb: Callable[[Path], None]) -> tuple[int, float, dict[str, str]]:
+    """How many renames and the like a verb takes, how long, and the bits of the folder then."""
     folder = shop.home / "whole"
     place(start, folder)
     began = time.monotonic()
     ended = isolated(lambda: dying(verb, folder, None))
     assert ended.how == "value", ended
-    return ended.what, time.monotonic() - began, isolated(lambda: comparable(answers(folder))).what
+    return ended.what, time.monotonic() - began, isolated(lambda: whole(folder)).what
 
 
-def comparable(parts: dict[str, str | None]) -> dict[str, str | None]:
-    """Without what depends on the clock: a report and a log have times, a commit has random vectors."""
-    return {
-        name: None if name in ("report", "log", "index", "classifier", "files") else value
-        for name, value in parts.items()
-    }
+def whole(folder: Path) -> dict[str, str]:
+    """The bits of a folder that can be read; an index with calibrations beside it is still one."""
+    answers(folder)
+    return bits(folder)
 
 
 def after_kill(
@@ -402,9 +440,9 @@ def after_kill(
     verb: Callable[[Path], None],
     name: str,
     ended: Ended,
-    final: dict[str, str | None],
+    final: dict[str, str],
 ) -> tuple[str, str]:
-    """Read what a killed writer has left, write again, and read that."""
+    """Read what a killed writer has left, write again unless all is written, and compare every bit."""
     if ended.how not in ("killed", "value"):
         return ended.how if ended.how in FAULTS else "traceback", str(ended.what)
     read = isolated(lambda: answers(folder))
@@ -412,7 +450,8 @@ def after_kill(
         return read.how, f"read: {read.what}"
     if start is not None and read.how != "value":
         return "WRONG", f"the folder that it had is gone: {read.what}"
-    again = isolated(lambda: verb(folder))
+    done = name.startswith("commit") and read.how == "value" and isolated(lambda: bits(folder)).what == final
+    again = Ended("value") if done else isolated(lambda: verb(folder))
     if again.how == "ours" and (
         "holds a run already" in again.what or "is finished" in again.what or "there already" in again.what
     ):
@@ -424,11 +463,11 @@ def after_kill(
             again = Ended("value")
     if again.how != "value":
         return "WRONG" if again.how == "ours" else again.how, f"write again: {again.what}"
-    last = isolated(lambda: comparable(answers(folder)))
+    last = isolated(lambda: whole(folder))
     if last.how != "value":
         return "WRONG" if last.how == "ours" else last.how, f"read again: {last.what}"
-    if last.what != final and name != "report":
-        return "WRONG", f"other answers than without the kill: {last.what} {final}"
+    if other := sorted(name for name in final.keys() | last.what.keys() if final.get(name) != last.what.get(name)):
+        return "WRONG", f"other bits than without the kill: {', '.join(other)}"
     if some := left_over(folder):
         return "WRONG", f"left over: {some}"
     return "harmless" if read.how == "value" else "detected", ""
@@ -525,6 +564,7 @@ def corruptions(shop: Shop, scale: float, rng: random.Random) -> tuple[Counter[s
         victim = shop.home / "damaged"
         place(folder, victim)
         what = damage(victim, rng)
+        folders._LARGE = rng.choice((1, 1 << 22))  # compared in a thread, as the files of large folders are
         ended = isolated(lambda victim=victim, folder=folder: whole_answers(shop, victim, folder))
         how, why = judged(ended, before[folder].what)
         counts[how] += 1

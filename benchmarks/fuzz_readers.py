@@ -400,7 +400,7 @@ def _columns(data: bytes, draw: random.Random) -> bytes:
     """A Parquet file with a column of another type, or with other values."""
     try:
         table = pq.read_table(io.BytesIO(data))
-        n, i = table.num_rows, draw.randrange(table.num_columns)
+        n, i, names = table.num_rows, draw.randrange(table.num_columns), table.column_names  # may be no UTF-8
     except (pa.ArrowException, OSError, ValueError, LookupError):
         return _flip(data, draw)
     odd = draw.choice(
@@ -413,9 +413,9 @@ def _columns(data: bytes, draw: random.Random) -> bytes:
             pa.array([None, *["x"] * n][:n]), pa.array([2**31] * n), pa.array(["a\0b"] * n), pa.array([[["x"]]] * n),
         )
     )  # fmt: skip
-    out = table.set_column(i, table.column_names[i], odd)
+    out = table.set_column(i, names[i], odd)
     if draw.random() < 0.2:
-        out = out.append_column(draw.choice(out.column_names), odd)
+        out = out.append_column(draw.choice(names), odd)
     sink = io.BytesIO()
     pq.write_table(out.replace_schema_metadata(table.schema.metadata), sink)
     return sink.getvalue()

@@ -145,3 +145,14 @@ def test_the_documentation_builds_as_pages_without_a_warning(tmp_path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "rootward.Searcher" in (tmp_path / "html" / "api.html").read_text(encoding="utf-8")
+
+
+def test_every_pinned_package_is_on_the_page_of_licences_and_copyleft_is_said() -> None:
+    head, _, table = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8").partition("|---|---|---|---|\n")
+    rows = {name: (version, licence) for name, version, licence, _ in (row.split(" | ") for row in table.splitlines())}
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    assert {name: rows.get(f"| {name}", ("missing",))[0] for name in pinned} == pinned
+    assert not [name for name, (_, licence) in rows.items() if licence == "not stated"]
+    copyleft = {name[2:] for name, (_, licence) in rows.items() if re.search("GPL|GNU|MPL|EPL|CDDL|EUPL", licence)}
+    assert copyleft == set(re.findall(r"^- (\S+) \(", head, flags=re.MULTILINE))

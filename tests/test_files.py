@@ -1,6 +1,7 @@
 """Writing where something stands already, and where the system refuses."""
 
 import errno
+import hashlib
 import os
 import threading
 
@@ -9,8 +10,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from rootward import files
 from rootward.errors import InputError, WriteError
-from rootward.files import atomic_write, write_text, writing
+from rootward.files import atomic_write, sha256, write_text, writing
 
 
 def test_a_link_stays_a_link_and_its_target_is_written(tmp_path):
@@ -92,3 +94,29 @@ def test_other_errors_of_a_writer_are_its_own():
         raise KeyError("x")
     with pytest.raises(WriteError, match="x could not be written: 64 requested and 0 written"), writing("x"):
         raise OSError("64 requested and 0 written")
+
+
+def test_a_large_file_is_read_once_until_it_is_written_again(tmp_path, monkeypatch):
+    path, n_read, plain = tmp_path / "vectors.npy", [], files.sha256_of
+    monkeypatch.setattr(files, "_known", {})
+    monkeypatch.setattr(files, "sha256_of", lambda chunks: n_read.append(1) or plain(chunks))
+    first, second = (bytes([fill]) * (1 << 20) for fill in (1, 2))
+    path.write_bytes(first)
+    assert sha256(path, known=True) == sha256(path, known=True) == hashlib.sha256(first).hexdigest()
+    assert len(n_read) == 2, "a file of this moment may be written again within one tick of the disk's clock"
+    monkeypatch.setattr(files, "_SETTLED_NS", -1)
+    assert sha256(path, known=True) == sha256(path, known=True) == hashlib.sha256(first).hexdigest()
+    assert len(n_read) == 3
+    assert sha256(path) == hashlib.sha256(first).hexdigest()
+    assert len(n_read) == 4, "read again, as nobody has said that a known one will do"
+    times = path.stat()
+    path.write_bytes(second)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert sha256(path, known=True) == hashlib.sha256(second).hexdigest(), "another file with the time of the first"
+
+
+def test_the_checksum_of_a_file_is_that_of_all_its_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_BLOCK_BYTES", 7)
+    for n in (0, 1, 6, 7, 8, 14, 100):
+        (tmp_path / "file").write_bytes(bytes(range(n)))
+        assert sha256(tmp_path / "file") == hashlib.sha256(bytes(range(n))).hexdigest()

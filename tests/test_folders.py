@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import numpy as np
@@ -19,10 +20,10 @@ import torch
 import rootward as rw
 from rootward import folders
 from rootward.classification import classifier as classifier_module
-from rootward.encoders import storage as model_storage
 from rootward.errors import ChangedError, InputError, InUseError, RunFolderError, TableError, WriteError
 from rootward.files import locked, reserve, sha256
 from rootward.folders import CONFIG, LOCK, read_config, seal, writing_to
+from rootward.growth.runs import grow_run
 from rootward.ids import Ids
 from rootward.training import log as log_module
 from rootward.training import resume, train
@@ -188,11 +189,41 @@ def test_the_lock_of_a_process_that_was_killed_is_taken_over(copy):
     lock.write_text(json.dumps({"host": socket.gethostname(), "pid": gone.pid, "since": "now", "what": "a commit"}))
     index.commit()
     assert not lock.exists()
-    lock.write_text(json.dumps({"host": "elsewhere", "pid": 7, "since": "noon", "what": "a commit"}))
-    with pytest.raises(InUseError, match=rf"a commit \(process 7 on elsewhere, since noon\).*gone, delete {lock}"):
+
+
+def test_a_lock_that_another_machine_left_on_a_shared_disk_says_when_and_how_to_delete_it(copy):
+    index = rw.Index.load(copy("index"))
+    lock = index.folder / LOCK
+    lock.write_text(json.dumps({"host": "elsewhere", "boot": "0-1", "pid": 7, "since": "noon", "what": "a commit"}))
+    with pytest.raises(InUseError) as told:
         index.commit()
-    lock.unlink()
+    assert "a commit (process 7 on elsewhere, since noon)" in str(told.value)
+    assert "on elsewhere, `ps -p 7` does not show it" in str(told.value)
+    command = str(told.value).rpartition("delete its lock: ")[2]
+    subprocess.run(command, shell=True, check=True)
     index.commit()
+    assert not lock.exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/sys/kernel/random/boot_id"), reason="containers share a kernel on Linux")
+def test_a_container_that_was_killed_leaves_no_lock_to_delete_by_hand(copy, monkeypatch):
+    index = rw.Index.load(copy("index"))
+    lock = index.folder / LOCK
+    with monkeypatch.context() as container:
+        container.setattr(socket, "gethostname", lambda: "3f1c0a")
+        with writing_to(index.folder, "rootward index"):
+            left = lock.read_bytes()
+            with pytest.raises(InUseError, match=r"rootward index \(process \d+ on 3f1c0a"):
+                _of_another_thread(index.commit)
+    lock.write_bytes(left)  # the next container has another name, and the same kernel
+    index.commit()
+    assert not lock.exists()
+
+
+def _of_another_thread(call):
+    """What the call gives in another thread, which does not hold the locks of this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(call).result()
 
 
 def test_a_folder_that_is_written_while_it_is_read_is_read_again(copy, monkeypatch):
@@ -200,14 +231,14 @@ def test_a_folder_that_is_written_while_it_is_read_is_read_again(copy, monkeypat
     other = rw.DualEncoder.load(run)
     with torch.no_grad():
         other.document_vectors().mul_(2)
-    plain, writes = model_storage.check_files, iter([True])
+    plain, writes = folders.check_files, iter([True])
 
     def check(*arguments, **more):
         plain(*arguments, **more)
         if next(writes, False):  # after the checksums, before the files are read
             other.save(run)
 
-    monkeypatch.setattr(model_storage, "check_files", check)
+    monkeypatch.setattr(folders, "check_files", check)
     assert rw.DualEncoder.load(run).fingerprint() == other.fingerprint()
 
 
@@ -221,6 +252,40 @@ def test_what_a_killed_writer_left_neither_stands_in_the_way_nor_stays(tmp_path)
         (out / name).write_bytes(b"")
     train(rw.DualEncoder.lookup(PAIRS, 8), PAIRS, RECIPE, out=out, settings=QUIET)
     assert not [path.name for path in out.iterdir() if path.name.startswith(".")]
+
+
+def test_a_growing_that_was_killed_can_be_repeated_into_the_same_folder(copy, tmp_path):
+    grown = tmp_path / "grown"
+    grown.mkdir()
+    for name in (".0001.model.safetensors", ".0001.diff.json", ".0001.held_out.safetensors"):
+        (grown / name).write_bytes(b"half")
+    (grown / "log.jsonl").write_bytes(b"")
+    (grown / "calibration.safetensors").write_bytes(b"of the one that was killed")
+    grow_run(rw.Run.load(copy("run")), PAIRS, grown, progress=False)
+    assert rw.Calibration.load(grown).fingerprint == rw.Run.load(grown).model.fingerprint()
+    assert not list(grown.glob(".*"))
+
+
+def test_no_grown_run_is_there_before_its_calibration_is(copy, tmp_path, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    run = rw.Run.load(copy("run"))
+    monkeypatch.setattr(rw.Calibration, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        grow_run(run, PAIRS, tmp_path / "grown", progress=False)
+    assert not (tmp_path / "grown" / CONFIG).exists()
+    monkeypatch.undo()
+    grow_run(run, PAIRS, tmp_path / "grown", progress=False)
+    assert rw.Calibration.load(tmp_path / "grown")
+
+
+def test_a_checkpoint_that_was_killed_half_written_does_not_stay_beside_the_next(copy):
+    folder = copy("half")
+    half = folder / "checkpoints" / ".0123456789ab.last.safetensors"
+    half.write_bytes(b"half")
+    resume(folder, settings=QUIET)
+    assert [path.name for path in (folder / "checkpoints").glob("*")] == ["last.safetensors"]
 
 
 def test_killed_between_the_config_and_the_names_the_new_files_are_read_and_named_later(copy):
@@ -435,6 +500,28 @@ def test_no_byte_of_the_ids_can_end_the_process(copy):
         with pytest.raises(TableError, match=r"document_ids\.arrow is damaged"):
             rw.Pairs.load(folder, verify=False)
         (folder / "document_ids.arrow").write_bytes(data)
+
+
+@pytest.mark.parametrize(("name", "read"), [("run", rw.Run.load), ("index", rw.Index.load)])
+def test_damaged_vectors_are_refused_though_they_are_compared_in_a_thread_meanwhile(name, read, copy, monkeypatch):
+    monkeypatch.setattr(folders, "_LARGE", 1)
+    folder = copy(name)
+    whole = read(folder)
+    assert whole is not None
+    for path in folder.glob("*.safetensors"):
+        if path.name.startswith("calibration") and name == "run":
+            continue  # it has a checksum of its own, and is no part of the model
+        data = path.read_bytes()
+        for at in (9, len(data) // 2, len(data) - 1):  # in the head, which then cannot be read, and in the numbers
+            flip(path, at)
+            with pytest.raises(RunFolderError, match=f"{path.name} is damaged: its checksum"):
+                read(folder)
+            path.write_bytes(data)
+        path.unlink()
+        with pytest.raises(RunFolderError, match=f"{path.name} is missing"):
+            read(folder)
+        path.write_bytes(data)
+    assert read(folder) is not None
 
 
 def test_swapped_arrays_of_pairs_are_refused(copy):

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import socket
 import tempfile
@@ -185,10 +186,34 @@ def sha256_of(chunks: Iterable[bytes | memoryview]) -> str:
     return digest.hexdigest()
 
 
-def sha256(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+_BLOCK_BYTES = 1 << 22
+"""Large blocks leave the interpreter to other threads while they are hashed; larger ones than this miss the cache."""
+_SETTLED_NS = 3 * 10**9
+_known: dict[tuple[int, ...], str] = {}
+
+
+def sha256(path: str | os.PathLike[str], *, known: bool = False) -> str:
+    """The SHA-256 of a file's bytes, as 64 hexadecimal digits.
+
+    Args:
+        path: of the file.
+        known: a file of 1 MiB or more that this process has read before is not read again, where the system says that
+            it was not written since (device, inode, length, both times).
+    """
+    with open(path, "rb", buffering=0) as file:
+        status = os.fstat(file.fileno())
+        mark = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        if known and (digest := _known.get(mark)):
+            return digest
+        began = time.time_ns()
+        block = memoryview(bytearray(min(_BLOCK_BYTES, status.st_size + 1)))
+        digest = sha256_of(block[:n] for n in iter(lambda: file.readinto(block), 0))
+    # Times are as coarse as 2 s on some disks: a file that has just been written may be written again unnoticed.
+    if status.st_size >= 1 << 20 and began - max(mark[3:]) > _SETTLED_NS:
+        if len(_known) >= 1_000:
+            _known.clear()
+        _known[mark] = digest
+    return digest
 
 
 # -- locks ---------------------------------------------------------------------------------------------------------
@@ -201,7 +226,8 @@ _held: dict[str, tuple[int, int]] = {}  # (process, thread) that holds each lock
 def locked(path: Path, what: str, subject: Path, wait: float = 0.0) -> Iterator[None]:
     """Hold a lock: a file that is locked by the system and names its owner, and is deleted at the end.
 
-    The system lets go of the lock of a process that ends, however it ends, so a file that is left is taken over. The
+    The system lets go of the lock of a process that ends, however it ends, so a file that is left is taken over; also
+    that of another container on this machine. Only one of another machine stays, as its processes cannot be seen. The
     same thread may hold a lock more than once.
 
     Args:
@@ -229,7 +255,8 @@ def locked(path: Path, what: str, subject: Path, wait: float = 0.0) -> Iterator[
         time.sleep(_POLL_SECONDS)
     _held[key] = me
     try:
-        about = {"host": socket.gethostname(), "pid": me[0], "since": time.strftime("%Y-%m-%d %H:%M:%S"), "what": what}
+        about = {"host": socket.gethostname(), "boot": _boot(), "pid": me[0]}
+        about |= {"since": time.strftime("%Y-%m-%d %H:%M:%S"), "what": what}
         with suppress(OSError):  # a full disk: the lock holds all the same
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(about).encode(), 0)
@@ -260,9 +287,10 @@ def _try_lock(path: Path) -> tuple[int | None, dict[str, Any]]:
         except OSError:  # a system or a disk without such locks
             certain = False
         owner = _owner(descriptor)
-        if owner and (not certain or owner.get("host") != socket.gethostname()):
+        here = owner.get("host") == socket.gethostname()
+        if owner and not (certain and (here or _is_here(owner))):
             # Of another machine nobody knows whether its process still runs, nor whether the disk tells it of locks.
-            free = free and owner.get("host") == socket.gethostname() and not _runs(owner.get("pid"))
+            free = free and here and not _runs(owner.get("pid"))
         if not free:
             os.close(descriptor)
             return None, owner
@@ -278,6 +306,18 @@ def _owner(descriptor: int) -> dict[str, Any]:
         found = json.loads(os.pread(descriptor, 4096, 0))
         return found if isinstance(found, dict) else {}
     return {}
+
+
+def _boot() -> str:
+    """The id of the running kernel, one for all containers of a machine and a new one at every start; "" elsewhere."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return ""
+
+
+def _is_here(owner: dict[str, Any]) -> bool:
+    """Whether the kernel of this machine holds the owner's lock, as of a container that had another host name."""
+    return bool(_boot()) and owner.get("boot") == _boot()
 
 
 def _runs(pid: object) -> bool:
@@ -298,6 +338,10 @@ def _held_by(owner: dict[str, Any], path: Path, subject: Path) -> str:
     host, pid = owner.get("host"), owner.get("pid")
     who = f"{owner.get('what')!s} (process {pid} on {host}, since {owner.get('since')})" if owner else "another process"
     then = "Wait until it is done, or choose another folder."
-    if owner and host != socket.gethostname():
-        then = f"Wait until it is done; if that process is gone, delete {path}."
+    if owner and host != socket.gethostname() and not _is_here(owner):
+        then = (
+            f"Wait until it is done, or choose another folder. {host} is another machine, whose processes cannot be "
+            f"seen from here. Only if that process has ended (on {host}, `ps -p {pid}` does not show it; or {host} was "
+            f"started again since, or is no more), delete its lock: rm {shlex.quote(str(path))}"
+        )
     return f"{subject} is being written by {who}. {then}"

@@ -22,6 +22,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -36,8 +37,13 @@ from rootward.files import atomic_write, fill, locked, refuse_link, sha256, sha2
 
 FORMAT = 3
 CONFIG, REPORT, LOG = "config.json", "report.json", "log.jsonl"
+CHECKPOINTS = "checkpoints"
+"""The folder in that of a run which holds the state of its training."""
 CLASSIFIER = "classifier"
 """The folder in that of a run which holds its classifier."""
+
+SUMS, SEAL = "SHA256SUMS", "SHA256SUMS.sha256"
+"""The list of checksums of an exported folder, and the file with the checksum of this list."""
 
 LOCK = ".rootward-lock"
 """The file that the writer of a folder holds locked; see `rootward.files.locked`."""
@@ -80,7 +86,8 @@ PAIRS_FOLDER = FolderKind("pairs", "Pairs.from_table", "Delete the folder and ma
 # -- names -------------------------------------------------------------------------------------------------------
 
 _OWN = re.compile(
-    r"(config|loading|pairs|report)\.json|log\.jsonl|(model|evidence|encoder|calibration|last)\.safetensors|"
+    r"(config|loading|pairs|report|diff)\.json|log\.jsonl|"
+    r"(model|evidence|encoder|held_out|calibration|last)\.safetensors|"
     r"(ids|texts|pairs)\.parquet|(query_ids|document_ids)\.(arrow|npy)|"
     r"(offsets|documents|distances|generality|heights)\.npy|"
     r"[\w-]{1,64}-(\d{4,9}|loading\d{1,12})\.(parquet|safetensors|faiss|npy)"
@@ -337,6 +344,7 @@ def check_files(
     *,
     only: Container[str] | None = None,
     lengths_only: Container[str] = (),
+    known: bool = True,
 ) -> None:
     """Check that the files that `config.json` lists are there and unchanged.
 
@@ -344,6 +352,7 @@ def check_files(
         folder, config, kind: as for, and from, `read_config`.
         only: names to check; None is all but the derived ones. Derived ones may be missing.
         lengths_only: names whose lengths are compared and whose checksums, which read all of a file, are not.
+        known: as for `rootward.files.sha256`.
 
     Raises:
         RunFolderError: one is missing, or its bytes are not those that were written; of pairs a TableError.
@@ -363,8 +372,42 @@ def check_files(
             then = f"{again.get(name, 'Restore it')}; or delete the file, as the model is whole without it."
         if path.stat().st_size != length:
             raise kind.error(f"{path} is damaged: it has another length than it was written with. {then}")
-        if name not in lengths_only and sha256(path) != digest:
+        if name not in lengths_only and sha256(path, known=known) != digest:
             raise kind.error(f"{path} is damaged: its checksum is not the one in {CONFIG}. {then}")
+
+
+_LARGE = 1 << 22
+"""Bytes of a file from which comparing its checksum in a thread is worth its while."""
+
+
+@contextmanager
+def checking(folder: Path, config: Mapping[str, Any], kind: FolderKind = RUN_FOLDER) -> Iterator[None]:
+    """`check_files` around what reads them: large files of vectors are compared in a thread meanwhile.
+
+    These are tables of numbers, which are safe to open whatever is in them; everything else is compared before. What
+    the block reads is to be relied on only after it.
+
+    Raises:
+        RunFolderError: as `check_files`; it takes the place of what went wrong in the block.
+    """
+    large = {
+        name
+        for name, (length, _) in config["files"].items()
+        if length >= _LARGE and name.endswith((".safetensors", ".npy")) and name not in kind.derived
+    }
+    if not large:
+        check_files(folder, config, kind)
+        yield
+        return
+    with ThreadPoolExecutor(1) as thread:
+        tables = thread.submit(check_files, folder, config, kind, only=large)
+        check_files(folder, config, kind, only=config["files"].keys() - large - set(kind.derived))
+        try:
+            yield
+        except Exception:
+            tables.result()
+            raise
+        tables.result()
 
 
 READS = 10
@@ -456,6 +499,8 @@ def remove_left_over(folder: Path) -> None:
             ):
                 os.replace(path, folder / found[2])
             path.unlink(missing_ok=True)
+    if (folder / CHECKPOINTS).is_dir() and not (folder / CHECKPOINTS).is_symlink():
+        remove_left_over(folder / CHECKPOINTS)
 
 
 class Generation:
@@ -484,6 +529,7 @@ class Generation:
 
     def write(self, name: str, write: Callable[[Path], object]) -> None:
         """Let `write` make a file of the new generation, at the path that it gets."""
+        assert _OWN.fullmatch(name), f"{name} would not be known for a file of a killed writer"
         path = self.folder / _pending(self.number, name)
         self._written.append(name)
         with writing(self.folder / name):

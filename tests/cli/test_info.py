@@ -108,3 +108,15 @@ def test_a_folder_of_pairs_is_said_to_be_a_source(rootward, tmp_path):
     assert "rootward train kept" in rootward("info", "kept").stderr
     shutil.rmtree("kept")
     assert "trained on pairs on disk" in rootward("info", "run").stdout
+
+
+def test_an_export_is_checked_whole(rootward, told, run):
+    assert rootward("export", run, "--format", "vectors", "--out", "vectors").exit_code == 0
+    about = told("vectors")
+    assert about["is"] == "an exported model; all 5 files are as they were written"
+    assert about["next"] == ["cat vectors/vectors.json"]
+    with open("vectors/SHA256SUMS", "r+") as sums:
+        sums.truncate(0)
+    cut = rootward("info", "vectors")
+    assert cut.exit_code == 2
+    assert "vectors/SHA256SUMS is not the list that SHA256SUMS.sha256 has the checksum of" in cut.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -19,6 +21,8 @@ import rootward as rw
 from letters import Letters
 from rootward.encoders import new_encoder
 from rootward.errors import InputError, MissingExtraError, RunFolderError
+from rootward.folders import SEAL, SUMS
+from rootward.integrations import check_export
 from rootward.integrations.onnx import features_of
 from rootward.integrations.sentence_transformers import document_keys
 from rootward.pairs import Pairs
@@ -394,3 +398,64 @@ def test_a_document_called_like_nothing_is_not_what_unknown_texts_are(named, tmp
     there = SentenceTransformer(str(rw.export(model, tmp_path / "model")), device="cpu", trust_remote_code=True)
     found = torch.from_numpy(there.encode_document(["[unknown]", "nothing of the kind"]))
     assert_close(found, torch.stack([model.document_vectors()[0], torch.zeros(4)]), rtol=0, atol=2e-6)
+
+
+@pytest.fixture(scope="module")
+def exported(runs, tmp_path_factory):
+    return rw.export(runs("static", "lookup"), tmp_path_factory.mktemp("exported") / "onnx", "onnx")
+
+
+def sha256sum_says(folder):
+    command = ["sha256sum", "--check", "--strict", SEAL, SUMS]
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
+
+
+def test_a_whole_export_is_called_whole(exported):
+    files = ("README.md", "documents.json", "documents.safetensors", "query.onnx")
+    assert check_export(exported) == files
+    assert [line.split("  ")[1] for line in (exported / SUMS).read_text().splitlines()] == list(files)
+    assert sha256sum_says(exported)
+
+
+def test_an_export_whose_list_of_checksums_is_cut_short_is_not_called_whole(exported, tmp_path):
+    folder = shutil.copytree(exported, tmp_path / "copy")
+    whole = (folder / SUMS).read_bytes()
+    assert whole.count(b"\n") == 4
+    lines = whole.splitlines(keepends=True)
+    for cut in (*(b"".join(lines[:n]) for n in range(4)), whole[:-1]):
+        (folder / SUMS).write_bytes(cut)
+        assert not sha256sum_says(folder)
+        with pytest.raises(RunFolderError, match=r"SHA256SUMS is not the list that SHA256SUMS\.sha256"):
+            check_export(folder)
+
+
+@pytest.mark.parametrize("lost", [SUMS, SEAL])
+def test_an_export_that_lost_a_list_of_checksums_is_not_called_whole(lost, exported, tmp_path):
+    folder = shutil.copytree(exported, tmp_path / "copy")
+    (folder / lost).unlink()
+    assert not sha256sum_says(folder)
+    with pytest.raises(RunFolderError, match=f"{lost} is missing"):
+        check_export(folder)
+    (folder / lost).write_bytes(b"")
+    assert not sha256sum_says(folder)
+    with pytest.raises(RunFolderError, match="is not the list"):
+        check_export(folder)
+
+
+def test_an_export_with_a_changed_lost_or_added_file_says_which(exported, tmp_path):
+    folder = shutil.copytree(exported, tmp_path / "copy")
+    graph = bytearray((folder / "query.onnx").read_bytes())
+    graph[len(graph) // 2] ^= 1
+    (folder / "query.onnx").write_bytes(graph)
+    with pytest.raises(RunFolderError, match=r"query\.onnx is damaged"):
+        check_export(folder)
+    (folder / "query.onnx").unlink()
+    with pytest.raises(RunFolderError, match=r"query\.onnx is missing"):
+        check_export(folder)
+    shutil.copy(exported / "query.onnx", folder)
+    (folder / "more").mkdir()
+    (folder / "more" / "documents.json").write_text("[]")
+    with pytest.raises(RunFolderError, match=r"more/documents\.json was added"):
+        check_export(folder)
+    with pytest.raises(RunFolderError, match="has no SHA256SUMS"):
+        check_export(tmp_path)

@@ -109,7 +109,8 @@ def test_the_command_writes_them_once_and_without_a_report(encoder, tmp_path):
     command = ["export", str(tmp_path / "run"), "--format", "vectors", "--out", str(tmp_path / "out")]
     assert CliRunner().invoke(app, command).exit_code == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "SHA256SUMS", "documents.npy", "documents.parquet", "queries.npy", "queries.parquet", "vectors.json",
+        "SHA256SUMS", "SHA256SUMS.sha256",
+        "documents.npy", "documents.parquet", "queries.npy", "queries.parquet", "vectors.json",
     ]  # fmt: skip
     run = rw.Run.load(tmp_path / "run")
     with pytest.raises(RunFolderError, match="there already"):

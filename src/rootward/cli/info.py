@@ -1,4 +1,4 @@
-"""`rootward info`: what a folder holds that rootward wrote: a run, another model, an index, saved pairs."""
+"""`rootward info`: what a folder holds that rootward wrote: a run, another model, an index, an export."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from pydantic import BaseModel
 import rootward as rw
 from rootward.cli.flags import output, show
 from rootward.errors import InputError, RunFolderError
-from rootward.folders import CLASSIFIER, LOG, is_foreign, read_config, section
+from rootward.folders import CHECKPOINTS, CLASSIFIER, LOG, SEAL, SUMS, is_foreign, read_config, section
 
 if TYPE_CHECKING:
     from rootward.growth.drift import Drift
 
 
 def info(
-    run: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a run, a model or an index.")],
+    run: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a run, a model, an index or an export.")],
     json: Annotated[bool, output("--json", "As JSON on standard output.")] = False,
 ) -> None:
     """Say what a folder is: source, sizes, tower, recipe, figures and on which queries, files, what to do next.
 
-    Reads no vectors, so it is quick and needs no sentence encoder.
+    Reads no vectors, so it is quick and needs no sentence encoder; but an exported folder is read whole, and every
+    checksum compared.
 
     \b
       rootward info runs/wordnet
@@ -57,13 +58,15 @@ def _about(folder: Path) -> dict[str, Any]:
             raise RunFolderError(f"{folder} is an index that was cut off while it was built; build it again there.")
         if (folder / LOG).is_file():
             raise RunFolderError(f"{folder} is a training that was cut off before its first checkpoint; train again.")
+    if any((folder / name).is_file() for name in (SUMS, SEAL)):
+        return _export(folder)
     if is_foreign(folder):
         raise RunFolderError(f"{folder} holds a config.json that is of no run, model or index of rootward.")
     config = read_config(folder)
     made_by = config.get("made_by")
     files = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
-    if (folder / "checkpoints").is_dir():
-        files["checkpoints/"] = sum(path.stat().st_size for path in (folder / "checkpoints").iterdir())
+    if (folder / CHECKPOINTS).is_dir():
+        files[f"{CHECKPOINTS}/"] = sum(path.stat().st_size for path in (folder / CHECKPOINTS).iterdir())
     here = shlex.quote(str(folder))
     if "index" in config:
         from rootward.retrieval.storage import IndexFolder  # noqa: PLC0415
@@ -105,6 +108,19 @@ def _about(folder: Path) -> dict[str, Any]:
     towers = {side: _tower(settings) for side, settings in Towers.read(folder, config).items()}
     figures = _figures(folder, _growth(folder, config)) if "run" in config else {}
     return about | {"sizes": sizes, "tower": towers, "figures": figures, "files": files, "next": commands}
+
+
+def _export(folder: Path) -> dict[str, Any]:
+    """An exported model, every checksum compared."""
+    from rootward.integrations.export import check_export  # noqa: PLC0415
+
+    names = check_export(folder)
+    card = next((name for name in ("README.md", "vectors.json") if name in names), SUMS)
+    return {
+        "is": f"an exported model; all {len(names)} files are as they were written",
+        "files": {name: (folder / name).stat().st_size for name in names},
+        "next": [f"cat {shlex.quote(str(folder / card))}"],
+    }
 
 
 def _run(folder: Path, config: dict[str, Any]) -> dict[str, Any]:

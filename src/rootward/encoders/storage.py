@@ -35,7 +35,7 @@ from rootward.folders import (
     CONFIG,
     RUN_FOLDER,
     Generation,
-    check_files,
+    checking,
     file_of,
     read_whole,
     section,
@@ -127,11 +127,15 @@ def read_model(folder: Path) -> Stored:
     Raises:
         RunFolderError: see `read_config` and `check_files`; or tensors and ids that do not belong together.
     """
-    return read_whole(folder, RUN_FOLDER, lambda config: _read_model(folder, config))
+
+    def read(config: dict[str, Any]) -> Stored:
+        with checking(folder, config):
+            return _read_model(folder, config)
+
+    return read_whole(folder, RUN_FOLDER, read)
 
 
 def _read_model(folder: Path, config: Mapping[str, Any]) -> Stored:
-    check_files(folder, config)
     files = config["files"]
     mapped = all(f"{name}{suffix}" in files for name in MAPPED.values() for suffix in (".arrow", ".npy"))
     for name in (MODEL,) if mapped else (MODEL, IDS):

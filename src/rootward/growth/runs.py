@@ -107,8 +107,9 @@ def grow_run(
         }
         if change is not None:
             files[DIFF] = change.save
+        carried = _carried(folder, run.model, out, grown.model, found)  # before there is a run that would lack it
         grown.model.save(out, config=sections, more_files=files)
-    return GrownRun(out, grown, found, report, change, _carried(folder, run.model, out, grown.model, found))
+    return GrownRun(out, grown, found, report, change, carried)
 
 
 def change_of(before: Pairs, after: Pairs) -> Diff | None:
@@ -131,5 +132,5 @@ def _carried(old: Path, model: DualEncoder, new: Path, grown: DualEncoder, found
     if found.verdict == VERDICTS[-1]:
         return f"The calibration of {old} is dropped, as too much has changed; train again, then: {again}"
     report = known.report.model_copy(update={"note": f"measured before the run was grown, in {old}"})
-    replace(known, report=report, fingerprint=grown.fingerprint()).save(new)
+    replace(known, report=report, fingerprint=grown.fingerprint()).write(new / NAME)
     return f"The calibration of {old} is carried over; its figures are of before. To measure it again: {again}"

@@ -1,5 +1,5 @@
 """Integrations: trained models for other libraries."""
 
-from rootward.integrations.export import export
+from rootward.integrations.export import check_export, export
 
-__all__ = ["export"]
+__all__ = ["check_export", "export"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -17,6 +18,7 @@ from rootward.encoders.towers import BaseTextTower, TiedTower
 from rootward.errors import InputError, RunFolderError, visible
 from rootward.evaluation import Report
 from rootward.files import locked, sha256, sync_folder, writing
+from rootward.folders import SEAL, SUMS
 from rootward.integrations.onnx import write_graph
 from rootward.integrations.sentence_transformers import reads_documents, write_modules
 from rootward.integrations.vectors import write_vectors
@@ -49,7 +51,8 @@ def export(
     ancestors, thresholds of answer sets, vectors; `vectors.json` says how they make answers. docs/databases.md loads
     them into Qdrant, pgvector, Elasticsearch and Milvus.
 
-    `SHA256SUMS` has the checksum of every file, as other libraries check none: `sha256sum --check SHA256SUMS`.
+    `SHA256SUMS` has the checksum of every file, and `SHA256SUMS.sha256` that of this list, as other libraries check
+    none. `check_export(folder)`, `rootward info FOLDER` or `sha256sum --check SHA256SUMS.sha256 SHA256SUMS` compare.
 
     Args:
         trained: a run, whose report goes into the card, or a model.
@@ -118,8 +121,8 @@ def _write(model: DualEncoder, folder: Path, format: Format, report: Report | No
         if format != "vectors":
             (temporary / "README.md").write_text(card(model, report, format), encoding="utf-8")
         files = sorted(path.relative_to(temporary).as_posix() for path in temporary.rglob("*") if path.is_file())
-        sums = "".join(f"{sha256(temporary / name)}  {name}\n" for name in files)
-        (temporary / "SHA256SUMS").write_text(sums, encoding="utf-8")
+        (temporary / SUMS).write_text(_sums(temporary, files), encoding="utf-8")
+        (temporary / SEAL).write_text(_sums(temporary, [SUMS]), encoding="utf-8")
         _flush(temporary)
         os.replace(temporary, folder)
         sync_folder(folder.parent)
@@ -127,9 +130,54 @@ def _write(model: DualEncoder, folder: Path, format: Format, report: Report | No
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _sums(folder: Path, names: Iterable[str]) -> str:
+    """The lines of these files, as `sha256sum` writes and reads them."""
+    return "".join(f"{sha256(folder / name)}  {name}\n" for name in names)
+
+
+def check_export(folder: str | Path) -> tuple[str, ...]:
+    """Check that an exported folder holds the files that were written, unchanged, and no others.
+
+    All of it is read. Without rootward, `sha256sum --check SHA256SUMS.sha256 SHA256SUMS` in the folder does the same,
+    but for files that were added.
+
+    Args:
+        folder: as `export` wrote it, or a copy.
+
+    Returns:
+        The names of its files, without the lists of checksums.
+
+    Raises:
+        RunFolderError: no export, or a damaged one: a file or a list of checksums is missing, changed or cut short, or
+            a file is there that was not written. The message names it.
+    """
+    folder, remedy = Path(folder), "Export the model again, into another folder"
+    if not any((folder / name).is_file() for name in (SUMS, SEAL)):
+        raise RunFolderError(f"{folder} has no {SUMS}, so it is no folder that rootward export wrote. {remedy}.")
+    try:
+        found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        for name in (SUMS, SEAL):
+            if name not in found:
+                raise RunFolderError(f"{folder / name} is missing, so the export cannot be checked. {remedy}.")
+        if (folder / SEAL).read_bytes() != _sums(folder, [SUMS]).encode():
+            raise RunFolderError(f"{folder / SUMS} is not the list that {SEAL} has the checksum of. {remedy}.")
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+        listed = {line[66:]: line[:64] for line in lines}
+        if missing := sorted(listed.keys() - found):
+            raise RunFolderError(f"{folder / missing[0]} is missing, though {SUMS} lists it. {remedy}.")
+        if more := sorted(found - listed.keys() - {SUMS, SEAL}):
+            raise RunFolderError(f"{folder / more[0]} was added: {SUMS} does not list it. Delete it, or leave it out.")
+        for name, digest in listed.items():
+            if sha256(folder / name) != digest:
+                raise RunFolderError(f"{folder / name} is damaged: its checksum is not the one in {SUMS}. {remedy}.")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunFolderError(f"{folder} cannot be read: {error}. {remedy}.") from error
+    return tuple(listed)
+
+
 def _flush(folder: Path) -> None:
     """Give all files below a folder the mode of any new file, and flush them to the disk."""
-    mode = (folder / "SHA256SUMS").stat().st_mode & 0o777
+    mode = (folder / SUMS).stat().st_mode & 0o777
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb+") as file:

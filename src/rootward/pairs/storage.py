@@ -272,9 +272,10 @@ def _read_folder(folder: Path, config: dict[str, Any], verify: bool | None) -> M
     if lacking := sorted(set(FILES) - set(config["files"])):
         raise TableError(f"{folder / CONFIG} does not list {lacking[0]}. {PAIRS_FOLDER.remedy}.")
     arrays = [f"{name}.npy" for name in MAPPED]
+    known = verify is None
     if verify is None:
         verify = sum(config["files"][name][0] for name in arrays) <= CHECKED_WHOLE
-    check_files(folder, config, PAIRS_FOLDER, lengths_only=() if verify else arrays)
+    check_files(folder, config, PAIRS_FOLDER, lengths_only=() if verify else arrays, known=known)
 
     def there(name: str) -> Path:
         return file_of(folder, config, name, PAIRS_FOLDER)

@@ -37,6 +37,7 @@ from rootward.folders import (
     CONFIG,
     INDEX_FOLDER,
     check_files,
+    checking,
     checksums,
     is_foreign,
     read_config,
@@ -195,15 +196,15 @@ def _read_index(
             f"{folder} holds a trained model and no index. Make one: rootward index {folder} --out FOLDER"
         )
     about = IndexFolder.read(folder, config)
-    check_files(folder, config, INDEX_FOLDER)
     try:
-        catalogue = Catalogue.load(folder, about.catalogue)
-        engine: Engine = engine_class(about.name).load(folder, about.engine, {**about.settings, **settings})
-        calibrations = [Calibration.load(folder / name) for name in about.calibration]
-        rows = getattr(engine, "rows", None)
-        n = len(catalogue.ids if catalogue.owners is None else catalogue.owners)
-        if isinstance(rows, np.ndarray) and len(rows) and (rows.min() < 0 or rows.max() >= n):
-            raise ValueError(f"the engine has rows that are not among the {n:,} of the catalogue")
+        with checking(folder, config, INDEX_FOLDER):
+            catalogue = Catalogue.load(folder, about.catalogue)
+            engine: Engine = engine_class(about.name).load(folder, about.engine, {**about.settings, **settings})
+            calibrations = [Calibration.load(folder / name) for name in about.calibration]
+            rows = getattr(engine, "rows", None)
+            n = len(catalogue.ids if catalogue.owners is None else catalogue.owners)
+            if isinstance(rows, np.ndarray) and len(rows) and (rows.min() < 0 or rows.max() >= n):
+                raise ValueError(f"the engine has rows that are not among the {n:,} of the catalogue")
     except RootwardError:
         raise
     except (SafetensorError, pa.ArrowException, OSError, *_UNFIT) as error:

@@ -21,6 +21,7 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict
 
+from rootward.calibration.calibrate import NAME as CALIBRATION
 from rootward.encoders import DualEncoder
 from rootward.encoders.storage import IDS, MAPPED, MODEL, TEXTS
 from rootward.errors import InputError, RunFolderError, TableError, did_you_mean
@@ -369,7 +370,9 @@ def pairs_in(folder: Path, model: DualEncoder | None = None, config: Mapping[str
 
 WHERE, DIFF = "pairs.json", "diff.json"
 _LINKED = {f"{name}{suffix}" for name in MAPPED.values() for suffix in (".arrow", ".npy")}
-_OURS = frozenset({CONFIG, MODEL, IDS, TEXTS, PAIRS, WHERE, REPORT, LOG, DIFF, CHECKPOINT.parts[0], *_LINKED})
+_OURS = frozenset(
+    {CONFIG, MODEL, IDS, TEXTS, PAIRS, WHERE, REPORT, LOG, DIFF, CALIBRATION, CHECKPOINT.parts[0], *_LINKED}
+)
 
 
 def check_run_folder(folder: Path) -> None:

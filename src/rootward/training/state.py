@@ -18,6 +18,7 @@ from rootward.encoders import DualEncoder, Table
 from rootward.encoders.towers import TableGradient
 from rootward.errors import RunFolderError
 from rootward.files import atomic_write, refuse_link, sha256_of
+from rootward.folders import CHECKPOINTS
 from rootward.training.batches import Mined
 from rootward.training.log import LogRecord
 from rootward.training.optimizers import Optimizer, optimizer_of
@@ -153,7 +154,7 @@ class State:
         self.best_rows = {table: rows.to(self.device) for table, rows in best.items() if rows is not None}
 
 
-CHECKPOINT = Path("checkpoints") / "last.safetensors"
+CHECKPOINT = Path(CHECKPOINTS) / "last.safetensors"
 
 
 @dataclass(frozen=True)
