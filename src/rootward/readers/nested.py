@@ -16,10 +16,11 @@ from typing import Any, Literal, NamedTuple
 
 from rootward.errors import HierarchyError, InputError
 from rootward.ids import id_text
-from rootward.readers.edges import EdgeList, counted, read_edges
+from rootward.readers.edges import EdgeList, read_edges
 from rootward.readers.limits import check_levels
-from rootward.readers.nodes import columns_of, split_synonyms, table_of_records
-from rootward.readers.text_files import FilePath, existing_file, read_json, refuse_others
+from rootward.readers.nodes import columns_of, split_synonyms
+from rootward.readers.tables import table_of_records
+from rootward.readers.text_files import FilePath, counted, existing_file, read_json, refuse_others
 
 NestedLayout = Literal["children", "mapping", "records"]
 NestedIds = Literal["path", "name", "id"]

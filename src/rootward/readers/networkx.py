@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from rootward.errors import HierarchyError, InputError, MissingExtraError
 from rootward.ids import Ids, id_text
-from rootward.readers.edges import EdgeList, counted, edge_number, not_implied, whole_numbers
+from rootward.readers.edges import EdgeList, edge_number, not_implied, whole_numbers
 from rootward.readers.nodes import columns_of
 from rootward.readers.obo import RELATIONS, Wanted, quoted_text
 from rootward.readers.tables import MISSING, TEXT
+from rootward.readers.text_files import counted
 from rootward.texts import Texts
 
 Direction = Literal["child_to_parent", "parent_to_child"]

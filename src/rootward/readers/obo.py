@@ -14,8 +14,8 @@ from itertools import chain
 from pathlib import Path
 
 from rootward.errors import InputError, TableError, did_you_mean
-from rootward.readers.edges import EdgeList, counted, not_implied
-from rootward.readers.text_files import FilePath, existing_file, refuse_others, text_lines
+from rootward.readers.edges import EdgeList, not_implied
+from rootward.readers.text_files import FilePath, counted, existing_file, refuse_others, text_lines
 
 RELATIONS = ("is_a",)
 SCOPES = ("EXACT",)

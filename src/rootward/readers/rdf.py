@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from rootward.errors import InputError, MissingExtraError, TableError
-from rootward.readers.edges import EdgeList, counted, not_implied
+from rootward.readers.edges import EdgeList, not_implied
 from rootward.readers.limits import check_contexts, check_entities
 from rootward.readers.text_files import (
     FOREIGN,
@@ -20,6 +20,7 @@ from rootward.readers.text_files import (
     TRIPLE,
     TURTLE,
     FilePath,
+    counted,
     existing_file,
     is_wide,
     kind_of,

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
@@ -140,6 +140,20 @@ def read_json(source: FilePath) -> Any:
         raise TableError(f"{name} cannot be read as JSON: {error}.") from None
     except RecursionError:
         raise TableError(f"{name} is nested too deeply for JSON; write it as an edge list.") from None
+
+
+def counted(what: str, one: str, many: str, items: Iterable[str]) -> tuple[str, ...]:
+    """A note that counts items and shows two of them: 'Left out 3 deprecated classes: a, b and 1 more.'; none for none.
+
+    Args:
+        what: what the note begins with, "" for nothing.
+        one, many: what the items are.
+        items: each as people should read it.
+    """
+    there = list(items)
+    more = f" and {len(there) - 2:,} more" if len(there) > 2 else ""
+    number = f"{what} {len(there):,}".strip()
+    return (f"{number} {one if len(there) == 1 else many}: {', '.join(there[:2])}{more}.",) if there else ()
 
 
 # -- what a file holds, by how it begins: so that an error about the wrong kind names the right reader -----------
