@@ -201,6 +201,7 @@ _SIGNS = {
     b"BZh": Kind("packed by bzip2", advice="unpack it"),
     b"\xfd7zXZ": Kind("packed by xz", advice="unpack it"),
     b"%PDF": Kind("a PDF", advice="a text file or table is needed"),
+    b"version https://git-lfs": Kind("a pointer of Git LFS, not the file itself", advice="fetch it: git lfs pull"),
     b"SQLite format 3": Kind("an SQLite database", advice="export the table as CSV"),
 }
 _OBO_FILE = Kind("an OBO file", "Hierarchy.from_obo", "obo")
@@ -249,11 +250,13 @@ def kind_of(path: Path) -> Kind | None:
         return SKOS if _SKOS_WORDS.search(text) and not _OWL_WORDS.search(text) else OWL
     if bare[:1] in ("{", "["):
         return _kind_of_json(bare)
+    if re.match(r"<[A-Za-z][^>]*>", bare) and re.search(r"</\w|/>", bare):
+        return Kind("XML", advice="write it as a table with a child and its parent a row, or as category paths")
     return _kind_of_lines(text)
 
 
 def _kind_of_json(text: str) -> Kind | None:
-    if '"@context"' in text or '"@graph"' in text:
+    if any(key in text for key in ('"@context"', '"@graph"', '"@id"')):
         return SKOS
     if '"graphs"' in text[:200] and '"nodes"' in text:
         return Kind("OBO Graphs JSON", advice="read the .obo or .owl file of the same ontology")
