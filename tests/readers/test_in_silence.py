@@ -269,7 +269,7 @@ def test_edges_between_names_are_joined_to_the_ids(write):
     nodes = write("nodes.csv", "id,name\n1,Shoes\n2,Boots\n")
     tree = Hierarchy.from_edges([("Boots", "Shoes"), ("Shoes", "")], nodes=nodes)
     assert tree.edges() == [("2", "1")]
-    noted(tree, "by their names")
+    noted(tree, "are names", "'Boots' as '2'")
 
 
 def test_one_text_where_a_list_belongs_is_one_element_or_refused():

@@ -117,15 +117,15 @@ def _odd_shape(edges: EdgeList, offsets: Offsets, parents: Parents) -> tuple[str
     n, n_parents = len(offsets) - 1, np.diff(offsets)
     n_children = np.bincount(parents, minlength=n)
     notes: tuple[str, ...] = ()
-    if len(parents) > 2 and n_children.max() == 1 and (n_parents > 1).any() and not n_parents[n_children == 0].min() == 0:
+    if len(parents) > 2 and n_children.max() == 1 and (n_parents > 1).any() and n_parents[n_children == 0].min() > 0:
         notes += (
-            "No node has more than one child and some have several parents, as in a tree that is upside down: if it is, "
+            "No node has more than one child and some have several parents, as in a tree upside down. If it is, "
             "swap child and parent, or of a graph say direction='parent_to_child'.",
         )
     alone = np.flatnonzero((n_parents == 0) & (n_children == 0))
     if len(parents) and n >= _FEW_EDGES and 2 * len(alone) > n:
         notes += (
-            f"{len(alone):,} of the {n:,} nodes have nothing above or below them, {edges.ids[int(alone[0])]!r} for one. "
+            f"{len(alone):,} of the {n:,} nodes stand alone, such as {edges.ids[int(alone[0])]!r}: nothing is above or below. "
             "If that is not meant, the source, or an option of its reader, is wrong.",
         )
     return notes

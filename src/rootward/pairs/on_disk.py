@@ -45,9 +45,9 @@ MEMORY = "1GB"
 SCRATCH = ".rootward-scratch"
 """The folder in the folder where all files are written until they are complete."""
 
+_QUOTES, _DASHES = "\u2018\u2019\u00b4`\u201c\u201d\u201e", "\u2010\u2011\u2013\u2014\u2212"
 _PLAIN = (  # an id without invisible characters, quotes and dashes of one kind: see `ids.folded`
-    "translate(regexp_replace(id, '\\p{Cf}', '', 'g'), '\u2018\u2019\u00b4`\u201c\u201d\u201e\u2010\u2011\u2013\u2014\u2212', "
-    "'\'\'\'\'\'\'\'\'\"\"\"-----')"
+    f"translate(regexp_replace(id, '\\p{{Cf}}', '', 'g'), '{_QUOTES}{_DASHES}', '{chr(39) * 8}{chr(34) * 3}-----')"
 )
 _THREADS = 4  # each wants a share of the memory
 _ARRAYS = {"offsets": np.int64, "documents": np.int32, "distances": np.int32}
@@ -213,9 +213,7 @@ class _Builder:
             return (f"The ids {first!r} and {whole!r} are kept apart, since others are fractions.", *alike)
         ((n,),) = self.database.execute("SELECT count(*) FROM floats").fetchall()
         for side in ("query", "document"):
-            self.database.execute(
-                f"UPDATE rows SET {side} = floats.whole FROM floats WHERE {side} = floats.id"
-            )
+            self.database.execute(f"UPDATE rows SET {side} = floats.whole FROM floats WHERE {side} = floats.id")
         return (note_on_floats(n, first, whole), *alike)
 
     def alike_numbers(self, both: str) -> tuple[str, ...]:

@@ -328,7 +328,11 @@ def _without_numbers_for_nothing(lower: Any, upper: Any, known: Any) -> tuple[An
     for number in _SENTINELS:
         meant = pc.equal(upper, number)
         n = pc.sum(meant).as_py()
-        if not n or pc.index(lower, number).as_py() >= 0 or (known is not None and pc.index(known, number).as_py() >= 0):
+        if (
+            not n
+            or pc.index(lower, number).as_py() >= 0
+            or (known is not None and pc.index(known, number).as_py() >= 0)
+        ):
             continue
         row, child, root = (
             ("row has", "its child", "is a root") if n == 1 else ("rows have", "their children", "are roots")
@@ -337,8 +341,8 @@ def _without_numbers_for_nothing(lower: Any, upper: Any, known: Any) -> tuple[An
         if len(upper) > n and pc.all(pc.or_(meant, below)).as_py():
             upper = pc.if_else(meant, "", upper)
             notes += (
-                f"{n:,} {row} {number!r} as the parent, which has no row of its own, read as no parent: {child} {root}. "
-                "If it is a node, list it in nodes= or give it a row as a child.",
+                f"{n:,} {row} {number!r} as the parent, which has no row of its own, read as no parent: {child} "
+                f"{root}. If it is a node, list it in nodes= or give it a row as a child.",
             )
         else:
             notes += (
@@ -475,7 +479,9 @@ def _in_form_of(ends: list[Any], known: Any) -> tuple[list[Any], Notes]:
     if not there:
         return ends, ()
     n, label = f"{len(there):,} {'id is' if len(there) == 1 else 'ids are'}", next(iter(there))
-    note = f"{n} in another Unicode form (NFC or NFD) in the edges than among the nodes, {label!r} for one; each is one."
+    note = (
+        f"{n} in another Unicode form (NFC or NFD) in the edges than among the nodes, {label!r} for one; each is one."
+    )
     return [_replaced(end, there) for end in ends], (note,)
 
 

@@ -28,10 +28,20 @@ NestedIds = Literal["path", "name", "id"]
 
 _Node = tuple[tuple[str, ...], dict[str, Any], Any]  # (names from the top, fields, children)
 _PARENTS = (
-    "parent parentid parentids parents parenturi parentcode parentkey parentname parentnode parentuuid parentcategory "
-    "parentcategoryid parentconcept broader broaderid broaderuri broaderconcept superclass superclasses superconcept "
-    "subclassof isa hypernym hypernyms pid"
-).split()
+    *("parent", "parentid", "parentids", "parents", "parenturi", "parentcode", "parentkey", "parentname", "parentnode"),
+    *("parentuuid", "parentcategory", "parentcategoryid", "parentconcept", "broader", "broaderid", "broaderuri"),
+    *(
+        "broaderconcept",
+        "superclass",
+        "superclasses",
+        "superconcept",
+        "subclassof",
+        "isa",
+        "hypernym",
+        "hypernyms",
+        "pid",
+    ),
+)
 _CHILDREN = "child", "childid"
 
 
@@ -203,7 +213,11 @@ def _keys(content: Any) -> tuple[_Keys, tuple[str, ...]]:
     roles = {role: key for role, key in roles.items() if key not in children}
     keys = _Keys(**{"name": roles.get("name", "name")}, children=children, id=roles.get("id", "id"))
     keys = keys._replace(**{role: roles[role] for role in ("synonyms", "definition") if role in roles})
-    told = [f"{key!r} as {role}" for role, key in keys._asdict().items() if role != "children" and key != role and key in there]
+    told = [
+        f"{key!r} as {role}"
+        for role, key in keys._asdict().items()
+        if role != "children" and key != role and key in there
+    ]
     told += [f"{key!r} as children" for key in children if key != "children"]
     notes = (f"Read the keys {', '.join(told)}.",) if told else ()
     unread = Counter({key: n for key, n in there.items() if key not in (*keys, *children)})
@@ -242,7 +256,9 @@ def _level(content: Any, layout: NestedLayout, keys: _Keys, above: tuple[str, ..
     for fields in level:
         if not isinstance(fields, dict) or keys.name not in fields:
             is_mapping = isinstance(fields, dict) and fields and not above
-            is_mapping = is_mapping and all(value is None or isinstance(value, dict | list) for value in fields.values())
+            is_mapping = is_mapping and all(
+                value is None or isinstance(value, dict | list) for value in fields.values()
+            )
             other = " If its keys are the names, say layout='mapping'." if is_mapping else ""
             raise HierarchyError(f"{_at(above)}: {fields!r:.80}; needed {_needed(layout)}{other}")
     return [

@@ -55,7 +55,9 @@ _COLUMNS = {
 
 _SYNONYM_WORDS = frozenset(_SYNONYMS.split())
 _ENDS = {
-    "synonyms": re.compile(r".*(synonyms?|alias(es)?|alternat(iv)?e(names?|terms?|labels?)|altlabels?|keywords|variants)|sy"),
+    "synonyms": re.compile(
+        r".*(synonyms?|alias(es)?|alternat(iv)?e(names?|terms?|labels?)|altlabels?|keywords|variants)|sy"
+    ),
     "name": re.compile(r".*(name|label|title|term)|str"),
     "definition": re.compile(r".*(definition|description)"),
     "id": re.compile(r".*(id|uri|iri|code|notation|cui)"),
@@ -128,9 +130,9 @@ def read_nodes(
             there = column_names(source, format, delimiter, known)
             notes = (f"Read {Path(source).name} with {delimiter!r} between its columns.",)
         roles = guessed(there, columns_of(there, child))
-        if "id" not in roles and there and ends is not None and len(there) == len(set(there)):
-            if (ids := _column_of(source, there, ends, format, delimiter)) is not None:
-                roles = {role: name for role, name in roles.items() if name != ids or role == "name"} | {"id": ids}
+        is_unclear = "id" not in roles and there and ends is not None and len(there) == len(set(there))
+        if is_unclear and (ids := _column_of(source, there, ends, format, delimiter)) is not None:
+            roles = {role: name for role, name in roles.items() if name != ids or role == "name"} | {"id": ids}
         more = [name for name in there if _is_more_of(roles.get("synonyms", ""), name, roles)]
         if others := [f"{name!r} as {role}" for role, name in roles.items() if name not in (role, child)]:
             others += [f"{name!r} as synonyms" for name in more]

@@ -282,8 +282,8 @@ def _add_clause(term: _Term, row: int, tag: str, value: str, relations: Wanted, 
     if tag == "id":
         if term.id and term.id != _bare(value):
             raise TableError(
-                f"Row {row} of {file}: a second id, {_bare(value)!r}, in the [Term] of {term.id!r}; needed one. Is a line "
-                "[Term] missing above it?"
+                f"Row {row} of {file}: a second id, {_bare(value)!r}, in the [Term] of {term.id!r}; needed one. Is a "
+                "line [Term] missing above it?"
             )
         term.id = _bare(value)
     elif tag == "name":

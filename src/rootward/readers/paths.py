@@ -17,6 +17,7 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -64,7 +65,9 @@ _HEADER = re.compile(
     r"breadcrumb|kategorie|pfad|catégorie|categoría|categoria|branch)(s|n)?",
     re.IGNORECASE,
 )
-_SUBHEADER = re.compile(r"((sub|parent|main|top|root)[ _-]*)+(category|class|group|type)|(level|tier)[ _-]*\d+", re.IGNORECASE)
+_SUBHEADER = re.compile(
+    r"((sub|parent|main|top|root)[ _-]*)+(category|class|group|type)|(level|tier)[ _-]*\d+", re.IGNORECASE
+)
 _COMMENT = re.compile(r"//|--(?!>)|;|%|/\*|<!--")
 _LEVEL = re.compile(r"(.*?)[\s_.#-]*(\d+)\s*")
 _OUTLINE = re.compile(r"[\s│├└─┬|`+*•·-]*")
@@ -93,9 +96,8 @@ def read_paths(
         return _shopify_json(source)
     if is_file:
         source = existing_file(source)
-        if columns is None:
-            if source.suffix.lower() != ".parquet":
-                refuse_others(source, "paths")
+        if columns is None and source.suffix.lower() != ".parquet":
+            refuse_others(source, "paths")
     else:
         source = as_arrow(source) if hasattr(source, "columns") else source  # a column of pandas is an iterable
         if not isinstance(source, Iterable | pa.Table):
@@ -212,13 +214,13 @@ def _level_columns(source: Any, delimiter: str | None = None) -> list[str] | Non
         return headers[0]
     widths = {len(fields) for fields in headers if fields} if is_table else {len(fields) for fields in records}
     if is_table or (len(records) > 1 and len(widths) == 1 and min(widths) > 1 and not _of_paths(records)):
-        name, there = "The table" if isinstance(source, pa.Table) else source.name, headers[0]
-        rows = [] if is_table else records[1:]
+        there, rows = headers[0], [] if is_table else records[1:]
         of_paths = [column for column, *cells in zip(there, *rows, strict=False) if any(">" in cell for cell in cells)]
-        example = ", ".join(map(repr, of_paths[:1] or there[:3]))
+        columns = ", ".join(map(repr, of_paths[:1] or there[:3]))
+        name, given = ("The table", "table") if isinstance(source, pa.Table) else (source.name, repr(source.name))
         raise TableError(
-            f"{name} has the columns {', '.join(map(repr, there[:20]))}; say which hold the paths, or their levels from "
-            f"the top, with columns=, such as columns=[{example}]. The first row must be a header."
+            f"{name} is a table with the columns {', '.join(map(repr, there[:20]))}. Say which hold the paths, or the "
+            f"levels from the top: Hierarchy.from_paths({given}, columns=[{columns}]). The first row must be a header."
         )
     return None
 
@@ -492,28 +494,28 @@ def _edge_list(paths: list[Path_], separator: str, ids: PathIds, where: str, not
         above = ""
         for end, name in enumerate(categories, 1):
             node = name if ids == "name" else separator.join(categories[:end])
-            if names.setdefault(node, name) != name or path_of.setdefault(node, path := categories[:end]) != path:
-                if ids == "path":
-                    raise HierarchyError(
-                        f"Row {row}{where}: {path_of[node]!r} and {categories[:end]!r} have one id, {node!r}, since a "
-                        f"category holds {separator!r}. Say another separator= than {separator!r}, which joins ids."
-                    )
+            names.setdefault(node, name)
+            if ids == "path" and path_of.setdefault(node, categories[:end]) != categories[:end]:
+                raise HierarchyError(
+                    f"Row {row}{where}: {path_of[node]!r} and {categories[:end]!r} have one id, {node!r}, since a "
+                    f"category holds {separator!r}. Say another separator= than {separator!r}, which joins ids."
+                )
             if above:
                 edges.setdefault((node, above), row)
             above = node
     notes += left_out(twice, "duplicate path", "duplicate paths")
-    again = [(row, name) for row, path in paths for name, below in zip(path, path[1:], strict=False) if name == below]
+    again = [(row, name) for row, path in paths for name, below in pairwise(path) if name == below]
     if again:
         row, name = again[0]
         has = "path names a category" if len(again) == 1 else "paths name a category"
         notes += (
-            f"{len(again):,} {has} twice in a row, {name!r} below {name!r} in row {row} for one. If that only fills a row "
-            "up, leave it out.",
+            f"{len(again):,} {has} twice in a row, {name!r} below {name!r} in row {row} for one. If that only "
+            "fills a row up, leave it out.",
         )
     words = [name for name in names.values() if name in MISSING]
     if words and ids == "path":
-        notes += counted("", "category may say that there is none, and is kept", "categories may say that there is none, "
-                         "and are kept", map(repr, words))  # fmt: skip
+        one, many = "category may say that there is none", "categories may say that there is none"
+        notes += counted("", f"{one}, and is kept", f"{many}, and are kept", map(repr, words))
     several = [name for name, n in Counter(names.values()).items() if n > 1]
     if several:
         what, they = ("name stands", "is") if len(several) == 1 else ("names stand", "are")

@@ -44,8 +44,8 @@ _BYTES_AT_A_TIME = 2**24
 _WHOLE_BELOW = {pa.float64(): 2**53, pa.float32(): 2**24, pa.float16(): 2**11}  # where these hold every whole number
 
 _WORDS = (
-    "NULL Null null (null) <null> <NULL> [null] [NULL] #NULL! \\N NaN nan NAN None none NONE (none) NA na N/A n/a N.A. n.a. "
-    "#N/A <NA> NaT nil NIL undefined (blank) #REF! #VALUE! #NAME? - -- \u2013 \u2014 ? [] {} ''"
+    "NULL Null null (null) <null> <NULL> [null] [NULL] #NULL! \\N NaN nan NAN None none NONE (none) NA na N/A n/a N.A. "
+    "n.a. #N/A <NA> NaT nil NIL undefined (blank) #REF! #VALUE! #NAME? - -- \u2013 \u2014 ? [] {} ''"
 )
 MISSING = tuple(_WORDS.split())
 """How tables write that there is nothing, besides an empty field."""

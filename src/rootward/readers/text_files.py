@@ -213,7 +213,7 @@ _PAIRS = Kind("a table of pairs", "Pairs.from_table", "pairs")
 _LABELS = Kind("a table of labelled texts", "Labels.read", "labels")
 _PATHS = Kind("a list of category paths", "Hierarchy.from_paths", "paths")
 _LEVELS = Kind("a table with a column for each level", "Hierarchy.from_paths", "paths")
-_LEVEL = re.compile(r"(level|tier|category|cat|l|depth)[\s_.-]*\d+", re.IGNORECASE)
+LEVEL = re.compile(r"(level|tier|category|cat|l|depth)[\s_.-]*\d+", re.IGNORECASE)
 
 
 def first_bytes(path: Path) -> bytes:
@@ -283,7 +283,7 @@ def _kind_of_lines(text: str) -> Kind | None:
     ):
         if columns <= fields:
             return kind
-    if sum(bool(_LEVEL.fullmatch(field)) for field in fields) > 1:
+    if sum(bool(LEVEL.fullmatch(field)) for field in fields) > 1:
         return _LEVELS
     return _PATHS if 2 * sum(" > " in line for line in lines) > len(lines) else None
 

@@ -21,7 +21,7 @@ from rootward.readers.nodes import columns_of, guessed, split_synonyms
 from rootward.readers.obo import RELATIONS, SCOPES, read_obo
 from rootward.readers.rdf import read_owl, read_skos
 from rootward.readers.tables import MISSING, as_arrow, column_names, read_columns, table_of_records
-from rootward.readers.text_files import FilePath, existing_file, text_lines
+from rootward.readers.text_files import FilePath, text_lines
 from rootward.texts import Texts, normal_form
 
 Group: TypeAlias = Sequence[str]
@@ -141,7 +141,7 @@ def read_groups(source: ThesaurusSource, ids: Ids, names: Sequence[Group], langu
         if listed and all(isinstance(row, Mapping) for row in listed):
             return _of_table(table_of_records(cast("list[Any]", listed)), "the given rows", ids, names)
         return Groups(list(_checked(listed)))
-    path = existing_file(source)
+    path = Path(source)
     suffix = Path(path.stem if path.suffix == ".gz" else path).suffix.lower()
     if suffix == ".txt":
         return Groups(_lines(path))
@@ -232,7 +232,8 @@ def _of_table(source: Any, name: str, ids: Ids, names: Sequence[Group]) -> Group
         of_synonyms = others[0]
     if not of_synonyms and "name" not in roles:
         raise TableError(
-            f"{name} has the columns {', '.join(map(repr, there))}; name those of a thesaurus id, name and synonyms."
+            f"{name} has the columns {', '.join(map(repr, there))}; a thesaurus needs the columns id, name and "
+            "synonyms, or two of these."
         )
     words = split_synonyms(cells[of_synonyms])[0] if of_synonyms else ((),) * len(columns)
     first = cells[of_names] if of_names not in ("", of_ids, of_synonyms) else [""] * len(words)
