@@ -125,7 +125,7 @@ def _odd_shape(edges: EdgeList, offsets: Offsets, parents: Parents) -> tuple[str
     alone = np.flatnonzero((n_parents == 0) & (n_children == 0))
     if len(parents) and n >= _FEW_EDGES and 2 * len(alone) > n:
         notes += (
-            f"{len(alone):,} of the {n:,} nodes stand alone, such as {edges.ids[int(alone[0])]!r}: nothing is above or below. "
+            f"{len(alone):,} of the {n:,} nodes have nothing above or below, such as {edges.ids[int(alone[0])]!r}. "
             "If that is not meant, the source, or an option of its reader, is wrong.",
         )
     return notes

@@ -25,7 +25,7 @@ ALL_SCOPES = ("EXACT", "BROAD", "NARROW", "RELATED")
 """All scopes of the format: a file may lack any of them; any other is a mistake."""
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(\w*)')
-_WIDE_QUOTED = re.compile(r'"(.*)"\s*(\w*)[^"\[]*(?:\[|$)')
+_WIDE_QUOTED = re.compile(r'"(.*)"\s*(\w*)[^"]*$')
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", "t": "\t", "W": " "}
 _MODIFIER = r'[^{}"=,]+=(?:"(?:[^"\\]|\\.)*"|[^{}",]*)'
@@ -322,7 +322,7 @@ def quoted_text(value: str) -> tuple[str, str] | None:
     """(text, scope) of '"germ" EXACT [...]'; RELATED is the scope where none is written. None without quotes."""
     found = _QUOTED.match(value)
     if found is not None and '"' in value[found.end() :].partition("[")[0]:  # quotes within that no backslash marks
-        found = _WIDE_QUOTED.match(value) or found
+        found = _WIDE_QUOTED.match(value[: value.rfind("[")] if "[" in value else value) or found
     return None if found is None else (_unescaped(found[1]), found[2] or "RELATED")
 
 
