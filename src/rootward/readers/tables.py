@@ -242,7 +242,7 @@ def _table_of(values: Iterable[Any], names: Sequence[str], begin: int) -> pa.Tab
     them. Everything else is kept as its `str`, but that a column whose floats are all whole holds whole numbers.
     """
     columns: list[list[Any]] = [[] for _ in names]
-    several: tuple[type, ...] = (list, set, frozenset, np.ndarray)
+    several: Any = (list, set, frozenset, np.ndarray)
     for place, row in enumerate(values, begin):
         if isinstance(row, Mapping) and all(name in row for name in names):
             row = [row[name] for name in names]
