@@ -474,8 +474,10 @@ def _in_form_of(ends: list[Any], known: Any) -> tuple[list[Any], Notes]:
     forms = {unicodedata.normalize("NFC", label): label for label in known.to_pylist() if not label.isascii()}
     missing = pc.unique(pa.chunked_array(ends))
     missing = missing.filter(pc.invert(pc.is_in(missing, value_set=known))).to_pylist()
-    there = {label: forms.get(unicodedata.normalize("NFC", label)) for label in missing if not label.isascii()}
-    there = {label: form for label, form in there.items() if form is not None}
+    there: dict[str, str] = {}
+    for label in missing:
+        if not label.isascii() and (form := forms.get(unicodedata.normalize("NFC", label))) is not None:
+            there[label] = form
     if not there:
         return ends, ()
     n, label = f"{len(there):,} {'id is' if len(there) == 1 else 'ids are'}", next(iter(there))
