@@ -212,7 +212,9 @@ def _keys(content: Any) -> tuple[_Keys, tuple[str, ...]]:
     children = ("children",) if "children" in there or not of_lists or not of_one else tuple(of_lists)
     roles = {role: key for role, key in roles.items() if key not in children}
     keys = _Keys(**{"name": roles.get("name", "name")}, children=children, id=roles.get("id", "id"))
-    keys = keys._replace(**{role: roles[role] for role in ("synonyms", "definition") if role in roles})
+    keys = keys._replace(
+        synonyms=roles.get("synonyms", keys.synonyms), definition=roles.get("definition", keys.definition)
+    )
     told = [
         f"{key!r} as {role}"
         for role, key in keys._asdict().items()

@@ -103,7 +103,7 @@ def read_paths(
         if not isinstance(source, Iterable | pa.Table):
             raise InputError(f"A file or an iterable of lines is needed, got {source!r:.80}.")
     notes: Notes = ()
-    delimiter = _other_delimiter(source) if is_file else None
+    delimiter = _other_delimiter(Path(source)) if is_file else None
     if columns is None and (columns := _level_columns(source, delimiter)):
         first, last = columns[0], columns[-1]
         what = f"columns {first!r} to {last!r} as the levels of paths" if len(columns) > 1 else f"column {first!r}"
@@ -211,7 +211,7 @@ def _level_columns(source: Any, delimiter: str | None = None) -> list[str] | Non
                 return [levels[number] for number in order]
     is_table = isinstance(source, pa.Table) or source.suffix.lower() == ".parquet"
     if is_table and len(headers[0]) == 1:
-        return headers[0]
+        return list(headers[0])
     widths = {len(fields) for fields in headers if fields} if is_table else {len(fields) for fields in records}
     if is_table or (len(records) > 1 and len(widths) == 1 and min(widths) > 1 and not _of_paths(records)):
         there, rows = headers[0], [] if is_table else records[1:]
