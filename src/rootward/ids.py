@@ -8,6 +8,7 @@ import shutil
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
@@ -43,13 +44,19 @@ def id_text(value: object) -> str:
         return ""
     if isinstance(value, float | np.floating) and value.is_integer():
         return str(int(value))
+    if isinstance(value, Decimal):
+        if value.is_nan():
+            return ""
+        return str(int(value)) if value == value.to_integral_value() else str(value)
     return str(value)
 
 
 def refuse_text(labels: object, what: str = "ids") -> None:
-    """Raise an InputError for one text where a list of them is needed: its letters would be read as ids."""
+    """Raise an InputError for one text or number where a list is needed: letters of a text would be read as ids."""
     if isinstance(labels, str | bytes):
         raise InputError(f"Needed a list of {what}, got the text {labels!r}. Write [{labels!r}].")
+    if not isinstance(labels, Iterable):
+        raise InputError(f"Needed a list of {what}, got {labels!r:.80}. Write [{labels!r:.80}].")
 
 
 def refuse_surrogates(texts: Iterable[str], what: str) -> None:

@@ -1,9 +1,13 @@
 """Nothing is read wrong in silence: inputs after public bug reports, each named by what a user saw."""
 
 import ast
+from decimal import Decimal
 from typing import NamedTuple
 
+import networkx
 import numpy as np
+import pandas
+import pyarrow as pa
 import pytest
 
 from rootward.encoders import DualEncoder
@@ -11,7 +15,7 @@ from rootward.errors import CycleError, InputError, TableError
 from rootward.hierarchy import Hierarchy
 from rootward.hierarchy.node_names import NodeNames
 from rootward.ids import Ids
-from rootward.pairs import Pairs
+from rootward.pairs import Labels, Pairs
 from rootward.retrieval import Filter, Index
 
 
@@ -269,7 +273,7 @@ def test_edges_between_names_are_joined_to_the_ids(write):
     nodes = write("nodes.csv", "id,name\n1,Shoes\n2,Boots\n")
     tree = Hierarchy.from_edges([("Boots", "Shoes"), ("Shoes", "")], nodes=nodes)
     assert tree.edges() == [("2", "1")]
-    noted(tree, "by their names")
+    noted(tree, "are names", "'Boots' as '2'")
 
 
 def test_one_text_where_a_list_belongs_is_one_element_or_refused():
@@ -305,3 +309,284 @@ def test_a_node_table_with_one_number_twice_is_refused(write):
     nodes = write("nodes.csv", "id,name\n1,Shoes\n1.0,Boots\n")
     with pytest.raises(InputError, match="The node table holds both"):
         Hierarchy.from_edges([("1", None)], nodes=nodes)
+
+
+# -- neighbours of these kinds -----------------------------------------------------------------------------------------
+
+
+def test_zero_above_every_top_row_is_no_parent(write):
+    tree = Hierarchy.from_edges(write("edges.csv", "child,parent\n1,0\n2,1\n3,0\n"))
+    assert (tree.roots, tree.edges()) == (["1", "3"], [("2", "1")])
+    noted(tree, "2 rows have '0'", "read as no parent", "nodes=")
+    nodes = write("nodes.csv", "id,name\n1,a\n2,b\n3,c\n")
+    assert Hierarchy.from_edges([(1, -1), (2, 1), (3, -1)], nodes=nodes).roots == ["1", "3"]
+
+
+def test_zero_that_is_a_node_stays_one(write):
+    rows = "child,parent\n1,0\n2,1\n"
+    for tree in (
+        Hierarchy.from_edges(write("a.csv", rows + "0,\n")),
+        Hierarchy.from_edges(write("b.csv", rows), nodes=[0, 1, 2]),
+        Hierarchy.from_edges([(1, 0), (2, 0)]),
+        Hierarchy.from_edges(write("c.csv", rows + "3,\n")),
+    ):
+        assert "0" in tree.roots
+
+
+def test_columns_of_decimals_short_floats_and_mixed_values_are_whole_numbers():
+    decimals, floats = pa.decimal128(10, 2), pa.float32()
+    for lower, upper in ((decimals, decimals), (pa.int64(), floats), (floats, pa.float64())):
+        table = pa.table({"child": pa.array([2, 3], lower), "parent": pa.array([1, 1], upper)})
+        assert Hierarchy.from_edges(table).edges() == [("2", "1"), ("3", "1")]
+    frame = pandas.DataFrame({"child": [1, 2, 3], "parent": pandas.Series([None, 1.0, "1"], dtype=object)})
+    assert Hierarchy.from_edges(frame).edges() == [("2", "1"), ("3", "1")]
+    assert Hierarchy.from_edges([(Decimal("2"), Decimal("1.0"))]).edges() == [("2", "1")]
+
+
+def test_numbers_as_a_european_or_american_spreadsheet_writes_them(write):
+    path = write("a.csv", "child;parent\n1;\n2;1,0\n")
+    assert Hierarchy.from_edges(path, delimiter=";").edges() == [("2", "1")]
+    noted(Hierarchy.from_edges(write("b.csv", 'child,parent\n1000,\n2,"1,000"\n')), "commas between thousands")
+    noted(Hierarchy.from_edges(write("c.csv", "child,parent\n1.23E+11,5\n1.24E+11,5\n")), "has shortened")
+
+
+@pytest.mark.parametrize(
+    "word", ["\u2014", "#REF!", "(none)", "[null]", "?", "N.A.", "[]", "\u200b", "\ufeff", "\u00a0"]
+)
+def test_what_spreadsheets_and_databases_write_for_nothing_is_no_parent(write, word):
+    tree = Hierarchy.from_edges(write("edges.csv", f"child,parent\nr,\na,r\nb,{word}\n"))
+    assert tree.roots == ["r", "b"]
+
+
+def test_empty_rows_and_a_header_in_the_midst_are_no_nodes(write):
+    tree = Hierarchy.from_edges(write("edges.csv", 'child,parent,\na,b,\n,,\nchild,parent,\nc,"NULL",\nd,NULL,\n'))
+    assert tree.edges() == [("a", "b"), ("c", "NULL")]
+    noted(tree, "1 empty row")
+    noted(tree, "1 row that repeats the header")
+
+
+def test_several_parents_as_lists_are_written_or_given(write):
+    for cell in ('"[""r"", ""q""]"', "\"['r', 'q']\"", "\"{'q', 'r'}\""):
+        tree = Hierarchy.from_edges(write("edges.csv", f"child,parent\na,{cell}\nr,\nq,[]\n"))
+        assert set(tree.edges()) == {("a", "r"), ("a", "q")}
+    for several in (("r", "q"), {"r", "q"}, np.array(["r", "q"])):
+        assert len(Hierarchy.from_edges([("a", several), ("r", None), ("q", None)]).edges()) == 2
+    assert Hierarchy.from_edges([((1, 2), (1,))]).ids[0] == "(1, 2)"
+
+
+@pytest.mark.parametrize("cell", ["\"['b', 'c']\"", "\"['b' 'c']\"", '"{b,c}"', "b<br>c", "b\u2022c", "\"('b', 'c')\""])
+def test_synonyms_as_other_programs_write_lists(cell, write):
+    nodes = write("nodes.csv", f"id,name,synonyms\na,A,{cell}\n")
+    assert Hierarchy.from_edges([("a", None)], nodes=nodes).texts.synonyms == (("b", "c"),)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["ISCO_08_code,Title,Synonyms", "CUI,STR,SY", "id,name_en,synonyms_en", "notation,prefLabel@en,altLabel@en",
+     "Class ID,Preferred Label,Synonyms", "category_id,category_name,keywords", "x,label,aliases"],
+)  # fmt: skip
+def test_a_node_table_with_columns_of_any_names(header, write):
+    nodes = write("nodes.csv", f"{header}\n0,Footwear,\n1,Shoes,a|b\n")
+    tree = Hierarchy.from_edges([("1", "0")], nodes=nodes)
+    assert tree.texts.names == ("Footwear", "Shoes")
+    assert tree.texts.synonyms == ((), ("a", "b"))
+
+
+def test_node_tables_of_json_of_other_delimiters_and_of_names_alone(write):
+    records = '[{"id": "0", "name": "Footwear"}, {"id": "1", "name": "Shoes", "synonyms": ["kicks"]}]'
+    for name, text in (("n.json", records), ("n.csv", "id;name;synonym1;synonym2\n0;Footwear;;\n1;Shoes;;kicks\n")):
+        assert Hierarchy.from_edges([("1", "0")], nodes=write(name, text)).texts.synonyms == ((), ("kicks",))
+    names = write("names.csv", "name,synonyms\nFootwear,\nShoes,kicks\n")
+    assert Hierarchy.from_edges([("Shoes", "Footwear")], nodes=names).texts.synonyms == ((), ("kicks",))
+    mixed = write("mixed.csv", "id,name\n0,Footwear\n1,Shoes\n")
+    assert Hierarchy.from_edges([("1", "footwear")], nodes=mixed).edges() == [("1", "0")]
+    accent = write("accent.csv", f"id,name\n{NFC},x\nr,R\n")
+    assert Hierarchy.from_edges([(NFD, "r")], nodes=accent).edges() == [(NFC, "r")]
+
+
+def test_a_thesaurus_is_joined_by_id_or_name_whatever_its_columns(write):
+    tree = Hierarchy.from_edges([("1", "0")], nodes=[{"id": "0", "name": "Footwear"}, {"id": "1", "name": "Shoes"}])
+    for text in (
+        "id,synonyms\n1,kicks\n", "node,alias\n1,kicks\n", "name,synonym\nshoes,kicks\n", "word,other\nShoes,kicks\n",
+        "id;name;synonyms\n1;Shoes;kicks\n", "id,name,synonyms\n7,Shoes,kicks\n", "term\tsynonyms\nShoes\tkicks\n",
+    ):  # fmt: skip
+        assert tree.with_synonyms(write("words.csv", text)).texts.synonyms == ((), ("kicks",))
+    assert tree.with_synonyms(pandas.DataFrame({"name": ["Shoes"], "synonyms": ["kicks"]})).texts.synonyms[1] == (
+        "kicks",
+    )
+    assert tree.with_synonyms(write("words.txt", "shoes;kicks\n")).texts.synonyms[1] == ("kicks",)
+    with pytest.raises(InputError, match="Added nothing"):
+        tree.with_synonyms(write("words.csv", "name,definition\nShoes,What feet wear\n"))
+    with pytest.raises(InputError, match="Added nothing"):
+        tree.with_synonyms(write("words.csv", "name,price\nShoes,49.99\n"))
+
+
+def test_a_thesaurus_of_skos_in_another_language(write):
+    skos = "@prefix skos: <http://www.w3.org/2004/02/skos/core#> . <http://x/a> a skos:Concept ; "
+    path = write("words.ttl", skos + 'skos:prefLabel "Schuhe"@de ; skos:altLabel "Treter"@de .')
+    tree = Hierarchy.from_edges([("Schuhe", "Kleidung")])
+    with pytest.raises(InputError, match="such as language='de'"):
+        tree.with_synonyms(path)
+    assert tree.with_synonyms(path, language="de").names()[0] == ("Schuhe", "Treter")
+
+
+def test_labels_of_numbers_and_nothing_and_letters():
+    tree = Hierarchy.from_edges([(2, 1)])
+    assert len(tree.pairs(labels=Labels.of([("boot", 2.0), ("shoe", None)]), unknown="skip").query_ids) == 3
+    for wrong in (["ab", "cd"], "ab", {"boot": 2}, [("boot", [1, 2])]):
+        with pytest.raises(InputError):
+            Labels.of(wrong)
+
+
+def test_a_tree_that_is_upside_down_or_mostly_in_pieces_is_noted():
+    noted(Hierarchy.from_edges([("root", "a"), ("root", "b"), ("a", "c"), ("a", "d")]), "upside down")
+    noted(Hierarchy.from_paths(["a > b", *(f"category {chr(97 + i)}" for i in range(20))]), "20 of the 22 nodes")
+
+
+def test_own_parents_and_circles_are_one_error():
+    with pytest.raises(InputError, match=r"'a' is its own parent(.|\n)*b -> c -> b"):
+        Hierarchy.from_edges([("a", "a"), ("b", "c"), ("c", "b")])
+
+
+def test_the_file_of_shopify_pads_its_ids(write):
+    text = (
+        "# Shopify\ngid://shopify/TaxonomyCategory/ap    : Pets\ngid://shopify/TaxonomyCategory/ap-1  : Pets > Food\n"
+    )
+    tree = Hierarchy.from_paths(write("categories.txt", text))
+    assert tree.roots == ["gid://shopify/TaxonomyCategory/ap"]
+
+
+def test_lines_of_a_csv_of_one_column(write):
+    tree = Hierarchy.from_paths(write("a.txt", 'Pets\n"Pets > Food, dry"\nPets > Toys\n'))
+    assert set(tree.ids) == {"Pets", "Pets > Food, dry", "Pets > Toys"}
+    tree = Hierarchy.from_paths(write("b.txt", "Pets,,\nPets > Food,,\n"))
+    assert set(tree.ids) == {"Pets", "Pets > Food"}
+    assert set(Hierarchy.from_paths(['"Pets" > "Food"', '"Pets" > "Toys"']).roots) == {"Pets"}
+    assert Hierarchy.from_paths(["Category > Subcategory", "Pets > Food", "Pets > Toys"]).roots == ["Pets"]
+    assert Hierarchy.from_paths(["Pets &gt; Food", "Pets > Toys", "Pets > Beds"]).roots == ["Pets"]
+
+
+def test_two_paths_with_one_id_are_refused_and_the_advice_works():
+    paths = [["Books", "A > B"], ["Books", "A", "B"]]
+    with pytest.raises(InputError, match=r"another separator="):
+        Hierarchy.from_paths(paths)
+    assert len(Hierarchy.from_paths(paths, separator=" / ")) == 4
+
+
+@pytest.mark.parametrize("header", ["Segment,Family,Class", "level_one,level_two,level_three", "1,2,3"])
+def test_levels_of_other_names_are_named_by_columns(header, write):
+    path = write("levels.csv", f"{header}\na,b,c\n")
+    with pytest.raises(TableError, match="columns=") as error:
+        Hierarchy.from_paths(path)
+    columns = ast.literal_eval(str(error.value).partition("columns=")[2].partition(")")[0])
+    assert set(Hierarchy.from_paths(path, columns=columns).ids) == {"a", "a > b", "a > b > c"}
+
+
+def test_levels_in_a_csv_with_semicolons_and_in_parquet(write, tmp_path):
+    path = write("levels.csv", "Level 1;Level 2\na;b\n")
+    pandas.DataFrame({"Level 1": ["a"], "Level 2": ["b"]}).to_parquet(tmp_path / "levels.parquet")
+    lists = pa.table({"path": [["a", "b"]]})
+    for source in (path, tmp_path / "levels.parquet", lists, pa.array(["a > b"])):
+        assert set(Hierarchy.from_paths(source).ids) == {"a", "a > b"}
+
+
+@pytest.mark.parametrize("key", ["parents", "ParentId", "parentCode", "parent_category", "subClassOf", "super_parent"])
+def test_flat_json_with_any_key_of_parents(key):
+    content = [{"id": 1, "name": "a", key: None}, {"id": 2, "name": "b", key: 1}]
+    assert Hierarchy.from_nested(content).edges() == [("2", "1")]
+
+
+def test_flat_json_with_the_ids_of_children_and_lists_of_other_names():
+    content = [{"id": 1, "name": "a", "children": [2]}, {"id": 2, "name": "b", "children": []}]
+    assert Hierarchy.from_nested(content).edges() == [("2", "1")]
+    content = [{"name": "a", "categories": [{"name": "b", "subcategories": [{"name": "c"}]}]}]
+    assert Hierarchy.from_nested(content).edges() == [("a > b", "a"), ("a > b > c", "a > b")]
+    with pytest.raises(InputError, match="orient='records'"):
+        Hierarchy.from_nested({"name": {"0": "a"}, "parent": {"0": None}})
+    with pytest.raises(InputError, match="layout='mapping'"):
+        Hierarchy.from_nested({"shoes": {"boots": {}}})
+    with pytest.raises(InputError, match="node_link_graph"):
+        Hierarchy.from_nested({"nodes": [{"id": "a"}], "links": [{"source": "a", "target": "a"}]})
+
+
+def test_a_term_without_its_header_is_refused(write):
+    text = "[Term]\nid: A:1\nname: root\n\n[Term]\nid: A:2\nis_a: A:1\n\nid: A:3\nis_a: A:1\n"
+    with pytest.raises(TableError, match=r"Row 9 .* a second id, 'A:3'"):
+        Hierarchy.from_obo(write("a.obo", text))
+
+
+def test_obo_with_quotes_within_quotes_and_names_without_an_exclamation_mark(write):
+    text = '[Term]\nid: A:1\nname: root\n\n[Term]\nid : A:2\nis_a: A:1 root\nsynonym: "the "big" one" EXACT [X:1 "y"]\n'
+    tree = Hierarchy.from_obo(write("a.obo", text))
+    assert tree.edges() == [("A:2", "A:1")]
+    assert tree.texts.synonyms[1] == ('the "big" one',)
+
+
+def test_has_part_on_some_edges_of_a_graph_makes_no_parent():
+    graph = networkx.DiGraph()
+    graph.add_edge("a", "r", relation="is_a")
+    graph.add_edge("r", "q", relation="has_part")
+    graph.add_edge("b", "r")
+    assert set(Hierarchy.from_networkx(graph).edges()) == {("a", "r"), ("b", "r")}
+
+
+SKOS = "@prefix skos: <http://www.w3.org/2004/02/skos/core#> . @prefix : <http://x/> . "
+
+
+def test_what_is_in_rdf_and_not_read_is_noted(write):
+    text = (
+        SKOS + ':a a skos:Concept ; skos:prefLabel "A"@en ; skos:scopeNote "note"@en ; skos:definition "Glosse"@de . '
+    )
+    text += ':b skos:broader :a ; skos:prefLabel "B"@en ; skos:related :a .'
+    tree = Hierarchy.from_skos(write("a.ttl", text))
+    assert tree.texts.definitions == ("", "")
+    noted(tree, "texts of the properties scopeNote (1)")
+    noted(tree, "relations related (1)")
+    noted(tree, "'Glosse' (de)")
+
+
+def test_relative_iris_do_not_hold_the_folder_of_the_file(write):
+    text = SKOS + '<#a> a skos:Concept ; skos:prefLabel "A"@en . <#b> skos:broader <#a> ; skos:prefLabel "B"@en .'
+    assert not any("file:" in node for node in Hierarchy.from_skos(write("a.ttl", text)).ids)
+
+
+def test_expanded_json_ld_is_read(write):
+    space = "http://www.w3.org/2004/02/skos/core#"
+    text = f'[{{"@id": "http://x/a", "@type": ["{space}Concept"]}}, {{"@id": "http://x/b", "{space}broader": [{{"@id": "http://x/a"}}]}}]'
+    assert Hierarchy.from_skos(write("a.json", text)).edges() == [("http://x/b", "http://x/a")]
+
+
+def test_xml_and_pointers_of_git_lfs_are_no_paths(write):
+    with pytest.raises(TableError, match="is XML"):
+        Hierarchy.from_paths(write("a.xml", "<?xml version='1.0'?><tree><node name='a'/></tree>"))
+    with pytest.raises(TableError, match="git lfs pull"):
+        Hierarchy.from_paths(write("a.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:a\n"))
+
+
+def test_quotes_that_a_backslash_marks_are_refused(write):
+    with pytest.raises(TableError, match="write a quote inside them twice"):
+        Hierarchy.from_edges(write("a.csv", 'child,parent\n"a \\"x\\" y",b\n'))
+
+
+def test_pairs_without_what_is_above_offer_to_complete_them():
+    pairs = Pairs.from_table([("boot", "shoe", 1), ("shoe", "wear", 1)])
+    noted(pairs, "('boot', 'wear')", "completed(max_distance=8)")
+    full = pairs.completed(max_distance=8)
+    assert len(full.documents) == 3
+
+
+def test_numbers_and_odd_ids_of_pairs_on_disk_are_told_as_in_memory(tmp_path):
+    rows = [
+        ("a", "1e+05", 0),
+        ("b", "100000", 0),
+        ("c", "007", 0),
+        ("d", "7", 0),
+        ("men's", "x", 0),
+        ("men\u2019s", "y", 0),
+    ]
+    memory, disk = Pairs.from_table(rows), Pairs.from_table(rows, on_disk=tmp_path / "pairs")
+    assert list(disk.document_ids) == list(memory.document_ids) == ["100000", "007", "7", "x", "y"]
+    for pairs in (memory, disk):
+        noted(pairs, "'1e+05' beside '100000'")
+        noted(pairs, "leading zeros", "'007' beside '7'")
+        noted(pairs, "quotes")

@@ -27,7 +27,8 @@ def test_has_part_of_obonet_made_parents_and_its_synonyms_were_lost(cell):
     assert tree.texts.synonyms == ((), (), ("opening",))
     assert tree.texts.definitions == ("", 'A "core".', "")
     note = "Left out 2 edges of other relations: has_part (1), part_of (1); relations= chooses them."
-    assert tree.notes == (note,)
+    others = "Left out 2 synonyms of other scopes: BROAD (1), RELATED (1); scopes= chooses them."
+    assert tree.notes == (note, others)
 
 
 def test_relations_and_scopes_of_obonet_can_be_chosen(cell):

@@ -8,7 +8,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ import rootward as rw
 from rootward.cli.flags import panel, provided, typed
 from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
 from rootward.errors import InputError, PairsError, did_you_mean
+from rootward.readers.text_files import LEVEL
 
 if TYPE_CHECKING:
     from rootward.growth.diff import Lineage
@@ -66,7 +67,8 @@ class Kind:
             return found if self.reader == "Pairs.from_esci" else found | {"max_distance": of_pairs["max_distance"]}
         file = descriptions(rw.Hierarchy.with_synonyms.__doc__)["thesaurus"].partition("; or ")[2]
         thesaurus = Setting("thesaurus", list, (), f"further names of nodes: a named source or {file}")
-        return found | of_pairs | {"thesaurus": thesaurus}
+        language = settings_of(rw.Hierarchy.with_synonyms, leave_out=("thesaurus",))
+        return language | found | of_pairs | {"thesaurus": thesaurus}
 
 
 KINDS = {
@@ -93,6 +95,7 @@ KINDS = {
     "dag": Kind("Hierarchy.random_dag", "dag:1000 --read seed=7 --read max_depth=6", numbers=("N",)),
 }
 _BY_SUFFIX = {".obo": "obo", ".owl": "owl"}
+_JSON = ".json", ".jsonl", ".ndjson"
 _RDF = ".ttl", ".rdf", ".nt", ".jsonld", ".xml"
 _OF_PAIRS = "max_distance", "keep_roots", "leave_out"
 _UNKNOWN = "unknown"  # what to do with labels of no node
@@ -163,7 +166,7 @@ class LabelFlags(SourceFlags):
         try:
             return rw.Labels.read(self.labels, **columns)
         except InputError as error:
-            message = re.sub(r"\b(text|node|weight)=", r"--\1", told_of_table(str(error)))
+            message = re.sub(r"\b(text|node|weight)=", r"--\1 ", told_of_table(str(error)))
             if message.startswith("There are no rows"):
                 message += (
                     " A taxonomy whose nodes have names can do without labels: leave them out, and say --tower auto."
@@ -315,6 +318,9 @@ def _pairs_of_hierarchy(
     from rootward.hierarchy import NAMED  # noqa: PLC0415
 
     thesauri = settings.pop("thesaurus", ())
+    language = provided(language=settings.get("language"))
+    if kind not in ("skos", "owl") and settings.pop("language", None) is not None and not thesauri:
+        raise InputError("--read language= is of the texts of SKOS and OWL; name such a file by --read thesaurus=.")
     of_pairs = {name: settings.pop(name) for name in _OF_PAIRS if name in settings}
     of_labels = {"labels": labels} | provided(unknown=settings.pop(_UNKNOWN, None))
     operands: list[Any] = [Path(file)]
@@ -325,7 +331,7 @@ def _pairs_of_hierarchy(
             raise InputError(f"{kind}:{file} needs {len(names)} whole number(s), such as {example}.")
     tree: rw.Hierarchy = KINDS[kind].read(*operands, **settings)
     for thesaurus in thesauri:
-        tree = tree.with_synonyms(NAMED[thesaurus].load() if thesaurus in NAMED else thesaurus)
+        tree = tree.with_synonyms(NAMED[thesaurus].load() if thesaurus in NAMED else thesaurus, **language)
     known = _lineage_of(like)
     return tree.pairs(**of_pairs, **of_labels) if known is None else known.pairs(tree, **of_pairs, **of_labels)
 
@@ -398,7 +404,7 @@ def _advice(path: Path, suffix: str, reads: list[str]) -> str:
         ("skos", "owl")
         if suffix in _RDF
         else ("nested", "paths")
-        if suffix == ".json"
+        if suffix in _JSON
         else ("edges", "pairs", "paths", "labels")
     )
     others = [kind for kind in kinds if guess is None or kind != guess[0]]
@@ -433,7 +439,7 @@ def _seen_in(path: Path, suffix: str) -> tuple[str, tuple[str, list[str]] | None
     if not lines:
         raise InputError(f"{path} is empty; a source is needed that holds something.")
     seen = f"begins with {lines[0][:60]!r}"
-    if suffix == ".json":
+    if suffix in _JSON:
         return seen, _json_kind(text)
     body = [line for line in lines if not line.startswith("#")]
     if sum(" > " in line for line in body) > len(body) / 2:
@@ -454,13 +460,20 @@ def _seen_in(path: Path, suffix: str) -> tuple[str, tuple[str, list[str]] | None
     return seen, None
 
 
+def _mostly(found: Iterable[bool]) -> bool:
+    there = list(found)
+    return 2 * sum(there) > len(there)
+
+
 def _json_kind(text: str) -> tuple[str, list[str]] | None:
     if '"verticals"' in text:
         return "paths", ["layout=shopify-json"]
-    if '"@context"' in text or '"@graph"' in text:
+    if any(key in text for key in ('"@context"', '"@graph"', '"@id"')):
         return "skos", ["format=json-ld"]
     if '"children"' in text or text.lstrip().startswith("["):
         return "nested", []
+    if re.search(r'"(parent|parents|parent_?id|broader)"\s*:', text, re.IGNORECASE):
+        return "nested", []  # records, which the reader knows by their look
     try:
         whole = json.loads(text)
     except ValueError:
@@ -476,6 +489,11 @@ def _table_kind(columns: Sequence[str], rows: list[list[str]]) -> tuple[str, lis
         return "pairs", []
     if {"text", "node"} <= set(columns):
         return "labels", []
+    if sum(bool(LEVEL.fullmatch(name.strip())) for name in columns) > 1:
+        return "paths", []
+    of_paths = [name for i, name in enumerate(columns) if _mostly(" > " in row[i] for row in rows if i < len(row))]
+    if of_paths:
+        return "paths", [f"columns={of_paths[0]}"]
     above = [name for name in columns if re.search("parent|broader|above|super", name.lower())]
     if above or len(columns) == 2:
         parent = above[0] if above else columns[1]
@@ -513,7 +531,7 @@ def sources() -> None:
     for name, named in NAMED.items():
         print(f"  {name}: {named.description}")
     print("  example: rootward train wordnet\n")
-    shared = (*_OF_PAIRS, _UNKNOWN, "thesaurus")
+    shared = (*_OF_PAIRS, _UNKNOWN, "thesaurus", "language")
     for name, kind in KINDS.items():
         about = _as_typed((kind.read.__doc__ or "").partition("\n")[0])
         title = f"{name}:{','.join(kind.numbers) or 'FILE'}  {about}\n  example: rootward train {kind.example}"

@@ -28,7 +28,7 @@ from rootward.readers.networkx import write_networkx
 from rootward.readers.nodes import NodeSource
 from rootward.readers.tables import Format
 from rootward.readers.text_files import FilePath
-from rootward.readers.thesaurus import ThesaurusSource, new_synonyms, read_groups
+from rootward.readers.thesaurus import Groups, ThesaurusSource, new_synonyms, read_groups
 from rootward.texts import Texts
 
 Rows = npt.NDArray[np.int64]
@@ -469,7 +469,7 @@ class Hierarchy:
             self.notes,
         )
 
-    def with_synonyms(self, thesaurus: ThesaurusSource | Hierarchy) -> Hierarchy:
+    def with_synonyms(self, thesaurus: ThesaurusSource | Hierarchy, *, language: str = "en") -> Hierarchy:
         """This hierarchy with the synonyms that a thesaurus has for its nodes.
 
         A thesaurus may be the synonyms of a search engine, or another ontology of the same field. Where a group of
@@ -481,20 +481,26 @@ class Hierarchy:
             thesaurus: groups of texts, as an iterable; another hierarchy, whose nodes' names and synonyms are the
                 groups; or a file. A .txt has a group a line, as search engines read them ("tv, television"; "=>"
                 parts texts as a comma does, a backslash keeps a comma, a line that starts with "#" is a comment, lines
-                with one first text are one group). A .csv, .tsv or .parquet has the columns `id`, `name` and
-                `synonyms` (separated by "|", or a list). Also .obo, SKOS (.ttl, .rdf, .nt, .jsonld) and .owl.
+                with one first text are one group). A .csv, .tsv or .parquet has the columns `id` or `name`, by which
+                its rows are joined to the nodes, and `synonyms` (a list, or as in `from_edges`), or columns of other
+                usual names; a DataFrame or records likewise. Also .obo, SKOS (.ttl, .rdf, .nt, .jsonld) and .owl.
+            language: of the texts of SKOS and OWL, as in `from_skos`.
 
         Raises:
-            TableError: a file that is missing or unreadable, with the row.
-            InputError: a file of another kind, a group that is no list of texts, no group that names a node.
+            TableError: a file that is missing or unreadable, with the row; a table whose columns are not clear.
+            InputError: a file of another kind, a group that is no list of texts, nothing that was added.
         """
-        groups = thesaurus.names() if isinstance(thesaurus, Hierarchy) else read_groups(thesaurus)
-        found = new_synonyms(self.names(), groups)
+        names = self.names()
+        is_tree = isinstance(thesaurus, Hierarchy)
+        groups = Groups(thesaurus.names()) if is_tree else read_groups(thesaurus, self.ids, names, language)
+        found = new_synonyms(names, groups)
         if not found.met:
             raise InputError(
                 f"{found.note(thesaurus)} None of its groups holds the name or a synonym of a node, such as "
-                f"{self.names()[0][0]!r}. Is it a thesaurus of this field and language, with the names themselves?"
+                f"{names[0][0]!r}. Is it a thesaurus of this field and language, with the names themselves?"
             )
+        if not any(found.by_node):
+            raise InputError(f"{found.note(thesaurus)} All other texts are names or synonyms of nodes already.")
         texts = self.texts or Texts(tuple(self.ids), ((),) * len(self), ("",) * len(self))
         synonyms = tuple(old + new for old, new in zip(texts.synonyms, found.by_node, strict=True))
         return replace(self, texts=replace(texts, synonyms=synonyms), notes=(*self.notes, found.note(thesaurus)))

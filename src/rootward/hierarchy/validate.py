@@ -16,7 +16,8 @@ from scipy.sparse.csgraph import connected_components
 from rootward.csr import offsets_of
 from rootward.errors import CycleError, HierarchyError
 from rootward.ids import Ids, holds_control, spaced
-from rootward.readers.edges import EdgeList, counted, left_out
+from rootward.readers.edges import EdgeList, left_out
+from rootward.readers.text_files import counted
 from rootward.texts import Texts
 
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]+|#[xX][0-9a-fA-F]+);")
@@ -75,10 +76,17 @@ def checked_edges(edges: EdgeList) -> tuple[Offsets, Parents, tuple[str, ...]]:
     if len(loops):
         others = [edges.name_edge(int(loop)) for loop in loops[1:MOST_CIRCLES]]
         more = f" So are those of {', '.join(others)}{', ...' if len(loops) > MOST_CIRCLES else ''}." if others else ""
-        raise HierarchyError(
+        message = (
             f"{edges.name_edge(int(loops[0]))}: {edges.ids[int(edges.children[loops[0]])]!r} is its own parent.{more} "
             "Remove it, or leave its parent empty if it is a root."
         )
+        rest = np.flatnonzero(edges.children != edges.parents)
+        try:  # what else there is to mend
+            without = replace(edges, children=edges.children[rest], parents=edges.parents[rest])
+            checked_edges(replace(without, name_edge=lambda edge: edges.name_edge(int(rest[edge]))))
+        except CycleError as error:
+            message += f" Besides: {error}"
+        raise HierarchyError(message)
     n = len(edges.ids)
     keys = np.sort(edges.children * n + edges.parents)
     once = keys[np.diff(keys, prepend=-1) > 0]  # several times quicker than np.unique on a million edges
@@ -92,12 +100,35 @@ def checked_edges(edges: EdgeList) -> tuple[Offsets, Parents, tuple[str, ...]]:
         escaped = [name for name in edges.texts.names if "&" in name and _ENTITY.search(name)]
         kept = "an HTML entity, kept as it is"
         notes += counted("", f"name holds {kept}", f"names hold {kept}", map(repr, escaped))
+    notes += _odd_shape(edges, offsets, rows)
     if not len(once):  # such a hierarchy trains without an error, and each node learns only itself
         notes += (
             f"There is no edge: each of the {n:,} nodes is a root, and its own only answer. If that is not meant, "
             "the source, or an option of its reader, is wrong.",
         )
     return offsets, rows, edges.notes + notes
+
+
+_FEW_EDGES = 20
+
+
+def _odd_shape(edges: EdgeList, offsets: Offsets, parents: Parents) -> tuple[str, ...]:
+    """Notes on a hierarchy whose shape says that it may have been read wrong: upside down, or in pieces."""
+    n, n_parents = len(offsets) - 1, np.diff(offsets)
+    n_children = np.bincount(parents, minlength=n)
+    notes: tuple[str, ...] = ()
+    if len(parents) > 2 and n_children.max() == 1 and (n_parents > 1).any() and n_parents[n_children == 0].min() > 0:
+        notes += (
+            "No node has more than one child and some have several parents, as in a tree upside down. If it is, "
+            "swap child and parent, or of a graph say direction='parent_to_child'.",
+        )
+    alone = np.flatnonzero((n_parents == 0) & (n_children == 0))
+    if len(parents) and n >= _FEW_EDGES and 2 * len(alone) > n:
+        notes += (
+            f"{len(alone):,} of the {n:,} nodes have nothing above or below, such as {edges.ids[int(alone[0])]!r}. "
+            "If that is not meant, the source, or an option of its reader, is wrong.",
+        )
+    return notes
 
 
 def _places(circle: list[int], edges: EdgeList) -> str:

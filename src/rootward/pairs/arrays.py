@@ -17,6 +17,8 @@ from rootward.ids import Ids, Rows, refuse_text
 from rootward.readers.labels import Origin
 from rootward.texts import Texts
 
+_LOOKED_AT = 10_000
+
 
 @dataclass(frozen=True, eq=False)
 class PairArrays:
@@ -285,6 +287,25 @@ class PairArrays:
             if len(fuller) == len(pairs) and np.array_equal(fuller.distances, pairs.distances):
                 return pairs
             pairs = fuller
+
+    def note_on_lacking(self) -> tuple[str, ...]:
+        """A note where pairs that `completed` finds are not there, with the first of them; some pairs are looked at."""
+        row_of = self.query_ids.find(self.document_ids)
+        first = np.flatnonzero((row_of[self.documents] >= 0) & (self.distances > 0))[:_LOOKED_AT]
+        bound = max(self.max_distance, 2)
+        for pair, query in zip(first.tolist(), self.query_of[first].tolist(), strict=True):
+            above, document = int(row_of[self.documents[pair]]), int(self.documents[pair])
+            here, there = (slice(self.offsets[row], self.offsets[row + 1]) for row in (query, above))
+            near = (self.distances[there] > 0) & (self.distances[there] <= bound - self.distances[pair])
+            lacking = np.setdiff1d(self.documents[there][near], self.documents[here])
+            if above != query and len(lacking):
+                label, middle, top = self.query_ids[query], self.document_ids[document], self.document_ids[lacking[0]]
+                return (
+                    f"Pairs lack what follows from others, such as ({label!r}, {top!r}) from ({label!r}, {middle!r}) "
+                    f"and ({middle!r}, {top!r}). If all that is above a query is right, "
+                    "Pairs.completed(max_distance=8) adds them.",
+                )
+        return ()
 
     def _with_two_steps(self, row_of: Rows, bound: int) -> Self:
         """These pairs and every (q, d) with a document e between them, at the least distance of all ways."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rootward.errors import InputError, PairsError, TableError, UnknownIdError
-from rootward.ids import CONTROL, Ids, Rows, spaced
+from rootward.ids import CONTROL, Ids, Rows, id_text, refuse_text, spaced
 from rootward.pairs.pairs import Pairs
 from rootward.readers.edges import whole_numbers
 from rootward.readers.labels import note_on_words
@@ -92,10 +92,21 @@ class Labels:
         return cls(tuple(columns[text].to_pylist()), tuple(columns[node].to_pylist()), weights, columns)
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[str, str]], weights: npt.NDArray[np.float64] | None = None) -> Labels:
-        """Labels of (text, node) each, in memory."""
+    def of(cls, rows: Iterable[tuple[Hashable, Hashable]], weights: npt.NDArray[np.float64] | None = None) -> Labels:
+        """Labels of (text, node) each, in memory; a number is read as an id is, None and NaN as empty.
+
+        Raises:
+            InputError: a row that is no (text, node).
+        """
+        refuse_text(rows, "(text, node)")
+        if isinstance(rows, Mapping):
+            raise InputError("A dict is no list of (text, node); give its items().")
         listed = list(rows)
-        return cls(tuple(text for text, _ in listed), tuple(node for _, node in listed), weights)
+        for place, row in enumerate(listed, 1):
+            several = (list, tuple, set, dict, np.ndarray)
+            if isinstance(row, str) or not hasattr(row, "__len__") or len(row) != 2 or isinstance(row[1], several):
+                raise InputError(f"Label {place} is {shown(row)}; needed a (text, node), one row for each node.")
+        return cls(tuple(id_text(text) for text, _ in listed), tuple(id_text(node) for _, node in listed), weights)
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -24,7 +24,7 @@ from rootward.ids import MappedIds, Rows, note_on_cased, note_on_spaced, write_l
 from rootward.pairs.arrays import heights
 from rootward.pairs.storage import SIDES, finish, is_folder, read_about
 from rootward.progress import Progress
-from rootward.readers.edges import note_on_floats
+from rootward.readers.edges import SHORTENED, WHOLE, note_on_floats, note_on_shortened, note_on_zeros
 from rootward.readers.labels import (
     PairTable,
     check_ids,
@@ -45,6 +45,10 @@ MEMORY = "1GB"
 SCRATCH = ".rootward-scratch"
 """The folder in the folder where all files are written until they are complete."""
 
+_QUOTES, _DASHES = "\u2018\u2019\u00b4`\u201c\u201d\u201e", "\u2010\u2011\u2013\u2014\u2212"
+_PLAIN = (  # an id without invisible characters, quotes and dashes of one kind: see `ids.folded`
+    f"translate(regexp_replace(id, '\\p{{Cf}}', '', 'g'), '{_QUOTES}{_DASHES}', '{chr(39) * 8}{chr(34) * 3}-----')"
+)
 _THREADS = 4  # each wants a share of the memory
 _ARRAYS = {"offsets": np.int64, "documents": np.int32, "distances": np.int32}
 
@@ -187,29 +191,43 @@ class _Builder:
         return replace(block, rows=range(n))
 
     def whole_numbers(self) -> tuple[str, ...]:
-        """Make 1.0 the id 1 where there is a 1, on both sides, as `edges.whole_numbers` does; a note on it."""
+        """Make 1.0 and 1e+00 the id 1 where there is a 1, on both sides, as `edges.whole_numbers` does; notes on it."""
         self.say("comparing ids that are numbers")
         both = "(SELECT query AS id, place FROM rows UNION ALL SELECT document, place FROM rows)"
-        float_, fraction = r"^-?[0-9]+\.0+$", r"^-?[0-9]+\.[0-9]*[1-9][0-9]*$"
+        fraction = r"^-?[0-9]+\.[0-9]*[1-9][0-9]*$"
+        exact = "TRY_CAST(replace(id, ',', '.') AS DECIMAL(38, 10))"
         self.database.execute(
-            f"CREATE TEMP TABLE floats AS SELECT id, min(place) AS first, regexp_replace(id, '\\.0+$', '') AS whole "
-            f"FROM {both} WHERE regexp_matches(id, '{float_}') GROUP BY id"
+            f"CREATE TEMP TABLE floats AS SELECT id, min(place) AS first, "
+            f"CAST(CAST({exact} AS DECIMAL(38, 0)) AS VARCHAR) AS whole FROM {both} "
+            f"WHERE regexp_matches(id, '{WHOLE}') AND {exact} = CAST({exact} AS DECIMAL(38, 0)) "
+            f"AND abs({exact}) < 1000000000000000000 GROUP BY id"
         )
         ((n, first, whole),) = self.database.execute(
             f"SELECT count(*), arg_min(id, first), arg_min(whole, first) FROM floats "
             f"WHERE whole IN (SELECT id FROM {both})"
         ).fetchall()
+        alike = self.alike_numbers(both)
         if not n:
-            return ()
+            return alike
         if self.database.execute(f"SELECT 1 FROM {both} WHERE regexp_matches(id, '{fraction}') LIMIT 1").fetchall():
-            return (f"The ids {first!r} and {whole!r} are kept apart, since others are fractions.",)
+            return (f"The ids {first!r} and {whole!r} are kept apart, since others are fractions.", *alike)
         ((n,),) = self.database.execute("SELECT count(*) FROM floats").fetchall()
         for side in ("query", "document"):
-            self.database.execute(
-                f"UPDATE rows SET {side} = regexp_replace({side}, '\\.0+$', '') "
-                f"WHERE regexp_matches({side}, '{float_}')"
-            )
-        return (note_on_floats(n, first, whole),)
+            self.database.execute(f"UPDATE rows SET {side} = floats.whole FROM floats WHERE {side} = floats.id")
+        return (note_on_floats(n, first, whole), *alike)
+
+    def alike_numbers(self, both: str) -> tuple[str, ...]:
+        """Notes on ids that are others but for leading zeros, and on numbers that a spreadsheet has shortened."""
+        ((n, one, other),) = self.database.execute(
+            f"SELECT count(DISTINCT id), min(id), arg_min(short, id) FROM "
+            f"(SELECT id, coalesce(nullif(ltrim(id, '0'), ''), '0') AS short FROM {both} "
+            f"WHERE regexp_matches(id, '^0+[0-9]+$')) WHERE short IN (SELECT id FROM {both})"
+        ).fetchall()
+        ((m, *examples),) = self.database.execute(
+            f"SELECT count(DISTINCT id), min(id), max(id) FROM {both} WHERE regexp_matches(id, '{SHORTENED}')"
+        ).fetchall()
+        shown = [*dict.fromkeys(examples), *[""] * (m - 2)] if m else []
+        return note_on_zeros(n, one, other) + note_on_shortened(shown)
 
     def number(self, side: str, name: str) -> None:
         """Write the ids of one side, in order of first appearance, and their alphabetical order."""
@@ -231,7 +249,7 @@ class _Builder:
             f"SELECT count(*), min(a.id) FROM (SELECT id, {bare} AS bare FROM {side}_ids WHERE id <> {bare}) a "
             f"JOIN {side}_ids b ON a.bare = b.id"
         ).fetchall()
-        alike = "lower(nfc_normalize(trim(id)))"
+        alike = f"lower(nfc_normalize(trim(regexp_replace({_PLAIN}, '[\\s\\p{{Z}}]+', ' ', 'g'))))"
         ((more,),) = self.database.execute(f"SELECT count(*) - count(DISTINCT {alike}) FROM {side}_ids").fetchall()
         notes = note_on_spaced(n, first, f"{side} id")
         if more > n:

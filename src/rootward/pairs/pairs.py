@@ -80,6 +80,7 @@ class Pairs(PairArrays):
             pairs = cls.load(on_disk)
         else:
             pairs = cls.from_arrays(**table.read()._asdict())
+            pairs = replace(pairs, notes=pairs.notes + pairs.note_on_lacking())
         vars(pairs).update(origin=table.origin)
         return pairs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rootward.errors import HierarchyError, InputError, UnknownIdError, did_you_mean
-from rootward.ids import CONTROL, Ids, refuse_surrogates
+from rootward.ids import CONTROL, Ids, folded, id_text, refuse_surrogates
 from rootward.readers.limits import LOOKED_AT
-from rootward.readers.nodes import NodeSource, Notes, read_nodes
-from rootward.readers.tables import MISSING, TEXT, Format, as_arrow, delimited, read_ids
-from rootward.readers.text_files import FilePath
+from rootward.readers.nodes import NodeSource, Notes, read_nodes, written_list
+from rootward.readers.tables import MISSING, TEXT, Columns, Format, as_arrow, delimited, read_ids
+from rootward.readers.text_files import FilePath, counted
 from rootward.texts import Texts
 
 EdgeSource: TypeAlias = FilePath | pa.Table | Iterable[tuple[Hashable, Hashable | None]]
@@ -90,20 +91,6 @@ class EdgeList:
 def left_out(n: int, one: str, many: str) -> tuple[str, ...]:
     """The note that n things were left out, as `EdgeList.notes` holds it; no note for none."""
     return (f"Left out {n:,} {one if n == 1 else many}.",) if n else ()
-
-
-def counted(what: str, one: str, many: str, items: Iterable[str]) -> tuple[str, ...]:
-    """A note that counts items and shows two of them: 'Left out 3 deprecated classes: a, b and 1 more.'; none for none.
-
-    Args:
-        what: what the note begins with, "" for nothing.
-        one, many: what the items are.
-        items: each as people should read it.
-    """
-    there = list(items)
-    more = f" and {len(there) - 2:,} more" if len(there) > 2 else ""
-    number = f"{what} {len(there):,}".strip()
-    return (f"{number} {one if len(there) == 1 else many}: {', '.join(there[:2])}{more}.",) if there else ()
 
 
 def not_implied(
@@ -187,6 +174,7 @@ def read_edges(
         prefix="edges",
         lists=[parent],
     )
+    columns, told = _data_rows(columns, child, parent, is_file=isinstance(source, str | PathLike))
     lower, upper = columns[child], columns[parent]
     row_of: Rows | None = None  # of each edge, where a row has several parents
 
@@ -195,13 +183,17 @@ def read_edges(
         where = f" ({columns.where(row)})" if isinstance(source, str | PathLike | pa.Table) else ""
         return f"{edge_number(row)}{where}"
 
-    empty = pc.index(pc.utf8_trim_whitespace(lower), "").as_py()
+    empty = pc.index(_bare(lower), "").as_py()
     if empty >= 0:
         raise HierarchyError(
             f"{name_edge(empty)}: the child is empty. Every edge needs a child; only the parent may be left out, "
             "for a root."
         )
-    known, texts, told = (None, None, ()) if nodes is None else read_nodes(nodes, format, delimiter, child)
+    known, texts = None, None
+    if nodes is not None:
+        ends = [each for each in (lower, upper) if pa.types.is_large_string(each.type)]
+        known, texts, more = read_nodes(nodes, format, delimiter, child, pc.unique(pa.chunked_array(ends)))
+        told += more
     named = [lower] if known is None else [lower, known]
     file = delimited(source, format, delimiter, [child, parent])
     if not pa.types.is_large_string(upper.type):
@@ -217,10 +209,14 @@ def read_edges(
         if row >= 0:
             raise HierarchyError(f"{name_edge(row)}: {labels[row].as_py()!r} holds a control character; remove it.")
     upper, notes = _without_missing(
-        upper, named, lambda words: file.unquoted(parent, words) if file and row_of is None else None
+        upper,
+        named,
+        lambda words: file.unquoted(parent, words)[np.asarray(columns.rows)] if file and row_of is None else None,
     )
     (lower, upper, *rest), more = whole_numbers([lower, upper, *([] if known is None else [known])])
     known, notes = rest[0] if rest else None, told + notes + more
+    upper, more_roots = _without_numbers_for_nothing(lower, upper, known)
+    notes += more_roots
     if known is not None and len(pc.unique(known)) < len(known):
         raise HierarchyError(f"{more[0].rstrip('.')}. The node table holds both; keep one row of each.")
     if known is None and not len(lower):
@@ -228,6 +224,9 @@ def read_edges(
         raise InputError(f"There are no edges{where}; needed at least one (child, parent), or the nodes in nodes=.")
     has_parent = pc.not_equal(upper, "")
     edges = np.flatnonzero(has_parent.to_numpy(zero_copy_only=False))
+    if known is not None:
+        (lower, upper), more = _in_form_of([lower, upper], known)
+        notes += more
     if known is not None and texts is not None:
         (lower, upper), more = _named([lower, upper], known, texts)
         notes += more
@@ -247,9 +246,29 @@ def read_edges(
     return EdgeList(ids, children, parents, texts, notes, name_edge=lambda edge: name_edge(int(edges[edge])))
 
 
-_SENTINELS = ("0", "-1")  # numbers that databases write for no parent
+_SENTINELS = ("0", "-1", "00000000-0000-0000-0000-000000000000")  # what databases write for no parent
 
-_BETWEEN_PARENTS = ("|", "\n", ";", ",")
+_BETWEEN_PARENTS = ("|", "\n", ";", ",", " ")
+_BLANK = r"^[\s\p{Z}\p{Cf}]+|[\s\p{Z}\p{Cf}]+$"
+
+
+def _bare(labels: Any) -> Any:
+    """The labels without white space and invisible characters around them."""
+    return pc.replace_substring_regex(labels, _BLANK, "")
+
+
+def _data_rows(columns: Columns, child: str, parent: str, *, is_file: bool) -> tuple[Columns, Notes]:
+    """The rows of a file that are data, and a note on the others: a header in their midst, or nothing at all."""
+    lower, upper = columns[child], columns[parent]
+    if not is_file or not pa.types.is_large_string(upper.type):
+        return columns, ()
+    header = pc.and_(pc.equal(lower, child), pc.equal(upper, parent))
+    empty = pc.and_(pc.equal(_bare(lower), ""), pc.equal(_bare(upper), ""))
+    kept = np.flatnonzero(~np.asarray(pc.or_(header, empty)))
+    if len(kept) == len(columns) or not len(kept):
+        return columns, ()
+    notes = left_out(pc.sum(header).as_py(), "row that repeats the header", "rows that repeat the header")
+    return columns.take(kept), notes + left_out(pc.sum(empty).as_py(), "empty row", "empty rows")
 
 
 def _one_each(indices: Callable[[Any], Any], cells: Any) -> tuple[Rows, Any]:
@@ -267,26 +286,70 @@ def _several_parents(upper: Any, named: Sequence[Any]) -> tuple[Any, Notes] | No
     A cell is taken apart where it is no node itself, and all of its parts are.
     """
     nodes = pa.chunked_array(named)
-    for between in _BETWEEN_PARENTS:
-        cells = pc.unique(upper.filter(pc.match_substring(upper, between)))
+    for between in ("[", *_BETWEEN_PARENTS):
+        holds = pc.match_substring_regex(upper, r"^\s*[\[({]") if between == "[" else pc.match_substring(upper, between)
+        cells = pc.unique(upper.filter(holds))
         cells = cells.filter(pc.invert(pc.is_in(cells, value_set=nodes.combine_chunks())))
         if not len(cells):
             continue
-        parts = {cell: [part.strip() for part in cell.split(between) if part.strip()] for cell in cells.to_pylist()}
+        parts = {cell: _parts(cell, between) for cell in cells.to_pylist()}
         there = {label for label in pc.unique(nodes).to_pylist() if label}
         parts = {
             cell: each
             for cell, each in parts.items()
-            if len(each) > 1 and all(part in there or "://" in part for part in each)
+            if (len(each) > 1 or (each and between == "["))
+            and all("://" in part or (part in there and between != " ") for part in each)
         }
         if not parts:
             continue
         lists = [parts.get(cell, [cell]) for cell in upper.to_pylist()]
-        n = sum(len(each) > 1 for each in lists)
+        n = sum(len(each) > 1 for each in lists) or len(parts)
         rows = "row has several parents" if n == 1 else "rows have several parents each"
-        note = f"{n:,} {rows}, with {between!r} between them, such as {next(iter(parts))!r}."
+        how = "written as a list" if between == "[" else f"with {between!r} between them"
+        note = f"{n:,} {rows}, {how}, such as {next(iter(parts))!r}."
         return pa.array(lists, pa.list_(TEXT)), (note,)
     return None
+
+
+def _parts(cell: str, between: str) -> list[str]:
+    """The parents that a cell names: those of a written list, or the parts around a separator."""
+    if between == "[":
+        return [id_text(part).strip() for part in written_list(cell) or ()]
+    return [part.strip() for part in cell.split(between) if part.strip()]
+
+
+def _without_numbers_for_nothing(lower: Any, upper: Any, known: Any) -> tuple[Any, Notes]:
+    """The parents with "" for a 0 or -1 that is above every top row and is no node, and notes on these.
+
+    It stays a node where other rows have an empty parent, or a top that is no row either, and where nothing else would
+    be left of the edges.
+    """
+    notes: Notes = ()
+    for number in _SENTINELS:
+        meant = pc.equal(upper, number)
+        n = pc.sum(meant).as_py()
+        if (
+            not n
+            or pc.index(lower, number).as_py() >= 0
+            or (known is not None and pc.index(known, number).as_py() >= 0)
+        ):
+            continue
+        row, child, root = (
+            ("row has", "its child", "is a root") if n == 1 else ("rows have", "their children", "are roots")
+        )
+        below = pc.is_in(upper, value_set=pc.unique(pa.chunked_array([lower])))
+        if len(upper) > n and pc.all(pc.or_(meant, below)).as_py():
+            upper = pc.if_else(meant, "", upper)
+            notes += (
+                f"{n:,} {row} {number!r} as the parent, which has no row of its own, read as no parent: {child} "
+                f"{root}. If it is a node, list it in nodes= or give it a row as a child.",
+            )
+        else:
+            notes += (
+                f"{n:,} {row} {number!r} as the parent, which has no row of its own: read as a node above {child}. "
+                "If it says that there is no parent, leave these fields empty.",
+            )
+    return upper, notes
 
 
 def _without_missing(upper: Any, named: Sequence[Any], unquoted: Callable[[list[str]], Any]) -> tuple[Any, Notes]:
@@ -294,9 +357,9 @@ def _without_missing(upper: Any, named: Sequence[Any], unquoted: Callable[[list[
 
     A word such as NULL is a node where it stands as a child, in the node table, or in quotes.
     """
-    raw, bare_words = upper, pc.utf8_trim_whitespace(upper)
+    raw, bare_words = upper, _bare(upper)
     upper = pc.if_else(pc.is_in(bare_words, value_set=pa.array(["", *MISSING], TEXT)), bare_words, upper)
-    told = _kept_words(named[0], upper)
+    told = _kept_words(named[0])
     nodes = {word for column in named for word in MISSING if pc.index(column, word).as_py() >= 0}
     words = [word for word in MISSING if word not in nodes and pc.index(upper, word).as_py() >= 0]
     if not words:
@@ -319,8 +382,8 @@ def _without_missing(upper: Any, named: Sequence[Any], unquoted: Callable[[list[
     return pc.if_else(gone, "", upper), notes
 
 
-def _kept_words(lower: Any, upper: Any) -> Notes:
-    """Notes on nodes that may be no nodes: words for nothing as children, and 0 or -1 above all others."""
+def _kept_words(lower: Any) -> Notes:
+    """Notes on children that may be no nodes: words for nothing."""
     notes: Notes = ()
     words = [word for word in MISSING if pc.index(lower, word).as_py() >= 0]
     if words:
@@ -330,30 +393,24 @@ def _kept_words(lower: Any, upper: Any) -> Notes:
             f"{n:,} {'row has' if n == 1 else 'rows have'} {shown} as the child, kept as a node. If it says that there "
             "is none, leave these rows out.",
         )
-    for number in _SENTINELS:
-        n = pc.sum(pc.equal(upper, number)).as_py()
-        if n and pc.index(lower, number).as_py() < 0:
-            row, child = ("row has", "its child") if n == 1 else ("rows have", "their children")
-            notes += (
-                f"{n:,} {row} {number!r} as the parent, which has no row of its own: read as a node above {child}. "
-                "If it says that there is no parent, leave these fields empty.",
-            )
     return notes
 
 
-_WHOLE = r"^-?[0-9]+\.0+$|^-?[0-9](\.[0-9]+)?[eE]\+[0-9]+$"
+WHOLE = r"^-?[0-9]+\.0+$|^-?[0-9]+,0$|^-?[0-9](\.[0-9]+)?[eE]\+[0-9]+$"
+SHORTENED = r"^-?[0-9]\.[0-9]+[eE]\+[0-9]+$"
 
 
 def whole_numbers(columns: list[Any]) -> tuple[list[Any], Notes]:
     """Columns of ids with one text for each number: 1.0, which pandas writes beside a gap, is 1 where there is a 1.
 
-    So is 1e+05, which R writes. Numbers with and without leading zeros stay apart; a note tells of them.
+    So are 1e+05, which R writes, and 1,0 with a decimal comma. Numbers with and without leading zeros, or commas
+    between thousands, stay apart; a note tells of them, and of numbers that a spreadsheet has shortened.
     """
     every = pc.unique(pa.chunked_array(columns))
-    numbers = every.filter(pc.match_substring_regex(every, _WHOLE))
+    numbers = every.filter(pc.match_substring_regex(every, WHOLE))
     whole_of = {}
     for label in numbers.to_pylist():
-        number = Decimal(label)
+        number = Decimal(label.replace(",", "."))
         if number == number.to_integral_value() and abs(number) < 10**18:
             whole_of[label] = str(int(number))
     columns, notes = _merged_numbers(columns, every, whole_of)
@@ -364,9 +421,33 @@ def whole_numbers(columns: list[Any]) -> tuple[list[Any], Notes]:
         there = pc.is_in(short, value_set=every)
         if n := pc.sum(there).as_py():
             one, other = zeros.filter(there)[0].as_py(), short.filter(there)[0].as_py()
-            what = "id is another" if n == 1 else "ids are others"
-            notes += (f"{n:,} {what} but for leading zeros, kept apart: {one!r} beside {other!r}.",)
-    return columns, notes
+            notes += note_on_zeros(n, one, other)
+    thousands = every.filter(pc.match_substring_regex(every, "^-?[0-9]{1,3}(,[0-9]{3})+$"))
+    if n := pc.sum(pc.is_in(bare := pc.replace_substring(thousands, ",", ""), value_set=every)).as_py():
+        place = pc.index(pc.is_in(bare, value_set=every), True).as_py()
+        what = "id is another" if n == 1 else "ids are others"
+        notes += (
+            f"{n:,} {what} but for commas between thousands, kept apart: {thousands[place].as_py()!r} beside "
+            f"{bare[place].as_py()!r}. Write each number in one way.",
+        )
+    shortened = every.filter(pc.match_substring_regex(every, SHORTENED))
+    return columns, notes + note_on_shortened(shortened.to_pylist())
+
+
+def note_on_zeros(n: int, label: str, other: str) -> Notes:
+    """The sentence on n ids that are others but for leading zeros, such as '007' beside '7'; none for n=0."""
+    what = "id is another" if n == 1 else "ids are others"
+    return (f"{n:,} {what} but for leading zeros, kept apart: {label!r} beside {other!r}.",) if n else ()
+
+
+def note_on_shortened(labels: Sequence[str]) -> Notes:
+    """The sentence on ids such as '1.23457E+11'; none for no ids."""
+    return counted(
+        "",
+        "id looks like a number that a spreadsheet has shortened, so that several may have become one",
+        "ids look like numbers that a spreadsheet has shortened, so that several may have become one",
+        map(repr, labels),
+    )
 
 
 def _merged_numbers(columns: list[Any], every: Any, twice: Mapping[str, str]) -> tuple[list[Any], Notes]:
@@ -378,8 +459,7 @@ def _merged_numbers(columns: list[Any], every: Any, twice: Mapping[str, str]) ->
     if pc.any(pc.match_substring_regex(every, r"^-?[0-9]+\.[0-9]*[1-9][0-9]*$")).as_py():
         return columns, (f"The ids {first!r} and {twice[first]!r} are kept apart, since others are fractions.",)
     n = len(twice)
-    old, new = (pa.array(list(labels), TEXT) for labels in (twice, twice.values()))
-    columns = [pc.coalesce(new.take(pc.index_in(each, value_set=old)), each) for each in columns]
+    columns = [_replaced(each, twice) for each in columns]
     return columns, (note_on_floats(n, first, twice[first]),)
 
 
@@ -389,18 +469,46 @@ def note_on_floats(n: int, first: str, whole: str) -> str:
     return f"{which} as a float, {first!r} beside {whole!r}; each is one id."
 
 
+def _in_form_of(ends: list[Any], known: Any) -> tuple[list[Any], Notes]:
+    """The ends of edges in the Unicode form (NFC, NFD) in which the node table has them, and a note on these."""
+    forms = {unicodedata.normalize("NFC", label): label for label in known.to_pylist() if not label.isascii()}
+    missing = pc.unique(pa.chunked_array(ends))
+    missing = missing.filter(pc.invert(pc.is_in(missing, value_set=known))).to_pylist()
+    there: dict[str, str] = {}
+    for label in missing:
+        if not label.isascii() and (form := forms.get(unicodedata.normalize("NFC", label))) is not None:
+            there[label] = form
+    if not there:
+        return ends, ()
+    n, label = f"{len(there):,} {'id is' if len(there) == 1 else 'ids are'}", next(iter(there))
+    note = (
+        f"{n} in another Unicode form (NFC or NFD) in the edges than among the nodes, {label!r} for one; each is one."
+    )
+    return [_replaced(end, there) for end in ends], (note,)
+
+
+def _replaced(labels: Any, new: Mapping[str, str]) -> Any:
+    """The labels with the new ones in place of the old."""
+    old = pa.array(list(new), TEXT)
+    return pc.coalesce(pa.array(list(new.values()), TEXT).take(pc.index_in(labels, value_set=old)), labels)
+
+
 def _named(ends: list[Any], known: Any, texts: Texts) -> tuple[list[Any], Notes]:
-    """Edges between ids, also where their ends are names of the nodes: when no end is an id, and all are one's name."""
-    labels = pc.unique(pa.chunked_array(ends)).filter(pc.not_equal(pc.unique(pa.chunked_array(ends)), ""))
-    if pc.any(pc.is_in(labels, value_set=known)).as_py():
-        return ends, ()
+    """Edges between ids, also where their ends are names of the nodes: each that is no id, but the name of one node."""
     ids = known.to_pylist()
-    often = Counter(texts.names)
-    once = {name: row for row, name in enumerate(texts.names) if often[name] == 1}
-    if not len(labels) or not all(label in once for label in labels.to_pylist()):
+    missing = pc.unique(pa.chunked_array(ends))
+    missing = missing.filter(pc.invert(pc.is_in(missing, value_set=pa.chunked_array([known, pa.array([""], TEXT)]))))
+    if not len(missing):
         return ends, ()
-    ids_of = [pa.array([ids[once[label]] if label else "" for label in end.to_pylist()], TEXT) for end in ends]
-    return ids_of, ("The edges name nodes by their names, not their ids; joined by these.",)
+    often = Counter(map(folded, texts.names))
+    once = {form: row for row, name in enumerate(texts.names) if often[form := folded(name)] == 1}
+    found = {label: ids[once[form]] for label in missing.to_pylist() if (form := folded(label)) in once}
+    if not found:
+        return ends, ()
+    what = "label of the edges is a name, not an id" if len(found) == 1 else "labels of the edges are names, not ids"
+    label = next(iter(found))
+    note = f"{len(found):,} {what}, read as the node with the name, such as {label!r} as {found[label]!r}."
+    return [_replaced(end, found) for end in ends], (note,)
 
 
 def _refuse_unknown(labels: Any, known: Any, what: str, name_edge: Callable[[int], str]) -> None:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from rootward.errors import InputError, PairsError, TableError, did_you_mean
-from rootward.ids import Ids, Rows, holds_control, spaced
+from rootward.ids import Ids, Rows, folded, holds_control, spaced
 from rootward.readers.edges import whole_numbers
 from rootward.readers.limits import BROKEN
 from rootward.readers.tables import MISSING, Columns, Format, Source, column_blocks, read_columns, shown
@@ -123,6 +123,8 @@ def check_levels(levels: Mapping[str, int] | None, drop_others: bool = False) ->
         if drop_others:
             raise InputError('drop_others=True leaves out other labels than those of levels={"exact": 0, ...}.')
         return None
+    if not isinstance(levels, Mapping):
+        raise InputError(f'levels={levels!r:.60} is no dict; give each label its distance, such as {{"exact": 0}}.')
     if not levels:
         raise InputError('levels is empty; give each label its distance, such as {"exact": 0, "substitute": 1}.')
     for label, hops in levels.items():
@@ -144,7 +146,7 @@ def check_ids(columns: Columns, name: str, what: str) -> tuple[list[str], Rows]:
     """
     labels, codes = _coded(columns[name])
     for code, label in enumerate(labels):
-        if not label.strip():
+        if not folded(label):
             where = columns.heading(_first(codes, code))
             raise TableError(f"{where}: the {what} (column {name!r}) is empty; fill it in or drop the row.")
         if holds_control(label):

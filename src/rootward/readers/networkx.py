@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,10 +11,11 @@ import pyarrow as pa
 
 from rootward.errors import HierarchyError, InputError, MissingExtraError
 from rootward.ids import Ids, id_text
-from rootward.readers.edges import EdgeList, counted, edge_number, not_implied, whole_numbers
-from rootward.readers.nodes import columns_of
-from rootward.readers.obo import RELATIONS, Wanted, quoted_text
+from rootward.readers.edges import EdgeList, edge_number, not_implied, whole_numbers
+from rootward.readers.nodes import columns_of, split_synonyms
+from rootward.readers.obo import ALL_SCOPES, RELATIONS, Wanted, quoted_text
 from rootward.readers.tables import MISSING, TEXT
+from rootward.readers.text_files import counted
 from rootward.texts import Texts
 
 Direction = Literal["child_to_parent", "parent_to_child"]
@@ -70,13 +70,16 @@ def read_networkx(graph: Any, *, direction: Direction, relations: Sequence[str],
     named = any(data.keys() & (_TEXTS | {*roles.values()}) for data in current.values())
     nameless = [node for node, name in names.items() if not name] if named else []
 
+    scoped = Wanted("scopes", scopes, ALL_SCOPES)
+    synonyms, of_synonyms = _synonyms(current, roles.get("synonyms", "synonyms"), scoped)
+
     def under(pairs: Iterable[tuple[str, str]]) -> list[str]:
         return [f"{low} under {up}" for low, up in pairs]
 
     found = EdgeList.of(
         names,
         edges,
-        synonyms={node: _synonyms(data, roles.get("synonyms", "synonyms"), scopes) for node, data in current.items()},
+        synonyms=synonyms,
         definitions={node: _definition(data) for node, data in current.items()},
         old_ids=replaced | merged,
         notes=notes
@@ -86,6 +89,8 @@ def read_networkx(graph: Any, *, direction: Direction, relations: Sequence[str],
         + counted("Read", "edge from a definition", "edges from definitions", under(extra))
         + counted("Left out", "edge that would close a circle", "edges that would close circles", under(circular))
         + wanted.left_out("edge of another relation", "edges of other relations")
+        + of_synonyms
+        + scoped.left_out("synonym of another scope", "synonyms of other scopes")
         + counted("", "node has no name", "nodes have no name", nameless),
         name_edge=lambda edge: f"{edge_number(edge)} ({edges[edge][0]} -> {edges[edge][1]})",
     )
@@ -102,6 +107,7 @@ def _related(graph: Any, wanted: Wanted) -> tuple[list[tuple[str, str]], tuple[s
     Relations are the keys of a multigraph that are texts, or an attribute such as relation= of all edges, if one of
     them is wanted or has_part.
     """
+    notes: tuple[str, ...] = ()
     edges: list[tuple[str, str, Any, Any]] = []
     edges += [(id_text(a), id_text(b), None, data) for a, b, data in graph.edges(data=True)]
     if graph.is_multigraph():
@@ -110,10 +116,15 @@ def _related(graph: Any, wanted: Wanted) -> tuple[list[tuple[str, str]], tuple[s
             return [(a, b) for a, b, key, _ in edges if not isinstance(key, str) or key in wanted], ()
     for name in _RELATION_KEYS:
         values = [data.get(name) for *_, data in edges]
-        if edges and all(isinstance(value, str) for value in values) and any(map(wanted.is_relation, values)):
-            kept = [(a, b) for (a, b, *_), value in zip(edges, values, strict=True) if value in wanted]
+        texts = [value for value in values if isinstance(value, str)]
+        if any(map(wanted.is_relation, texts)):
+            pairs = zip(edges, values, strict=True)
+            kept = [(a, b) for (a, b, *_), value in pairs if not isinstance(value, str) or value in wanted]
             return kept, (f"Read the attribute {name!r} of edges as their relation.",)
-    return [(a, b) for a, b, *_ in edges], ()
+        if len(set(texts)) > 1:
+            seen = ", ".join(f"{value!r} ({n:,})" for value, n in Counter(texts).most_common(5))
+            notes += (f"Edges of every {name!r} are read, {seen}; relations= chooses some of these.",)
+    return [(a, b) for a, b, *_ in edges], notes
 
 
 def _genera(data: Mapping[str, Any], wanted: Wanted) -> Iterator[str]:
@@ -124,16 +135,19 @@ def _genera(data: Mapping[str, Any], wanted: Wanted) -> Iterator[str]:
             yield rest[0] if rest else first
 
 
-def _synonyms(data: Mapping[str, Any], name: str, scopes: Sequence[str]) -> list[str]:
-    """`synonyms`, a text or several, and obonet's `synonym`: clauses of OBO such as '"opening" EXACT []'."""
-    words = _several(data.get(name))
-    if isinstance(data.get(name), str):  # several in one text, with "|" or line breaks between them
-        words = [word for cell in words for word in re.split(r"\s*[|\r\n]\s*", cell) if word]
-    for clause in _several(data.get("synonym")):
-        text, scope = quoted_text(clause) or (clause, "")
-        if not scope or scope in scopes:
-            words.append(text)
-    return words
+def _synonyms(
+    nodes: Mapping[str, Mapping[str, Any]], name: str, scoped: Wanted
+) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """The synonyms of nodes, and notes: `synonyms`, a text or several, and obonet's `synonym`, clauses of OBO."""
+    cells = [data.get(name) if isinstance(data.get(name), str) else _several(data.get(name)) for data in nodes.values()]
+    words, notes = split_synonyms(cells)
+    found = {node: list(each) for node, each in zip(nodes, words, strict=True)}
+    for node, data in nodes.items():
+        for clause in _several(data.get("synonym")):
+            text, scope = quoted_text(clause) or (clause, "")
+            if not scope or scope.upper() in scoped:
+                found[node].append(text)
+    return found, notes
 
 
 def _definition(data: Mapping[str, Any]) -> str:

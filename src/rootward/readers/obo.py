@@ -14,8 +14,8 @@ from itertools import chain
 from pathlib import Path
 
 from rootward.errors import InputError, TableError, did_you_mean
-from rootward.readers.edges import EdgeList, counted, not_implied
-from rootward.readers.text_files import FilePath, existing_file, refuse_others, text_lines
+from rootward.readers.edges import EdgeList, not_implied
+from rootward.readers.text_files import FilePath, counted, existing_file, refuse_others, text_lines
 
 RELATIONS = ("is_a",)
 SCOPES = ("EXACT",)
@@ -25,6 +25,7 @@ ALL_SCOPES = ("EXACT", "BROAD", "NARROW", "RELATED")
 """All scopes of the format: a file may lack any of them; any other is a mistake."""
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(\w*)')
+_WIDE_QUOTED = re.compile(r'"(.*)"\s*(\w*)[^"]*$')
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", "t": "\t", "W": " "}
 _MODIFIER = r'[^{}"=,]+=(?:"(?:[^"\\]|\\.)*"|[^{}",]*)'
@@ -131,6 +132,8 @@ def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str
     kept_apart = [f"{old} of {' and '.join(sorted(new))}" for old, new in claims.items() if old in terms]
     replaced = {old: term.replaced_by[0] for old, term in obsolete.items() if len(term.replaced_by) == 1}
     edges = [(row, term.id, parent) for term in terms.values() for row, parent in term.parents]
+    named = [edge for edge in edges if edge[2] not in terms and _id_of(edge[2], terms) in terms]
+    edges = [(row, child, _id_of(parent, terms)) for row, child, parent in edges]
     moved = [(row, child, parent) for row, child, parent in edges if parent not in terms and parent in merged]
     away = [(row, child, parent) for row, child, parent in edges if parent not in terms and parent not in merged]
     kept = [
@@ -159,6 +162,7 @@ def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str
             "edges to terms that are obsolete or not among those read",
             under(away),
         )
+        + counted("Read", "edge whose name follows without '!'", "edges whose names follow without '!'", under(named))
         + counted("Read", "edge to a merged id", "edges to merged ids", under(moved))
         + counted("Read", "edge from a definition", "edges from definitions", under((defined[p], *p) for p in more))
         + counted(
@@ -185,6 +189,13 @@ def read_obo(source: FilePath, *, relations: Sequence[str], scopes: Sequence[str
         + _cut_off(path, list(terms.values())[-1], terms),
         name_edge=lambda edge: f"Row {kept[edge][0]} of {path.name}",
     )
+
+
+def _id_of(parent: str, terms: dict[str, _Term]) -> str:
+    """The id in 'X:1 root', where the name of this term follows without '!'."""
+    first, blank, rest = parent.partition(" ")
+    is_named = blank and parent not in terms and first in terms and rest.strip() == terms[first].name
+    return first if is_named else parent
 
 
 def _now(node: str, obsolete: dict[str, _Term], merged: dict[str, str]) -> str:
@@ -253,6 +264,7 @@ def _terms(path: Path, relations: Wanted, scopes: Wanted, imports: list[str], ot
             term = _Term(row, namespace=namespace) if stanza == "[Term]" else None
             continue
         tag, colon, value = line.partition(":")
+        tag = tag.rstrip()
         if not colon:
             raise TableError(f"Row {row} of {path.name} is {line[:80]!r}; needed 'tag: value' or a [Stanza].")
         if term is not None:
@@ -268,6 +280,11 @@ def _add_clause(term: _Term, row: int, tag: str, value: str, relations: Wanted, 
     if not value and tag in _NEEDS_VALUE:
         raise TableError(f"Row {row} of {file}: {tag} is empty; needed 'tag: value'. Is the file cut off?")
     if tag == "id":
+        if term.id and term.id != _bare(value):
+            raise TableError(
+                f"Row {row} of {file}: a second id, {_bare(value)!r}, in the [Term] of {term.id!r}; needed one. Is a "
+                "line [Term] missing above it?"
+            )
         term.id = _bare(value)
     elif tag == "name":
         name = _unescaped(_unquoted(value))
@@ -304,6 +321,8 @@ def _add_clause(term: _Term, row: int, tag: str, value: str, relations: Wanted, 
 def quoted_text(value: str) -> tuple[str, str] | None:
     """(text, scope) of '"germ" EXACT [...]'; RELATED is the scope where none is written. None without quotes."""
     found = _QUOTED.match(value)
+    if found is not None and '"' in value[found.end() :].partition("[")[0]:  # quotes within that no backslash marks
+        found = _WIDE_QUOTED.match(value[: value.rfind("[")] if "[" in value else value) or found
     return None if found is None else (_unescaped(found[1]), found[2] or "RELATED")
 
 

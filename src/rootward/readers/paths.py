@@ -17,6 +17,7 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -28,7 +29,15 @@ from rootward.ids import id_text
 from rootward.readers.edges import EdgeList, left_out
 from rootward.readers.limits import LEVELS, check_path
 from rootward.readers.tables import MISSING, Delimited, as_arrow, column_names, delimited, read_columns, shown
-from rootward.readers.text_files import PACKED, FilePath, existing_file, read_json, refuse_others, text_lines
+from rootward.readers.text_files import (
+    PACKED,
+    FilePath,
+    counted,
+    existing_file,
+    read_json,
+    refuse_others,
+    text_lines,
+)
 
 PathLayout = Literal["plain", "google", "google-with-ids", "shopify", "shopify-json", "indented"]
 PathIds = Literal["path", "name"]
@@ -37,7 +46,8 @@ SEPARATORS = (" > ", ">", " / ", "/", " | ", "|", "\t", "::", ";", "\\")
 DEFAULT = " > "
 _SEPARATORS = (
     *SEPARATORS, " » ", "»", " › ", "›", " → ", "→", " ► ", "►", " ▸ ", "▸", "＞", " &gt; ", "&gt;", " -> ", "->",
-    " --> ", "-->", " >> ", ">>", " => ", "=>", " >>> ", ">>>", " - ", " – ", ": ", ",",
+    " --> ", "-->", " >> ", ">>", " => ", "=>", " >>> ", ">>>", " - ", " – ", ": ", ",", "❯", " ❯ ", "⟩", " ⟩ ", "‣",
+    "•", " • ", " · ", "~", "^", "||", " || ", "__", "--", " -- ", " ~ ", " ^ ",
 )  # fmt: skip
 _TIGHT = re.compile(r"(?:(?<!\s)\s+)?(?<!-)>\s*")  # an arrow, '->', is another separator
 _ID_ENDS = {"google-with-ids": " - ", "shopify": " : "}
@@ -45,7 +55,7 @@ _EXAMPLE = {
     "google-with-ids": "'187 - Apparel & Accessories > Shoes'",
     "shopify": "'gid://shopify/TaxonomyCategory/aa-8 : Apparel & Accessories > Shoes'",
 }
-_LOOKS = {"google-with-ids": re.compile(r"\s*\d+ - \S"), "shopify": re.compile(r"gid://\S+ : \S")}
+_LOOKS = {"google-with-ids": re.compile(r"\s*\d+ - \S"), "shopify": re.compile(r"gid://\S+\s+:\s+\S")}
 _OTHER_ID = re.compile(r"\s*([A-Za-z]{0,4}\d[\w./-]*?)( *[:|] *| +- +|-(?=\D)|\.? +)(?=\S)(.+)")
 _TABLE_ROW = re.compile(r"\s*\"?[\w:./-]*\d[\w:./-]*\"?([,;|]|\t)\s*\S")  # an id, and a path in the next field
 _ID_LAST = re.compile(r".*\S([,;|]|\t)\"?[\w:./-]*\d[\w:./-]*\"?\s*")
@@ -54,6 +64,9 @@ _HEADER = re.compile(
     r"(path|category|categorie|taxonomy|name|label|title|hierarchy|"
     r"breadcrumb|kategorie|pfad|catégorie|categoría|categoria|branch)(s|n)?",
     re.IGNORECASE,
+)
+_SUBHEADER = re.compile(
+    r"((sub|parent|main|top|root)[ _-]*)+(category|class|group|type)|(level|tier)[ _-]*\d+", re.IGNORECASE
 )
 _COMMENT = re.compile(r"//|--(?!>)|;|%|/\*|<!--")
 _LEVEL = re.compile(r"(.*?)[\s_.#-]*(\d+)\s*")
@@ -83,30 +96,38 @@ def read_paths(
         return _shopify_json(source)
     if is_file:
         source = existing_file(source)
-        if columns is None:
-            refuse_others(source, "paths", "parquet" if source.suffix.lower() == ".parquet" else "")
+        if columns is None and source.suffix.lower() != ".parquet":
+            refuse_others(source, "paths")
     else:
         source = as_arrow(source) if hasattr(source, "columns") else source  # a column of pandas is an iterable
         if not isinstance(source, Iterable | pa.Table):
             raise InputError(f"A file or an iterable of lines is needed, got {source!r:.80}.")
     notes: Notes = ()
-    if columns is None and (columns := _level_columns(source)):
+    delimiter = _other_delimiter(Path(source)) if is_file else None
+    if columns is None and (columns := _level_columns(source, delimiter)):
         first, last = columns[0], columns[-1]
         what = f"columns {first!r} to {last!r} as the levels of paths" if len(columns) > 1 else f"column {first!r}"
         notes = (f"Read the {what}; columns= names others.",)
     lines: list[Line] = []
     paths: list[Path_] = []
     if columns is not None:
-        table = read_columns(source, columns, hint=" Name the columns with columns=.", prefix="paths", allow_empty=True)
+        options: Any = {"delimiter": delimiter} if delimiter else {}
+        options |= {"prefix": "paths", "allow_empty": True, "lists": columns if len(columns) == 1 else ()}
+        table = read_columns(source, columns, hint=" Name the columns with columns=.", **options)
+        if delimiter:
+            notes += (f"Read the columns with {delimiter!r} between them.",)
         places = table.places(range(len(table)))
         rows = zip(places, *(table[name].to_pylist() for name in columns), strict=True)
-        if len(columns) == 1:
+        if len(columns) == 1 and not pa.types.is_large_string(table[columns[0]].type):
+            paths, more = _from_levels([(row, list(map(id_text, cell or ()))) for row, cell in rows], where)
+            notes += more
+        elif len(columns) == 1:
             lines = [(row, cell) for row, cell in rows if cell.strip()]
         else:
             paths, more = _from_levels([(row, cells) for row, *cells in rows], where)
             notes += more
     else:
-        given: Any = source
+        given: Any = source.to_pylist() if isinstance(source, pa.Array | pa.ChunkedArray) else source
         items = [*text_lines(given)] if is_file else [(row, _item(row, item)) for row, item in enumerate(given, 1)]
         if any(isinstance(item, list) for _, item in items):
             cells = [(row, item if isinstance(item, list) else [item]) for row, item in items]
@@ -152,17 +173,31 @@ def _item(row: int, item: Any) -> Any:
 # -- columns of levels -------------------------------------------------------------------------------------------------
 
 
-def _level_columns(source: Any) -> list[str] | None:
-    """The columns of a table that are the levels of paths: 'Tier 1', 'Tier 2' and so on; the only column of one."""
+def _other_delimiter(source: Path) -> str | None:
+    """The delimiter of a .csv whose header has one column by its usual one and several by another; else None."""
+    name = source.name.lower().removesuffix(PACKED)
+    if not name.endswith((".csv", ".tsv")):
+        return None
+    header = column_names(source, None, None)
+    there = [mark for mark in ";\t|" if len(header) == 1 and mark in header[0] and ">" not in header[0]]
+    return there[0] if there else None
+
+
+def _level_columns(source: Any, delimiter: str | None = None) -> list[str] | None:
+    """The columns of a table that are the levels of paths: 'Tier 1', 'Tier 2' and so on; the only column of one.
+
+    Raises:
+        TableError: a table in which no columns seem to be levels, and lines that are no paths.
+    """
     if isinstance(source, pa.Table):
         headers = [source.column_names]
     elif isinstance(source, Path):
         name = source.name.lower().removesuffix(PACKED)
         if not name.endswith((".csv", ".tsv", ".parquet")):
             return None
-        file: Delimited | None = delimited(source, None, None)
-        records = [] if file is None else [fields for _, (_, fields) in zip(range(6), file.records(), strict=False)]
-        headers = records or [column_names(source, None, None)]
+        file: Delimited | None = delimited(source, None, delimiter)
+        records = [] if file is None else [fields for _, (_, fields) in zip(range(50), file.records(), strict=False)]
+        headers = records[:6] or [column_names(source, None, None)]
     else:
         return None
     for header in headers:
@@ -174,14 +209,25 @@ def _level_columns(source: Any) -> list[str] | None:
             order = sorted(levels)
             if len(order) > 1 and order[0] in (0, 1) and order[-1] - order[0] == len(order) - 1:
                 return [levels[number] for number in order]
-    if isinstance(source, pa.Table):
-        if source.num_columns == 1:
-            return list(source.column_names)
-        there = ", ".join(map(repr, source.column_names))
+    is_table = isinstance(source, pa.Table) or source.suffix.lower() == ".parquet"
+    if is_table and len(headers[0]) == 1:
+        return list(headers[0])
+    widths = {len(fields) for fields in headers if fields} if is_table else {len(fields) for fields in records}
+    if is_table or (len(records) > 1 and len(widths) == 1 and min(widths) > 1 and not _of_paths(records)):
+        there, rows = headers[0], [] if is_table else records[1:]
+        of_paths = [column for column, *cells in zip(there, *rows, strict=False) if any(">" in cell for cell in cells)]
+        columns = ", ".join(map(repr, of_paths[:1] or there[:3]))
+        name, given = ("The table", "table") if isinstance(source, pa.Table) else (source.name, repr(source.name))
         raise TableError(
-            f"The table has the columns {there}; say which hold the paths, or their levels, with columns=."
+            f"{name} is a table with the columns {', '.join(map(repr, there[:20]))}. Say which hold the paths, or the "
+            f"levels from the top: Hierarchy.from_paths({given}, columns=[{columns}]). The first row must be a header."
         )
     return None
+
+
+def _of_paths(records: list[list[str]]) -> bool:
+    """Whether the fields of a CSV are parts of paths, rather than columns of a table: 'Pets, small > Food'."""
+    return sum(">" in field for fields in records for field in fields) * 2 > len(records)
 
 
 def _from_levels(rows: list[tuple[int, list[str]]], where: str) -> tuple[list[Path_], Notes]:
@@ -236,9 +282,13 @@ def _from_lines(
         notes += more
     given, separator = separator, separator or DEFAULT
     if not lines:
-        raise TableError(f"There are no paths{where}; needed one a line, such as {separator.join('ABC')!r}.")
+        left = f" {' '.join(notes)}" if notes else ""
+        raise TableError(f"There are no paths{where}; needed one a line, such as {separator.join('ABC')!r}.{left}")
     if layout == "indented":
         return _outline(lines), notes
+    if looked and given is None:
+        lines, more = _with_entities(lines)
+        notes += more
     id_end = _ID_ENDS.get(str(layout))
     paths = [line if id_end is None else line.partition(id_end)[2] for _, line in lines]
     if looked or given is not None:
@@ -259,6 +309,9 @@ def _from_lines(
         return _with_ids(with_ids, separator, looked, where, notes)
     lines, more = _without_ends(lines, separator)
     notes += more
+    if looked and any(line[0] == '"' for _, line in lines):
+        lines, more = _without_quoted_names(lines, separator)
+        notes += more
     if looked and (found := _with_other_ids(lines, separator, where, notes)):
         return found
     split = [(row, _categories(line, separator, row, where)) for row, line in lines]
@@ -297,6 +350,26 @@ def _without_ends(lines: list[Line], separator: str) -> tuple[list[Line], Notes]
     return [(row, line) for row, line in lines if line.strip()], notes
 
 
+def _with_entities(lines: list[Line]) -> tuple[list[Line], Notes]:
+    """The lines with " > " where some of them have " &gt; ", and a note on these."""
+    n = sum(" &gt; " in line for _, line in lines)
+    if not n or not any(DEFAULT in line for _, line in lines):
+        return lines, ()
+    has = "line has" if n == 1 else "lines have"
+    return [(row, line.replace(" &gt; ", DEFAULT)) for row, line in lines], (f"{n:,} {has} '&gt;', read as '>'.",)
+
+
+def _without_quoted_names(lines: list[Line], separator: str) -> tuple[list[Line], Notes]:
+    """The lines without double quotes around each of their categories, as in '"Pets" > "Food"', and a note on these."""
+    bare, n = [], 0
+    for row, line in lines:
+        names = [name.strip() for name in line.split(separator)]
+        if all(len(name) > 2 and name[0] == name[-1] == '"' and '"' not in name[1:-1] for name in names):
+            line, n = separator.join(name[1:-1] for name in names), n + 1
+        bare.append((row, line))
+    return bare, (f"{n:,} lines have each category in double quotes, which are left out.",) if n else ()
+
+
 def _unescaped(paths: list[Path_], looked: bool, notes: Notes) -> tuple[list[Path_], Notes]:
     """The paths with the characters that HTML entities stand for, and a note on these; unless the layout was given."""
     found = [name for _, path in paths for name in path if "&" in name and _ENTITY.search(name)]
@@ -330,6 +403,10 @@ def _by_look(lines: list[Line], separator: str | None, where: str) -> tuple[list
                 f"Most lines{where} look like {_EXAMPLE[name]}, read with layout={name!r}; if not, say layout='plain'."
             )
             return body, name, (*notes, note)
+    if len(body) > 1 and all(line.rstrip()[-1] in ",;" for _, line in body):
+        body = [(row, line.rstrip().rstrip(",;")) for row, line in body]
+        body = [(row, line) for row, line in body if line.strip()]
+        notes += ("Every line ends with ',' or ';', as rows with empty columns do; these are left out.",)
     if len(body) > 1:
         first, rest = body[0][1].strip(), body[1:]
         for look in (_TABLE_ROW, _ID_LAST):
@@ -342,7 +419,9 @@ def _by_look(lines: list[Line], separator: str | None, where: str) -> tuple[list
                     f"The lines{where} look like rows of a table, such as {rest[0][1][:60]!r}. Of a CSV with a header "
                     f"name the column: Hierarchy.from_paths('table.csv', columns=[{column!r}]). Else leave the ids out."
                 )
-        if _HEADER.fullmatch(first.strip('"')) and all(first not in line for _, line in rest):
+        words = [word.strip() for word in first.strip('"').split(">")]
+        is_header = all(_HEADER.fullmatch(word) or _SUBHEADER.fullmatch(word) for word in words)
+        if is_header and not any(line.strip().startswith(words[0]) for _, line in rest):
             body = rest
             notes += (f"Left out the first line, {first!r}, a header. If it is a category, say layout='plain'.",)
     lists = [line.strip()[:1] + line.strip()[-1:] == "[]" for _, line in body]
@@ -355,11 +434,15 @@ def _by_look(lines: list[Line], separator: str | None, where: str) -> tuple[list
             pass
     for quote in ('"', "'"):
         quoted = [line.strip()[0] == line.strip()[-1] == quote and len(line.strip()) > 2 for _, line in body]
-        if 2 * sum(quoted) > len(body):
+        if quote == '"':  # a CSV puts those lines in quotes that need them
+            inner = [line.strip()[1:-1].replace('""', "") for _, line in body]
+            quoted = [q and '"' not in line for q, line in zip(quoted, inner, strict=True)]
+        if sum(quoted) > (0 if quote == '"' else len(body) / 2):
             pairs = zip(body, quoted, strict=True)
             body = [(row, line.strip()[1:-1].replace(quote * 2, quote) if q else line) for (row, line), q in pairs]
             what = "double quotes" if quote == '"' else "quotes"
-            notes += (f"{sum(quoted):,} lines stand in {what}, which are left out.",)
+            stand = "line stands" if sum(quoted) == 1 else "lines stand"
+            notes += (f"{sum(quoted):,} {stand} in {what}, which are left out.",)
     indented = sum(len(_OUTLINE.match(line)[0]) > len(_OUTLINE.match(body[0][1])[0]) for _, line in body)  # type: ignore[index]
     if separator is None and indented > 1 and 5 * indented >= len(body) and not any(">" in line for _, line in body):
         note = (
@@ -372,6 +455,10 @@ def _by_look(lines: list[Line], separator: str | None, where: str) -> tuple[list
 def _outline(lines: list[Line]) -> list[Path_]:
     """The path of every line of an outline: it is below the nearest line before it that does not stand as far in."""
     paths, stack = [], list[tuple[int, str]]()
+    depths = [len(_OUTLINE.match(line)[0].expandtabs(8)) for _, line in lines]  # type: ignore[index]
+    above = [line.rstrip() for (_, line), here, below in zip(lines, depths, depths[1:], strict=False) if below > here]
+    if above and all(line.endswith(":") for line in above):  # as in YAML
+        lines = [(row, line.rstrip().removesuffix(":")) for row, line in lines]
     for row, line in lines:
         mark = _OUTLINE.match(line)
         assert mark is not None  # it matches nothing, too
@@ -397,6 +484,7 @@ def _categories(path: str, separator: str, row: int, where: str) -> tuple[str, .
 def _edge_list(paths: list[Path_], separator: str, ids: PathIds, where: str, notes: Notes) -> EdgeList:
     """The nodes of paths; each is its own id, or its last category is."""
     names: dict[str, str] = {}
+    path_of: dict[str, tuple[str, ...]] = {}
     complete: set[tuple[str, ...]] = set()
     edges: dict[tuple[str, str], int] = {}
     twice = 0
@@ -407,10 +495,27 @@ def _edge_list(paths: list[Path_], separator: str, ids: PathIds, where: str, not
         for end, name in enumerate(categories, 1):
             node = name if ids == "name" else separator.join(categories[:end])
             names.setdefault(node, name)
+            if ids == "path" and path_of.setdefault(node, categories[:end]) != categories[:end]:
+                raise HierarchyError(
+                    f"Row {row}{where}: {path_of[node]!r} and {categories[:end]!r} have one id, {node!r}, since a "
+                    f"category holds {separator!r}. Say another separator= than {separator!r}, which joins ids."
+                )
             if above:
                 edges.setdefault((node, above), row)
             above = node
     notes += left_out(twice, "duplicate path", "duplicate paths")
+    again = [(row, name) for row, path in paths for name, below in pairwise(path) if name == below]
+    if again:
+        row, name = again[0]
+        has = "path names a category" if len(again) == 1 else "paths name a category"
+        notes += (
+            f"{len(again):,} {has} twice in a row, {name!r} below {name!r} in row {row} for one. If that only "
+            "fills a row up, leave it out.",
+        )
+    words = [name for name in names.values() if name in MISSING]
+    if words and ids == "path":
+        one, many = "category may say that there is none", "categories may say that there is none"
+        notes += counted("", f"{one}, and is kept", f"{many}, and are kept", map(repr, words))
     several = [name for name, n in Counter(names.values()).items() if n > 1]
     if several:
         what, they = ("name stands", "is") if len(several) == 1 else ("names stand", "are")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from rootward.errors import InputError, MissingExtraError, TableError
-from rootward.readers.edges import EdgeList, counted, not_implied
+from rootward.readers.edges import EdgeList, not_implied
 from rootward.readers.limits import check_contexts, check_entities
 from rootward.readers.text_files import (
     FOREIGN,
@@ -20,6 +20,7 @@ from rootward.readers.text_files import (
     TRIPLE,
     TURTLE,
     FilePath,
+    counted,
     existing_file,
     is_wide,
     kind_of,
@@ -48,9 +49,11 @@ _OBO = "http://purl.obolibrary.org/obo/"
 _XL = "http://www.w3.org/2008/05/skos-xl#"
 _SCHEMA = "http://schema.org/", "https://schema.org/"
 _TERMS, _ELEMENTS = "http://purl.org/dc/terms/", "http://purl.org/dc/elements/1.1/"
+_FOAF, _MADS = "http://xmlns.com/foaf/0.1/", "http://www.loc.gov/mads/rdf/v1#authoritativeLabel"
 _THESAURI = "http://purl.org/iso25964/skos-thes#", "http://vocab.getty.edu/ontology#"
 _KINDS_OF_BROADER = "Generic", "Partitive", "Instantial"
 DEFAULT_LANGUAGE = "en"
+_BASE = "urn:x-rootward:/"  # of relative IRIs, so that an id does not hold the folder that a file was in
 _LOOKED_AT = 1 << 16
 
 Notes: TypeAlias = tuple[str, ...]
@@ -89,8 +92,8 @@ def read_skos(source: FilePath, *, language: str, format: str | None) -> EdgeLis
         owl = f" It holds classes: read it by Hierarchy.from_owl (owl:{source})." if is_owl else ""
         raise TableError(f"{file_name} holds no skos:Concept and no skos:broader or skos:narrower.{owl}")
     used = {*up, *down, skos.broaderTransitive, skos.narrowerTransitive}
-    others = [name for name in set(graph.predicates()) - used if re.search(r"[#/](broad|narrow)[^#/]*$", str(name))]
-    away = sorted((low, name, high) for name in others for low, high in graph.subject_objects(name))
+    away_names = [name for name in set(graph.predicates()) - used if re.search(r"[#/](broad|narrow)[^#/]*$", str(name))]
+    away = sorted((low, name, high) for name in away_names for low, high in graph.subject_objects(name))
     notes = counted(
         "Left out",
         "relation that is no skos:broader or narrower",
@@ -106,7 +109,8 @@ def read_skos(source: FilePath, *, language: str, format: str | None) -> EdgeLis
     notes += counted("Left out", "hidden label", "hidden labels", hidden)
     labels, others = ([skos[name], rdf.URIRef(f"{_XL}{name}")] for name in ("prefLabel", "altLabel"))
     texts = _Texts(rdf, graph, (labels, others, [skos.definition]), language, file_name)
-    return _edge_list(rdf, graph, concepts, edges, every, texts, "concept", notes)
+    told = {*used, *away_names, skos.hiddenLabel, skos.inScheme, skos.topConceptOf, skos.hasTopConcept, skos.member}
+    return _edge_list(rdf, graph, concepts, edges, every, texts, "concept", notes, told)
 
 
 def read_owl(source: FilePath, *, language: str, format: str | None) -> EdgeList:
@@ -160,9 +164,9 @@ def read_owl(source: FilePath, *, language: str, format: str | None) -> EdgeList
     )
     notes += counted("Left out", "class under itself", "classes under themselves", itself)
     notes += _restrictions(rdf, graph)
-    notes += counted(
-        "Left out", "individual", "individuals", sorted(map(str, graph.subjects(rdf.RDF.type, owl.NamedIndividual)))
-    )
+    individuals = set(graph.subjects(rdf.RDF.type, owl.NamedIndividual))
+    individuals |= {node for node, kind in graph.subject_objects(rdf.RDF.type) if kind in classes} - classes
+    notes += counted("Left out", "individual", "individuals", sorted(map(str, individuals)))
     imports = sorted(map(str, graph.objects(None, owl.imports)))
     notes += counted("Left out", "ontology that the file imports", "ontologies that the file imports", imports)
     scopes = [in_owl[f"has{scope}Synonym"] for scope in ("Related", "Broad", "Narrow")]
@@ -172,7 +176,8 @@ def read_owl(source: FilePath, *, language: str, format: str | None) -> EdgeList
     others = [in_owl.hasExactSynonym, rdf.SKOS.altLabel, *map(rdf.URIRef, more)]
     glosses = [rdf.URIRef(f"{_OBO}IAO_0000115"), in_owl.hasDefinition, rdf.SKOS.definition]
     texts = _Texts(rdf, graph, (labels, others, glosses), language, file_name)
-    return _edge_list(rdf, graph, classes, stated, defined, texts, "class", notes)
+    told = {rdfs.subClassOf, owl.equivalentClass, owl.disjointWith, *scopes}
+    return _edge_list(rdf, graph, classes, stated, defined, texts, "class", notes, told)
 
 
 def _unnamed(rdf: Any, nodes: Iterable[Any], kind: str) -> Notes:
@@ -228,7 +233,7 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
             )
     seen = kind_of(path)
     other = seen is not None and seen.prefix not in ("skos", "owl") and not (is_wide(begin) and kind == "xml")
-    if other and seen is not None and not (kind in _JSON and b"context" in begin):
+    if other and seen is not None and not (kind in _JSON and (b"context" in begin or b'"@' in begin)):
         raise TableError(seen.said_of(path))
     if syntax is None and kind not in _OF_SEVERAL_GRAPHS:
         if TURTLE.match(start) or (TRIPLE.match(start) and kind not in ("turtle", "nt")):
@@ -252,11 +257,12 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
                 check_entities(file, path.name)
         with open_bytes(path) as file:
             if kind in _JSON:
-                content = json.loads(file.read().decode("utf-8-sig"))
+                text = file.read().decode("utf-8-sig")
+                content = json.loads(text)
                 check_contexts(content, path.name)
-                graph.parse(data=content, format=kind)
+                graph.parse(data=content if isinstance(content, dict) else text, format=kind, publicID=_BASE)
             else:
-                graph.parse(file, format=kind)
+                graph.parse(file, format=kind, publicID=_BASE)
     except InputError:
         raise
     except Exception as error:  # every rdflib parser has exceptions of its own
@@ -271,11 +277,20 @@ def _graph(source: FilePath, syntax: str | None, rdf: Any) -> tuple[Any, str]:
 
 
 def _edge_list(
-    rdf: Any, graph: Any, nodes: set[Any], stated: set[Any], derived: set[Any], texts: _Texts, kind: str, notes: Notes
+    rdf: Any,
+    graph: Any,
+    nodes: set[Any],
+    stated: set[Any],
+    derived: set[Any],
+    texts: _Texts,
+    kind: str,
+    notes: Notes,
+    told: set[Any],
 ) -> EdgeList:
     """Named, current nodes in the order of their IRIs (RDF has none of its own) and the edges between them.
 
-    `derived` edges tell of ancestors; they are taken where the stated ones do not tell the same.
+    `derived` edges tell of ancestors; they are taken where the stated ones do not tell the same. `told` are properties
+    that `notes` tell of, or the edges.
     """
     many = "classes" if kind == "class" else f"{kind}s"
     named = {node for node in nodes if isinstance(node, rdf.URIRef)}
@@ -286,11 +301,19 @@ def _edge_list(
         if str(value).lower() in ("true", "1")
     }
     gone |= named & set(graph.subjects(rdf.RDF.type, rdf.OWL.DeprecatedClass))
+    gone |= named & set(graph.subjects(rdf.RDFS.subClassOf, rdf.URIRef(f"{_OBO_IN_OWL}ObsoleteClass")))
+    statuses = [name for name in set(graph.predicates()) if re.search(r"[#/]status$", str(name))]
+    gone |= {
+        node
+        for name in statuses
+        for node, status in graph.subject_objects(name)
+        if node in named and re.search(r"(^|[#/])(deprecated|obsoleted?|retired)$", str(status), re.IGNORECASE)
+    }
     known = named - gone
     pairs = sorted((str(low), str(up)) for low, up in stated if low in known and up in known)
     more, circular = not_implied(pairs, sorted((str(low), str(up)) for low, up in derived if {low, up} <= known))
     # Restrictions and other unnamed classes are no nodes, and a class under owl:Thing is a root: no note for those.
-    top = {rdf.OWL.Thing, rdf.RDFS.Resource}
+    top = {rdf.OWL.Thing, rdf.RDFS.Resource, rdf.URIRef(f"{_OBO_IN_OWL}ObsoleteClass")}
     away = sorted(
         (str(low), str(up))
         for low, up in stated | derived
@@ -313,6 +336,8 @@ def _edge_list(
     )
     often = Counter(old for old, _ in claims)
     merged = {old: node for old, node in claims if often[old] == 1}
+    secure = [str(node) for node in known if str(node).startswith("https:") and "http" + str(node)[5:] in names]
+    spare = {rdf.RDF.type, rdf.OWL.deprecated, *statuses, *told, *texts.read_properties}
     return EdgeList.of(
         names,
         pairs,
@@ -334,9 +359,40 @@ def _edge_list(
             under(more),
         )
         + notes
-        + text_notes,
+        + text_notes
+        + counted(
+            "", "IRI is another's but for http and https", "IRIs are others' but for http and https", sorted(secure)
+        )
+        + _unread(rdf, graph, known, spare),
         name_edge=lambda edge: f"{texts.file_name}, {pairs[edge][0]} under {pairs[edge][1]}",
     )
+
+
+_DATA = re.compile(
+    r"[#/](created|modified|issued|date\w*|\w+Date|created_?by|creat(or|ion_date)|hasOBONamespace|id|identifier|inSubset|"
+    r"hasDbXref|notation|changeNote|historyNote|editorialNote|versionInfo|seeAlso|isDefinedBy|source|contributor|"
+    r"\w*[Xx]ref|hasAlternativeId|IAO_0100001|isReplacedBy|\w+Match)$"
+)
+
+
+def _unread(rdf: Any, graph: Any, known: set[Any], told: set[Any]) -> Notes:
+    """Notes on properties that are not read: texts of the nodes, relations between them; not dates and such."""
+    texts: Counter[str] = Counter()
+    relations: Counter[str] = Counter()
+    plain = (None, rdf.XSD.string, rdf.RDF.langString)
+    for node, name, value in graph:
+        if node in known and name not in told and not _DATA.search(str(name)):
+            word = re.split("[#/]", str(name))[-1]
+            if isinstance(value, rdf.Literal):
+                texts[word] += value.datatype in plain and bool(re.search(r"[^\W\d_]", str(value)))
+            else:
+                relations[word] += value in known and value != node
+    notes: Notes = ()
+    for found, what in ((+texts, "Did not read texts of the properties"), (+relations, "Did not read the relations")):
+        if found:
+            shown = ", ".join(f"{word} ({n:,})" for word, n in found.most_common(5))
+            notes += (f"{what} {shown}{f' and {len(found) - 5:,} more' if len(found) > 5 else ''}.",)
+    return notes
 
 
 class _Texts:
@@ -344,6 +400,19 @@ class _Texts:
 
     def __init__(self, rdf: Any, graph: Any, kinds: tuple[list[Any], ...], language: str, file_name: str) -> None:
         self.rdf, self.graph, self.kinds, self.language, self.file_name = rdf, graph, kinds, language, file_name
+
+    @property
+    def stand_ins(self) -> list[Any]:
+        """Properties that name a node that has no label."""
+        rdf = self.rdf
+        names = [f"{space}name" for space in (*_SCHEMA, _FOAF)] + [f"{space}title" for space in (_TERMS, _ELEMENTS)]
+        names += [_MADS]
+        return [name for name in (rdf.RDFS.label, *map(rdf.URIRef, names)) if name not in self.kinds[0]]
+
+    @property
+    def read_properties(self) -> list[Any]:
+        """All properties whose texts are read."""
+        return [*(name for kind in self.kinds for name in kind), *self.stand_ins]
 
     def _of(self, nodes: list[Any], properties: list[Any]) -> dict[str, list[Any]]:
         """The literals of each node, property by property; SKOS-XL labels and annotations are resources with a text."""
@@ -360,9 +429,10 @@ class _Texts:
 
     def read(self, nodes: list[Any], many: str) -> tuple[dict[str, str], dict[str, list[str]], dict[str, str], Notes]:
         """Names, synonyms and definitions by node, and notes; InputError for a language that no text has."""
-        rdf, language = self.rdf, self.language
-        spaces = [f"{space}name" for space in _SCHEMA] + [f"{space}title" for space in (_TERMS, _ELEMENTS)]
-        stand_ins = [name for name in (rdf.RDFS.label, *map(rdf.URIRef, spaces)) if name not in self.kinds[0]]
+        language = self.language
+        if not isinstance(language, str):
+            raise InputError(f"language={language!r} is no language; needed its tag, such as 'en' or 'de'.")
+        stand_ins = self.stand_ins
         own, others, glosses, instead = (self._of(nodes, kind) for kind in (*self.kinds, stand_ins))
         found = (own, others, glosses, instead)
         languages = {text.language or "" for texts in found for words in texts.values() for text in words}
@@ -397,7 +467,11 @@ class _Texts:
                 else:
                     foreign.append(f"{str(text)!r} ({_spelled(text.language)})")
             synonyms[node] = kept
-            definitions[node] = str(min(glosses[node], key=rank, default=""))
+            gloss = min(glosses[node], key=rank, default=None)
+            if gloss is not None and rank(gloss)[0] == 3 and (first is None or gloss.language != first.language):
+                foreign.append(f"{str(gloss)[:40]!r} ({_spelled(gloss.language)})")
+                gloss = None
+            definitions[node] = "" if gloss is None else str(gloss)
         return (
             names,
             synonyms,

@@ -41,9 +41,12 @@ _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _COMMON_DELIMITERS = (";", "\t", "|", ",")
 _ROW_BYTES = 64  # of a CSV, about: how much of it is read for a block of so many rows
 _BYTES_AT_A_TIME = 2**24
-_WHOLE_BELOW = 2**53  # where a double holds every whole number
+_WHOLE_BELOW = {pa.float64(): 2**53, pa.float32(): 2**24, pa.float16(): 2**11}  # where these hold every whole number
 
-_WORDS = "NULL Null null (null) #NULL! \\N NaN nan NAN None none NONE NA N/A n/a #N/A <NA> NaT nil NIL undefined - --"
+_WORDS = (
+    "NULL Null null (null) <null> <NULL> [null] [NULL] #NULL! \\N NaN nan NAN None none NONE (none) NA na N/A n/a N.A. "
+    "n.a. #N/A <NA> NaT nil NIL undefined (blank) #REF! #VALUE! #NAME? - -- \u2013 \u2014 ? [] {} ''"
+)
 MISSING = tuple(_WORDS.split())
 """How tables write that there is nothing, besides an empty field."""
 
@@ -222,6 +225,8 @@ def as_arrow(source: Any) -> Any:
         try:
             return pa.table(source)
         except pa.ArrowException as error:
+            if hasattr(source, "columns") and hasattr(source, "to_dict"):  # pandas, with values of several types
+                return table_of_records(source.to_dict("records"))
             kind = type(source).__name__
             raise InputError(f"A {kind} is one column; needed a table, or rows such as its items().") from error
     if hasattr(source, "columns") and not isinstance(source, pa.Table):
@@ -237,6 +242,7 @@ def _table_of(values: Iterable[Any], names: Sequence[str], begin: int) -> pa.Tab
     them. Everything else is kept as its `str`, but that a column whose floats are all whole holds whole numbers.
     """
     columns: list[list[Any]] = [[] for _ in names]
+    several: Any = (list, set, frozenset, np.ndarray)
     for place, row in enumerate(values, begin):
         if isinstance(row, Mapping) and all(name in row for name in names):
             row = [row[name] for name in names]
@@ -250,9 +256,11 @@ def _table_of(values: Iterable[Any], names: Sequence[str], begin: int) -> pa.Tab
         for column, value in zip(columns, row, strict=True):
             column.append(value)
     arrays = []
+    if not any(isinstance(each, tuple) for each in columns[0]):  # else they are ids, as anything hashable may be
+        several = (*several, tuple)
     for column in columns:
-        if any(isinstance(each, list) for each in column):
-            lists = [each if isinstance(each, list) else [id_text(each)] for each in column]
+        if any(isinstance(each, several) for each in column):
+            lists = [list(map(id_text, each)) if isinstance(each, several) else [id_text(each)] for each in column]
             refuse_surrogates((word for words in lists for word in words if isinstance(word, str)), "text")
             arrays.append(pa.array(lists, pa.list_(TEXT)))
         else:
@@ -260,6 +268,21 @@ def _table_of(values: Iterable[Any], names: Sequence[str], begin: int) -> pa.Tab
             refuse_surrogates(texts, "text")
             arrays.append(pa.array(texts, TEXT))
     return pa.table(dict(zip(names, arrays, strict=True)))
+
+
+def table_of_records(records: Sequence[Mapping[Any, Any]]) -> pa.Table:
+    """The table of dicts such as `DataFrame.to_dict("records")` gives, ids and numbers as text; lists stay lists."""
+    columns = dict.fromkeys(str(name) for record in records for name in record)
+    several = (list, tuple, set, frozenset, np.ndarray)
+    arrays = {}
+    for name in columns:
+        values = [record.get(name) for record in records]
+        if any(isinstance(value, several) for value in values):
+            lists = [list(map(id_text, value if isinstance(value, several) else [value])) for value in values]
+            arrays[name] = pa.array([[word for word in words if word] for words in lists], pa.list_(TEXT))
+        else:
+            arrays[name] = pa.array(list(map(id_text, values)), TEXT)
+    return pa.table(arrays)
 
 
 def _texts_of(values: Sequence[object]) -> list[str]:
@@ -281,9 +304,13 @@ def _as_text(block: Columns, name: str, column: Any, lists: bool, whole: bool) -
         column = column.cast(column.type.value_type)
     kind = column.type
     try:
+        if pa.types.is_decimal(kind):
+            whole_part = column.cast(pa.decimal128(38, 0), safe=False)
+            column = whole_part if pc.all(pc.equal(whole_part.cast(kind), column)).as_py() else column
         if pa.types.is_floating(kind):
-            column = pc.if_else(pc.is_nan(column), pa.scalar(None, kind), column)
-            is_whole = pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), _WHOLE_BELOW))
+            column = column.cast(pa.float64())
+            column = pc.if_else(pc.is_nan(column), pa.scalar(None, pa.float64()), column)
+            is_whole = pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), _WHOLE_BELOW[kind]))
             fraction = pc.index(is_whole, False).as_py()
             if fraction < 0:
                 column = column.cast(pa.int64())
@@ -496,7 +523,11 @@ class Delimited:
         # then, without a word when that field is the last of its row.
         with open_bytes(self.path) as file:
             blocks = iter(lambda: file.read(_BYTES_AT_A_TIME), b"")
-            if sum(block.count(b'"') for block in blocks) % 2:
+            n_quotes = n_escaped = 0
+            for block in blocks:
+                n_quotes += block.count(b'"')
+                n_escaped += block.count(b'\\"')
+            if n_quotes % 2 or n_escaped:  # a quote within quotes may be written \", which is not how a CSV does it
                 self._refuse_open_quote()
         return wanted
 

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
@@ -142,6 +142,20 @@ def read_json(source: FilePath) -> Any:
         raise TableError(f"{name} is nested too deeply for JSON; write it as an edge list.") from None
 
 
+def counted(what: str, one: str, many: str, items: Iterable[str]) -> tuple[str, ...]:
+    """A note that counts items and shows two of them: 'Left out 3 deprecated classes: a, b and 1 more.'; none for none.
+
+    Args:
+        what: what the note begins with, "" for nothing.
+        one, many: what the items are.
+        items: each as people should read it.
+    """
+    there = list(items)
+    more = f" and {len(there) - 2:,} more" if len(there) > 2 else ""
+    number = f"{what} {len(there):,}".strip()
+    return (f"{number} {one if len(there) == 1 else many}: {', '.join(there[:2])}{more}.",) if there else ()
+
+
 # -- what a file holds, by how it begins: so that an error about the wrong kind names the right reader -----------
 
 _LOOKED_AT = 1 << 16
@@ -187,6 +201,7 @@ _SIGNS = {
     b"BZh": Kind("packed by bzip2", advice="unpack it"),
     b"\xfd7zXZ": Kind("packed by xz", advice="unpack it"),
     b"%PDF": Kind("a PDF", advice="a text file or table is needed"),
+    b"version https://git-lfs": Kind("a pointer of Git LFS, not the file itself", advice="fetch it: git lfs pull"),
     b"SQLite format 3": Kind("an SQLite database", advice="export the table as CSV"),
 }
 _OBO_FILE = Kind("an OBO file", "Hierarchy.from_obo", "obo")
@@ -198,7 +213,7 @@ _PAIRS = Kind("a table of pairs", "Pairs.from_table", "pairs")
 _LABELS = Kind("a table of labelled texts", "Labels.read", "labels")
 _PATHS = Kind("a list of category paths", "Hierarchy.from_paths", "paths")
 _LEVELS = Kind("a table with a column for each level", "Hierarchy.from_paths", "paths")
-_LEVEL = re.compile(r"(level|tier|category|cat|l|depth)[\s_.-]*\d+", re.IGNORECASE)
+LEVEL = re.compile(r"(level|tier|category|cat|l|depth)[\s_.-]*\d+", re.IGNORECASE)
 
 
 def first_bytes(path: Path) -> bytes:
@@ -235,11 +250,13 @@ def kind_of(path: Path) -> Kind | None:
         return SKOS if _SKOS_WORDS.search(text) and not _OWL_WORDS.search(text) else OWL
     if bare[:1] in ("{", "["):
         return _kind_of_json(bare)
+    if re.match(r"<[A-Za-z][^>]*>", bare) and re.search(r"</\w|/>", bare):
+        return Kind("XML", advice="write it as a table with a child and its parent a row, or as category paths")
     return _kind_of_lines(text)
 
 
 def _kind_of_json(text: str) -> Kind | None:
-    if '"@context"' in text or '"@graph"' in text:
+    if any(key in text for key in ('"@context"', '"@graph"', '"@id"')):
         return SKOS
     if '"graphs"' in text[:200] and '"nodes"' in text:
         return Kind("OBO Graphs JSON", advice="read the .obo or .owl file of the same ontology")
@@ -266,7 +283,7 @@ def _kind_of_lines(text: str) -> Kind | None:
     ):
         if columns <= fields:
             return kind
-    if sum(bool(_LEVEL.fullmatch(field)) for field in fields) > 1:
+    if sum(bool(LEVEL.fullmatch(field)) for field in fields) > 1:
         return _LEVELS
     return _PATHS if 2 * sum(" > " in line for line in lines) > len(lines) else None
 
