@@ -159,7 +159,21 @@ class Result:
         if self._batch is None:
             return (str(self.error),)
         unseen = ("no known query is called so: read as an unseen text",) if self.unseen else ()
-        return (*unseen, *self.listing().remarks)
+        return (*unseen, *self._remarks(self._batch))
+
+    def _remarks(self, batch: _Batch) -> tuple[str, ...]:
+        """The node with its probability, remarks on the documents, other meanings."""
+        sure: tuple[str, ...] = ()
+        if batch.named is not None:
+            sure = ("nothing fits" if self.node is None else f"{self.node} with probability {self.probability:.2f}",)
+        remarks = (*sure, *batch.hits.remarks(self._place))
+        if not (others := self.meanings[1:]):
+            return remarks
+        more = f" and {len(others) - _MEANINGS_SHOWN} more" if len(others) > _MEANINGS_SHOWN else ""
+        return (
+            *remarks,
+            f"{self.text!r} also means {', '.join(others[:_MEANINGS_SHOWN])}{more}; search for the id",
+        )
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -202,7 +216,7 @@ class Result:
             return ()
         hits, searcher, probabilities = self._batch.hits, self._batch.searcher, self._batch.probabilities
         margins = (hits.scores[self._place] - hits.thresholds[self._place]).tolist()
-        start, documents, matches = hits.found.offsets[self._place], self.to_dict(brief=True)["documents"], []
+        start, documents, matches = hits.found.offsets[self._place], self._told["documents"], []
         for j, row in enumerate(self._batch.rows(self._place)):
             chance = math.nan if probabilities is None else float(probabilities[start + j])
             path, ancestors = searcher.path_and_ancestors(row)
@@ -215,6 +229,10 @@ class Result:
             )
             matches.append(match)
         return tuple(matches)
+
+    @cached_property
+    def _told(self) -> dict[str, Any]:
+        return {} if self._batch is None else self._batch.hits.query_dict(self._place)
 
     def __getitem__(self, i: int) -> Match:
         return self.matches[i]
@@ -243,14 +261,7 @@ class Result:
         if self._batch is None:
             raise self.error or InputError(f"{self.text!r} was not searched for.")
         listing = self._batch.hits.listing(self._place, self._batch.searcher.title(self.query))
-        if self._batch.named is not None:
-            sure = "nothing fits" if self.node is None else f"{self.node} with probability {self.probability:.2f}"
-            listing = replace(listing, remarks=(sure, *listing.remarks))
-        if not (others := self.meanings[1:]):
-            return listing
-        more = f" and {len(others) - _MEANINGS_SHOWN} more" if len(others) > _MEANINGS_SHOWN else ""
-        also = f"{self.text!r} also means {', '.join(others[:_MEANINGS_SHOWN])}{more}; search for the id"
-        return replace(listing, remarks=(*listing.remarks, also))
+        return replace(listing, remarks=self._remarks(self._batch))
 
     def __str__(self) -> str:
         return visible(f"{self.text}\n{self.error}", lines=True) if self._batch is None else str(self.listing())
@@ -266,12 +277,12 @@ class Result:
         """
         if self._batch is None:
             return {"text": self.text, "query": self.query, "error": str(self.error)}
-        told = self._batch.hits.query_dict(self._place)
+        told = self._told
         about = {"text": self.text, "others": list(self.meanings[1:]), "exact": self._batch.hits.exact}
         if self._batch.named is not None:
             about |= {"node": self.node, "probability": self.probability}
         if brief:
-            return {**about, **told}
+            return {**about, **told, "documents": [dict(document) for document in told["documents"]]}
         documents = [
             {"rank": rank, **vars(match), "path": list(match.path), "ancestors": list(match.ancestors)}
             for rank, match in enumerate(self, start=1)
@@ -597,7 +608,8 @@ class Searcher:
 
     def path_and_ancestors(self, row: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """(ids on a shortest path from the root to this document row, ids above it, nearest first); () if unknown."""
-        known = self.ancestors
+        known = self.index.catalogue.ancestors
+        known = self.ancestors if known is None else known
         if known is None or known.depth[row] < 0:
             return (), ()
         label, path = self.index.document_ids, [row]
