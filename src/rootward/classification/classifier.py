@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, islice
 from pathlib import Path
@@ -115,6 +115,13 @@ class Named:
     sure: npt.NDArray[np.float64]
     holds: csr_array
     closure: Closure
+
+    def take(self, places: Sequence[int]) -> Named:
+        """What these texts name."""
+        at = list(places)
+        return replace(
+            self, fits=self.fits[at], ranked=self.ranked[at], sure=self.sure[at], holds=csr_array(self.holds[at])
+        )
 
     def holding(self, place: int, floor: float) -> tuple[Ints, npt.NDArray[np.float64]]:
         """(nodes that are at least so probable, their probabilities): the likeliest node, what is above it, the others.

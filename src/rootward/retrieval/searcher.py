@@ -433,6 +433,7 @@ class Searcher:
         upward: bool = False,
         cap: int | None = None,
         errors: Literal["raise", "keep"] = "raise",
+        read: Sequence[Result] | None = None,
     ) -> Results:
         """The documents of each text: the k best, or its answer set.
 
@@ -450,6 +451,7 @@ class Searcher:
             upward: add what stands above accepted documents, see `Hits.repaired`.
             cap: of an answer set find at most so many documents, the best by score; None finds all.
             errors: "raise" raises for the first text without an answer; "keep" keeps each error in its `Result`.
+            read: what this searcher found for the same texts before; a classifier then does not read them again.
 
         Raises:
             UnknownIdError: a text that names nothing, where the model looks its queries up; or a filter does.
@@ -466,7 +468,7 @@ class Searcher:
             for result in results:
                 if errors == "raise" and result.error is not None:
                     raise result.error
-            return self._classified(self.classifier, results, k, threshold, where, cap, nearest_first)
+            return self._classified(self.classifier, results, k, threshold, where, cap, nearest_first, read)
         if upward and (pairs is None or not pairs.is_graph):
             raise InputError(
                 "Adding ancestors needs a run of a hierarchy, in which documents are queries too; this one has no such "
@@ -517,6 +519,7 @@ class Searcher:
         where: Filter | None,
         cap: int | None,
         nearest_first: bool,
+        read: Sequence[Result] | None,
     ) -> Results:
         """`search` by a classifier: answers are closed upwards, so nothing has to be added to them."""
         allowed = None
@@ -529,8 +532,10 @@ class Searcher:
             places = [i for i, each in enumerate(results) if each.error is None and bool(each.meanings) is known]
             if not places:
                 continue
-            with self._lock:
-                named = classifier.read([self._words(results[i]) for i in places])
+            named = None if read is None else _read_before([read[i] for i in places])
+            if named is None:
+                with self._lock:
+                    named = classifier.read([self._words(results[i]) for i in places])
             rows, scores, cut_off = [], [], list[bool]()
             for place in range(len(places)):
                 found, chances = named.holding(place, 0.0 if threshold is None else floor)
@@ -650,6 +655,14 @@ class Searcher:
             if self._no_ancestors is not None:
                 raise self._no_ancestors
             return self.index
+
+
+def _read_before(results: Sequence[Result]) -> Named | None:
+    """What a classifier made of these texts; None where it did not read all of them at once."""
+    batch = results[0]._batch
+    if batch is None or batch.named is None or any(each._batch is not batch for each in results):
+        return None
+    return batch.named.take([each._place for each in results])
 
 
 def run_pairs(run: Path, model: DualEncoder) -> Pairs | None:
