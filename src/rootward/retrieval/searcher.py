@@ -433,7 +433,7 @@ class Searcher:
         upward: bool = False,
         cap: int | None = None,
         errors: Literal["raise", "keep"] = "raise",
-        read: Sequence[Result] | None = None,
+        before: Sequence[Result] | None = None,
     ) -> Results:
         """The documents of each text: the k best, or its answer set.
 
@@ -451,7 +451,7 @@ class Searcher:
             upward: add what stands above accepted documents, see `Hits.repaired`.
             cap: of an answer set find at most so many documents, the best by score; None finds all.
             errors: "raise" raises for the first text without an answer; "keep" keeps each error in its `Result`.
-            read: what this searcher found for the same texts before; a classifier then does not read them again.
+            before: what this searcher found for the same texts; a classifier then does not read them again.
 
         Raises:
             UnknownIdError: a text that names nothing, where the model looks its queries up; or a filter does.
@@ -468,7 +468,7 @@ class Searcher:
             for result in results:
                 if errors == "raise" and result.error is not None:
                     raise result.error
-            return self._classified(self.classifier, results, k, threshold, where, cap, nearest_first, read)
+            return self._classified(self.classifier, results, k, threshold, where, cap, nearest_first, before)
         if upward and (pairs is None or not pairs.is_graph):
             raise InputError(
                 "Adding ancestors needs a run of a hierarchy, in which documents are queries too; this one has no such "
@@ -519,7 +519,7 @@ class Searcher:
         where: Filter | None,
         cap: int | None,
         nearest_first: bool,
-        read: Sequence[Result] | None,
+        before: Sequence[Result] | None,
     ) -> Results:
         """`search` by a classifier: answers are closed upwards, so nothing has to be added to them."""
         allowed = None
@@ -532,7 +532,7 @@ class Searcher:
             places = [i for i, each in enumerate(results) if each.error is None and bool(each.meanings) is known]
             if not places:
                 continue
-            named = None if read is None else _read_before([read[i] for i in places])
+            named = None if before is None else _read_before([before[i] for i in places])
             if named is None:
                 with self._lock:
                     named = classifier.read([self._words(results[i]) for i in places])

@@ -143,7 +143,9 @@ class ServedRun:
         places = [i for i, error in enumerate(unknown) if error is None]
         rest, before = [texts[i] for i in places], None if read is None else [read[i] for i in places]
         try:
-            found = iter(self.searcher.search(rest, where=where, errors="keep", read=before, **options) if rest else ())
+            found = iter(
+                self.searcher.search(rest, where=where, errors="keep", before=before, **options) if rest else ()
+            )
         except InputError as error:
             if len(texts) > 1:
                 return [each for text in texts for each in self._search([text], where, None, **options)]
