@@ -426,10 +426,9 @@ class Classifier:
         said = list(self.answers(asked[row] for row in rows.tolist()))
         columns = ([getattr(each, name) for each in said] for name in ("node", "answers", "ranked"))
         predictions = Predictions.from_ids(rows, self.pairs.document_ids, *columns)
-        labels = n_labels_in(self.pairs)
-        return measure_nodes(
-            predictions, pairs, closure=self.closure, n_labels=labels, label=label, texts=texts, **drawn
-        )
+        labels, sure = n_labels_in(self.pairs), np.array([each.probability for each in said])
+        about: dict[str, Any] = {"label": label, "texts": texts, "sure": sure, **drawn}
+        return measure_nodes(predictions, pairs, closure=self.closure, n_labels=labels, **about)
 
     @cached_property
     def closure(self) -> Closure:
