@@ -24,6 +24,7 @@ import numpy as np
 from machine import save
 
 import rootward as rw
+from rootward.classification import Classifier
 from rootward.evaluation.naming import Predictions, closure_in, measure_nodes
 
 FIGURES = ("accuracy", "mrr", "precision", "recall", "f1", "exact", "hops")
@@ -64,10 +65,22 @@ def measured(task: Path, folder: Path) -> dict[str, Any]:
         "f1 95 %": [round(100 * values["f1"][end], 2) for end in ("low", "high")],
         "train s": round(trained),
         "predict s": round(predicted),
+        "ms a text, p50": round(milliseconds_a_text(run, labels.texts), 1),
         "expected calibration error": about["about"]["expected_calibration_error"],
         "weights": about["weights"],
         "seconds": about["about"]["seconds"],
     }
+
+
+def milliseconds_a_text(run: Path, texts: tuple[str, ...]) -> float:
+    """The median time of an answer to one text, in a process that has the run open."""
+    classifier = Classifier.load(run)
+    spent = []
+    for text in texts[:220]:
+        start = time.perf_counter()
+        classifier.answer(text)
+        spent.append(1e3 * (time.perf_counter() - start))
+    return float(np.median(spent[20:]))
 
 
 def main() -> None:

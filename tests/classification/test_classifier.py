@@ -1,5 +1,7 @@
 """Named nodes from labelled texts: who is held out, what is answered, and what a saved classifier gives."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,15 +12,12 @@ import rootward as rw
 from rootward.classification import Classifier, tuning
 from rootward.classification import linear as linear_module
 from rootward.classification.classifier import (
-    Weights,
-    _fitted,
-    calibration_error,
     held_out_rows,
     labelled_texts,
-    sureness,
 )
 from rootward.classification.linear import fit_linear, principal_directions
 from rootward.classification.tuning import TunedEncoder, _in_tree_order, tune
+from rootward.classification.weights import Weights, calibration_error, fitted_weights, sureness
 from rootward.encoders.pretrained import Encoder, new_encoder
 from rootward.errors import PairsError, RunFolderError
 from rootward.evaluation.naming import closure_in
@@ -187,13 +186,13 @@ def test_weights_follow_the_measure_that_is_right():
     values = rng.standard_normal((400, 6, 2)).astype(np.float32)
     right = np.zeros((400, 6), np.bool_)
     right[np.arange(400), values[:, :, 0].argmax(1)] = True  # the first measure knows
-    weights = _fitted(values, right, ("trained", "encoder"))
+    weights = fitted_weights(values, right, ("trained", "encoder"))
     assert weights[0] > 5
     assert abs(weights[1]) < weights[0] / 10
 
 
 def test_weights_without_texts_to_fit_on_are_the_usual_ones():
-    weights = _fitted(np.zeros((3, 2, 1), np.float32), np.zeros((3, 2), np.bool_), ("linear",))
+    weights = fitted_weights(np.zeros((3, 2, 1), np.float32), np.zeros((3, 2), np.bool_), ("linear",))
     np.testing.assert_allclose(weights, [0.6])
 
 
@@ -225,6 +224,34 @@ def test_doubling_the_weight_of_a_text_is_having_it_twice():
     alike = fit_linear(features, classes, closure, **to_the_end)
     assert np.allclose(weighted, twice, atol=0.01 * abs(twice).max())
     assert not np.allclose(weighted, alike, atol=0.03 * abs(twice).max())
+
+
+def test_from_where_it_ended_the_linear_classifier_stays():
+    features = np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32)
+    classes = np.array([0, 1, 2, 0, 1, 2])
+    closure = csr_array(np.array([[1, 0, 0, 2], [0, 1, 0, 2], [0, 0, 1, 0]], np.float32))
+    ended = fit_linear(features, classes, closure, steps=2_000, penalty=0.1)
+    further = fit_linear(features, classes, closure, steps=1, penalty=0.1, start=ended)
+    anew = fit_linear(features, classes, closure, steps=1, penalty=0.1)
+    assert np.allclose(further, ended, atol=1e-3 * abs(ended).max())
+    assert not np.allclose(anew, ended, atol=0.1 * abs(ended).max())
+
+
+def test_a_linear_classifier_moves_to_other_directions_and_classes(shop):
+    own = shop.evidence
+    assert own.linear is not None
+    assert own.directions is not None
+    turned = replace(own, directions=own.directions[:, ::-1].copy())
+    np.testing.assert_allclose(turned._linear_in(own), _reversed(own, own.linear), atol=2e-3 * abs(own.linear).max())
+    fewer = replace(own, classes=own.classes[1:], linear=own.linear[1:])
+    moved = fewer._linear_in(own)
+    assert not moved[0].any()
+    assert moved[1:].any(1).all()
+
+
+def _reversed(own, linear):
+    n = 0 if own.outputs is None else own.outputs.shape[1]
+    return np.hstack([linear[:, :n], linear[:, n:-1][:, ::-1], linear[:, -1:]])
 
 
 def test_a_node_learns_from_texts_below_its_siblings_parent():

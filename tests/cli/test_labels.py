@@ -8,7 +8,7 @@ from rootward.encoders import DualEncoder
 from rootward.training import Run
 from shoes import ANCESTORS
 
-QUICK = ["--dim", "16", "--steps", "80", "--threads", "1", "--quiet"]
+QUICK = ["--tower", "static", "--dim", "16", "--steps", "80", "--threads", "1", "--quiet"]
 TITLES = """title,category
 Havaianas with a logo,flip-flops
 havaianas: with a logo!,Flip-Flops

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from rootward.cli import app
 from rootward.encoders import DualEncoder
 from rootward.folders import seal
+from rootward.training import Run
 
 QUICK = ["--dim", "16", "--steps", "60", "--threads", "1"]
 KINDS = {
@@ -99,6 +100,55 @@ def test_a_run_of_no_labels_says_what_is_needed(rootward, run, folder):
     result = rootward("predict", run, folder / "new.csv", "--text", "title")
     assert result.exit_code == 2
     assert "--labels FILE makes one" in result.stderr
+
+
+@pytest.mark.parametrize("per_node", [1, 3])
+def test_labels_too_few_to_hold_some_out_name_nodes_and_say_that_nothing_is_measured(rootward, tmp_path, per_node):
+    (tmp_path / "edges.csv").write_text("child,parent\nt,f\nb,f\n")  # no names
+    kinds = dict(zip("tb", KINDS.values(), strict=True))
+    rows = [f"{words[i]} {noun},{node}\n" for node, (noun, words) in kinds.items() for i in range(per_node)]
+    (tmp_path / "titles.csv").write_text("text,node\n" + "".join(rows))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rootward.encoders.pretrained.packaged_encoder", lambda: None)
+        told = rootward("train", "edges:edges.csv", "--labels", "titles.csv", *QUICK, "--out", "run")
+    assert told.exit_code == 0, told.stderr
+    assert "Nothing is held out here" in told.stderr
+    assert "No text was held out, so nothing is measured" in told.stderr
+    assert "held-out" not in told.stdout
+    assert "texts it was trained on" in told.stdout
+    (tmp_path / "new.csv").write_text("text\nsurf thong\nstorm wellie\n???\n")
+    said = [json.loads(line) for line in rootward("predict", "run", "new.csv").stdout.splitlines()]
+    assert [each["node"] for each in said] == ["t", "b", None]
+    assert said[0]["answers"] == ["t", "f"]
+    for command in (["info"], ["evaluate"], ["diagnose", "--quick"]):
+        result = rootward(*command, "run")
+        assert result.exit_code == 0, result.stderr
+        assert "held-out texts" not in result.stdout
+    (tmp_path / "newer.csv").write_text("child,parent\nt,f\nb,f\nz,f\n")
+    grown = rootward("grow", "run", "edges:newer.csv", "--out", "grown")
+    assert grown.exit_code == 0, grown.stderr
+    assert "No text was held out" in grown.stderr
+    assert json.loads(rootward("predict", "grown", "new.csv").stdout.splitlines()[0])["node"] == "t"
+
+
+def test_the_figures_of_a_named_tower_are_of_held_out_texts_too(rootward, shop, folder, tmp_path):
+    labels = ["--labels", folder / "titles.csv", "--text", "title", "--node", "category", "--tower", "static"]
+    told = rootward("train", f"edges:{shop}", *labels, *QUICK, "--out", "run")
+    assert told.exit_code == 0, told.stderr
+    assert "Holding out 20 texts to measure; then everything is trained again on all texts." in told.stderr
+    assert "recall of held-out texts" in told.stdout
+    assert "trained again on all texts" in told.stdout
+    assert "named node right" in told.stdout
+    run = Run.load("run")
+    assert run.pairs.n_queries == 12 + 30  # nodes and titles: all are trained on
+    assert (run.report.n_queries, run.report.n_unseen, run.report.texts) == (20, 20, "held-out")
+    assert (
+        "20 of them unknown to training"
+        in json.loads(rootward("info", "run", "--json").stdout)["figures"]["recall"]["of"]
+    )
+    told = rootward("train", f"edges:{shop}", *labels, *QUICK, "--set", "measure=false", "--out", "other")
+    assert told.exit_code == 0, told.stderr
+    assert "Holding out" not in told.stderr
 
 
 def test_minutes_are_of_one_tower(rootward, shop, folder):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import combinations, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,11 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from scipy.optimize import minimize
 from scipy.sparse import csr_array
-from scipy.special import expit, log_expit
 
-from rootward.classification.evidence import BLOCK, MEASURES, Candidates, Evidence, Floats, Ints, steps_above
+from rootward.classification.evidence import BLOCK, MEASURES, Evidence, Floats, Ints
 from rootward.classification.tuning import TunedEncoder, tune
-from rootward.csr import offsets_of
+from rootward.classification.weights import Weighing, Weights, nodes_above, spread
 from rootward.encoders import DualEncoder
 from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, encode_cached
 from rootward.errors import InputError, PairsError, RunFolderError
@@ -35,7 +34,6 @@ from rootward.evaluation.naming import (
     measure_nodes,
     n_labels_in,
     named_queries,
-    node_sums,
 )
 from rootward.files import refuse_link
 from rootward.folders import (
@@ -63,17 +61,6 @@ STEPS = 1_000
 
 _HELD_OUT, _MOST_HELD_OUT = 0.2, 2_000
 _FEWEST_HELD_OUT = 20
-_STRANGE = 0.015  # share of held-out texts that may count as from elsewhere
-_FLOORS = np.arange(0.2, 0.61, 0.05)
-_BINS = 10
-_SURE = 1e-6  # probabilities closer to 0 or 1 count as this
-_USUAL = {  # weight of each measure and how far it is usually from that, where nothing else is known
-    "trained": (6.0, 4.0),
-    "document": (1.0, 1.5),
-    "words": (0.0, 2.0),
-    "encoder": (4.0, 3.0),
-    "linear": (0.6, 0.3),
-}
 
 
 @dataclass(frozen=True)
@@ -139,31 +126,6 @@ class Named:
         depth = np.diff(self.closure.offsets)[rows]
         order = np.lexsort((rows, -values, -depth, hops))
         return rows[order], values[order]
-
-
-class Weights(BaseModel):
-    """How the evidence is weighed; fitted on held-out texts.
-
-    Attributes:
-        measures: those that count, by name.
-        weights: of each of them, in the softmax over nodes.
-        floor: the least probability of a node in an answer set.
-        familiar: texts less like training texts than this are from elsewhere.
-        sureness: of log p, of -log(1 - p) and of 1 in the logit of a named node's calibrated probability, where p is
-            that of the softmax (beta calibration: Kull, Silva Filho and Flach 2017).
-    """
-
-    model_config = ConfigDict(frozen=True)
-    measures: tuple[str, ...]
-    weights: tuple[float, ...]
-    floor: float = 0.4
-    familiar: float = 0.0
-    sureness: tuple[float, float, float] = (1.0, 1.0, 0.0)
-
-    def calibrated(self, chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """The probabilities that named nodes are right, from those of the softmax."""
-        found: npt.NDArray[np.float64] = expit(_log_odds(chances) @ np.array(self.sureness))
-        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,84 +233,42 @@ class Classifier:
             settings: device, memory, progress.
             cache: where the encoder's outputs are kept, as for `DualEncoder.text`.
             source: named in the run.
-            held_out: query rows to measure on, such as `held_out_rows` gives; None draws them.
+            held_out: query rows to measure on, such as `held_out_rows` gives; None draws them. Where it is empty,
+                nothing is measured: the measures have their usual weights, and there is no report.
 
         Raises:
             PairsError: fewer than 20 labelled texts that can be held out, or texts of one node alone.
             InputError, MissingExtraError, RunFolderError: as `DualEncoder.text` and `train`.
         """
-        began, seconds = time.perf_counter(), {}
         settings = Settings() if settings is None else settings
         recipe = recipes.decoupled(steps=STEPS) if recipe is None else recipe
-        closure = closure_in(pairs)
         rows, nodes = labelled_texts(pairs)
         if len(np.unique(nodes)) < 2:
             raise PairsError("A classifier needs texts of two nodes at least.")
         held = (
             held_out_rows(pairs, rows, nodes, seed) if held_out is None else np.unique(np.asarray(held_out, np.int64))
         )
-        texts = what_is_read(pairs.query_ids, pairs.query_texts)
+        lesson = _Lesson(pairs, rows, nodes, closure_in(pairs), settings, recipe, dim, seed, source)
         keep = np.ones(pairs.n_queries, np.bool_)
         keep[held] = False
-        opened, outputs, tuned = None, None, None
-        if encoder is not None:
-            opened, mine = Encoder.of(encoder), keep[rows]
-            kept, other = ([texts[row] for row in some.tolist()] for some in (rows[mine], rows[~mine]))
-            tuned = tune(
-                opened, kept, nodes[mine], closure, (other, nodes[~mine]), seed=seed, progress=settings.progress
-            )
-            seconds["tuning"] = time.perf_counter() - began
-            start = time.perf_counter()
-            if tuned is not None:
-                opened, cached = tuned.encoder, None
-            else:
-                cached = cache_folder(cache)
-            outputs = encode_cached(opened, texts, cached, settings.progress)
-            seconds["encoder"] = time.perf_counter() - start
-
-        runs: list[Run] = []
-
-        def learnt(keep: npt.NDArray[np.bool_], folder: str | Path | None) -> Evidence:
-            own = pairs if keep.all() else pairs.keep(keep[pairs.query_of])
-            model = DualEncoder.text(own, "static", dim=dim, word_pairs=True, seed=seed, progress=settings.progress)
-            how = settings if folder is not None else Settings(**{**vars(settings), "measure": False})
-            runs.append(train(model, own, recipe, seed=seed, out=folder, settings=how, source=source))
-            if not runs[-1].finished:
-                raise KeyboardInterrupt
-            mine = keep[rows]
-            vectors = None if outputs is None else _unit_outputs(outputs, rows[mine])
-            learnt_from: dict[str, Any] = {"outputs": vectors, "encoder": opened, "seed": seed}
-            if pairs.query_weights is not None:
-                learnt_from["weights"] = pairs.query_weights[rows[mine]]
-            return Evidence.learn(model, rows[mine], nodes[mine], closure, **learnt_from)
-
-        start = time.perf_counter()
-        trial = learnt(keep, None)
-        seconds["trial"] = time.perf_counter() - start
-        start = time.perf_counter()
-        asked = [texts[row] for row in held.tolist()]
-        found = trial.candidates(asked, None if outputs is None else _unit_outputs(outputs, held))
-        weighing = _Weighing.of(trial, found, held, pairs, closure, seed)
-        weights = weighing.weights
-        labels = n_labels_in(pairs)
-        report = measure_nodes(
-            weighing.predictions, pairs, closure=closure, n_labels=labels, label="rootward", texts="held-out", seed=seed
-        )
-        seen = HeldOut(
-            held, trial.model.encode_queries(asked).vectors.cpu().numpy(), trial.model.document_vectors().cpu().numpy()
-        )
-        seconds["weighing"] = time.perf_counter() - start
-        start = time.perf_counter()
-        evidence = learnt(np.ones(pairs.n_queries, np.bool_), out)
-        seconds["training"] = time.perf_counter() - start
+        tuned = None if encoder is None else lesson.read(Encoder.of(encoder), keep, cache)
+        trial, weighing, report, seen = None, None, None, None
+        if len(held):
+            with lesson.timed("trial"):
+                trial, _ = lesson.learnt(keep, None)
+            with lesson.timed("weighing"):
+                weighing, report, seen = lesson.weighed(trial, held)
+        with lesson.timed("training"):
+            evidence, run = lesson.learnt(np.ones(pairs.n_queries, np.bool_), out, trial)
         about = {
             "held_out": len(held),
-            "expected_calibration_error": weighing.calibration_error,
-            "tried": weighing.tried,
+            "expected_calibration_error": None if weighing is None else weighing.calibration_error,
+            "tried": {} if weighing is None else weighing.tried,
             "tuned": tuned is not None,
-            "seconds": {name: round(value, 1) for name, value in seconds.items()},
+            "seconds": {name: round(value, 1) for name, value in lesson.seconds.items()},
         }
-        made = cls(evidence, weights, pairs, report, about, runs[-1], held_out=seen, tuned=tuned)
+        weights = Weights.usual(evidence.measures) if weighing is None else weighing.weights
+        made = cls(evidence, weights, pairs, report, about, run, held_out=seen, tuned=tuned)
         if out is not None:
             made.save(Path(out) / CLASSIFIER)
         return made
@@ -377,8 +297,8 @@ class Classifier:
         Only the likeliest 128 of a text are stored. A named node's `Answer.probability` is this, calibrated once more.
         """
         found = self.evidence.candidates(texts)
-        weighed = _chances(_chosen(self.evidence, found.values, self.weights), self.weights)
-        return _spread(found.classes, weighed, len(self.evidence.classes))
+        weighed = self.weights.chances(self.evidence.measures, found.values)
+        return spread(found.classes, weighed, len(self.evidence.classes))
 
     def _answers(self, texts: Sequence[str]) -> Iterator[Answer]:
         ids, found = self.pairs.document_ids, self.read(texts)
@@ -400,10 +320,10 @@ class Classifier:
     def read(self, texts: Sequence[str]) -> Named:
         """What each text names, as arrays over document rows; `answers` is the same with ids."""
         found = self.evidence.candidates(texts)
-        chances = _chances(_chosen(self.evidence, found.values, self.weights), self.weights)
+        chances = self.weights.chances(self.evidence.measures, found.values)
         order = np.argsort(-chances, axis=1, kind="stable")[:, :10]
         ranked = self.evidence.classes[np.take_along_axis(found.classes, order, 1)]
-        holds = _spread(found.classes, chances, len(self.evidence.classes)) @ self._above
+        holds = spread(found.classes, chances, len(self.evidence.classes)) @ self._above
         words = np.array([bool(normal_form(text)) for text in texts], np.bool_)
         fits = words & (found.familiar >= self.weights.familiar)
         return Named(fits, ranked, self.weights.calibrated(chances.max(1)), csr_array(holds), self.closure)
@@ -437,7 +357,7 @@ class Classifier:
 
     @cached_property
     def _above(self) -> csr_array:
-        return _above(self.evidence, self.closure)
+        return nodes_above(self.evidence, self.closure)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -458,6 +378,11 @@ class Classifier:
             said.append(f"Expected calibration error on them: {self.about['expected_calibration_error']:.1%}.")
             seconds = ", ".join(f"{name} {value:.0f}" for name, value in self.about["seconds"].items())
             said.append(f"Seconds: {seconds}.")
+        elif self.about.get("held_out") == 0:
+            said.append(
+                "No text was held out, so nothing is measured: the weights are the usual ones, the probabilities are "
+                "not calibrated, and every text with a letter or digit gets a node."
+            )
         return tuple(said)
 
     def __str__(self) -> str:
@@ -623,159 +548,96 @@ def held_out_rows(pairs: Pairs, rows: Ints, nodes: Ints, seed: int) -> Ints:
     if len(found) < _FEWEST_HELD_OUT:
         raise PairsError(
             f"Only {len(found)} labelled texts can be held out, and {_FEWEST_HELD_OUT} are needed to measure a "
-            "classifier: give more labelled texts, two or more for a node, or choose a tower, such as --tower static."
+            "classifier: give more labelled texts, two or more for a node."
         )
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class _Weighing:
-    """Weights fitted on held-out texts, and what they give on the half of the texts that they were not fitted on."""
+@dataclass(eq=False)
+class _Lesson:
+    """What `Classifier.fit` learns from, and how; `seconds` are those of its parts."""
 
-    weights: Weights
-    predictions: Predictions
-    calibration_error: float
-    tried: dict[str, float]
+    pairs: Pairs
+    rows: Ints
+    nodes: Ints
+    closure: Closure
+    settings: Settings
+    recipe: Recipe
+    dim: int
+    seed: int
+    source: str | None
+    encoder: Encoder | None = None
+    outputs: EncodedTexts | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
 
-    @classmethod
-    def of(
-        cls, evidence: Evidence, found: Candidates, rows: Ints, pairs: Pairs, closure: Closure, seed: int
-    ) -> _Weighing:
-        n = len(rows)
-        right = np.zeros((n, found.classes.shape[1]), np.bool_)
-        nodes = evidence.classes[found.classes]
-        for place, row in enumerate(rows.tolist()):
-            start, stop = pairs.offsets[row], pairs.offsets[row + 1]
-            exact = pairs.documents[start:stop][pairs.distances[start:stop] == 0]
-            right[place] = np.isin(nodes[place], exact)
-        half = stream(seed, "halves").permutation(n) % 2 == 0
-        names = evidence.measures
-        subsets = [each for size in range(len(names), 0, -1) for each in combinations(names, size)]
-        tried: dict[str, float] = {}
-        chosen, chances, scores = names, np.empty(right.shape), np.empty(n)
-        for subset in subsets:
-            values = found.values[:, :, [names.index(name) for name in subset]]
-            now = np.empty(right.shape)
-            for part in (half, ~half):
-                now[~part] = _softmax(values[~part] @ _fitted(values[part], right[part], subset))
-            named = evidence.classes[found.classes[np.arange(n), now.argmax(1)]]
-            said_now = Predictions.from_ranked(rows, named[:, None], closure)
-            score = _each_score(said_now, pairs, closure)
-            tried[" ".join(subset)] = round(float(score.mean()), 4)
-            gain = score - scores
-            if subset == names or gain.mean() > gain.std() / n**0.5:
-                chosen, chances, scores = subset, now, score
-        columns = [names.index(name) for name in chosen]
-        fitted = _fitted(found.values[:, :, columns], right, chosen)
-        spread = _spread(found.classes, chances, len(evidence.classes)) @ _above(evidence, closure)
-        order = np.argsort(-chances, axis=1, kind="stable")[:, :10]
-        ranked = evidence.classes[np.take_along_axis(found.classes, order, 1)]
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
 
-        def said(floor: float) -> Predictions:
-            kept = csr_array(spread, copy=True)
-            kept.data = np.where(kept.data >= floor, kept.data, 0)
-            kept.eliminate_zeros()
-            sizes = np.diff(kept.indptr)
-            return Predictions(rows, ranked[:, 0], offsets_of(sizes), kept.indices.astype(np.int64), ranked)
+    @cached_property
+    def texts(self) -> Sequence[str]:
+        return what_is_read(self.pairs.query_ids, self.pairs.query_texts)
 
-        figures = [measure_nodes(said(f), pairs, closure=closure, bootstrap=0).f1.value for f in _FLOORS]
-        floor = float(_FLOORS[int(np.argmax(figures))])
-        top, hits = chances.max(1), right[np.arange(n), chances.argmax(1)]
-        sure = np.empty(n)  # of each half by the other
-        for part in (half, ~half):
-            fitted_part = Weights(measures=(), weights=(), sureness=sureness(top[part], hits[part]))
-            sure[~part] = fitted_part.calibrated(top[~part])
-        weights = Weights(
-            measures=chosen,
-            weights=tuple(float(w) for w in fitted),
-            floor=round(floor, 2),
-            familiar=float(np.quantile(found.familiar, _STRANGE)),
-            sureness=sureness(top, hits),
+    def read(self, encoder: Encoder, keep: npt.NDArray[np.bool_], cache: str | Path | None) -> TunedEncoder | None:
+        """Read all texts, by an encoder that is tuned on the kept ones where the others say that it helps."""
+        tuned, mine, progress = None, keep[self.rows], self.settings.progress
+        with self.timed("tuning"):
+            if not mine.all():
+                kept, other = (
+                    [self.texts[row] for row in some.tolist()] for some in (self.rows[mine], self.rows[~mine])
+                )
+                held_out = (other, self.nodes[~mine])
+                tuned = tune(encoder, kept, self.nodes[mine], self.closure, held_out, seed=self.seed, progress=progress)
+        with self.timed("encoder"):
+            self.encoder = encoder if tuned is None else tuned.encoder
+            kept_in = cache_folder(cache) if tuned is None else None
+            self.outputs = encode_cached(self.encoder, self.texts, kept_in, progress)
+        return tuned
+
+    def learnt(
+        self, keep: npt.NDArray[np.bool_], folder: str | Path | None, start: Evidence | None = None
+    ) -> tuple[Evidence, Run]:
+        """A static tower and the evidence of the kept texts."""
+        own = self.pairs if keep.all() else self.pairs.keep(keep[self.pairs.query_of])
+        progress = self.settings.progress
+        model = DualEncoder.text(own, "static", dim=self.dim, word_pairs=True, seed=self.seed, progress=progress)
+        how = self.settings if folder is not None else Settings(**{**vars(self.settings), "measure": False})
+        run = train(model, own, self.recipe, seed=self.seed, out=folder, settings=how, source=self.source)
+        if not run.finished:
+            raise KeyboardInterrupt
+        mine = keep[self.rows]
+        rows, weights = self.rows[mine], self.pairs.query_weights
+        evidence = Evidence.learn(
+            model,
+            rows,
+            self.nodes[mine],
+            self.closure,
+            outputs=None if self.outputs is None else _unit_outputs(self.outputs, rows),
+            encoder=self.encoder,
+            weights=None if weights is None else weights[rows],
+            seed=self.seed,
+            start=start,
         )
-        return cls(weights, said(floor), calibration_error(sure, hits), tried)
+        return evidence, run
 
-
-def _log_odds(chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """n x 3: log p, -log(1 - p) and 1."""
-    clipped = np.clip(chances, _SURE, 1 - _SURE)
-    return np.stack([np.log(clipped), -np.log1p(-clipped), np.ones_like(clipped)], 1)
-
-
-def sureness(chances: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
-    """`Weights.sureness` that make what was right likeliest, near (1, 1, 0) where there are few texts."""
-    inputs, signs = _log_odds(chances), np.where(right, 1.0, -1.0)
-
-    def loss(line: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        margins = signs * (inputs @ line)
-        away = line - (1, 1, 0)
-        gradient = (-signs * expit(-margins)) @ inputs
-        return -float(log_expit(margins).sum()) + float(away @ away), gradient + 2 * away
-
-    bounds = [(0.05, 20), (0.05, 20), (-9, 9)]
-    low, high, offset = minimize(loss, np.array([1.0, 1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return float(low), float(high), float(offset)
-
-
-def calibration_error(chances: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:
-    """The expected calibration error, in ten bins of equally many texts (Guo et al. 2017, arXiv 1706.04599)."""
-    parts = np.array_split(np.argsort(chances, kind="stable"), min(_BINS, len(chances)))
-    return float(sum(abs(chances[part].mean() - right[part].mean()) * len(part) for part in parts) / len(chances))
-
-
-def _each_score(said: Predictions, pairs: Pairs, closure: Closure) -> npt.NDArray[np.float64]:
-    """Of each text: the mean of whether its node is right and of the F1 of its answers."""
-    sums = node_sums(said, pairs, closure)
-    found: npt.NDArray[np.float64] = (sums.column("right") + sums.column("f1")) / 2
-    return found
-
-
-def _fitted(values: Floats, right: npt.NDArray[np.bool_], names: Sequence[str]) -> npt.NDArray[np.float64]:
-    """Weights that make the right candidates likeliest, near `_USUAL` ones where there are few texts to fit them on.
-
-    Texts without a right candidate are left out.
-    """
-    some = right.any(1)
-    inputs, targets = torch.from_numpy(values[some]).double(), torch.from_numpy(right[some])
-    usual, width = np.array([_USUAL[name] for name in names]).T
-    away = torch.where(targets, 0.0, -torch.inf).double()
-
-    def loss(weights: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        logs = (inputs @ torch.from_numpy(weights)).log_softmax(1)
-        reached = (logs + away).logsumexp(1, keepdim=True)
-        wanted = (logs + away - reached).exp()
-        gradient = torch.einsum("nk,nkm->m", logs.exp() - wanted, inputs).numpy()
-        away_by = (weights - usual) / width
-        return -float(reached.sum()) + 0.5 * float(away_by @ away_by), gradient + away_by / width
-
-    found: npt.NDArray[np.float64] = minimize(loss, usual, jac=True, method="L-BFGS-B").x
-    return found
-
-
-def _softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    found: npt.NDArray[np.float64] = torch.from_numpy(scores).softmax(1).numpy()
-    return found
-
-
-def _chosen(evidence: Evidence, values: Floats, weights: Weights) -> Floats:
-    columns: Floats = values[:, :, [evidence.measures.index(name) for name in weights.measures]]
-    return columns
-
-
-def _chances(values: Floats, weights: Weights) -> npt.NDArray[np.float64]:
-    return _softmax(values.astype(np.float64) @ np.array(weights.weights))
-
-
-def _above(evidence: Evidence, closure: Closure) -> csr_array:
-    """Classes x nodes: 1 for the node itself and each that stands above it."""
-    found = steps_above(closure, evidence.classes).astype(np.float64)
-    found.data[:] = 1
-    return found
-
-
-def _spread(classes: Ints, chances: npt.NDArray[np.float64], n: int) -> csr_array:
-    """The chances of candidates as a sparse matrix, texts x classes."""
-    place = np.repeat(np.arange(len(classes)), classes.shape[1])
-    return csr_array((chances.ravel(), (place, classes.ravel())), shape=(len(classes), n))
+    def weighed(self, trial: Evidence, held: Ints) -> tuple[Weighing, NodeReport, HeldOut]:
+        """Weights fitted on held-out texts, figures of them, and what is kept of them."""
+        asked = [self.texts[row] for row in held.tolist()]
+        found = trial.candidates(asked, None if self.outputs is None else _unit_outputs(self.outputs, held))
+        weighing = Weighing.of(trial, found, held, self.pairs, self.closure, self.seed)
+        report = measure_nodes(
+            weighing.predictions,
+            self.pairs,
+            closure=self.closure,
+            n_labels=n_labels_in(self.pairs),
+            label="rootward",
+            texts="held-out",
+            seed=self.seed,
+        )
+        read = trial.model.encode_queries(asked).vectors.cpu().numpy()
+        return weighing, report, HeldOut(held, read, trial.model.document_vectors().cpu().numpy())
 
 
 def _unit_outputs(outputs: EncodedTexts, rows: Ints) -> Floats:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.sparse import csr_array
 
-from rootward.classification.linear import STEPS, fit_linear, principal_directions
+from rootward.classification.linear import FEWER_STEPS, STEPS, fit_linear, principal_directions
 from rootward.encoders import DualEncoder
 from rootward.encoders.features import Bags
 from rootward.encoders.pretrained import Encoder
@@ -95,6 +95,7 @@ class Evidence:
         encoder: Encoder | None = None,
         weights: npt.NDArray[np.float64] | None = None,
         seed: int = 0,
+        start: Evidence | None = None,
     ) -> Evidence:
         """Training texts become vectors, and a linear classifier is fitted where that takes minutes at most.
 
@@ -106,6 +107,7 @@ class Evidence:
             outputs: of the sentence encoder, one row a text; with it `encoder`.
             weights: float64, how much each text counts for the linear classifier; None for all alike.
             seed: of the linear classifier's directions.
+            start: learnt from most of these texts; the linear classifier goes on from that one, for fewer steps.
         """
         order = np.lexsort((rows, nodes))
         classes, owners = np.unique(nodes[order], return_inverse=True)
@@ -116,12 +118,25 @@ class Evidence:
         width = dim + (0 if outputs is None else outputs.shape[1])
         if len(classes) < 2 or dim < 2 or 6 * STEPS * n * len(classes) * width > _MOST_WORK:
             return found
-        directions = principal_directions(grams, dim, seed).astype(np.float16)
-        found = replace(found, directions=directions)
-        counts = None if weights is None else weights[order]
-        features = found._features(grams, kept)
-        linear = fit_linear(features, owners, steps_above(closure, classes), weights=counts)
+        found = replace(found, directions=principal_directions(grams, dim, seed).astype(np.float16))
+        how: dict[str, Any] = {"weights": None if weights is None else weights[order]}
+        if start is not None and start.linear is not None:
+            how |= {"start": start._linear_in(found), "steps": FEWER_STEPS}
+        linear = fit_linear(found._features(grams, kept), owners, steps_above(closure, classes), **how)
         return replace(found, linear=linear)
+
+    def _linear_in(self, other: Evidence) -> Floats:
+        """The linear classifier over the classes and directions of another one; zeros for a class that is new."""
+        assert self.linear is not None
+        mine, theirs = (each.tower.vocabulary.hashes.numpy() for each in (self, other))
+        _, own, new = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
+        turn = self._projection[own].T @ other._projection[new]
+        n = 0 if self.outputs is None else self.outputs.shape[1]
+        moved = np.hstack([self.linear[:, :n], self.linear[:, n:-1] @ turn, self.linear[:, -1:]])
+        _, own, new = np.intersect1d(self.classes, other.classes, assume_unique=True, return_indices=True)
+        found = np.zeros((len(other.classes), moved.shape[1]), np.float32)
+        found[new] = moved[own]
+        return found
 
     @property
     def tower(self) -> StaticTower:

@@ -20,31 +20,40 @@ SHARED = 0.7
 
 SCALE = 20.0
 PENALTY = 6e-4
+_ROUNDING = 1e-6  # of the largest eigenvalue of a float32 Gram matrix
 STEPS = 40
+FEWER_STEPS = 12
+"""From a similar start."""
 
 
 def principal_directions(features: csr_array, dim: int, seed: int) -> Floats:
     """The leading right singular vectors of sparse features, by a randomised range finder with two power iterations.
 
-    Source: Halko, Martinsson and Tropp 2011 (arXiv 0909.4061), algorithm 4.4.
+    Source: Halko, Martinsson and Tropp 2011 (arXiv 0909.4061), algorithm 4.4, with bases by the eigenvectors of Gram
+    matrices, which take a fifth of the time of a QR decomposition.
 
     Args:
         features: n x m.
-        dim: how many; fewer where n or m is smaller.
+        dim: how many; fewer where n or m is smaller, or the features' rank.
         seed: of the random start.
 
     Returns:
         float32, m x dim.
     """
-    dim = min(dim, *features.shape)
     width = min(dim + 10, *features.shape)
+    across = csr_array(features.T)
     found = stream(seed, "directions").standard_normal((features.shape[1], width)).astype(np.float32)
-    for _ in range(2):
-        found = np.linalg.qr(features @ found)[0]
-        found = np.linalg.qr(features.T @ found)[0]
-    basis = np.linalg.qr(features @ found)[0]
-    turned = np.linalg.svd(features.T @ basis, full_matrices=False)[0]
-    return np.ascontiguousarray(turned[:, :dim], np.float32)
+    for _ in range(3):
+        found = _orthonormal(across @ _orthonormal(features @ found))
+    return np.ascontiguousarray(found[:, :dim], np.float32)
+
+
+def _orthonormal(columns: Floats) -> Floats:
+    """A basis of what columns span: their left singular vectors, the leading first, without those that are rounding."""
+    squares, turned = np.linalg.eigh((columns.T @ columns).astype(np.float64))
+    some = squares > squares[-1] * _ROUNDING
+    found: Floats = columns @ (turned[:, some] / np.sqrt(squares[some])).astype(np.float32)[:, ::-1]
+    return found
 
 
 def fit_linear(
@@ -55,6 +64,7 @@ def fit_linear(
     weights: npt.NDArray[np.float64] | None = None,
     steps: int = STEPS,
     penalty: float = PENALTY,
+    start: Floats | None = None,
 ) -> Floats:
     """Multinomial logistic regression in which a class's weights are its own and 0.7 times each of its ancestors'.
 
@@ -68,6 +78,7 @@ def fit_linear(
         weights: float64, how much each text counts; None for all alike.
         steps: of L-BFGS, at most.
         penalty: of the squared weights.
+        start: a result for similar features, from which fewer steps are needed; None for zeros.
 
     Returns:
         float32, classes x (width + 1): weights, scaled to be multiplied with features, and a bias.
@@ -98,7 +109,11 @@ def fit_linear(
         gradient += penalty * own
         return value + penalty / 2 * float((own.astype(np.float64) ** 2).sum()), gradient.astype(np.float64).ravel()
 
-    best = minimize(loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": steps, "maxcor": 8})
+    first = np.zeros(shape)
+    if start is not None:  # the smallest table that gives it
+        scaled = np.hstack([start[:, :-1] / SCALE, start[:, -1:]]).astype(np.float64)
+        first = shared.T @ np.linalg.solve((shared @ shared.T).toarray().astype(np.float64), scaled)
+    best = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": steps, "maxcor": 8})
     found = shared @ best.x.reshape(shape).astype(np.float32)
     found[:, :-1] *= SCALE
     return np.ascontiguousarray(found, np.float32)

@@ -133,6 +133,7 @@ def _trained_anew(
     change = change_of(trained.pairs, after)
     known = Classifier.load(trained, encoder=encoder)
     results.say(f"{run} has a classifier, which is trained anew on the newer version.")
+    nothing = provided(held_out=() if known.about.get("held_out") == 0 else None)  # held out, as before
     made = Classifier.fit(
         after,
         encoder=known.evidence.encoder if known.tuned is None else known.tuned.base,
@@ -142,6 +143,7 @@ def _trained_anew(
         out=out,
         settings=rw.Settings(progress=not results.quiet),
         source=source,
+        **nothing,
     )
     if change is not None:
         for path in filter(None, [out / DIFF, save_diff]):

