@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
+from pathlib import Path
+from string import Template
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,7 @@ MISTAKES, BRANCHES, BINS = 30, 10, 10
 """How many mistakes are listed, how many branches have rows of their own, how many bins the calibration curve has."""
 
 _LONGEST = 300  # characters of a text that are shown
+_PAGE = Path(__file__).parent / "page.html"
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,9 +207,13 @@ def report_page(report: Report, measured: Measured, remarks: Iterable[str] = ())
         parts += _details(nodes, measured)
     if lost := missed(report, measured):
         told = f"Of {len(lost):,} queries a right answer is not among the |S(q)| best: the farthest down of each."
-        parts.append(_section("Right answers that were missed", _note(told), _lost(lost[:MISTAKES], measured)))
+        items = (
+            (measured.queries[query], {"missed": document}, f"distance {distance}, place {place:,} by score")
+            for query, document, distance, place in lost[:MISTAKES]
+        )
+        parts.append(_section("Right answers that were missed", _note(told), _listed(items, measured)))
     title = _text(report.label or report.source or "report")
-    return _PAGE.format(title=title, style=_STYLE, about=_text(report.title), body="\n".join(parts))
+    return Template(_PAGE.read_text("utf-8")).substitute(title=title, about=_text(report.title), body="\n".join(parts))
 
 
 def _details(nodes: NodeReport, measured: Measured) -> list[str]:
@@ -219,8 +226,12 @@ def _details(nodes: NodeReport, measured: Measured) -> list[str]:
     parts, wrong = [], mistakes(nodes, measured)
     order = "the surest first" if nodes.sure is not None else "those first that are most hops off"
     head = f"{len(wrong):,} of {nodes.n_queries:,} texts were given another node; {order}."
-    items = "".join(_mistake(each, measured) for each in wrong[:MISTAKES])
-    parts.append(_section("Worst mistakes", _note(head), f'<ol class="mistakes">{items}</ol>' if wrong else ""))
+    sureness = ("" if each.sure is None else f", told {percent(each.sure)} %" for each in wrong)
+    items = (
+        (each.text, {"right": each.right, "named": each.named}, f"hops: {each.hops}{sure}")
+        for each, sure in zip(wrong[:MISTAKES], sureness, strict=False)
+    )
+    parts.append(_section("Worst mistakes", _note(head), _listed(items, measured)))
     if bins := calibration(nodes):
         n = sum(count for *_, count in bins)
         error = sum(count * abs(told - right) for told, right, count in bins) / n
@@ -278,22 +289,15 @@ def _path(row: int, measured: Measured) -> str:
     return " <i>›</i> ".join(f"<bdi>{_text(measured.name(each))}</bdi>" for each in measured.path(row))
 
 
-def _mistake(each: Mistake, measured: Measured) -> str:
-    sure = "" if each.sure is None else f", told {percent(each.sure)} %"
-    return (
-        f"<li><p><bdi>{_text(each.text)}</bdi></p><dl><dt>right</dt><dd>{_path(each.right, measured)}</dd>"
-        f'<dt>named</dt><dd class="bad">{_path(each.named, measured)}</dd></dl>'
-        f"<small>{each.hops} {'hop' if each.hops == 1 else 'hops'} off{sure}</small></li>"
-    )
-
-
-def _lost(lost: Iterable[tuple[int, int, int, int]], measured: Measured) -> str:
-    items = (
-        f"<li><p><bdi>{_text(measured.queries[query])}</bdi></p><dl><dt>missed</dt><dd>{_path(document, measured)}</dd>"
-        f"</dl><small>distance {distance}, place {place:,} by score</small></li>"
-        for query, document, distance, place in lost
-    )
-    return f'<ol class="mistakes">{"".join(items)}</ol>'
+def _listed(items: Iterable[tuple[str, dict[str, int], str]], measured: Measured) -> str:
+    """A list of texts, each with documents by what they are, as paths, and a remark."""
+    lines = []
+    for text, documents, remark in items:
+        paths = "".join(
+            f'<dt>{what}</dt><dd class="{what}">{_path(row, measured)}</dd>' for what, row in documents.items()
+        )
+        lines.append(f"<li><p><bdi>{_text(text)}</bdi></p><dl>{paths}</dl><small>{remark}</small></li>")
+    return f'<ol class="mistakes">{"".join(lines)}</ol>' if lines else ""
 
 
 def _matrix(counts: Counter[tuple[int, int]], measured: Measured) -> str:
@@ -377,48 +381,3 @@ def _curve(bins: Sequence[tuple[float, float, int]]) -> str:
     for each in (0, 0.25, 0.5, 0.75, 1):
         marks += f'<text x="{across(each):.1f}" y="{_HIGH - 30}" text-anchor="middle">{100 * each:.0f}</text>'
     return _drawing("Probabilities told and how many are right", marks, "told %; right in %")
-
-
-_STYLE = """
-:root { color-scheme: light dark; --ground: #f6f7f5; --surface: #fff; --text: #18211d; --quiet: #56625c;
-  --line: #dfe4e0; --accent: #2f7d60; --bad: #a3341b; }
-@media (prefers-color-scheme: dark) { :root { --ground: #111614; --surface: #1a201d; --text: #e7ece9; --quiet: #9eaba4;
-  --line: #303934; --accent: #5fb892; --bad: #f49a7f; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 56rem; background: var(--ground); color: var(--text);
-  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-h1 { font-size: 1.4rem; margin: 0; } h2 { font-size: 1.05rem; margin: 0 0 .5rem; }
-section, .tile { background: var(--surface); border: 1px solid var(--line); border-radius: 10px; padding: 1rem; }
-section { margin-top: 1rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .75rem; margin-top: 1rem; }
-.tile span, .tile small, .note, .about, small { display: block; color: var(--quiet); font-size: .85rem; }
-.tile span, .tile small, .note, .about, small { margin: .25rem 0; }
-.tile strong { font-size: 1.6rem; }
-.wide { overflow-x: auto; overflow-wrap: normal; }
-table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
-td { white-space: nowrap; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right; font-weight: normal; }
-th:first-child { text-align: left; padding-left: 0; } thead th { color: var(--quiet); }
-.matrix th { max-width: 9rem; overflow-wrap: anywhere; vertical-align: bottom; }
-.matrix th[scope=row] { min-width: 6rem; }
-.matrix td.good { background: color-mix(in srgb, var(--accent) var(--share), transparent); }
-.matrix td.bad { background: color-mix(in srgb, var(--bad) var(--share), transparent); }
-.mistakes { padding-left: 1.6rem; margin: 0; } .mistakes li { padding: .5rem 0; border-top: 1px solid var(--line); }
-.mistakes p { margin: 0; font-weight: 600; }
-dl { display: grid; grid-template-columns: auto 1fr; gap: 0 .6rem; margin: .2rem 0; font-size: .9rem; }
-dt, i { color: var(--quiet); font-style: normal; } dd { margin: 0; } dd.bad { color: var(--bad); }
-svg { display: block; width: 100%; max-width: 40rem; height: auto; margin-bottom: .75rem; }
-svg text { fill: var(--quiet); font-size: 12px; } .grid { stroke: var(--line); }
-rect, circle { fill: var(--accent); } polyline { fill: none; stroke: var(--accent); stroke-width: 2; }
-.interval { stroke: var(--text); stroke-width: 1.5; } .equal { stroke: var(--quiet); stroke-dasharray: 4 4; }
-@media (max-width: 30rem) { svg text { font-size: 19px; } }
-"""
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{title}</title><style>{style}</style></head>
-<body><header><h1><bdi>{title}</bdi></h1><p class="about">{about}</p></header>
-{body}
-</body></html>
-"""
