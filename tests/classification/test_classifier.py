@@ -1,5 +1,8 @@
 """Named nodes from labelled texts: who is held out, what is answered, and what a saved classifier gives."""
 
+import itertools
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -19,10 +22,11 @@ from rootward.classification.linear import fit_linear, principal_directions
 from rootward.classification.tuning import TunedEncoder, _in_tree_order, tune
 from rootward.classification.weights import Weights, calibration_error, fitted_weights, sureness
 from rootward.encoders.pretrained import Encoder, new_encoder
-from rootward.errors import PairsError, RunFolderError
+from rootward.errors import InputError, PairsError, RunFolderError
 from rootward.evaluation.naming import closure_in
 from rootward.ids import Ids
 from rootward.texts import Texts, normal_form
+from rootward.training.session import Display
 
 PARENT = {"shoes": None, "boots": "shoes", "sandals": "shoes", "tools": None, "hammers": "tools", "saws": "tools"}
 WORDS = {
@@ -94,6 +98,29 @@ def test_one_label_a_node_cannot_be_measured():
     rows, nodes = labelled_texts(pairs_of(labels))
     with pytest.raises(PairsError, match="Only 4 labelled texts can be held out, and 20 are needed"):
         held_out_rows(pairs_of(labels), rows, nodes, seed=0)
+
+
+def test_a_classifier_that_was_interrupted_goes_on_to_the_same_answers(shop, tmp_path, monkeypatch):
+    settings, steps = rw.Settings(progress=False, measure=False), itertools.count(1)
+    how = {"recipe": rw.recipes.decoupled(steps=60), "dim": 16, "settings": settings}
+    last = 60 + 30  # the trial has 60 steps
+    monkeypatch.setattr(
+        Display, "stepped", lambda *_: os.kill(os.getpid(), signal.SIGINT) if next(steps) == last else None
+    )
+    with pytest.raises(KeyboardInterrupt):
+        Classifier.fit(pairs_of(shop_labels()), out=tmp_path / "run", **how)
+    assert not rw.Run.load(tmp_path / "run").finished
+    monkeypatch.undo()
+    with pytest.raises(RunFolderError, match="no classifier yet: its training was interrupted"):
+        rw.Searcher.open(tmp_path / "run")
+    again = Classifier.resume(tmp_path / "run", settings=settings)
+    for name in ("evidence.safetensors", "held_out.safetensors", "report.json"):
+        files = (run / "classifier" / name for run in (shop.run.folder, tmp_path / "run"))
+        assert len({path.read_bytes() for path in files}) == 1, name
+    assert again.weights == shop.weights
+    assert Classifier.load(tmp_path / "run").answer("rubber winter boot") == shop.answer("rubber winter boot")
+    with pytest.raises(InputError, match="is finished, and has its classifier"):
+        Classifier.resume(tmp_path / "run")
 
 
 def test_a_text_names_its_node_and_everything_above(shop):

@@ -43,6 +43,7 @@ from rootward.folders import (
     REPORT,
     Generation,
     check_files,
+    checked_as,
     file_of,
     read_config,
     read_whole,
@@ -54,7 +55,8 @@ from rootward.pairs import Pairs
 from rootward.rng import stream
 from rootward.scoring import unit_rows
 from rootward.texts import normal_form, what_is_read
-from rootward.training import Recipe, Run, Settings, recipes, train
+from rootward.training import Recipe, Run, Settings, recipes, resume, train
+from rootward.training.run import About
 
 STEPS = 1_000
 """Steps of the static tower: with twice as many held-out texts are named no better (docs/lab-log.md)."""
@@ -240,6 +242,62 @@ class Classifier:
             PairsError: fewer than 20 labelled texts that can be held out, or texts of one node alone.
             InputError, MissingExtraError, RunFolderError: as `DualEncoder.text` and `train`.
         """
+        return cls._fit(pairs, encoder, recipe, dim, seed, out, settings, cache, source, held_out)
+
+    @classmethod
+    def resume(
+        cls,
+        folder: str | Path,
+        *,
+        encoder: Any = None,
+        settings: Settings | None = None,
+        cache: str | Path | None = None,
+    ) -> Classifier:
+        """Finish the run of an interrupted `fit` and make its classifier, as if it had not been interrupted.
+
+        What came before the run, which a checkpoint does not hold, is done again.
+
+        Args:
+            folder: of the run.
+            encoder: the sentence encoder, where it is now; None for where it was.
+            settings, cache: as for `fit`.
+
+        Raises:
+            RunFolderError: the run was not begun by `fit`, or is damaged.
+            InputError: it has its classifier already, or an encoder is another one.
+        """
+        folder, settings = Path(folder), Settings() if settings is None else settings
+        about = About.read(folder, read_config(folder))
+        if about.classifier is None:
+            raise RunFolderError(f"{folder} was not begun as a run with a classifier; rootward.resume finishes it.")
+        begun = checked_as(_Begun, about.classifier, f"{folder / CONFIG}", "Train that run again.", RunFolderError)
+        if (folder / CLASSIFIER / CONFIG).is_file():
+            raise InputError(f"{folder} is finished, and has its classifier.")
+        measure = settings.measure and not about.measured
+        run = resume(folder, settings=settings) if measure or not about.finished else Run.load(folder)
+        if not run.finished:
+            raise KeyboardInterrupt
+        opened = None if begun.encoder is None else Encoder.from_settings(begun.encoder, encoder)
+        recipe, held_out, source = begun.recipe, begun.held_out, about.source
+        return cls._fit(
+            run.pairs, opened, recipe, about.dim, about.seed, folder, settings, cache, source, held_out, run
+        )
+
+    @classmethod
+    def _fit(
+        cls,
+        pairs: Pairs,
+        encoder: Any,
+        recipe: Recipe | None,
+        dim: int,
+        seed: int,
+        out: str | Path | None,
+        settings: Settings | None,
+        cache: str | Path | None,
+        source: str | None,
+        held_out: npt.ArrayLike | None,
+        run: Run | None = None,
+    ) -> Classifier:
         settings = Settings() if settings is None else settings
         recipe = recipes.decoupled(steps=STEPS) if recipe is None else recipe
         rows, nodes = labelled_texts(pairs)
@@ -251,15 +309,21 @@ class Classifier:
         lesson = _Lesson(pairs, rows, nodes, closure_in(pairs), settings, recipe, dim, seed, source)
         keep = np.ones(pairs.n_queries, np.bool_)
         keep[held] = False
-        tuned = None if encoder is None else lesson.read(Encoder.of(encoder), keep, cache)
+        base = None if encoder is None else encoder if isinstance(encoder, Encoder) else Encoder.of(encoder)
+        tuned = None if base is None else lesson.read(base, keep, cache)
         trial, weighing, report, seen = None, None, None, None
         if len(held):
             with lesson.timed("trial"):
-                trial, _ = lesson.learnt(keep, None)
+                trial = lesson.learnt(keep, lesson.trained(keep))
             with lesson.timed("weighing"):
                 weighing, report, seen = lesson.weighed(trial, held)
         with lesson.timed("training"):
-            evidence, run = lesson.learnt(np.ones(pairs.n_queries, np.bool_), out, trial)
+            everything = np.ones(pairs.n_queries, np.bool_)
+            if run is None:
+                kept = None if base is None else base.settings()
+                begun = _Begun(encoder=kept, recipe=recipe, held_out=held.tolist()).model_dump(mode="json")
+                run = lesson.trained(everything, out, begun)
+            evidence = lesson.learnt(everything, run, trial)
         about = {
             "held_out": len(held),
             "expected_calibration_error": None if weighing is None else weighing.calibration_error,
@@ -431,7 +495,7 @@ class Classifier:
             InputError, MissingExtraError: an encoder that cannot be used.
         """
         loaded = run if isinstance(run, Run) else Run.load(run)
-        if loaded.folder is None or not (loaded.folder / CLASSIFIER).is_dir():
+        if loaded.folder is None or not has_classifier(loaded.folder):
             raise RunFolderError(
                 f"{loaded.folder or 'The run'} has no classifier; rootward train SOURCE --labels FILE makes one."
             )
@@ -469,6 +533,15 @@ class Classifier:
 EVIDENCE, TUNED, HELD_OUT = "evidence.safetensors", "encoder.safetensors", "held_out.safetensors"
 
 
+class _Begun(BaseModel):
+    """What `fit` was called with and a run does not keep, in the run's `config.json`."""
+
+    model_config = ConfigDict(frozen=True)
+    encoder: dict[str, Any] | None
+    recipe: Recipe
+    held_out: list[int]
+
+
 class _Section(BaseModel):
     """The section "classifier" of `config.json`: weights, what is known, encoder, checksum of the run's model."""
 
@@ -477,6 +550,26 @@ class _Section(BaseModel):
     about: dict[str, Any]
     encoder: dict[str, Any] | None
     model: str | None
+
+
+def has_classifier(run: Path) -> bool:
+    """Whether a run has a classifier.
+
+    Raises:
+        RunFolderError: it should have one, but training was interrupted before it was made.
+    """
+    if (run / CLASSIFIER).is_dir():
+        return True
+    if begun_with_classifier(run):
+        raise RunFolderError(
+            f"{run} has no classifier yet: its training was interrupted. Go on with: rootward train --resume {run}"
+        )
+    return False
+
+
+def begun_with_classifier(run: Path) -> bool:
+    """Whether a run was begun by `Classifier.fit`."""
+    return (run / CONFIG).is_file() and bool(read_config(run).get("run", {}).get("classifier"))
 
 
 def _model_of(run: Path) -> str | None:
@@ -596,21 +689,27 @@ class _Lesson:
             self.outputs = encode_cached(self.encoder, self.texts, kept_in, progress)
         return tuned
 
-    def learnt(
-        self, keep: npt.NDArray[np.bool_], folder: str | Path | None, start: Evidence | None = None
-    ) -> tuple[Evidence, Run]:
-        """A static tower and the evidence of the kept texts."""
+    def trained(
+        self, keep: npt.NDArray[np.bool_], out: str | Path | None = None, begun: dict[str, Any] | None = None
+    ) -> Run:
+        """A static tower, trained on the kept texts."""
         own = self.pairs if keep.all() else self.pairs.keep(keep[self.pairs.query_of])
         progress = self.settings.progress
         model = DualEncoder.text(own, "static", dim=self.dim, word_pairs=True, seed=self.seed, progress=progress)
-        how = self.settings if folder is not None else Settings(**{**vars(self.settings), "measure": False})
-        run = train(model, own, self.recipe, seed=self.seed, out=folder, settings=how, source=self.source)
+        how = self.settings if out is not None else Settings(**{**vars(self.settings), "measure": False})
+        run = train(
+            model, own, self.recipe, seed=self.seed, out=out, settings=how, source=self.source, classifier=begun
+        )
         if not run.finished:
             raise KeyboardInterrupt
+        return run
+
+    def learnt(self, keep: npt.NDArray[np.bool_], run: Run, start: Evidence | None = None) -> Evidence:
+        """The evidence of the kept texts, by a run on them."""
         mine = keep[self.rows]
         rows, weights = self.rows[mine], self.pairs.query_weights
-        evidence = Evidence.learn(
-            model,
+        return Evidence.learn(
+            run.model,
             rows,
             self.nodes[mine],
             self.closure,
@@ -620,7 +719,6 @@ class _Lesson:
             seed=self.seed,
             start=start,
         )
-        return evidence, run
 
     def weighed(self, trial: Evidence, held: Ints) -> tuple[Weighing, NodeReport, HeldOut]:
         """Weights fitted on held-out texts, figures of them, and what is kept of them."""

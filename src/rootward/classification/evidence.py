@@ -114,7 +114,7 @@ class Evidence:
         kept = None if outputs is None else outputs[order].astype(np.float16)
         found = cls(model, rows[order], owners, classes, kept, encoder)
         grams, n = found.grams, len(rows)
-        dim = min(_DIRECTIONS, n // 2, grams.shape[1])
+        dim = min(_DIRECTIONS, n, grams.shape[1])
         width = dim + (0 if outputs is None else outputs.shape[1])
         if len(classes) < 2 or dim < 2 or 6 * STEPS * n * len(classes) * width > _MOST_WORK:
             return found

@@ -153,8 +153,7 @@ def tune(
 def _batch(nodes: list[int], share: npt.NDArray[np.float64], size: int, draws: np.random.Generator) -> list[int]:
     """Different nodes: half of them stand around a drawn one in the taxonomy, the others are drawn alone."""
     found: dict[int, None] = {}
-    while len(found) < size:
-        at = int(draws.choice(len(nodes), p=share))
+    for at in draws.choice(len(nodes), size, replace=False, p=share).tolist():
         start = max(0, min(at - NEAR // 2, len(nodes) - NEAR))
         near = nodes[start : start + NEAR] if len(found) < size // 2 else []
         found |= dict.fromkeys((nodes[at], *near))

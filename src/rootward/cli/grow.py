@@ -14,7 +14,6 @@ from rootward.cli.flags import EncoderAgain, ResultFlags, panel, provided, refus
 from rootward.cli.sources import WeightedLabelFlags, read_source, unknown_setting
 from rootward.cli.towers import names_of
 from rootward.errors import InputError, PairsError
-from rootward.folders import CLASSIFIER
 
 _growth = panel("Growth")
 
@@ -60,6 +59,7 @@ def grow(
         )
     refuse_run_folder(out)
     results.check(save_diff=save_diff)
+    from rootward.classification import has_classifier  # noqa: PLC0415
     from rootward.growth.diff import Diff, lineage  # noqa: PLC0415
     from rootward.growth.grow import changed_pairs  # noqa: PLC0415
     from rootward.growth.runs import grow_run  # noqa: PLC0415
@@ -80,7 +80,7 @@ def grow(
         if trained.model.reads_texts:
             after = after.by_name(**(named or _naming(trained.pairs)))
         results.say(*after.notes)
-    if (run / CLASSIFIER).is_dir():
+    if has_classifier(run):
         try:
             _trained_anew(run, trained, after, out, source.name, seed, encoder, save_diff, results)
             return

@@ -89,7 +89,8 @@ def _about(folder: Path) -> dict[str, Any]:
         commands += [f"rootward calibrate {here}", f"rootward grow {here} SOURCE --out {here}-2"]
         from rootward.training.run import About  # noqa: PLC0415
 
-        if not About.read(folder, config).finished:
+        known = About.read(folder, config)
+        if not known.finished or (known.classifier and not (folder / CLASSIFIER).is_dir()):
             commands = [f"rootward train --resume {here}"]
     elif "construction" in config:
         made = section(folder, config, "construction", _Constructed)

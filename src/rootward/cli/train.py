@@ -104,15 +104,23 @@ def train(
         settings = _settings(machine, values, results.quiet)
         if machine.threads is None:
             torch.set_num_threads(About.read(resume, read_config(resume)).machine.threads)
-        run = rw.resume(resume, settings=settings, encoder=tower.encoder)
+        from rootward.classification.classifier import Classifier, begun_with_classifier  # noqa: PLC0415
+
+        classifier = None
+        if begun_with_classifier(resume):
+            classifier = Classifier.resume(resume, settings=settings, encoder=tower.encoder)
+            assert classifier.run is not None
+            run = classifier.run
+        else:
+            run = rw.resume(resume, settings=settings, encoder=tower.encoder)
     else:
         run, settings, classifier = _trained(source, tower, recipe, machine, out, results)
-        if classifier is not None:
-            measured = classifier.report or run.report
-            if measured is not None:
-                results.deliver(measured)
-            results.say(*classifier.remarks, _what_next(run, predicts=True))
-            return
+    if classifier is not None:
+        measured = classifier.report or run.report
+        if measured is not None:
+            results.deliver(measured)
+        results.say(*classifier.remarks, _what_next(run, predicts=True))
+        return
     if not run.finished or (run.report is None and settings.measure):
         raise typer.Exit(130)
     if run.report is not None:

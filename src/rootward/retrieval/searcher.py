@@ -18,11 +18,10 @@ from torch import Tensor
 
 from rootward.calibration.calibrate import NAME, Calibration
 from rootward.calibration.rules import ExpectedSize
-from rootward.classification import Classifier, Named
+from rootward.classification import Classifier, Named, has_classifier
 from rootward.csr import offsets_of
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, as_json, number, quoted, visible, whole_number
-from rootward.folders import CLASSIFIER
 from rootward.pairs import Pairs
 from rootward.pairs.storage import PAIRS
 from rootward.retrieval.catalogue import Ancestors, Catalogue
@@ -390,7 +389,7 @@ class Searcher:
             InputError: an index or a calibration of another model.
         """
         classifier = None
-        if index is None and (Path(run) / CLASSIFIER).is_dir():
+        if index is None and has_classifier(Path(run)):
             classifier = Classifier.load(run, encoder=encoder)
             model = classifier.evidence.model
         else:

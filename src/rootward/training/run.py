@@ -163,6 +163,7 @@ class About(BaseModel):
         validation: fingerprint of the validation pairs; None where the run validates on some of its own.
         machine: what the bits depend on besides, of the last process that worked on it.
         date: of that.
+        classifier: what the classifier that is made of the run is begun with; None where none is made.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -177,6 +178,7 @@ class About(BaseModel):
     validation: str | None
     machine: Machine
     date: str
+    classifier: dict[str, Any] | None = None
 
     @classmethod
     def read(cls, folder: Path, config: dict[str, Any]) -> About:
@@ -204,6 +206,7 @@ class Run:
         finished: False when it was interrupted.
         seconds: spent training, validation and measuring left out.
         folder: where it was written, None when it was not.
+        classifier: what the classifier that is made of it is begun with; None where none is made.
     """
 
     model: DualEncoder
@@ -215,6 +218,7 @@ class Run:
     finished: bool = False
     seconds: float = 0.0
     folder: Path | None = None
+    classifier: dict[str, Any] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         where = f" in {self.folder}" if self.folder else ""
@@ -256,6 +260,7 @@ class Run:
                 finished=about.finished,
                 seconds=about.seconds,
                 folder=folder,
+                classifier=about.classifier,
             )
 
         return read_whole(folder, RUN_FOLDER, read)

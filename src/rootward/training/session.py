@@ -70,6 +70,7 @@ def train(
     minutes: float | None = None,
     source: str | None = None,
     settings: Settings | None = None,
+    classifier: dict[str, Any] | None = None,
 ) -> Run:
     """Train an encoder in place and measure it.
 
@@ -87,6 +88,7 @@ def train(
         minutes: time budget for all; sets the steps of the stages that leave them open, by timing a few.
         source: the named source of the pairs, e.g. "wordnet", kept in the report.
         settings: device, precision, memory, progress.
+        classifier: kept in the run, for `Classifier.resume`.
 
     Returns:
         The run; `run.report` has the recall by distance. Interrupted by Ctrl-C, it is not `finished`, and `resume`
@@ -121,7 +123,7 @@ def train(
             gradients(loss_of(stage.loss), queries, documents, batch, 1.0, machine.block_bytes)
     if validation is not None:
         validate(model, validated_pairs(validation, seed))  # refuses pairs that it cannot measure
-    run = Run(model, pairs, chosen, seed, folder=None if out is None else Path(out))
+    run = Run(model, pairs, chosen, seed, folder=None if out is None else Path(out), classifier=classifier)
     if pairs.folder is not None:
         verify_large(pairs.folder)
     with nullcontext() if run.folder is None else writing_to(run.folder, "rootward train"):
@@ -191,7 +193,7 @@ def _resume(folder: Path, validation: Pairs | None, settings: Settings, options:
     machine = Machine.here(settings, about.machine)
     state = State.of(model, torch.device(machine.device))
     state.restore(saved, about.recipe.stages)
-    run = Run(model, pairs, about.recipe, about.seed, folder=folder)
+    run = Run(model, pairs, about.recipe, about.seed, folder=folder, classifier=about.classifier)
     run.history = list(saved.numbers.history)
     if saved.numbers.run != identity_of(run):
         raise RunFolderError(f"{saved.path} is of another run. Restore this run's own, or train without --resume.")
@@ -408,6 +410,7 @@ class _Session:
             validation=None if self.validation is None else fingerprint_of(self.validation),
             machine=self.machine,
             date=time.strftime("%Y-%m-%d"),
+            classifier=run.classifier,
         )
         model.save(run.folder, config={"run": about.model_dump(mode="json")}, more_files=files)
 
