@@ -132,3 +132,18 @@ def test_a_run_without_its_report_is_a_run_and_told_how_to_come_by_one(rootward,
     assert rootward(*command.split()[1:], "--quiet").stderr == ""
     assert Run.load("gone").report.overall == Run.load(run).report.overall
     assert rootward("evaluate", "gone").stderr == ""
+
+
+def test_a_report_is_written_as_a_page(rootward, run, text_run, tmp_path):
+    result = rootward("evaluate", run, "--html", tmp_path / "report.html", "--quiet")
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "report.html").read_text()
+    assert "queries, looked up: training knew them" in page
+    assert "Named nodes" not in page
+    (tmp_path / "heldout.csv").write_text("text,node\nsomething like flip-flops,flip-flops\nkids sneakers,boots\n")
+    result = rootward("evaluate", text_run, "--labels", tmp_path / "heldout.csv", "--html", "-", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("<!doctype html>")
+    assert "2 held-out texts" in result.stdout
+    assert "kids sneakers" in result.stdout
+    assert rootward("evaluate", run, "--html", "-", "--json", "-").exit_code == 2

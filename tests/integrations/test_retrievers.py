@@ -19,6 +19,8 @@ from llama_index.core.response_synthesizers import ResponseMode, get_response_sy
 from llama_index.core.schema import MetadataMode
 
 import rootward as rw
+from classification.test_classifier import PARENT, shop_labels
+from rootward.classification import Classifier
 from rootward.encoders import DualEncoder
 from rootward.errors import InputError, MissingExtraError, RunFolderError, UnknownIdError
 from rootward.integrations import haystack, langchain, llamaindex
@@ -215,3 +217,59 @@ def test_haystack_works_in_a_pipeline_that_is_saved(shoe_run):
     retriever = haystack.RootwardRetriever(shoe_run, k=2)
     assert [each.id for each in asyncio.run(retriever.run_async("boots"))["documents"]] == ["boots", "footwear"]
     assert [each.id for each in retriever.run("boots", k=1)["documents"]] == ["boots"]
+
+
+# -- a run of labelled texts -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def labelled_run(tmp_path_factory):
+    """The folder of a run that learnt from labelled texts: "rubber work boot" is boots, below shoes."""
+    tree = rw.Hierarchy.from_edges([(node, parent or "") for node, parent in PARENT.items()])
+    labels = rw.Labels(*map(tuple, zip(*shop_labels(), strict=True)))
+    out = tmp_path_factory.mktemp("labelled") / "shop"
+    recipe = rw.recipes.decoupled(steps=40)
+    Classifier.fit(tree.pairs(labels=labels), recipe=recipe, dim=16, out=out, settings=QUIET)
+    return out
+
+
+@ALL
+def test_a_run_of_labelled_texts_gives_the_node_first_with_its_chance(library, labelled_run):
+    call = CALLS[library]
+    found = call(labelled_run, "a rubber boot for work", threshold="auto")
+    assert [each[0] for each in found] == ["boots", "shoes"]
+    own, above = (each[3] for each in found)
+    assert own["path"] == ["shoes", "boots"]
+    assert above["accepted"] is True
+    assert 0.5 < own["probability"] <= above["probability"] <= 1.000001
+    assert found[0][2] == own["score"] == pytest.approx(own["probability"])
+    answer = Classifier.load(labelled_run).answer("a rubber boot for work")
+    assert [each[0] for each in found] == list(answer.answers)
+    json.dumps(own)
+    assert call(labelled_run, "qqq xyzzy", threshold="auto") == []  # nothing fits
+    assert call(labelled_run, "", threshold="auto") == []
+
+
+@ALL
+def test_filters_and_thresholds_of_a_run_of_labelled_texts(library, labelled_run):
+    def ids(**fields):
+        return [each[0] for each in CALLS[library](labelled_run, "a rubber boot for work", **fields)]
+
+    assert ids(k=1) == ["boots"]
+    assert ids(threshold="auto", below="boots") == ["boots"]
+    assert ids(threshold="auto", below="tools") == []
+    assert ids(threshold=0.0)[:2] == ["boots", "shoes"]
+    assert set(ids(levels=(0, 0))) == {"shoes", "tools"}
+    assert ids(threshold=2.0) == []
+
+
+def test_several_texts_at_once(labelled_run, shoe_run):
+    texts = ["a rubber boot for work", "open beach sandal"]
+    for run, asked in ((labelled_run, texts), (shoe_run, ["jandals", "rain boots", "qqq"])):
+        index = llamaindex.RootwardRetriever(run, threshold="auto")
+        stack = haystack.RootwardRetriever(run, threshold="auto")
+        batch = [[each.id for each in found] for found in stack.run_batch(asked)]
+        assert batch == [[each.id for each in stack.run(text)["documents"]] for text in asked]
+        assert batch == [[each.node.node_id for each in found] for found in index.retrieve_batch(asked)]
+        assert stack.run_batch([]) == []
+    assert batch == [FLIP_FLOPS, ["rain boots", "boots", "footwear"], []]

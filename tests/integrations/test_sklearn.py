@@ -19,6 +19,7 @@ from sklearn.utils import estimator_checks
 
 import rootward as rw
 from classification.test_classifier import PARENT, shop_labels
+from letters import Letters
 from rootward.errors import InputError, MissingExtraError, PairsError, UnknownIdError
 from rootward.integrations.sklearn import RootwardClassifier
 
@@ -75,6 +76,18 @@ def test_a_pickled_classifier_answers_alike(fitted):
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.predict_proba(ASKED), fitted.predict_proba(ASKED))
     assert again.predict_path(ASKED) == fitted.predict_path(ASKED)
+
+
+def test_with_a_sentence_encoder_it_names_the_same_and_is_cloned_and_pickled(tmp_path):
+    classifier = RootwardClassifier(TREE, encoder=Letters(), cache=tmp_path, **QUICK)
+    fitted = clone(classifier).fit(TEXTS, NODES)
+    assert fitted.predict(ASKED).tolist() == MEANT
+    assert fitted.classifier_.evidence.outputs is not None
+    assert fitted.classifier_.evidence.outputs.shape[1] == 48
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.predict_proba(ASKED), fitted.predict_proba(ASKED))
+    search = GridSearchCV(classifier, {"encoder": [None, Letters()]}, cv=2, error_score="raise").fit(TEXTS, NODES)
+    assert search.best_score_ > 0.7
 
 
 def test_the_same_seed_gives_the_same_classifier():

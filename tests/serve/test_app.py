@@ -14,9 +14,10 @@ from rootward.classification import Classifier
 from rootward.serve.app import Server, create_app
 from rootward.serve.limits import Gate, Limits
 from rootward.serve.metrics import Metrics
-from rootward.serve.runs import MOST_DOCUMENTS, Question, ServedRun
+from rootward.serve.runs import MOST_DOCUMENTS, Question, ServedRun, _without_folders
 from rootward.serve.work import SearchThreads
-from serve.conftest import shop
+from serve.conftest import shop, trained
+from shoes import EDGES
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +154,54 @@ def test_a_run_of_labelled_texts_names_the_node_with_its_probability(labelled):
         assert [each["id"] for each in boot["documents"] if each["accepted"]] == ["boots", "footwear"]
         assert (nothing["node"], nothing["probability"], nothing["nothing_fits"]) == (None, 0.0, True)
         assert not any(each["accepted"] for each in nothing["documents"])
+        assert len(nothing["documents"]) == 4
+        assert not any("probability" in each for each in nothing["documents"])  # they hold for texts that fit
+        assert boot["documents"][0]["probability"] > 0.4
         card = client.get("/v1/runs/labelled").json()
         assert card["labelled"]
         assert card["figures"]["nodes"]["kind"] == "held-out"
         assert card["figures"]["nodes"]["accuracy"] > 80
+
+
+def test_a_number_as_threshold_of_a_labelled_run_reads_each_text_once(labelled, monkeypatch):
+    def ids(documents):
+        return {each["id"] for each in documents}
+
+    read, texts = [], ["rubber work boot", "xyzzy", "summer strap sandal"]
+    own = Classifier.read
+    monkeypatch.setattr(Classifier, "read", lambda self, some: read.extend(some) or own(self, some))
+    for threshold in (0.3, "auto"):
+        read.clear()
+        boot, nothing, sandal = labelled.search(texts, Question(k=5, threshold=threshold))
+        assert read == texts
+        accepted = [each["id"] for each in boot["documents"] if each["accepted"]]
+        assert accepted == ["boots", "footwear"]
+        assert {each["id"] for each in sandal["documents"] if each["accepted"]} == {"sandals", "shoes", "footwear"}
+        assert len(boot["documents"]) == len(ids(boot["documents"])) == 5
+        assert nothing["nothing_fits"]
+    everything = labelled.search(["rubber work boot"], Question(k=1, threshold=0.0))[0]
+    assert ids(everything["documents"]) >= {"boots", "sandals", "shoes", "footwear"}
+
+
+def test_a_card_does_not_say_in_which_folder_of_the_machine_a_source_was():
+    said = {
+        "wordnet": "wordnet",
+        "edges:/home/me/secret/shop.csv": "edges:shop.csv",
+        "runs/shop/": "shop",
+        "edges:C:\\data\\shop.csv": "edges:shop.csv",
+        "hp.obo": "hp.obo",
+    }
+    assert {source: _without_folders(source) for source in said} == said
+    assert _without_folders(None) is None
+
+
+def test_a_node_of_a_long_id_is_found(tmp_path):
+    long = "x" * 4_000
+    run = ServedRun.load(trained(tmp_path / "long", tree=shop([*EDGES, (long, "boots")])), "long")
+    with TestClient(create_app(Server({"long": run}))) as client:
+        assert client.get(f"/v1/nodes/{long}").json()["parents"][0]["id"] == "boots"
+        assert set(ids_of(client.post("/v1/search", json={"texts": ["boots"], "below": long}))[0]) == {long}
+        assert "4096" in error_of(client.get(f"/v1/nodes/{'x' * 4_097}"), 422)["message"]
 
 
 def test_answers_have_the_fields_that_openapi_tells(client):

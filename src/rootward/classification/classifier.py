@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -104,6 +104,13 @@ class Named:
     sure: npt.NDArray[np.float64]
     holds: csr_array
     closure: Closure
+
+    def take(self, places: Sequence[int]) -> Named:
+        """What these texts name."""
+        at = list(places)
+        return replace(
+            self, fits=self.fits[at], ranked=self.ranked[at], sure=self.sure[at], holds=csr_array(self.holds[at])
+        )
 
     def holding(self, place: int, floor: float) -> tuple[Ints, npt.NDArray[np.float64]]:
         """(nodes that are at least so probable, their probabilities): the likeliest node, what is above it, the others.
@@ -403,10 +410,9 @@ class Classifier:
         said = list(self.answers(asked[row] for row in rows.tolist()))
         columns = ([getattr(each, name) for each in said] for name in ("node", "answers", "ranked"))
         predictions = Predictions.from_ids(rows, self.pairs.document_ids, *columns)
-        labels = n_labels_in(self.pairs)
-        return measure_nodes(
-            predictions, pairs, closure=self.closure, n_labels=labels, label=label, texts=texts, **drawn
-        )
+        labels, sure = n_labels_in(self.pairs), np.array([each.probability for each in said])
+        about: dict[str, Any] = {"label": label, "texts": texts, "sure": sure, **drawn}
+        return measure_nodes(predictions, pairs, closure=self.closure, n_labels=labels, **about)
 
     @cached_property
     def closure(self) -> Closure:

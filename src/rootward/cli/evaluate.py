@@ -40,6 +40,10 @@ def evaluate(
     markdown: Annotated[
         Path | None, output("--markdown FILE", "Write the report as a Markdown table; - is stdout.")
     ] = None,
+    html: Annotated[
+        Path | None,
+        output("--html FILE", "Write the report as a page, with the worst mistakes; - is stdout."),
+    ] = None,
     results: PlotFlags,
 ) -> None:
     """Measure a run: recall at |S(q)| by distance, with 95 % intervals.
@@ -61,11 +65,14 @@ def evaluate(
       rootward evaluate runs/shop --labels heldout.csv --text title --node category --baselines
       rootward evaluate runs/a --against runs/b
       rootward evaluate runs/wordnet --plot recall.svg --markdown report.md
+      rootward evaluate runs/shop --labels heldout.csv --text title --node category --html report.html
       rootward evaluate runs/wordnet --json - | jq .overall.value
     """
-    results.check(markdown=markdown)
-    if results.json == markdown == STDOUT:
-        raise InputError("--json - and --markdown - both want standard output; write one of them to a file.")
+    results.check(markdown=markdown, html=html)
+    printed = [name for name, to in (("json", results.json), ("markdown", markdown), ("html", html)) if to == STDOUT]
+    if len(printed) > 1:
+        both = " and ".join(f"--{name} -" for name in printed)
+        raise InputError(f"{both} both want standard output; write one of them to a file.")
     if against is not None and bootstrap == 0:
         raise InputError("--against compares by drawing queries again; give --bootstrap at least 1 or leave it out.")
     if baselines and (against is not None or bootstrap == 0):
@@ -115,7 +122,7 @@ def evaluate(
         if named and classifier is not None:
             texts = texts_known(model, pairs.pairs, named_queries(pairs.pairs))
             nodes = classifier.measure(pairs.pairs, label=str(folder), texts=texts, **options)
-            results.say("Named nodes are those of the run's classifier; recall by distance is that of its tower.")
+            results.say(_TWO)
         elif named and (folder / CLASSIFIER / REPORT).is_file():
             nodes = NodeReport.load(folder / CLASSIFIER / REPORT)
             nodes = nodes.model_copy(update={"label": str(folder), "note": _BEFORE})
@@ -147,17 +154,36 @@ def evaluate(
         shown += [comparison, _verdict(comparison)]
         text = partial(_both, reports, comparison)
     if _is_own_report(run, results.json) and len(shown) == 1:  # the run's own, which its config has a checksum of
-        for each in [] if markdown == STDOUT else shown:
+        for each in [] if STDOUT in (markdown, html) else shown:
             show(each)
         add_file(run, REPORT, lambda path: path.write_text(text(), encoding="utf-8"), "rootward evaluate")
     else:
-        results.deliver(*([] if markdown == STDOUT else shown), text=text)
+        results.deliver(*([] if STDOUT in (markdown, html) else shown), text=text)
     if markdown is not None:
         tables = [table] if trained is not None else []
         put("\n".join(each.to_markdown() for each in (*reports, *tables)), markdown)
+    if html is not None:
+        put(_page(run, model, classifier, reports[0], pairs.pairs, alone), html)
     results.draw(partial(plot_recall, reports))
 
 
+def _page(
+    run: Path, model: rw.DualEncoder, classifier: Classifier | None, report: rw.Report, pairs: rw.Pairs, alone: bool
+) -> str:
+    """The report as HTML, with paths from what the run was trained on."""
+    from rootward.evaluation.evaluate import in_rows_of  # noqa: PLC0415
+    from rootward.evaluation.naming import closure_in  # noqa: PLC0415
+    from rootward.evaluation.page import Measured, report_page  # noqa: PLC0415
+    from rootward.retrieval.searcher import run_pairs  # noqa: PLC0415
+
+    trained = run_pairs(run, model) if classifier is None else classifier.pairs
+    closure = None if trained is None else closure_in(in_rows_of(model, trained))
+    remarks = [_whose(run, pairs)] if alone and model.reads_texts else []
+    remarks += [_TWO] if classifier is not None else []
+    return report_page(report, Measured.of(in_rows_of(model, pairs), closure, model.document_texts), remarks)
+
+
+_TWO = "Named nodes are those of the run's classifier; recall by distance is that of its tower."
 _BEFORE = "measured before the run was trained again on all texts, these among them"
 
 

@@ -25,6 +25,7 @@ from rootward.encoders.towers import (
     Tower,
     random_directions,
     random_normal,
+    reads_texts,
     unit,
 )
 from rootward.errors import InputError, quoted
@@ -285,7 +286,7 @@ class DualEncoder:
     def as_searched(self, rows: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Vectors and thresholds of these query rows for searching: those that are `unseen` lean on others."""
         vectors, thresholds = self.query_vectors(rows), self.thresholds[torch.from_numpy(rows)]
-        if isinstance(self.query_tower, TextTower) and (unseen := self.unseen(rows)).any():
+        if reads_texts(self.query_tower) and (unseen := self.unseen(rows)).any():
             where, vectors = torch.from_numpy(unseen), vectors.clone()
             lean = usual_lean(self.generality)
             vectors[where], thresholds[where] = lean_on_anchors(self.query_tower, vectors[where], self.thresholds, lean)
@@ -297,14 +298,14 @@ class DualEncoder:
         Those of a text tower that are none of its anchors, such as names that were held out; none of a lookup table.
         """
         unseen = np.full(len(self.query_ids), self.reads_texts)
-        if isinstance(self.query_tower, TextTower):
+        if reads_texts(self.query_tower):
             unseen[self.query_tower.anchors.numpy(force=True)] = False
         return unseen if rows is None else unseen[np.asarray(rows, np.int64)]
 
     @property
     def reads_texts(self) -> bool:
         """Whether it encodes texts that are no query of its own, with `encode_queries`."""
-        return isinstance(self.query_tower, TextTower)
+        return reads_texts(self.query_tower)
 
     def encode_queries(self, texts: Iterable[str], *, lean: float | None = None, neighbours: int = 1) -> Queries:
         """Any texts as queries, words that training never saw among them; only of a model with a text tower.
@@ -323,7 +324,7 @@ class DualEncoder:
             InputError: the model looks its queries up, one string in place of a list, something that is no text, lean
                 outside 0..1, neighbours below 1.
         """
-        if not isinstance(self.query_tower, TextTower):
+        if not reads_texts(self.query_tower):
             raise InputError("This model looks its queries up; only one from DualEncoder.text encodes other texts.")
         listed = _as_list(texts, "encode_queries")
         lean = usual_lean(self.generality) if lean is None else lean
@@ -344,7 +345,7 @@ class DualEncoder:
         Raises:
             InputError: documents of this model have vectors of their own.
         """
-        if not isinstance(self.document_tower, TextTower):
+        if not reads_texts(self.document_tower):
             raise InputError(
                 "Documents of this model have vectors of their own, so others cannot be read. Make it with "
                 "DualEncoder.text(..., documents='text')."

@@ -352,6 +352,8 @@ class NodeReport(TableResult):
         note: how the answer sets were made.
         seed, bootstrap: of the 95 % intervals: seed and number of draws of texts.
         sums: what each text adds, for `compare_nodes`; not saved, None after `load`.
+        predictions: what was measured, and `sure` (float64, n), the probability told of each named node, where one was;
+            not saved, None after `load`.
     """
 
     noun = "node report"
@@ -382,6 +384,8 @@ class NodeReport(TableResult):
     seed: int = 0
     bootstrap: int = 0
     sums: NodeSums | None = Field(default=None, exclude=True, repr=False)
+    predictions: Predictions | None = Field(default=None, exclude=True, repr=False)
+    sure: Floats | None = Field(default=None, exclude=True, repr=False)
 
     def __eq__(self, other: object) -> bool:
         """The same figures; sums, which a saved report has not, are not looked at."""
@@ -459,6 +463,7 @@ def measure_nodes(
     label: str = "",
     texts: TextsOf | None = None,
     note: str = "",
+    sure: Floats | None = None,
     bootstrap: int = 1_000,
     seed: int = 0,
 ) -> NodeReport:
@@ -470,6 +475,7 @@ def measure_nodes(
         closure: the ancestors of every document, for hops and depth; None: as `closure_in(pairs)` finds them.
         n_labels: how many labels training had for each document; None leaves out the slices by it.
         label, texts, note: kept in the report.
+        sure: the probability told of each named node (float64, one a query), kept in the report; None for none.
         bootstrap: draws of queries for the 95 % intervals; 0 leaves them out.
         seed: of the draws.
 
@@ -518,6 +524,8 @@ def measure_nodes(
         by_depth=sliced(sums.depth, [str(depth) for depth in range(int(sums.depth.max()) + 1)]),
         by_labels=by_labels,
         sums=sums,
+        predictions=predictions,
+        sure=sure,
     )
 
 

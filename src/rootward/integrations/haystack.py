@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,16 @@ class RootwardRetriever:
         changes = {name: value for name, value in changes.items() if value is not None}
         (found,) = search(self._searcher, [query], **(fields_of(self) | changes))
         return {"documents": [_document(each) for each in found]}
+
+    def run_batch(self, queries: Sequence[str]) -> list[list[Document]]:
+        """The documents of each text, found by one search; for use without a pipeline, whose `run` takes one text.
+
+        Raises:
+            UnknownIdError, InputError: as `run`.
+        """
+        self.warm_up()
+        assert self._searcher is not None
+        return [[_document(each) for each in found] for found in search(self._searcher, queries, **fields_of(self))]
 
     @component.output_types(documents=list[Document])
     async def run_async(

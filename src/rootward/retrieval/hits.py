@@ -230,7 +230,6 @@ class Hits:
         called = [self.name(row) for row in rows]
         if any(called):
             columns["name"] = called
-        remarks = []
         scores = ["" if np.isnan(score) else f"{score:.3f}" for score in self.scores[i]]
         if self.hops is None or self.n_relevant is None:
             columns["score"] = scores
@@ -241,20 +240,29 @@ class Hits:
                 "score": scores,
                 "": ["✓" if each >= 0 else "" for each in hops],
             }
-            n_right, n_missing = int(self.n_relevant[i]), self.n_missing(i)
-            missing = f", {n_missing} missing" if n_missing else ""
-            remarks.append(f"{n_right - n_missing} of {n_right} right answers{missing}")
-        if self.truncated[i]:
-            remarks.append(f"cut off after {len(rows)}: more documents reach the threshold")
-        if not self.exact:
-            remarks.append("approximate: documents may have been missed")
         unknown = bool(np.isnan(self.thresholds[i]))
         accepted = np.ones(len(rows), np.bool_) if unknown else self.accepted[i]
         if self.added is not None and self.added[start:stop].any():
             accepted = accepted | self.added[start:stop]
-            names = ", ".join(self.document_ids[rows[j]] for j in np.flatnonzero(self.added[start:stop]).tolist())
+        return Listing(title or self.queries[i], columns, tuple(accepted.tolist()), self.remarks(i))
+
+    def remarks(self, i: int) -> tuple[str, ...]:
+        """What should be known of one query's documents: right answers that are missing, what was cut off or added."""
+        start, stop = self._bounds[i]
+        remarks = []
+        if self.hops is not None and self.n_relevant is not None:
+            n_right, n_missing = int(self.n_relevant[i]), self.n_missing(i)
+            missing = f", {n_missing} missing" if n_missing else ""
+            remarks.append(f"{n_right - n_missing} of {n_right} right answers{missing}")
+        if self.truncated[i]:
+            remarks.append(f"cut off after {stop - start}: more documents reach the threshold")
+        if not self.exact:
+            remarks.append("approximate: documents may have been missed")
+        if self.added is not None and self.added[start:stop].any():
+            added = self.found.rows[start:stop][self.added[start:stop]].tolist()
+            names = ", ".join(self.document_ids[row] for row in added)
             remarks.append(f"added, as they stand above accepted ones: {names}")
-        return Listing(title or self.queries[i], columns, tuple(accepted.tolist()), tuple(remarks))
+        return tuple(remarks)
 
     def __str__(self) -> str:
         return "\n\n".join(str(self.listing(i)) for i in range(len(self)))

@@ -158,7 +158,21 @@ class Result:
         if self._batch is None:
             return (str(self.error),)
         unseen = ("no known query is called so: read as an unseen text",) if self.unseen else ()
-        return (*unseen, *self.listing().remarks)
+        return (*unseen, *self._remarks(self._batch))
+
+    def _remarks(self, batch: _Batch) -> tuple[str, ...]:
+        """The node with its probability, remarks on the documents, other meanings."""
+        sure: tuple[str, ...] = ()
+        if batch.named is not None:
+            sure = ("nothing fits" if self.node is None else f"{self.node} with probability {self.probability:.2f}",)
+        remarks = (*sure, *batch.hits.remarks(self._place))
+        if not (others := self.meanings[1:]):
+            return remarks
+        more = f" and {len(others) - _MEANINGS_SHOWN} more" if len(others) > _MEANINGS_SHOWN else ""
+        return (
+            *remarks,
+            f"{self.text!r} also means {', '.join(others[:_MEANINGS_SHOWN])}{more}; search for the id",
+        )
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -201,7 +215,7 @@ class Result:
             return ()
         hits, searcher, probabilities = self._batch.hits, self._batch.searcher, self._batch.probabilities
         margins = (hits.scores[self._place] - hits.thresholds[self._place]).tolist()
-        start, documents, matches = hits.found.offsets[self._place], self.to_dict(brief=True)["documents"], []
+        start, documents, matches = hits.found.offsets[self._place], self._told["documents"], []
         for j, row in enumerate(self._batch.rows(self._place)):
             chance = math.nan if probabilities is None else float(probabilities[start + j])
             path, ancestors = searcher.path_and_ancestors(row)
@@ -214,6 +228,10 @@ class Result:
             )
             matches.append(match)
         return tuple(matches)
+
+    @cached_property
+    def _told(self) -> dict[str, Any]:
+        return {} if self._batch is None else self._batch.hits.query_dict(self._place)
 
     def __getitem__(self, i: int) -> Match:
         return self.matches[i]
@@ -242,14 +260,7 @@ class Result:
         if self._batch is None:
             raise self.error or InputError(f"{self.text!r} was not searched for.")
         listing = self._batch.hits.listing(self._place, self._batch.searcher.title(self.query))
-        if self._batch.named is not None:
-            sure = "nothing fits" if self.node is None else f"{self.node} with probability {self.probability:.2f}"
-            listing = replace(listing, remarks=(sure, *listing.remarks))
-        if not (others := self.meanings[1:]):
-            return listing
-        more = f" and {len(others) - _MEANINGS_SHOWN} more" if len(others) > _MEANINGS_SHOWN else ""
-        also = f"{self.text!r} also means {', '.join(others[:_MEANINGS_SHOWN])}{more}; search for the id"
-        return replace(listing, remarks=(*listing.remarks, also))
+        return replace(listing, remarks=self._remarks(self._batch))
 
     def __str__(self) -> str:
         return visible(f"{self.text}\n{self.error}", lines=True) if self._batch is None else str(self.listing())
@@ -265,12 +276,12 @@ class Result:
         """
         if self._batch is None:
             return {"text": self.text, "query": self.query, "error": str(self.error)}
-        told = self._batch.hits.query_dict(self._place)
+        told = self._told
         about = {"text": self.text, "others": list(self.meanings[1:]), "exact": self._batch.hits.exact}
         if self._batch.named is not None:
             about |= {"node": self.node, "probability": self.probability}
         if brief:
-            return {**about, **told}
+            return {**about, **told, "documents": [dict(document) for document in told["documents"]]}
         documents = [
             {"rank": rank, **vars(match), "path": list(match.path), "ancestors": list(match.ancestors)}
             for rank, match in enumerate(self, start=1)
@@ -421,6 +432,7 @@ class Searcher:
         upward: bool = False,
         cap: int | None = None,
         errors: Literal["raise", "keep"] = "raise",
+        before: Sequence[Result] | None = None,
     ) -> Results:
         """The documents of each text: the k best, or its answer set.
 
@@ -438,6 +450,7 @@ class Searcher:
             upward: add what stands above accepted documents, see `Hits.repaired`.
             cap: of an answer set find at most so many documents, the best by score; None finds all.
             errors: "raise" raises for the first text without an answer; "keep" keeps each error in its `Result`.
+            before: what this searcher found for the same texts; a classifier then does not read them again.
 
         Raises:
             UnknownIdError: a text that names nothing, where the model looks its queries up; or a filter does.
@@ -454,7 +467,7 @@ class Searcher:
             for result in results:
                 if errors == "raise" and result.error is not None:
                     raise result.error
-            return self._classified(self.classifier, results, k, threshold, where, cap, nearest_first)
+            return self._classified(self.classifier, results, k, threshold, where, cap, nearest_first, before)
         if upward and (pairs is None or not pairs.is_graph):
             raise InputError(
                 "Adding ancestors needs a run of a hierarchy, in which documents are queries too; this one has no such "
@@ -505,6 +518,7 @@ class Searcher:
         where: Filter | None,
         cap: int | None,
         nearest_first: bool,
+        before: Sequence[Result] | None,
     ) -> Results:
         """`search` by a classifier: answers are closed upwards, so nothing has to be added to them."""
         allowed = None
@@ -517,8 +531,10 @@ class Searcher:
             places = [i for i, each in enumerate(results) if each.error is None and bool(each.meanings) is known]
             if not places:
                 continue
-            with self._lock:
-                named = classifier.read([self._words(results[i]) for i in places])
+            named = None if before is None else _read_before([before[i] for i in places])
+            if named is None:
+                with self._lock:
+                    named = classifier.read([self._words(results[i]) for i in places])
             rows, scores, cut_off = [], [], list[bool]()
             for place in range(len(places)):
                 found, chances = named.holding(place, 0.0 if threshold is None else floor)
@@ -596,7 +612,8 @@ class Searcher:
 
     def path_and_ancestors(self, row: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """(ids on a shortest path from the root to this document row, ids above it, nearest first); () if unknown."""
-        known = self.ancestors
+        known = self.index.catalogue.ancestors
+        known = self.ancestors if known is None else known
         if known is None or known.depth[row] < 0:
             return (), ()
         label, path = self.index.document_ids, [row]
@@ -637,6 +654,14 @@ class Searcher:
             if self._no_ancestors is not None:
                 raise self._no_ancestors
             return self.index
+
+
+def _read_before(results: Sequence[Result]) -> Named | None:
+    """What a classifier made of these texts; None where it did not read all of them at once."""
+    batch = results[0]._batch
+    if batch is None or batch.named is None or any(each._batch is not batch for each in results):
+        return None
+    return batch.named.take([each._place for each in results])
 
 
 def run_pairs(run: Path, model: DualEncoder) -> Pairs | None:

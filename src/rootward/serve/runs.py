@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,29 +120,35 @@ class ServedRun:
             label = getattr(question, name)
             if label is not None and ids.find([ids.old.get(label, label)])[0] < 0:
                 raise UnknownIdError(f"{name}: no document has the id {quoted(label)}; GET /v1/complete finds ids.")
-        best = self._search(texts, where, k=k)
+        best = self._search(texts, where, read=None, k=k)
         if question.threshold is None:
             return [self._as_json(result, question) for result in best]
         if question.threshold == "auto":  # accepted documents come first, so most sets are whole in the k best
             whole = [each.error is not None or len(each) < k or each.accepted[-1] is False for each in best]
-            rest = [text for text, is_whole in zip(texts, whole, strict=True) if not is_whole]
         else:
-            whole, rest = [False] * len(texts), list(texts)
-        sets = iter(self._search(rest, where, threshold=question.threshold, cap=MOST_DOCUMENTS + 1) if rest else ())
+            whole = [False] * len(texts)
+        read = [each for each, is_whole in zip(best, whole, strict=True) if not is_whole]
+        rest = [each.text for each in read]
+        sets = iter(self._search(rest, where, read, threshold=question.threshold, cap=MOST_DOCUMENTS + 1))
         return [
             self._as_json(own, question) if is_whole else self._as_json(next(sets), question, own)
             for own, is_whole in zip(best, whole, strict=True)
         ]
 
-    def _search(self, texts: Sequence[str], where: Filter | None, **options: Any) -> list[Result]:
-        """Search all texts; where one of several has no threshold or the like, each by itself."""
+    def _search(
+        self, texts: Sequence[str], where: Filter | None, read: Sequence[Result] | None, **options: Any
+    ) -> list[Result]:
+        """Search all texts, `read` before or not; where one of several has no threshold or the like, each by itself."""
         unknown = [self._unknown(text) for text in texts]
-        rest = [text for text, error in zip(texts, unknown, strict=True) if error is None]
+        places = [i for i, error in enumerate(unknown) if error is None]
+        rest, before = [texts[i] for i in places], None if read is None else [read[i] for i in places]
         try:
-            found = iter(self.searcher.search(rest, where=where, errors="keep", **options) if rest else ())
+            found = iter(
+                self.searcher.search(rest, where=where, errors="keep", before=before, **options) if rest else ()
+            )
         except InputError as error:
             if len(texts) > 1:
-                return [each for text in texts for each in self._search([text], where, **options)]
+                return [each for text in texts for each in self._search([text], where, None, **options)]
             if options.get("threshold") == "auto":
                 self.searcher.search(texts, 1, where=where, errors="keep")  # raises if it is not about this text
                 return [Result(texts[0], texts[0], error=error)]
@@ -188,8 +195,11 @@ class ServedRun:
             there = {document["id"] for document in documents}
             others = (each for each in more.to_dict(brief=not question.explain)["documents"] if each["id"] not in there)
             documents += [{**each, "accepted": False} for each in islice(others, question.k - len(documents))]
+        strange = result.node is None and result.probability is not None  # a classifier's chances are of texts that fit
         for rank, document in enumerate(documents, start=1):
             document["rank"] = rank
+            if strange:
+                document.pop("probability", None)
             document.setdefault("name", "")
             document.setdefault("added", False)
         if "missing" in found:
@@ -319,7 +329,7 @@ def model_card(folder: Path, searcher: Searcher) -> dict[str, Any]:
     Figures are shares in percent. They are called "held-out" only where training knew none of the queries measured.
     """
     config = read_config(folder)
-    remarks = list(searcher.notes)
+    remarks = [note.replace(str(folder), folder.name) for note in searcher.notes]
     recall: float | None = None
     by_distance: list[dict[str, Any]] = []
     kind = "trained"
@@ -366,9 +376,14 @@ def model_card(folder: Path, searcher: Searcher) -> dict[str, Any]:
         "documents": len(searcher),
         "queries": len(searcher.model.query_ids),
         "tower": str(config["towers"]["query"]["kind"]),
-        "source": config.get("run", {}).get("source"),
+        "source": _without_folders(config.get("run", {}).get("source")),
         "labelled": (folder / CLASSIFIER / CONFIG).is_file(),
         "calibrated": searcher.index.calibration is not None,
         "figures": {"kind": kind, "recall": recall, "by_distance": by_distance, "nodes": nodes},
         "remarks": remarks,
     }
+
+
+def _without_folders(source: str | None) -> str | None:
+    """A source as people name it, without where it lies: "edges:shop.csv" for "edges:/home/me/shop.csv"."""
+    return None if source is None else re.sub(r"(?:\b[A-Za-z]:)?[^:]*[/\\](?=.)", "", source.rstrip("/\\"))

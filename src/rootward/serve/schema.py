@@ -11,7 +11,7 @@ from rootward.serve.runs import MOST_DOCUMENTS, Question
 from rootward.texts import LONGEST
 
 MOST_TEXTS = 256
-_LONGEST_ID = 500
+_LONGEST_ID = 4_096  # each character takes up to 12 in an address, of which servers read 64 KiB
 _MOST_HOPS = 10_000
 _PATTERN = {"pattern": CONTROL.replace("[", "^[^", 1) + "*$"}  # told, not used: `_readable` has a better message
 
@@ -122,7 +122,7 @@ class Document(_Model):
     hops: int | None = Field(None, description="Distance from the query, where it is known to be right.")
     relevant: bool | None = Field(None, description="Whether it is right; null where that is unknown.")
     margin: float | None = Field(None, description="Score minus threshold.")
-    probability: float | None = Field(None, description="Calibrated chance that it is right.")
+    probability: float | None = Field(None, description="Calibrated chance that it is right; null where nothing fits.")
     path: list[str] = Field([], description="Ids from a root down to it.")
     ancestors: list[str] = Field([], description="Ids of everything above it, nearest first.")
 

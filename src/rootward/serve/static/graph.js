@@ -139,7 +139,7 @@ export function AnswerGraph({result, names, edges, named, label, onOpen}) {
     if (node && frame.current) frame.current.scrollLeft = node.x * scale - frame.current.clientWidth / 2;
   }, [drawing]);
   if (!drawing) return null;
-  const scores = new Map(result.documents.map((each) => [each.id, each.score]));
+  const scores = new Map(result.nothing_fits ? [] : result.documents.map((each) => [each.id, each.score]));
   const stop = drawing.nodes.some((each) => each.id === focus) ? focus
     : drawing.nodes.some((each) => each.id === named) ? named : drawing.nodes[0].id;
   const onKeyDown = (event) => {

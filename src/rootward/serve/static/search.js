@@ -98,19 +98,21 @@ function Documents({answer, named, onOpen}) {
   const [all, setAll] = useState(false);
   const known = result.documents.some((each) => each.hops !== null && each.hops !== undefined);
   const chances = result.documents.some((each) => each.probability !== null && each.probability !== undefined);
+  const scores = result.probability === null || result.probability === undefined;  // a classifier's scores are chances
   const rows = [...result.documents.filter((each) => each.accepted !== false), ...result.documents.filter((each) => each.accepted === false)];
   const visible = all ? rows : rows.slice(0, 15);
   const missing = (result.missing ?? []).filter((id) => !result.documents.some((each) => each.id === id));
   const first = rows.findIndex((each) => each.accepted === false);
-  const columns = 2 + Number(known) + Number(chances);
+  const columns = 1 + Number(known) + Number(scores) + Number(chances);
   if (!rows.length && !missing.length) return null;
   return html`<div class="table"><table class="documents">
     <caption class="hidden">Documents with their scores</caption>
     <thead><tr><th scope="col">Document</th>${known && html`<th scope="col" class="number">Steps up</th>`}
-      <th scope="col" class="number">Score</th>${chances && html`<th scope="col" class="number">Chance</th>`}</tr></thead>
+      ${scores && html`<th scope="col" class="number">Score</th>`}${chances && html`<th scope="col" class="number">Chance</th>`}</tr></thead>
     <tbody>
-      ${visible.map((each, i) => html`${i === first && result.threshold !== null && result.threshold !== undefined && html`
-        <tr key="threshold" class="threshold"><td colspan=${columns}><span>below the threshold of ${score(result.threshold)}</span></td></tr>`}
+      ${visible.map((each, i) => html`${i === first && (named === null || (result.threshold !== null && result.threshold !== undefined)) && html`
+        <tr key="threshold" class="threshold"><td colspan=${columns}><span>${named === null ? "closest, but none fits" : scores
+          ? `below the threshold of ${score(result.threshold)}` : `less likely than ${percent(result.threshold)}`}</span></td></tr>`}
         <tr key=${each.id} class=${`${each.accepted === false ? "rejected" : "accepted"} ${each.id === named ? "named" : ""}`}>
           <th scope="row"><button type="button" class="link" title=${shown(each.id)} onClick=${() => onOpen(each.id)}>
             <bdi>${cut(shown(each.name || names[each.id] || each.id), 48)}</bdi></button>
@@ -118,12 +120,12 @@ function Documents({answer, named, onOpen}) {
             ${each.relevant && each.accepted === false && html`<span class="tag missed">missed</span>`}
             ${each.added && html`<span class="tag">added</span>`}</th>
           ${known && html`<td class="number">${each.hops ?? "–"}</td>`}
-          <td class="number">${score(each.score)}</td>
+          ${scores && html`<td class="number">${score(each.score)}</td>`}
           ${chances && html`<td class="number">${each.probability == null ? "–" : percent(each.probability)}</td>`}
         </tr>`)}
       ${missing.slice(0, 20).map((id) => html`<tr key=${`missing ${id}`} class="rejected">
         <th scope="row"><button type="button" class="link" title=${shown(id)} onClick=${() => onOpen(id)}><bdi>${cut(shown(names[id] || id), 48)}</bdi></button>
-        <span class="tag missed">missed</span></th>${known && html`<td class="number">–</td>`}<td class="number">–</td>${chances && html`<td class="number">–</td>`}</tr>`)}
+        <span class="tag missed">missed</span></th>${known && html`<td class="number">–</td>`}${scores && html`<td class="number">–</td>`}${chances && html`<td class="number">–</td>`}</tr>`)}
     </tbody></table>
     ${rows.length > 15 && html`<button type="button" class="more" onClick=${() => setAll(!all)}>${all ? "Show fewer"
       : `Show all ${rows.length.toLocaleString("en")}`}</button>`}
