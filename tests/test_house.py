@@ -21,7 +21,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 MODULES = {
     ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES
 }
-LONGEST, MOST_FILES, MOST_LINES, MOST_SMALL, SMALL, MOST_NAMES = 800, 158, 36_500, 10, 40, 30
+LONGEST, MOST_FILES, MOST_LINES, MOST_SMALL, SMALL, MOST_NAMES = 800, 160, 38_000, 10, 40, 30
 
 
 def rooms_of_the_map() -> list[str]:

@@ -491,8 +491,10 @@ class Hierarchy:
             InputError: a file of another kind, a group that is no list of texts, nothing that was added.
         """
         names = self.names()
-        is_tree = isinstance(thesaurus, Hierarchy)
-        groups = Groups(thesaurus.names()) if is_tree else read_groups(thesaurus, self.ids, names, language)
+        if isinstance(thesaurus, Hierarchy):
+            groups = Groups(thesaurus.names())
+        else:
+            groups = read_groups(thesaurus, self.ids, names, language)
         found = new_synonyms(names, groups)
         if not found.met:
             raise InputError(

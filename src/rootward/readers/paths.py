@@ -103,7 +103,7 @@ def read_paths(
         if not isinstance(source, Iterable | pa.Table):
             raise InputError(f"A file or an iterable of lines is needed, got {source!r:.80}.")
     notes: Notes = ()
-    delimiter = _other_delimiter(Path(source)) if is_file else None
+    delimiter = _other_delimiter(Path(source)) if isinstance(source, str | PathLike) else None
     if columns is None and (columns := _level_columns(source, delimiter)):
         first, last = columns[0], columns[-1]
         what = f"columns {first!r} to {last!r} as the levels of paths" if len(columns) > 1 else f"column {first!r}"
