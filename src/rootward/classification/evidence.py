@@ -40,7 +40,7 @@ BLOCK = 256
 """Texts at a time."""
 
 _DIRECTIONS = 800
-_WORDS_SHARE = 0.55  # of the n-grams' directions beside the encoder's outputs
+_WORDS_SHARE = 0.7  # of the n-grams' directions beside the encoder's outputs
 _MOST_WORK = 1.8e13  # multiplications and additions of a linear classifier: some minutes on two cores
 _LOWEST = -30.0  # log-probability
 
@@ -118,7 +118,7 @@ class Evidence:
         width = dim + (0 if outputs is None else outputs.shape[1])
         if len(classes) < 2 or dim < 2 or 6 * STEPS * n * len(classes) * width > _MOST_WORK:
             return found
-        found = replace(found, directions=principal_directions(grams, dim, seed).astype(np.float16))
+        found = replace(found, directions=principal_directions(found._rarer(grams), dim, seed).astype(np.float16))
         how: dict[str, Any] = {"weights": None if weights is None else weights[order]}
         if start is not None and start.linear is not None:
             how |= {"start": start._linear_in(found), "steps": FEWER_STEPS}
@@ -186,9 +186,17 @@ class Evidence:
     def _outputs(self) -> Floats | None:
         return None if self.outputs is None else self.outputs.astype(np.float32)
 
+    def _rarer(self, grams: csr_array) -> csr_array:
+        """N-grams, rare ones weighted more: the linear classifier learns by itself what words have in common."""
+        found = csr_array(grams, copy=True)
+        found.data = found.data * self.tower.vocabulary.idf.numpy()[found.indices]
+        lengths = np.sqrt(found.multiply(found).sum(1))
+        found.data /= np.repeat(lengths, np.diff(found.indptr)).astype(np.float32)
+        return found
+
     def _features(self, grams: csr_array, outputs: npt.NDArray[np.floating] | None) -> Floats:
         """What the linear classifier reads."""
-        projected = unit_rows(grams @ self._projection)
+        projected = unit_rows(self._rarer(grams) @ self._projection)
         if outputs is None:
             return projected
         return np.hstack([outputs.astype(np.float32), _WORDS_SHARE * projected])

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.optimize import minimize
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array, hstack
 
 from rootward.rng import stream
 
@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 SHARED = 0.7
-"""What a node takes over of each of its ancestors' weights."""
+"""What a class takes over of the weights that it shares with all others below a node."""
 
 SCALE = 20.0
 PENALTY = 6e-4
@@ -66,15 +66,15 @@ def fit_linear(
     penalty: float = PENALTY,
     start: Floats | None = None,
 ) -> Floats:
-    """Multinomial logistic regression in which a class's weights are its own and 0.7 times each of its ancestors'.
+    """Multinomial logistic regression in which a class's weights are its own and 0.7 times those that it shares.
 
-    So the texts of all that stands below a node teach the node, which helps where labels are few. Minimised by L-BFGS
-    on all texts at once.
+    It shares weights with all classes below each node that is above it or the class itself, so that their texts teach
+    it too, which helps where labels are few. Minimised by L-BFGS on all texts at once.
 
     Args:
         features: float32, n x width.
         classes: int64, the class of each text: a row of `closure`.
-        closure: classes x nodes, the hops to each ancestor plus one; only stored entries count.
+        closure: classes x nodes; stored entries are the nodes above a class and its own.
         weights: float64, how much each text counts; None for all alike.
         steps: of L-BFGS, at most.
         penalty: of the squared weights.
@@ -83,9 +83,9 @@ def fit_linear(
     Returns:
         float32, classes x (width + 1): weights, scaled to be multiplied with features, and a bias.
     """
-    shared: Any = closure.astype(np.float32)
-    shared.data = np.where(closure.data == 1, 1.0, SHARED).astype(np.float32)
-    shared = shared[:, np.unique(shared.indices)]
+    below: Any = csr_array((np.ones_like(closure.data, np.float32), closure.indices, closure.indptr), closure.shape)
+    several = np.flatnonzero(np.bincount(closure.indices, minlength=closure.shape[1]) > 1)
+    shared: Any = hstack([eye_array(closure.shape[0], dtype=np.float32), SHARED * below[:, several]], format="csr")
     n, width = len(features), features.shape[1] + 1
     shape = (shared.shape[1], width)
     inputs = torch.from_numpy(np.hstack([SCALE * features, np.ones((n, 1), np.float32)]))
