@@ -314,12 +314,16 @@ def test_a_node_table_with_one_number_twice_is_refused(write):
 # -- neighbours of these kinds -----------------------------------------------------------------------------------------
 
 
-def test_zero_above_every_top_row_is_no_parent(write):
-    tree = Hierarchy.from_edges(write("edges.csv", "child,parent\n1,0\n2,1\n3,0\n"))
+def test_zero_above_every_top_row_is_no_parent_where_the_nodes_are_listed(write):
+    edges = write("edges.csv", "child,parent\n1,0\n2,1\n3,0\n")
+    nodes = write("nodes.csv", "id,name\n1,a\n2,b\n3,c\n")
+    tree = Hierarchy.from_edges(edges, nodes=nodes)
     assert (tree.roots, tree.edges()) == (["1", "3"], [("2", "1")])
     noted(tree, "2 rows have '0'", "read as no parent", "nodes=")
-    nodes = write("nodes.csv", "id,name\n1,a\n2,b\n3,c\n")
-    assert Hierarchy.from_edges([(1, -1), (2, 1), (3, -1)], nodes=nodes).roots == ["1", "3"]
+    assert Hierarchy.from_edges([(1, -1), (2, 1), (3, -1)]).roots == ["1", "3"]
+    alone = Hierarchy.from_edges(edges)  # may as well be the root of a numbered tree
+    assert alone.roots == ["0"]
+    noted(alone, "2 rows have '0'", "read as a node above their children", "leave these fields empty")
 
 
 def test_zero_that_is_a_node_stays_one(write):

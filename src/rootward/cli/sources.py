@@ -20,7 +20,6 @@ import rootward as rw
 from rootward.cli.flags import panel, provided, typed
 from rootward.cli.settings import Setting, descriptions, parse_settings, settings_of, show_settings
 from rootward.errors import InputError, PairsError, did_you_mean
-from rootward.readers.text_files import LEVEL
 
 if TYPE_CHECKING:
     from rootward.growth.diff import Lineage
@@ -67,8 +66,8 @@ class Kind:
             return found if self.reader == "Pairs.from_esci" else found | {"max_distance": of_pairs["max_distance"]}
         file = descriptions(rw.Hierarchy.with_synonyms.__doc__)["thesaurus"].partition("; or ")[2]
         thesaurus = Setting("thesaurus", list, (), f"further names of nodes: a named source or {file}")
-        language = settings_of(rw.Hierarchy.with_synonyms, leave_out=("thesaurus",))
-        return language | found | of_pairs | {"thesaurus": thesaurus}
+        language = settings_of(rw.Hierarchy.with_synonyms, leave_out=("thesaurus", *found))
+        return found | of_pairs | language | {"thesaurus": thesaurus}
 
 
 KINDS = {
@@ -489,6 +488,8 @@ def _table_kind(columns: Sequence[str], rows: list[list[str]]) -> tuple[str, lis
         return "pairs", []
     if {"text", "node"} <= set(columns):
         return "labels", []
+    from rootward.readers.text_files import LEVEL  # noqa: PLC0415
+
     if sum(bool(LEVEL.fullmatch(name.strip())) for name in columns) > 1:
         return "paths", []
     of_paths = [name for i, name in enumerate(columns) if _mostly(" > " in row[i] for row in rows if i < len(row))]

@@ -322,7 +322,7 @@ def _without_numbers_for_nothing(lower: Any, upper: Any, known: Any) -> tuple[An
     """The parents with "" for a 0 or -1 that is above every top row and is no node, and notes on these.
 
     It stays a node where other rows have an empty parent, or a top that is no row either, and where nothing else would
-    be left of the edges.
+    be left of the edges. So does a 0 where nothing lists the nodes: it is as often the root of a numbered tree.
     """
     notes: Notes = ()
     for number in _SENTINELS:
@@ -338,7 +338,8 @@ def _without_numbers_for_nothing(lower: Any, upper: Any, known: Any) -> tuple[An
             ("row has", "its child", "is a root") if n == 1 else ("rows have", "their children", "are roots")
         )
         below = pc.is_in(upper, value_set=pc.unique(pa.chunked_array([lower])))
-        if len(upper) > n and pc.all(pc.or_(meant, below)).as_py():
+        is_listed = known is not None or number != "0"
+        if is_listed and len(upper) > n and pc.all(pc.or_(meant, below)).as_py():
             upper = pc.if_else(meant, "", upper)
             notes += (
                 f"{n:,} {row} {number!r} as the parent, which has no row of its own, read as no parent: {child} "

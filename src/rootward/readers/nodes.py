@@ -266,14 +266,12 @@ def written_list(cell: str) -> list[Any] | None:
     cell = cell.strip()
     if not cell or cell[0] + cell[-1] not in ("[]", "()", "{}"):
         return None
-    if "," not in cell and _NUMPY.fullmatch(cell):
-        return re.findall(r"'([^']*)'|\"([^\"]*)\"", cell) and [
-            one or two for one, two in re.findall(r"'([^']*)'|\"([^\"]*)\"", cell)
-        ]
     with suppress(ValueError, RecursionError):
         words = json.loads(cell)
         if isinstance(words, list):
             return words
+    if "," not in cell and _NUMPY.fullmatch(cell):  # to Python one text
+        return [one or two for one, two in re.findall(r"'([^']*)'|\"([^\"]*)\"", cell)]
     with suppress(ValueError, SyntaxError, RecursionError, TypeError, MemoryError):
         words = ast.literal_eval(cell)
         if isinstance(words, list | tuple | set):
