@@ -13,7 +13,6 @@ from rootward.cli.flags import PlotFlags, panel, provided
 from rootward.cli.sources import LabelFlags, read_for_run, read_source
 from rootward.cli.towers import ON_ENCODER
 from rootward.errors import InputError
-from rootward.ids import Ids
 
 _vectors, _probes = panel("Vectors"), panel("Probes")
 
@@ -87,6 +86,7 @@ def _of_run(run: Path, source: LabelFlags, encoder: str | None, progress: bool) 
     Of a run that held texts out, these, as its tower saw them before it was trained on them.
     """
     from rootward.classification import HeldOut  # noqa: PLC0415
+    from rootward.ids import Ids  # noqa: PLC0415
     from rootward.diagnosis.diagnose import known_of  # noqa: PLC0415
     from rootward.diagnosis.vectors import with_rows_of  # noqa: PLC0415
     from rootward.evaluation.evaluate import queries_of, texts_known  # noqa: PLC0415
