@@ -86,10 +86,10 @@ def _of_run(run: Path, source: LabelFlags, encoder: str | None, progress: bool) 
     Of a run that held texts out, these, as its tower saw them before it was trained on them.
     """
     from rootward.classification import HeldOut  # noqa: PLC0415
-    from rootward.ids import Ids  # noqa: PLC0415
     from rootward.diagnosis.diagnose import known_of  # noqa: PLC0415
     from rootward.diagnosis.vectors import with_rows_of  # noqa: PLC0415
     from rootward.evaluation.evaluate import queries_of, texts_known  # noqa: PLC0415
+    from rootward.ids import Ids  # noqa: PLC0415
     from rootward.training.run import pairs_in  # noqa: PLC0415
 
     model = rw.DualEncoder.load(run, encoder=encoder, progress=progress)

@@ -467,7 +467,9 @@ def _mostly(found: Iterable[bool]) -> bool:
 def _json_kind(text: str) -> tuple[str, list[str]] | None:
     if '"verticals"' in text:
         return "paths", ["layout=shopify-json"]
-    if any(key in text for key in ('"@context"', '"@graph"', '"@id"')):
+    from rootward.readers.text_files import JSON_LD  # noqa: PLC0415
+
+    if JSON_LD.search(text):
         return "skos", ["format=json-ld"]
     if '"children"' in text or text.lstrip().startswith("["):
         return "nested", []

@@ -213,6 +213,7 @@ _PAIRS = Kind("a table of pairs", "Pairs.from_table", "pairs")
 _LABELS = Kind("a table of labelled texts", "Labels.read", "labels")
 _PATHS = Kind("a list of category paths", "Hierarchy.from_paths", "paths")
 _LEVELS = Kind("a table with a column for each level", "Hierarchy.from_paths", "paths")
+JSON_LD = re.compile(r'"@(context|graph|id)"\s*:')
 LEVEL = re.compile(r"(level|tier|category|cat|l|depth)[\s_.-]*\d+", re.IGNORECASE)
 
 
@@ -256,7 +257,7 @@ def kind_of(path: Path) -> Kind | None:
 
 
 def _kind_of_json(text: str) -> Kind | None:
-    if any(key in text for key in ('"@context"', '"@graph"', '"@id"')):
+    if JSON_LD.search(text):
         return SKOS
     if '"graphs"' in text[:200] and '"nodes"' in text:
         return Kind("OBO Graphs JSON", advice="read the .obo or .owl file of the same ontology")
