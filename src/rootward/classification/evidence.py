@@ -227,16 +227,16 @@ class Evidence:
         queries = unit_rows(self.tower.encode_texts(texts).numpy())
         grams = _sparse(self.tower.vocabulary.bags(texts), len(self.tower.vocabulary))
         found = [
-            self._best(queries @ self.vectors.T),
-            queries @ self.documents.T,
+            self._best(_product(queries, self.vectors)),
+            _product(queries, self.documents),
             self._best(grams @ self._texts_of_grams),
         ]
         if self._outputs is not None:
             outputs = self.encode(texts) if outputs is None else outputs
-            found.append(self._best(outputs @ self._outputs.T))
+            found.append(self._best(_product(outputs, self._outputs)))
         if self.linear is not None:
-            scores = self._features(grams, outputs) @ self.linear[:, :-1].T + self.linear[:, -1]
-            found.append(np.maximum(torch.from_numpy(scores).log_softmax(1).numpy(), _LOWEST))
+            linear = _product(self._features(grams, outputs), self.linear[:, :-1]) + self.linear[:, -1]
+            found.append(np.maximum(torch.from_numpy(linear).log_softmax(1).numpy(), _LOWEST))
         return np.stack(found, -1).astype(np.float32, copy=False)
 
     def encode(self, texts: Sequence[str]) -> Floats:
@@ -252,6 +252,12 @@ class Evidence:
         """The best training text of each class, from the scores of all training texts (n x texts)."""
         dense = scores.toarray() if isinstance(scores, csr_array) else scores
         return np.maximum.reduceat(dense, self._starts, axis=1)
+
+
+def _product(left: Floats, right: Floats) -> Floats:
+    """The inner products of rows, by torch: NumPy's threads would stand in the way of those that the encoder has."""
+    found: Floats = (torch.from_numpy(left) @ torch.from_numpy(right).T).numpy()
+    return found
 
 
 def _sparse(bags: Bags, width: int) -> csr_array:
