@@ -2,6 +2,8 @@
 
 import gzip
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rootward.errors import InputError, TableError
@@ -175,3 +177,12 @@ def test_a_table_of_ids_alone_is_no_thesaurus(tmp_path):
 def test_a_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(TableError, match=r"words\.txt"):
         shoes().with_synonyms(tmp_path / "words.txt")
+
+
+def test_names_that_are_lists_are_refused(tmp_path):
+    table = pa.table({"id": ["a"], "name": [["sandals", "flip-flops"]], "synonyms": [["thongs"]]})
+    pq.write_table(table, tmp_path / "words.parquet")
+    with pytest.raises(
+        TableError, match=r"Row 1 of words.parquet has \['sandals', 'flip-flops'\] in the column 'name'"
+    ):
+        shoes().with_synonyms(tmp_path / "words.parquet")

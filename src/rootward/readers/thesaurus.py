@@ -237,6 +237,11 @@ def _of_table(source: Any, name: str, ids: Ids, names: Sequence[Group]) -> Group
         )
     words = split_synonyms(cells[of_synonyms])[0] if of_synonyms else ((),) * len(columns)
     first = cells[of_names] if of_names not in ("", of_ids, of_synonyms) else [""] * len(words)
+    if row := next((i for i, cell in enumerate(first, 1) if not isinstance(cell, str)), 0):
+        raise TableError(
+            f"Row {row} of {name} has {first[row - 1]!r:.80} in the column {of_names!r}; a name is one text. Lists "
+            "belong in a column called synonyms."
+        )
     texts = [
         [word for word in (head, *more) if word.strip() and word not in MISSING]
         for head, more in zip(first, words, strict=True)
