@@ -19,9 +19,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from scipy.sparse import csr_array
 
-from rootward.classification.evidence import BLOCK, MEASURES, Evidence, Floats, Ints
+from rootward.classification.evidence import BLOCK, MEASURES, Evidence, Floats, Ints, nodes_above
 from rootward.classification.tuning import TunedEncoder, tune
-from rootward.classification.weights import Weighing, Weights, nodes_above, spread
+from rootward.classification.weights import Weighing, Weights, spread
 from rootward.encoders import DualEncoder
 from rootward.encoders.pretrained import EncodedTexts, Encoder, cache_folder, encode_cached
 from rootward.errors import InputError, PairsError, RunFolderError
@@ -242,7 +242,9 @@ class Classifier:
             PairsError: fewer than 20 labelled texts that can be held out, or texts of one node alone.
             InputError, MissingExtraError, RunFolderError: as `DualEncoder.text` and `train`.
         """
-        return cls._fit(pairs, encoder, recipe, dim, seed, out, settings, cache, source, held_out)
+        lesson = _Lesson.of(pairs, recipe, dim, seed, settings, source)
+        base = None if encoder is None else Encoder.of(encoder)
+        return cls._made(lesson, lesson.held_out(held_out), base, cache, out)
 
     @classmethod
     def resume(
@@ -266,50 +268,35 @@ class Classifier:
             RunFolderError: the run was not begun by `fit`, or is damaged.
             InputError: it has its classifier already, or an encoder is another one.
         """
-        folder, settings = Path(folder), Settings() if settings is None else settings
+        folder = Path(folder)
         about = About.read(folder, read_config(folder))
         if about.classifier is None:
             raise RunFolderError(f"{folder} was not begun as a run with a classifier; rootward.resume finishes it.")
         begun = checked_as(_Begun, about.classifier, f"{folder / CONFIG}", "Train that run again.", RunFolderError)
         if (folder / CLASSIFIER / CONFIG).is_file():
             raise InputError(f"{folder} is finished, and has its classifier.")
-        measure = settings.measure and not about.measured
+        measure = (settings is None or settings.measure) and not about.measured
         run = resume(folder, settings=settings) if measure or not about.finished else Run.load(folder)
         if not run.finished:
             raise KeyboardInterrupt
-        opened = None if begun.encoder is None else Encoder.from_settings(begun.encoder, encoder)
-        recipe, held_out, source = begun.recipe, begun.held_out, about.source
-        return cls._fit(
-            run.pairs, opened, recipe, about.dim, about.seed, folder, settings, cache, source, held_out, run
-        )
+        lesson = _Lesson.of(run.pairs, begun.recipe, about.dim, about.seed, settings, about.source)
+        base = None if begun.encoder is None else Encoder.from_settings(begun.encoder, encoder)
+        return cls._made(lesson, lesson.held_out(begun.held_out), base, cache, folder, run)
 
     @classmethod
-    def _fit(
+    def _made(
         cls,
-        pairs: Pairs,
-        encoder: Any,
-        recipe: Recipe | None,
-        dim: int,
-        seed: int,
-        out: str | Path | None,
-        settings: Settings | None,
+        lesson: _Lesson,
+        held: Ints,
+        base: Encoder | None,
         cache: str | Path | None,
-        source: str | None,
-        held_out: npt.ArrayLike | None,
+        out: str | Path | None,
         run: Run | None = None,
     ) -> Classifier:
-        settings = Settings() if settings is None else settings
-        recipe = recipes.decoupled(steps=STEPS) if recipe is None else recipe
-        rows, nodes = labelled_texts(pairs)
-        if len(np.unique(nodes)) < 2:
-            raise PairsError("A classifier needs texts of two nodes at least.")
-        held = (
-            held_out_rows(pairs, rows, nodes, seed) if held_out is None else np.unique(np.asarray(held_out, np.int64))
-        )
-        lesson = _Lesson(pairs, rows, nodes, closure_in(pairs), settings, recipe, dim, seed, source)
-        keep = np.ones(pairs.n_queries, np.bool_)
+        """The classifier of a lesson; `run` is the training on all texts, where that was done before."""
+        everything = np.ones(lesson.pairs.n_queries, np.bool_)
+        keep = everything.copy()
         keep[held] = False
-        base = None if encoder is None else encoder if isinstance(encoder, Encoder) else Encoder.of(encoder)
         tuned = None if base is None else lesson.read(base, keep, cache)
         trial, weighing, report, seen = None, None, None, None
         if len(held):
@@ -318,10 +305,9 @@ class Classifier:
             with lesson.timed("weighing"):
                 weighing, report, seen = lesson.weighed(trial, held)
         with lesson.timed("training"):
-            everything = np.ones(pairs.n_queries, np.bool_)
             if run is None:
                 kept = None if base is None else base.settings()
-                begun = _Begun(encoder=kept, recipe=recipe, held_out=held.tolist()).model_dump(mode="json")
+                begun = _Begun(encoder=kept, recipe=lesson.recipe, held_out=held.tolist()).model_dump(mode="json")
                 run = lesson.trained(everything, out, begun)
             evidence = lesson.learnt(everything, run, trial)
         about = {
@@ -332,7 +318,7 @@ class Classifier:
             "seconds": {name: round(value, 1) for name, value in lesson.seconds.items()},
         }
         weights = Weights.usual(evidence.measures) if weighing is None else weighing.weights
-        made = cls(evidence, weights, pairs, report, about, run, held_out=seen, tuned=tuned)
+        made = cls(evidence, weights, lesson.pairs, report, about, run, held_out=seen, tuned=tuned)
         if out is not None:
             made.save(Path(out) / CLASSIFIER)
         return made
@@ -421,7 +407,7 @@ class Classifier:
 
     @cached_property
     def _above(self) -> csr_array:
-        return nodes_above(self.evidence, self.closure)
+        return nodes_above(self.closure, self.evidence.classes)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -663,6 +649,28 @@ class _Lesson:
     encoder: Encoder | None = None
     outputs: EncodedTexts | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, pairs: Pairs, recipe: Recipe | None, dim: int, seed: int, settings: Settings | None, source: str | None
+    ) -> _Lesson:
+        """What `fit` was called with, and the texts that name a node.
+
+        Raises:
+            PairsError: texts of one node alone.
+        """
+        rows, nodes = labelled_texts(pairs)
+        if len(np.unique(nodes)) < 2:
+            raise PairsError("A classifier needs texts of two nodes at least.")
+        recipe = recipes.decoupled(steps=STEPS) if recipe is None else recipe
+        settings = Settings() if settings is None else settings
+        return cls(pairs, rows, nodes, closure_in(pairs), settings, recipe, dim, seed, source)
+
+    def held_out(self, rows: npt.ArrayLike | None) -> Ints:
+        """These query rows, ascending; None draws them."""
+        if rows is None:
+            return held_out_rows(self.pairs, self.rows, self.nodes, self.seed)
+        return np.unique(np.asarray(rows, np.int64))
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:

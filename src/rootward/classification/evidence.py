@@ -122,7 +122,7 @@ class Evidence:
         how: dict[str, Any] = {"weights": None if weights is None else weights[order]}
         if start is not None and start.linear is not None:
             how |= {"start": start._linear_in(found), "steps": FEWER_STEPS}
-        linear = fit_linear(found._features(grams, kept), owners, steps_above(closure, classes), **how)
+        linear = fit_linear(found._features(grams, kept), owners, nodes_above(closure, classes), **how)
         return replace(found, linear=linear)
 
     def _linear_in(self, other: Evidence) -> Floats:
@@ -264,8 +264,7 @@ def _sparse(bags: Bags, width: int) -> csr_array:
     return csr_array((bags.weights, bags.features, bags.offsets), shape=(len(bags), width))
 
 
-def steps_above(closure: Closure, classes: Ints) -> csr_array:
-    """Classes x nodes (float32): 1 for the node itself, 2 for what is one step above, and so on; no other entries."""
-    n = len(closure.rows)
-    steps = closure.distances.astype(np.float32) + 1
-    return csr_array(csr_array((steps, closure.ancestors, closure.offsets), shape=(n, n))[classes])
+def nodes_above(closure: Closure, classes: Ints) -> csr_array:
+    """Classes x nodes (float32): 1 for the node itself and each that stands above it; no other entries."""
+    n, ones = len(closure.rows), np.ones(len(closure.ancestors), np.float32)
+    return csr_array(csr_array((ones, closure.ancestors, closure.offsets), shape=(n, n))[classes])

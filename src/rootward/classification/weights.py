@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from scipy.special import expit, log_expit
 
-from rootward.classification.evidence import Candidates, Evidence, Floats, Ints, steps_above
+from rootward.classification.evidence import Candidates, Evidence, Floats, Ints, nodes_above
 from rootward.csr import offsets_of
 from rootward.evaluation.naming import Predictions, measure_nodes, node_sums
 from rootward.hierarchy.closure import Closure
@@ -119,7 +119,7 @@ class Weighing:
                 chosen, chances, scores = subset, now, score
         columns = [names.index(name) for name in chosen]
         fitted = fitted_weights(found.values[:, :, columns], right, chosen)
-        holds = spread(found.classes, chances, len(evidence.classes)) @ nodes_above(evidence, closure)
+        holds = spread(found.classes, chances, len(evidence.classes)) @ nodes_above(closure, evidence.classes)
         order = np.argsort(-chances, axis=1, kind="stable")[:, :10]
         ranked = evidence.classes[np.take_along_axis(found.classes, order, 1)]
 
@@ -206,13 +206,6 @@ def fitted_weights(values: Floats, right: npt.NDArray[np.bool_], names: Sequence
 
 def _softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     found: npt.NDArray[np.float64] = torch.from_numpy(scores).softmax(1).numpy()
-    return found
-
-
-def nodes_above(evidence: Evidence, closure: Closure) -> csr_array:
-    """Classes x nodes: 1 for the node itself and each that stands above it."""
-    found = steps_above(closure, evidence.classes).astype(np.float64)
-    found.data[:] = 1
     return found
 
 
