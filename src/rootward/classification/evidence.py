@@ -118,11 +118,12 @@ class Evidence:
         width = dim + (0 if outputs is None else outputs.shape[1])
         if len(classes) < 2 or dim < 2 or 6 * STEPS * n * len(classes) * width > _MOST_WORK:
             return found
-        found = replace(found, directions=principal_directions(found._rarer(grams), dim, seed).astype(np.float16))
+        rarer = found._rarer(grams)
+        found = replace(found, directions=principal_directions(rarer, dim, seed).astype(np.float16))
         how: dict[str, Any] = {"weights": None if weights is None else weights[order]}
         if start is not None and start.linear is not None:
             how |= {"start": start._linear_in(found), "steps": FEWER_STEPS}
-        linear = fit_linear(found._features(grams, kept), owners, nodes_above(closure, classes), **how)
+        linear = fit_linear(found._features(rarer, kept), owners, nodes_above(closure, classes), **how)
         return replace(found, linear=linear)
 
     def _linear_in(self, other: Evidence) -> Floats:
@@ -194,9 +195,9 @@ class Evidence:
         found.data /= np.repeat(lengths, np.diff(found.indptr)).astype(np.float32)
         return found
 
-    def _features(self, grams: csr_array, outputs: npt.NDArray[np.floating] | None) -> Floats:
-        """What the linear classifier reads."""
-        projected = unit_rows(self._rarer(grams) @ self._projection)
+    def _features(self, rarer: csr_array, outputs: npt.NDArray[np.floating] | None) -> Floats:
+        """What the linear classifier reads, of n-grams as `_rarer` weighs them."""
+        projected = unit_rows(rarer @ self._projection)
         if outputs is None:
             return projected
         return np.hstack([outputs.astype(np.float32), _WORDS_SHARE * projected])
@@ -235,7 +236,7 @@ class Evidence:
             outputs = self.encode(texts) if outputs is None else outputs
             found.append(self._best(_product(outputs, self._outputs)))
         if self.linear is not None:
-            linear = _product(self._features(grams, outputs), self.linear[:, :-1]) + self.linear[:, -1]
+            linear = _product(self._features(self._rarer(grams), outputs), self.linear[:, :-1]) + self.linear[:, -1]
             found.append(np.maximum(torch.from_numpy(linear).log_softmax(1).numpy(), _LOWEST))
         return np.stack(found, -1).astype(np.float32, copy=False)
 
